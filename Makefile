@@ -1,0 +1,97 @@
+# Python 3.11 or newer, git and make are all that has to be there; everything else goes into .venv.
+
+PYTHON ?= python3
+PORT ?= 8000
+
+BIN = .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE = $(BIN)/uv pip compile --quiet --system-certs --python $(BIN)/python --python-version 3.11 \
+	--universal --generate-hashes --custom-compile-command "make lock" setup.cfg
+# The state of `make run`: secrets, database, the demo app's keys. Remove it to start anew.
+LOCAL = .local
+
+.DEFAULT_GOAL = help
+.PHONY: help run test coverage check format lock clean
+
+help:  ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a demo app in .local
+	@set -e; umask 077; set -a; . ./$(LOCAL)/env; set +a; \
+	export PORT=$(PORT) DATABASE_URL="sqlite:///$$PWD/$(LOCAL)/usher.sqlite"; \
+	test -e $(LOCAL)/usher.sqlite || rm -f $(LOCAL)/demo.txt; \
+	$(BIN)/python -m service migrate; \
+	if ! test -e $(LOCAL)/demo.txt; then \
+		$(BIN)/python -m service apps create Demo > $(LOCAL)/demo.new; \
+		mv $(LOCAL)/demo.new $(LOCAL)/demo.txt; \
+	fi; \
+	. ./$(LOCAL)/demo.txt; \
+	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
+	exec $(BIN)/gunicorn wsgi:app
+
+test: .venv/.dev  ## Pass the tests, on SQLite and on PostgreSQL (TEST_DATABASE_URL, else one of its own)
+	$(BIN)/python -m pytest
+
+coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+check: .venv/.dev  ## Check style, types, imports, migrations and the locks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/store/test_migrations.py -n0 -q -p no:randomly
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; cp requirements*.txt "$$fresh"; \
+	$(COMPILE) --output-file "$$fresh/requirements.txt" > /dev/null; \
+	$(COMPILE) --extra dev --constraint requirements.txt --output-file "$$fresh/requirements-dev.txt" > /dev/null; \
+	for lock in requirements.txt requirements-dev.txt; do \
+		diff $$lock "$$fresh/$$lock" || { echo "$$lock is not that of setup.cfg: run make lock"; exit 1; }; \
+	done
+
+format: .venv/.dev  ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/.dev  ## Bring the locks in step with setup.cfg (UPGRADE=1: with newer versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt > /dev/null
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --constraint requirements.txt --output-file requirements-dev.txt > /dev/null
+
+clean:  ## Remove what can be made again; .local stays
+	rm -rf .venv build *.egg-info .coverage .coverage.* htmlcov .hypothesis .schemathesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# requirements-dev.txt holds all of requirements.txt, in the same versions.
+.venv/.run: requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	$(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+$(LOCAL)/env:
+	@umask 077; mkdir -p $(LOCAL); $(PYTHON) -c 'from secrets import token_hex; \
+	print(f"ADMIN_KEY=ak_{token_hex(32)}\nSECRET_KEY={token_hex(32)}")' > $@.new && mv $@.new $@
+
+define REQUESTS
+
+Paste these into another terminal once the server is listening.
+
+# A widget, with the publishable key: nobody yet, so anonymous.
+curl -s {URL}/v1/login -H 'Authorization: Bearer {PK}' -H 'Content-Type: application/json' -d '{}'
+
+# The app's backend, with the secret key, logs in somebody it knows, and keeps the session's token.
+TOKEN=$$(curl -s {URL}/v1/login -H 'Authorization: Bearer {SK}' -H 'Content-Type: application/json' \
+  -d '{"userId": "u-17", "email": "jane@example.org", "name": "Jane"}' \
+  | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')
+
+# With that token she writes, reads what is hers, and logs out.
+curl -s {URL}/v1/conversations -H "Authorization: Bearer $$TOKEN" -H 'Content-Type: application/json' \
+  -d '{"subject": "Parcel", "message": "Where is it?"}'
+curl -s {URL}/v1/conversations -H "Authorization: Bearer $$TOKEN"
+curl -si -X POST {URL}/v1/logout -H "Authorization: Bearer $$TOKEN"
+
+endef
+export REQUESTS

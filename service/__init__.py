@@ -1,0 +1,20 @@
+"""Usher decides who is talking to a support desk, and shows each of them their own conversations.
+
+The map of the house:
+
+    app.py           create_app(config): the wiring, the only module that knows all rooms
+    cli.py           python -m service …: migrate, apps create
+    api/             the HTTP room: parse, ask once, render
+    desk/            the use cases: each one transaction, each one short story
+    rules/           THE RULEBOOK: decision tables as data, pure. Start reading here
+    store/           the database room: speaks nouns at its door
+    identifiers.py   what a user ID, an email, a name is, and its comparison key
+    nouns.py         frozen dataclasses that travel between rooms
+    config.py        the settings, read from the environment once
+    logs.py          JSON lines on standard output, without personal data
+    metrics.py       what /metrics counts
+    errors.py        what can go wrong, in the words of the domain
+
+Imports only go down:
+app, cli → api → desk → store | rules → identifiers, nouns, config → logs, metrics → errors.
+"""

@@ -1,0 +1,87 @@
+"""Apps and their keys, for the operator."""
+
+from typing import Any
+
+from service.api.blueprints import Blueprint
+from service.api.context import context
+from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
+from service.desk import apps as desk
+from service.nouns import App, Key, KeyKind, Operator, Settings
+
+api = Blueprint("apps", __name__, url_prefix="/v1/apps")
+
+
+@api.post("")
+@api.open_to(Operator)
+@api.body(AppIn())
+@api.response(201, AppOut())
+def create_app(_: Operator, sent: dict[str, Any]) -> App:
+    """Make an app."""
+    return desk.create_app(context().store, sent["name"], Settings(**sent["settings"]))
+
+
+@api.get("")
+@api.open_to(Operator)
+@api.response(200, AppsOut())
+def list_apps(_: Operator) -> Any:
+    """List all apps, the oldest first."""
+    return {"data": desk.list_apps(context().store)}
+
+
+@api.get("/<id>")
+@api.open_to(Operator)
+@api.response(200, AppOut())
+@api.refuses(404)
+def show_app(_: Operator, id: str) -> App:
+    """Show one app."""
+    return desk.show_app(context().store, id)
+
+
+@api.patch("/<id>")
+@api.open_to(Operator)
+@api.body(AppChangeIn(), required=False)
+@api.response(200, AppOut())
+@api.refuses(404)
+def change_app(_: Operator, sent: dict[str, Any], id: str) -> App:
+    """Change an app's name, or any of its settings."""
+    return desk.change_app(context().store, id, sent["name"], sent["settings"])
+
+
+@api.delete("/<id>")
+@api.open_to(Operator)
+@api.response(204)
+@api.refuses(404)
+def erase_app(_: Operator, id: str) -> None:
+    """Erase an app and all that is in it."""
+    desk.erase_app(context().store, id)
+
+
+@api.post("/<id>/keys")
+@api.open_to(Operator)
+@api.body(KeyIn())
+@api.response(201, NewKeyOut())
+@api.refuses(404)
+def create_key(_: Operator, sent: dict[str, KeyKind], id: str) -> Key:
+    """Make a key.
+
+    `key` is shown in this answer only. An `identity` key is the secret that proofs are made with.
+    """
+    return desk.create_key(context().store, context().seal, id, sent["kind"])
+
+
+@api.get("/<id>/keys")
+@api.open_to(Operator)
+@api.response(200, KeysOut())
+@api.refuses(404)
+def list_keys(_: Operator, id: str) -> Any:
+    """List an app's keys, the oldest first, without what they are."""
+    return {"data": desk.list_keys(context().store, id)}
+
+
+@api.delete("/<id>/keys/<key>")
+@api.open_to(Operator)
+@api.response(204)
+@api.refuses(404)
+def delete_key(_: Operator, id: str, key: str) -> None:
+    """Delete a key; it opens nothing from now on."""
+    desk.delete_key(context().store, id, key)

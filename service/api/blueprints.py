@@ -1,0 +1,79 @@
+"""What our endpoints are made of, and how they are written into the OpenAPI document."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+import marshmallow as ma
+from flask_smorest.utils import prepare_response
+
+from service.api.bodies import Parser
+from service.api.callers import SCHEMES, guarded
+from service.api.problems import CONTENT_TYPE
+from service.nouns import Caller
+
+
+class FieldErrorOut(ma.Schema):
+    """One member that was refused."""
+
+    pointer = ma.fields.String()
+    code = ma.fields.String()
+    detail = ma.fields.String()
+
+
+class ProblemOut(ma.Schema):
+    """What went wrong (RFC 9457)."""
+
+    type = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    code = ma.fields.String(required=True)
+    request_id = ma.fields.String(required=True, data_key="requestId")
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorOut()))
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """Documents every error as a problem; ``problems`` answers them."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Leave the errors to ``problems``: the library's own handler drops headers."""
+
+    def _register_responses(self) -> None:
+        for status in HTTPStatus:
+            response = {"description": status.phrase, "schema": ProblemOut}
+            prepare_response(response, self.spec, CONTENT_TYPE)
+            self.spec.components.response(status.name, response, lazy=True)
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A resource: its endpoints read strictly and name the errors that they answer."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def open_to(self, *kinds: type[Caller]) -> Callable[[Any], Any]:
+        """Let these call an endpoint, and give it the caller first."""
+        security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
+        return self._refusing(lambda view: guarded(self.doc(security=security)(view), kinds), 401, 403, 503)
+
+    def body(self, shape: ma.Schema, *, required: bool = True) -> Callable[[Any], Any]:
+        """Give an endpoint what its body says; not ``required`` if no member is."""
+        return self._refusing(self.arguments(shape, required=required), 400, 413, 415, 422)
+
+    def query(self, shape: ma.Schema) -> Callable[[Any], Any]:
+        """Give an endpoint what its query string says."""
+        return self._refusing(self.arguments(shape, location="query"), 422)
+
+    def refuses(self, *statuses: int) -> Callable[[Any], Any]:
+        """Name the errors that an endpoint answers, besides those of its credential and body."""
+        return self._refusing(lambda view: view, *statuses)
+
+    def _refusing(self, decorate: Callable[[Any], Any], *statuses: int) -> Callable[[Any], Any]:
+        def both(view: Any) -> Any:
+            for status in statuses:
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
+            return decorate(view)
+
+        return both

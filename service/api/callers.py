@@ -1,0 +1,53 @@
+"""Who is calling: the ``Authorization`` header, made a Caller, before anything else is read."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import g, request
+
+from service.api.context import context
+from service.desk.credentials import identify
+from service.errors import InvalidCredential, NotAllowed
+from service.nouns import Backend, Caller, Operator, Visitor, Widget
+
+SCHEMES: dict[type[Caller], tuple[str, str]] = {
+    Operator: ("adminKey", "`ak_`: the operator's"),
+    Backend: ("secretKey", "`sk_`: an app's backend, or an agent's tool"),
+    Widget: ("publishableKey", "`pk_`: a widget, public"),
+    Visitor: ("sessionToken", "`st_`: one user on one device"),
+}
+
+View = Callable[..., Any]
+
+
+def bearer() -> str:
+    """Answer the credential of this request. Raises InvalidCredential if there is none."""
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidCredential
+    return credential.strip()
+
+
+def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
+    """Let an endpoint be called by these kinds, and give it the caller first.
+
+    Raises InvalidCredential (401), and NotAllowed (403) for a valid credential of another kind.
+    """
+
+    @wraps(view)
+    def guard(*args: Any, **kwargs: Any) -> Any:
+        caller = whoever_calls()
+        if not isinstance(caller, kinds):
+            raise NotAllowed
+        return view(caller, *args, **kwargs)
+
+    return guard
+
+
+def whoever_calls() -> Caller:
+    """Answer who calls. Raises InvalidCredential."""
+    here = context()
+    caller = identify(here.store, here.config.admin_key, bearer())
+    g.caller = caller
+    return caller

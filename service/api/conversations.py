@@ -1,0 +1,128 @@
+"""Conversations and their messages, for users and for agents."""
+
+from typing import Any
+
+from flask import request
+
+from service.api.blueprints import Blueprint
+from service.api.context import context
+from service.api.schemas.conversations import (
+    ConversationIn,
+    ConversationOut,
+    ConversationsIn,
+    ConversationsOut,
+    MessageIn,
+    MessageOut,
+    MessagesIn,
+    MessagesOut,
+    StatusIn,
+)
+from service.desk import conversations as desk
+from service.errors import Refused
+from service.identifiers import Malformed, idempotency_key
+from service.nouns import Backend, Conversation, Page, Status, Visitor
+
+api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
+
+Caller = Visitor | Backend
+
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+
+@api.post("")
+@api.open_to(Visitor, Backend)
+@api.body(ConversationIn())
+@api.doc(parameters=[IDEMPOTENCY_KEY])
+@api.response(201, ConversationOut())
+@api.alt_response(200, schema=ConversationOut())
+@api.refuses(404)
+def begin(caller: Caller, sent: dict[str, Any]) -> Any:
+    """Begin a conversation with its first message.
+
+    With a secret key also `user`, whom the agent writes to, and `agentName`. 200 if the same
+    `Idempotency-Key` began it before.
+    """
+    conversation, is_new = desk.begin(context().store, caller, key=_key(), **sent)
+    return conversation, 201 if is_new else 200
+
+
+@api.get("")
+@api.open_to(Visitor, Backend)
+@api.query(ConversationsIn())
+@api.response(200, ConversationsOut())
+@api.refuses(404)
+def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversation]:
+    """List conversations, the newest activity first.
+
+    With a secret key those of the whole app, or of one `user`.
+    """
+    return desk.list_conversations(context().store, caller, **asked)
+
+
+@api.get("/<id>")
+@api.open_to(Visitor, Backend)
+@api.response(200, ConversationOut())
+@api.refuses(404)
+def show(caller: Caller, id: str) -> Conversation:
+    """Show one conversation."""
+    return desk.show(context().store, caller, id)
+
+
+@api.patch("/<id>")
+@api.open_to(Visitor, Backend)
+@api.body(StatusIn())
+@api.response(200, ConversationOut())
+@api.refuses(404)
+def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation:
+    """Resolve a conversation, or reopen it."""
+    return desk.set_status(context().store, caller, id, sent["status"])
+
+
+@api.get("/<id>/messages")
+@api.open_to(Visitor, Backend)
+@api.query(MessagesIn())
+@api.response(200, MessagesOut())
+@api.refuses(404)
+def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
+    """List messages, the oldest first.
+
+    Those after the message `after`, for polling; a later page by `cursor`.
+    """
+    return desk.list_messages(context().store, caller, id, **asked)
+
+
+@api.post("/<id>/messages")
+@api.open_to(Visitor, Backend)
+@api.body(MessageIn())
+@api.doc(parameters=[IDEMPOTENCY_KEY])
+@api.response(201, MessageOut())
+@api.alt_response(200, schema=MessageOut())
+@api.refuses(404)
+def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
+    """Write a message.
+
+    A user's message reopens a resolved conversation. 200 if the same `Idempotency-Key` wrote it before.
+    """
+    message, is_new = desk.write(context().store, caller, id, key=_key(), **sent)
+    return message, 201 if is_new else 200
+
+
+@api.post("/<id>/read")
+@api.open_to(Visitor, Backend)
+@api.response(204)
+@api.refuses(404)
+def mark_read(caller: Caller, id: str) -> None:
+    """Note that this side has read all."""
+    desk.mark_read(context().store, caller, id)
+
+
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    try:
+        return key and idempotency_key(key)
+    except Malformed as malformed:
+        raise Refused.member("Idempotency-Key", malformed.code, malformed.detail) from None

@@ -1,0 +1,98 @@
+"""Every error becomes one shape: ``application/problem+json`` (RFC 9457).
+
+No value that was sent comes back, and no word of a library or a database.
+"""
+
+from http import HTTPStatus
+
+from flask import Flask, Response, g, json, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+
+from service import errors
+from service.logs import get_logger
+
+CONTENT_TYPE = "application/problem+json"
+
+STATUS: dict[type[errors.UsherError], int] = {
+    errors.Refused: 422,
+    errors.InvalidCredential: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooMany: 429,
+    errors.StoreUnavailable: 503,
+    errors.NotReady: 503,
+}
+
+# Until when a client may wait before it asks a store anew that was away, in seconds.
+RETRY_AFTER = 2
+
+# What the framework raises, in the words that our answers use for it.
+CODES = {
+    400: "bad-request",
+    404: errors.NotFound.code,
+    405: "method-not-allowed",
+    413: "too-large",
+    414: "url-too-long",
+    415: "not-json",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer every error of an application as a problem."""
+    app.register_error_handler(errors.UsherError, _ours)
+    app.register_error_handler(HTTPException, _of_the_framework)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def problem(
+    status: int, code: str, fields: tuple[errors.FieldError, ...] = (), headers: Headers | None = None
+) -> Response:
+    """Make an answer of a status and a code, and of the members that were refused."""
+    body: dict[str, object] = {
+        "type": f"urn:usher:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "requestId": g.get("request_id", ""),
+    }
+    if fields:
+        body["errors"] = [
+            {"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in fields
+        ]
+    response = Response(json.dumps(body), status, headers)
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def _ours(error: errors.UsherError) -> Response:
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    headers = Headers()
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="usher"'
+    if isinstance(error, errors.TooMany):
+        headers["Retry-After"] = str(error.retry_after)
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER)
+        get_logger().warning("unavailable", code=error.code, path=_route(), exc_info=error)
+    fields = error.errors if isinstance(error, errors.Refused) else ()
+    return problem(status, error.code, fields, headers)
+
+
+def _of_the_framework(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if status < 400:
+        return error
+    # Allow, Retry-After and their like; the content type is that of a page which is not sent.
+    headers = Headers((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return problem(status, CODES.get(status, "error"), headers=headers)
+
+
+def _unforeseen(error: Exception) -> Response:
+    get_logger().error("unforeseen", path=_route(), exc_info=error)
+    return problem(500, "internal-error")
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule else ""

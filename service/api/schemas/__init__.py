@@ -1,0 +1,1 @@
+"""Wire shapes and nouns: what a body may hold, and how a noun is written."""

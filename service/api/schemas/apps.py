@@ -1,0 +1,121 @@
+"""Apps, their settings and their keys."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import marshmallow as ma
+
+from service.api.schemas.members import Answer, Choice, Many, Part, Shape, Text, Time, WholeNumber
+from service.identifiers import Malformed, name
+from service.nouns import (
+    AnonymousPolicy,
+    ConversationScope,
+    KeyKind,
+    RestoreBehavior,
+    Switch,
+    Verification,
+)
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
+
+
+def origin(value: str) -> str:
+    """Take a web origin exactly as a browser sends it: scheme, host, and a port that is not the usual.
+
+    Raises Malformed.
+    """
+    refused = Malformed("invalid-origin", "This is a web origin, such as https://shop.example.org.")
+    scheme, separator, rest = value.partition("://")
+    host, _, port = rest.rpartition(":") if re.search(r":[0-9]+\Z", rest) else (rest, "", "")
+    if not separator or scheme not in ("http", "https") or not _HOST.fullmatch(host) or len(value) > 300:
+        raise refused
+    if port and (str(int(port)) != port or not 0 < int(port) < 65536 or urlsplit(value).port is None):
+        raise refused
+    if (scheme, port) in (("http", "80"), ("https", "443")):
+        raise refused
+    return value
+
+
+def app_name(value: str) -> str:
+    """Take an app's name."""
+    if not value.strip():
+        raise Malformed("empty", "An app has a name.")
+    return name(value)
+
+
+class SettingsShape(Shape):
+    """An app's settings; what is not given keeps its value, or at first its default."""
+
+    identity_verification = Choice(Verification, data_key="identityVerification")
+    anonymous_on_login = Choice(AnonymousPolicy, data_key="anonymousOnLogin")
+    conversation_scope = Choice(ConversationScope, data_key="conversationScope")
+    restore_behavior = Choice(RestoreBehavior, data_key="restoreBehavior")
+    client_purchases = Choice(Switch, data_key="clientPurchases")
+    revenuecat = Choice(Switch)
+    origins = Many(Text(origin))
+    session_days = WholeNumber(1, 365, data_key="sessionDays")
+    idle_days = WholeNumber(1, 365, data_key="idleDays")
+
+    @ma.post_load
+    def _frozen(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+class AppIn(Shape):
+    """A new app."""
+
+    name = Text(app_name, required=True)
+    settings = Part(SettingsShape(), load_default=dict)
+
+
+class AppChangeIn(Shape):
+    """What changes about an app."""
+
+    name = Text(app_name, load_default=None)
+    settings = Part(SettingsShape(), load_default=dict)
+
+
+class AppOut(Answer):
+    """An app."""
+
+    id = ma.fields.String()
+    name = ma.fields.String()
+    settings = ma.fields.Nested(SettingsShape())
+    created_at = Time(data_key="createdAt")
+
+
+class AppsOut(Answer):
+    """All apps."""
+
+    data = ma.fields.List(ma.fields.Nested(AppOut()))
+
+
+class KeyIn(Shape):
+    """What a new key is for."""
+
+    kind = Choice(KeyKind, required=True)
+
+
+class KeyOut(Answer):
+    """A key, without what it is."""
+
+    id = ma.fields.String()
+    kind = ma.fields.Enum(KeyKind, by_value=True)
+    created_at = Time(data_key="createdAt")
+    last_used_at = Time(data_key="lastUsedAt", allow_none=True)
+
+
+class NewKeyOut(Answer):
+    """A key in the answer that makes it: ``key`` is shown this once."""
+
+    id = ma.fields.String()
+    kind = ma.fields.Enum(KeyKind, by_value=True)
+    plain = ma.fields.String(data_key="key")
+    created_at = Time(data_key="createdAt")
+
+
+class KeysOut(Answer):
+    """An app's keys."""
+
+    data = ma.fields.List(ma.fields.Nested(KeyOut()))

@@ -1,0 +1,152 @@
+"""Conversations, messages, and pages of them."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+import marshmallow as ma
+
+from service.api.schemas.logins import as_sent
+from service.api.schemas.members import Answer, Choice, Shape, Text, Time, WholeNumber
+from service.identifiers import Malformed, name, text
+from service.nouns import Side, Status
+
+LONGEST_BODY = 10_000  # code points
+LONGEST_SUBJECT = 255
+LARGEST_POSITION = 2**63 - 1
+
+_POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,40})", re.ASCII)
+
+
+def body(value: str) -> str:
+    """Take a message's body."""
+    return text(value, LONGEST_BODY)
+
+
+def subject(value: str) -> str:
+    """Take a conversation's subject."""
+    return text(value, LONGEST_SUBJECT)
+
+
+def cursor(at: int, id: str) -> str:
+    """Write where a page ends."""
+    return base64.urlsafe_b64encode(f"{at}.{id}".encode()).decode().rstrip("=")
+
+
+def position(value: str) -> Any:
+    """Read where a page ended. Raises Malformed for anything that ``cursor`` did not write."""
+    try:
+        plain = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        plain = ""
+    found = _POSITION.fullmatch(plain)
+    if found is None or int(found[1]) > LARGEST_POSITION:
+        raise Malformed("invalid-cursor", "This is a nextCursor as it was answered.")
+    return int(found[1]), found[2]
+
+
+BODY = {"minLength": 1, "maxLength": LONGEST_BODY}
+
+
+class ConversationIn(Shape):
+    """A conversation that is begun; ``user`` and ``agentName`` are for a secret key."""
+
+    subject = Text(subject, blank_is_missing=True, metadata={"maxLength": LONGEST_SUBJECT})
+    message = Text(body, required=True, data_key="message", attribute="body", metadata=BODY)
+    user = Text(as_sent, load_default=None)
+    agent_name = Text(name, data_key="agentName", blank_is_missing=True)
+
+
+class MessageIn(Shape):
+    """A message; ``agentName`` is for a secret key."""
+
+    body = Text(body, required=True, metadata=BODY)
+    agent_name = Text(name, data_key="agentName", blank_is_missing=True)
+
+
+class StatusIn(Shape):
+    """Where a conversation stands from now on."""
+
+    status = Choice(Status, required=True)
+
+
+class PageIn(Shape):
+    """Which page of a list; a parameter that is not given is None."""
+
+    limit = WholeNumber(1, 100, load_default=20)
+    cursor = Text(position)
+
+    @ma.post_load
+    def _all(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return dict.fromkeys(self.fields) | data
+
+
+class ConversationsIn(PageIn):
+    """Which conversations; ``user`` is for a secret key."""
+
+    user = Text(as_sent)
+    status = Choice(Status)
+
+
+class MessagesIn(PageIn):
+    """Which messages."""
+
+    after = Text(as_sent)
+
+
+class ConversationOut(Answer):
+    """A conversation as one side sees it."""
+
+    id = ma.fields.String()
+    user = ma.fields.String()
+    subject = ma.fields.String(allow_none=True)
+    status = ma.fields.Enum(Status, by_value=True)
+    unread = ma.fields.Integer()
+    created_at = Time(data_key="createdAt")
+    updated_at = Time(data_key="updatedAt")
+
+
+class AuthorOut(Shape):
+    """Who wrote a message; an agent has no id."""
+
+    kind = ma.fields.Enum(Side, by_value=True)
+    id = ma.fields.String()
+    name = ma.fields.String(allow_none=True)
+
+    @ma.post_dump
+    def _agents_have_no_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        if data["kind"] == Side.AGENT.value:
+            del data["id"]
+        return data
+
+
+class MessageOut(Answer):
+    """A message."""
+
+    id = ma.fields.String()
+    author = ma.fields.Nested(AuthorOut())
+    body = ma.fields.String()
+    verified = ma.fields.Boolean()
+    created_at = Time(data_key="createdAt")
+
+
+class Cursor(ma.fields.String):
+    """A position, opaque to whoever gets it."""
+
+    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return None if value is None else cursor(*value)
+
+
+class ConversationsOut(Answer):
+    """A page of conversations."""
+
+    data = ma.fields.List(ma.fields.Nested(ConversationOut()))
+    next = Cursor(data_key="nextCursor", allow_none=True)
+
+
+class MessagesOut(Answer):
+    """A page of messages."""
+
+    data = ma.fields.List(ma.fields.Nested(MessageOut()))
+    next = Cursor(data_key="nextCursor", allow_none=True)

@@ -1,0 +1,143 @@
+"""The kinds of members that a body or a query may have.
+
+Each refuses with a code and a sentence, never with the value. Only JSON strings are text: no number
+or boolean is ever turned into one.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import marshmallow as ma
+
+from service.identifiers import Malformed
+
+
+def problem(code: str, detail: str) -> list[Any]:
+    """Say what is wrong with a member."""
+    return [{"code": code, "detail": detail}]
+
+
+Messages = dict[str, str | list[Any] | dict[Any, Any]]
+
+COMMON: Messages = {
+    "required": problem("required", "This member is required."),
+    "null": problem("null", "This member is not null."),
+}
+
+
+class Shape(ma.Schema):
+    """The base of all shapes: members that it does not name are refused."""
+
+    error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+        "unknown": {"code": "unknown", "detail": "There is no such member."},
+        "type": {"code": "not-an-object", "detail": "This is a JSON object."},
+    }
+
+
+class Answer(Shape):
+    """The base of what we answer: every member is there."""
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:  # noqa: ARG002
+        """Say in the OpenAPI document that a member is always there."""
+        field_obj.required = True
+
+
+class Text(ma.fields.String):
+    """A JSON string that ``parse`` accepts; ``blank_is_missing`` has null and "" mean nothing given."""
+
+    default_error_messages = COMMON | {"invalid": problem("not-a-string", "This is a JSON string.")}
+
+    def __init__(
+        self, parse: Callable[[str], str | None], *, blank_is_missing: bool = False, **kwargs: Any
+    ) -> None:
+        if blank_is_missing:
+            kwargs |= {"allow_none": True, "load_default": None}
+        super().__init__(**kwargs)
+        self._parse = parse
+        self._blank_is_missing = blank_is_missing
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if not value and self._blank_is_missing:
+            return None
+        try:
+            return self._parse(value)
+        except Malformed as refused:
+            raise ma.ValidationError(problem(refused.code, refused.detail)) from None
+
+
+class Choice(ma.fields.String):
+    """One word of an enumeration."""
+
+    default_error_messages = COMMON | {"invalid": problem("unknown-choice", "This is one of a few words.")}
+
+    def __init__(self, kind: type[StrEnum], **kwargs: Any) -> None:
+        metadata = {"enum": [word.value for word in kind]} | kwargs.pop("metadata", {})
+        super().__init__(metadata=metadata, **kwargs)
+        self._words = {word.value: word for word in kind}
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        if not isinstance(value, str) or value not in self._words:
+            raise self.make_error("invalid")
+        return self._words[value]
+
+
+class WholeNumber(ma.fields.Integer):
+    """A whole number within bounds: of JSON in a body, of digits in a query."""
+
+    default_error_messages = COMMON | {
+        "invalid": problem("not-a-whole-number", "This is a whole number within its bounds.")
+    }
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(metadata={"minimum": least, "maximum": most}, **kwargs)
+        self._bounds = range(least, most + 1)
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            value = int(value)
+        if type(value) is not int or value not in self._bounds:
+            raise self.make_error("invalid")
+        return value
+
+
+class Truth(ma.fields.Boolean):
+    """``true`` or ``false``, and nothing that stands for them."""
+
+    default_error_messages = COMMON | {"invalid": problem("not-a-boolean", "This is true or false.")}
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Many(ma.fields.List[Any]):
+    """A JSON array."""
+
+    default_error_messages = COMMON | {"invalid": problem("not-an-array", "This is a JSON array.")}
+
+
+class Part(ma.fields.Nested):
+    """A JSON object within another."""
+
+    default_error_messages = COMMON | {"type": problem("not-an-object", "This is a JSON object.")}
+
+
+class Time(ma.fields.String):
+    """Epoch milliseconds, written as RFC 3339 in UTC."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"format": "date-time"}, dump_only=True, **kwargs)
+
+    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return None if value is None else written(value)
+
+
+def written(milliseconds: int) -> str:
+    """Write epoch milliseconds as RFC 3339, in UTC."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"

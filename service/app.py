@@ -1,0 +1,60 @@
+"""The wiring: the only module that knows all rooms."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service import logs
+from service.api import apps, conversations, logins, operations, problems, requests
+from service.api.blueprints import Api
+from service.api.callers import SCHEMES
+from service.api.context import NAME, Context
+from service.config import Config
+from service.errors import StoreUnavailable
+from service.sealing import Seal
+from service.store import Store
+from service.store.database import Database
+from service.store.migrating import Schema
+
+
+def create_app(config: Config) -> Flask:
+    """Make the application.
+
+    Raises OldSchema if the store's schema is not current. With the store away it starts all the same,
+    answers 503, and looks at the schema when the store is back.
+    """
+    database = Database(config.database_url)
+    schema = Schema(database)
+    try:
+        schema.require()
+    except StoreUnavailable:
+        logs.get_logger().warning("store unavailable at the start")
+    finally:
+        # Nothing that was opened here may be used on the other side of a fork.
+        database.close()
+    app = Flask("usher", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions[NAME] = Context(config, Store(database), schema, Seal(config.secret_key))
+    if config.trusted_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
+    requests.register(app)
+    problems.register(app)
+    app.register_blueprint(operations.pages)
+    _register_api(app)
+    return app
+
+
+def _register_api(app: Flask) -> None:
+    app.config |= {
+        "API_TITLE": "Usher",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/",
+        "OPENAPI_JSON_PATH": "openapi.json",
+    }
+    api = Api(app)
+    for name, description in SCHEMES.values():
+        api.spec.components.security_scheme(
+            name, {"type": "http", "scheme": "bearer", "description": description}
+        )
+    for room in (logins, conversations, apps, operations):
+        api.register_blueprint(room.api)

@@ -1,0 +1,81 @@
+"""What the operator does: apps, their settings and their keys."""
+
+from dataclasses import replace
+from typing import Any
+
+from service.desk.transactions import one_transaction
+from service.errors import NotFound
+from service.identifiers import digest, is_id, new_credential, new_id
+from service.nouns import App, Key, KeyKind, Settings, now
+from service.sealing import Seal
+from service.store import Store
+
+PREFIXES = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk", KeyKind.IDENTITY: "ik"}
+
+
+@one_transaction
+def create_app(store: Store, name: str, settings: Settings) -> App:
+    """Make an app without keys."""
+    app = App(new_id("app"), name, settings, now())
+    store.apps.create(app)
+    return app
+
+
+def list_apps(store: Store) -> tuple[App, ...]:
+    """Answer every app, oldest first."""
+    return store.apps.all()
+
+
+def show_app(store: Store, id: str) -> App:
+    """Answer an app. Raises NotFound."""
+    return _there(store, id)
+
+
+@one_transaction
+def change_app(store: Store, id: str, name: str | None, settings: dict[str, Any]) -> App:
+    """Set an app's name if it is given, and those settings that are. Raises NotFound."""
+    app = _there(store, id, hold=True)
+    changed = replace(app, name=name or app.name, settings=replace(app.settings, **settings))
+    store.apps.update(changed)
+    return changed
+
+
+@one_transaction
+def erase_app(store: Store, id: str) -> None:
+    """Erase an app and all that is in it. Raises NotFound."""
+    _there(store, id, hold=True)
+    store.apps.erase(id)
+
+
+@one_transaction
+def create_key(store: Store, seal: Seal, app: str, kind: KeyKind) -> Key:
+    """Make a key, and answer it with what it is, for the only time. Raises NotFound."""
+    _there(store, app, hold=True)
+    plain = new_credential(PREFIXES[kind], app)
+    key = Key(new_id("key"), kind, now(), plain=plain)
+    # An identity secret checks what others sign with it, so it has to stay readable.
+    sealed = seal.close(plain) if kind is KeyKind.IDENTITY else None
+    store.keys.create(app, key, digest(plain), sealed)
+    return key
+
+
+def list_keys(store: Store, app: str) -> tuple[Key, ...]:
+    """Answer an app's keys, oldest first, without what they are. Raises NotFound."""
+    _there(store, app)
+    return store.keys.of_app(app)
+
+
+@one_transaction
+def delete_key(store: Store, app: str, id: str) -> None:
+    """Delete a key; it opens nothing from now on. Raises NotFound."""
+    if not (is_id("app", app) and is_id("key", id) and store.keys.delete(app, id)):
+        raise NotFound
+
+
+def _there(store: Store, id: str, *, hold: bool = False) -> App:
+    """Find an app. Raises NotFound."""
+    find = store.apps.hold if hold else store.apps.with_id
+    app = find(id) if is_id("app", id) else None
+    if app is None:
+        raise NotFound
+    return app

@@ -1,0 +1,225 @@
+"""Conversations: each side begins them, writes, reads and settles them.
+
+Who may see what is a View, made of the caller and part of every lookup.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+
+from service.desk.transactions import one_transaction
+from service.errors import InvalidCredential, LostRace, NotFound, Refused
+from service.identifiers import is_id, new_id
+from service.nouns import (
+    Author,
+    Backend,
+    Conversation,
+    ConversationScope,
+    Item,
+    Message,
+    Page,
+    Position,
+    Side,
+    Status,
+    User,
+    View,
+    Visitor,
+    now,
+)
+from service.store import Store
+
+Writer = Backend | Visitor
+
+
+def view_of(caller: Writer) -> View:
+    """Say which conversations a caller may see."""
+    match caller:
+        case Visitor(app, user, session):
+            by_device = app.settings.conversation_scope is ConversationScope.DEVICE
+            return View(app.id, Side.USER, user.id, session.device if by_device else None)
+        case Backend(app):
+            return View(app.id, Side.AGENT)
+
+
+@one_transaction
+def begin(
+    store: Store,
+    caller: Writer,
+    *,
+    user: str | None,
+    subject: str | None,
+    body: str,
+    agent_name: str | None,
+    key: str | None,
+) -> tuple[Conversation, bool]:
+    """Begin a conversation with its first message; answer it, and whether it is new.
+
+    ``user`` is whom an agent writes to. Raises NotFound for an unknown one, Refused if it is missing or
+    a user gives it, and for an idempotency key that was used for something else.
+    """
+    _require_agent(caller, user=user, agentName=agent_name)
+    owner = _owner(store, caller, user)
+    at, view = now(), view_of(caller)
+    id = new_id("cnv")
+    made = _made_before(store, view, owner.id, key, ("begin", subject, body, agent_name), id, at)
+    if made is not None:
+        return _seen(store, view, made), False
+    conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, at, at)
+    device = caller.session.device if isinstance(caller, Visitor) else None
+    store.conversations.create(view.app, conversation, device)
+    store.conversations.add_message(view.app, id, _message(caller, body, agent_name, at))
+    return conversation, True
+
+
+def list_conversations(
+    store: Store,
+    caller: Writer,
+    *,
+    user: str | None,
+    status: Status | None,
+    cursor: Position | None,
+    limit: int,
+) -> Page[Conversation]:
+    """Answer conversations, the newest activity first; ``user`` is for agents.
+
+    Raises NotFound for an unknown user, and Refused if a user names one.
+    """
+    _require_agent(caller, user=user)
+    view = view_of(caller)
+    if user is not None:
+        view = replace(view, user=_addressee(store, view.app, user).id)
+    found = store.conversations.page(view, status, cursor, limit + 1)
+    return Page.of(found, limit, lambda conversation: (conversation.updated_at, conversation.id))
+
+
+def show(store: Store, caller: Writer, id: str) -> Conversation:
+    """Answer one conversation. Raises NotFound."""
+    return _seen(store, view_of(caller), id)
+
+
+def list_messages(
+    store: Store, caller: Writer, id: str, *, after: str | None, cursor: Position | None, limit: int
+) -> Page[Message]:
+    """Answer messages, the oldest first, after the message ``after`` and after a page's end.
+
+    Raises NotFound, and Refused if ``after`` is no message of this conversation.
+    """
+    view = view_of(caller)
+    _seen(store, view, id)
+    number = cursor[0] if cursor else 0
+    if after is not None:
+        message = store.conversations.message(view, id, after) if is_id("msg", after) else None
+        if message is None:
+            raise Refused.member("after", "unknown-message", "It is no message of this conversation.")
+        number = max(number, message.number)
+    found = store.conversations.messages(view, id, number, limit + 1)
+    return Page.of(found, limit, lambda message: (message.number, ""))
+
+
+@one_transaction
+def write(
+    store: Store, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
+) -> tuple[Message, bool]:
+    """Append a message; answer it, and whether it is new. A user's message reopens.
+
+    Raises NotFound, and Refused for an idempotency key that was used for something else.
+    """
+    _require_agent(caller, agentName=agent_name)
+    at, view = now(), view_of(caller)
+    conversation = _seen(store, view, id, hold=True)
+    message = _message(caller, body, agent_name, at)
+    asked = ("write", id, body, agent_name)
+    made = _made_before(store, view, conversation.user, key, asked, message.id, at)
+    if made is not None:
+        return _there(store.conversations.message(view, id, made)), False
+    store.conversations.add_message(view.app, id, message)
+    return message, True
+
+
+@one_transaction
+def mark_read(store: Store, caller: Writer, id: str) -> None:
+    """Note that the caller's side has read all. Raises NotFound."""
+    _seen(store, view_of(caller), id)
+    store.conversations.mark_read(view_of(caller), id)
+
+
+@one_transaction
+def set_status(store: Store, caller: Writer, id: str, status: Status) -> Conversation:
+    """Resolve or reopen, from either side. Raises NotFound."""
+    conversation = _seen(store, view_of(caller), id, hold=True)
+    changed = replace(conversation, status=status, updated_at=now())
+    store.conversations.set_status(view_of(caller), id, status, changed.updated_at)
+    return changed
+
+
+def _owner(store: Store, caller: Writer, id: str | None) -> User:
+    """Hold the user whose conversation it becomes, so that they are not merged away meanwhile."""
+    match caller:
+        case Visitor(app, user):
+            held = store.users.hold(app.id, user.id, to_change=False)
+            if held is None:
+                raise InvalidCredential
+        case Backend(app):
+            if id is None:
+                raise Refused.member("user", "required", "An agent says to whom.")
+            user = _addressee(store, app.id, id)
+            held = store.users.hold(app.id, user.id, to_change=False)
+            if held is None:
+                raise LostRace
+    return held
+
+
+def _addressee(store: Store, app: str, id: str) -> User:
+    """Find a user, or whoever that user became part of. Raises NotFound."""
+    return _there(store.users.survivor(app, id) if is_id("usr", id) else None)
+
+
+def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:
+    match caller:
+        case Visitor(_, user, session):
+            author, verified = Author(Side.USER, user.name, user.id), session.verified
+        case Backend():
+            author, verified = Author(Side.AGENT, agent_name), True
+    return Message(new_id("msg"), 0, author, body, verified, at)
+
+
+def _made_before(
+    store: Store,
+    view: View,
+    user: str,
+    key: str | None,
+    asked: tuple[str | None, ...],
+    makes: str,
+    at: int,
+) -> str | None:
+    """Answer the id of what this key made before, if it did; else remember what it makes now."""
+    if key is None:
+        return None
+    request = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    before = store.repeats.remember(view.app, f"{view.side} {user}", key, request=request, made=makes, at=at)
+    if before is None:
+        return None
+    if before[0] != request:
+        raise Refused.member(
+            "Idempotency-Key", "idempotency-key-reused", "This key was used for another request."
+        )
+    return before[1]
+
+
+def _require_agent(caller: Writer, **members: str | None) -> None:
+    """Raise Refused for members that only agents may give."""
+    given = [name for name, value in members.items() if value is not None]
+    if given and isinstance(caller, Visitor):
+        raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
+
+
+def _seen(store: Store, view: View, id: str, *, hold: bool = False) -> Conversation:
+    """Find a conversation that a view sees. Raises NotFound."""
+    find = store.conversations.hold if hold else store.conversations.with_id
+    return _there(find(view, id) if is_id("cnv", id) else None)
+
+
+def _there(found: Item | None) -> Item:
+    if found is None:
+        raise NotFound
+    return found

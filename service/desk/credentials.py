@@ -1,0 +1,65 @@
+"""Who is calling: a credential, looked up anew on each request, so that what is revoked is revoked.
+
+Nothing here is remembered between requests.
+"""
+
+import hmac
+
+from service.desk.transactions import one_transaction
+from service.errors import InvalidCredential
+from service.identifiers import digest, read_credential
+from service.nouns import MINUTE, Backend, Caller, KeyKind, Operator, Session, Visitor, Widget, now
+from service.store import Store
+
+# How far "last used" may lag behind: a write for each request would cost more than it tells.
+LAG = MINUTE
+
+
+def identify(store: Store, admin_key: str, credential: str) -> Caller:
+    """Answer who holds a credential.
+
+    Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
+    """
+    if hmac.compare_digest(digest(credential), digest(admin_key)):
+        return Operator()
+    parts = read_credential(credential)
+    if parts is None:
+        raise InvalidCredential
+    prefix, app = parts
+    if prefix == "st":
+        return _visitor(store, app, digest(credential))
+    return _key_holder(store, app, digest(credential))
+
+
+def _visitor(store: Store, app: str, token: str) -> Visitor:
+    at = now()
+    found = store.sessions.with_token(app, token)
+    if found is None:
+        raise InvalidCredential
+    its_app, user, session = found
+    if session.expires_at(its_app.settings) <= at:
+        raise InvalidCredential
+    if session.used_at < at - LAG:
+        session = _note_session(store, app, token, session, at)
+    return Visitor(its_app, user, session)
+
+
+def _key_holder(store: Store, app: str, hashed: str) -> Backend | Widget:
+    at = now()
+    found = store.keys.with_digest(app, hashed)
+    if found is None:
+        raise InvalidCredential
+    its_app, key = found
+    if (key.last_used_at or 0) < at - LAG:
+        _note_key(store, app, key.id, at)
+    return Backend(its_app) if key.kind is KeyKind.SECRET else Widget(its_app)
+
+
+@one_transaction
+def _note_session(store: Store, app: str, token: str, session: Session, at: int) -> Session:
+    return store.sessions.touch(app, token, session, at)
+
+
+@one_transaction
+def _note_key(store: Store, app: str, key: str, at: int) -> None:
+    store.keys.touch(app, key, at)

@@ -1,0 +1,40 @@
+"""Run a use case as one transaction, and decide again when another was first."""
+
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from service import metrics
+from service.errors import Contended, LostRace
+from service.store import Store
+
+ATTEMPTS = 5
+PAUSE = 0.01  # seconds at most before the second attempt; doubled for each one after
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
+
+
+def one_transaction(
+    use_case: Callable[Concatenate[Store, Params], Result],
+) -> Callable[Concatenate[Store, Params], Result]:
+    """Have all of a use case happen or nothing of it.
+
+    A lost race leaves nothing behind, so the use case looks again and decides anew, a few times.
+    Raises Contended after that, and StoreUnavailable if the store is away.
+    """
+
+    @wraps(use_case)
+    def run(store: Store, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+        for attempt in range(ATTEMPTS):
+            try:
+                with store.transaction():
+                    return use_case(store, *args, **kwargs)
+            except LostRace:
+                metrics.RACES_LOST.inc()
+            time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads attempts, hides nothing
+        raise Contended
+
+    return run

@@ -1,0 +1,239 @@
+"""What a user ID, an email, a name, a device ID, a key is, and its comparison key.
+
+This module knows no HTTP, no schema library and no store: text goes in, and either text that may be
+stored comes out, or ``Malformed``. The rules are the contract's, sections 3 and 4.2.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import unicodedata
+import uuid
+
+import email_validator
+import uuid_utils
+
+LONGEST_USER_ID = 750
+LONGEST_NAME = 255
+LONGEST_EMAIL = 254
+LONGEST_LOCAL_PART = 64
+
+ANONYMOUS_PREFIXES = ("$anon:", "$RCAnonymousID:")
+
+# What broken clients send when they have no user ID. Casefolded, as they are compared.
+PLACEHOLDERS = frozenset({
+    "null", "(null)", "<nil>", "nil", "none", "undefined", "nan", "true", "false", "0", "-1",
+    "{}", "[]", "[object object]", "anonymous", "anon", "guest", "unknown", "unidentified",
+    "no_user", "n/a", "00000000-0000-0000-0000-000000000000",
+})  # fmt: skip
+
+# Unicode categories: control, format, surrogate.
+_FORBIDDEN_IN_USER_IDS = frozenset({"Cc", "Cf", "Cs"})
+_FORBIDDEN_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_FORBIDDEN_IN_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+
+# UTS 46, which maps international domains, drops these invisible characters instead of refusing them
+# (email-validator 2.4 refuses the others), and a text with one would read as somebody else's address.
+_DROPPED_FROM_DOMAINS = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+_LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_DEVICE_ID = re.compile(r"[!-~]{16,255}")
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+_HEX = re.compile(r"[0-9a-f]{32}")
+_CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+
+# Names such as `.test` and `.local` have a dot, the contract does not exclude them, and an intranet may
+# use them. `validate_email` has an option for `.test` alone; for the rest the library's documentation
+# says to change this list, which it calls a part of its API.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class Malformed(ValueError):
+    """Say that a text is not what it was given as, by a ``code`` and a sentence without the text."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def user_id(text: str) -> str:
+    """Return a user ID that an app may give to a person, unchanged: 1 to 750 code points.
+
+    Raises ``Malformed``: ``empty``, ``too-long``, ``white-space``, ``forbidden-character``,
+    ``placeholder``, ``reserved``.
+    """
+    existing_user_id(text)
+    if is_anonymous(text):
+        raise Malformed("reserved", "A user ID does not begin like those of anonymous users.")
+    return text
+
+
+def existing_user_id(text: str) -> str:
+    """Return a user ID to look up, unchanged: as ``user_id``, and an anonymous one too.
+
+    Raises ``Malformed`` as ``user_id`` does, except ``reserved``.
+    """
+    if not text:
+        raise Malformed("empty", "A user ID has at least one character.")
+    if len(text) > LONGEST_USER_ID:
+        raise Malformed("too-long", f"A user ID has at most {LONGEST_USER_ID} characters.")
+    if text[0].isspace() or text[-1].isspace():
+        raise Malformed("white-space", "A user ID neither begins nor ends with white space.")
+    if any(_is_forbidden_in_user_ids(character) for character in text):
+        raise Malformed(
+            "forbidden-character",
+            "A user ID holds no control, format or surrogate characters and no non-characters.",
+        )
+    if text.casefold() in PLACEHOLDERS:
+        raise Malformed("placeholder", "This is what broken clients send in place of a user ID.")
+    return text
+
+
+def _is_forbidden_in_user_ids(character: str) -> bool:
+    point = ord(character)
+    is_non_character = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
+    return is_non_character or unicodedata.category(character) in _FORBIDDEN_IN_USER_IDS
+
+
+def user_id_digest(text: str) -> str:
+    """Return the SHA-256 of a user ID's UTF-8 in hex: what its uniqueness is decided on."""
+    return digest(text)
+
+
+def is_anonymous(user_id: str | None) -> bool:
+    """Tell whether a user ID is one that is made for anonymous users."""
+    return user_id is not None and user_id.startswith(ANONYMOUS_PREFIXES)
+
+
+def new_anonymous_user_id() -> str:
+    """Make a user ID for an anonymous user: ``$anon:<uuid>``."""
+    return f"$anon:{uuid.uuid4()}"
+
+
+def email(text: str) -> str | None:
+    """Return an email as it is stored, or ``None`` where there is white space alone.
+
+    White space at the ends is dropped and the domain is put in lower-case ASCII; the part before the @
+    stays as it is. At most 254 bytes, as sent and as stored, and 64 before the @.
+
+    Raises ``Malformed``: ``invalid-email``, ``too-long``.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if len(text.encode("utf-8", "surrogatepass")) > LONGEST_EMAIL:
+        raise Malformed("too-long", f"An email has at most {LONGEST_EMAIL} bytes.")
+    domain = _ascii_domain(text)
+    # email-validator lowers the letters of `Support@` and its like, so this part is taken from the text.
+    # It has no @ of its own, as quoted ones are refused.
+    local_part = text.partition("@")[0]
+    if len(local_part) > LONGEST_LOCAL_PART:
+        raise Malformed("too-long", f"An email has at most {LONGEST_LOCAL_PART} characters before the @.")
+    return f"{local_part}@{domain}"
+
+
+def _ascii_domain(address: str) -> str:
+    """Return the domain of a valid address in ASCII form."""
+    if _DROPPED_FROM_DOMAINS.search(address):
+        raise Malformed("invalid-email", "An email holds no invisible characters.")
+    try:
+        return email_validator.validate_email(
+            address,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            check_deliverability=False,
+        ).ascii_domain
+    except ValueError:
+        # The base of email-validator's errors and of the codecs' below it. Not chained: the words of
+        # those hold parts of the address, and a traceback may be logged.
+        raise Malformed("invalid-email", "This is not an email address that mail can be sent to.") from None
+
+
+def email_key(email: str) -> str:
+    """Return what a stored email is compared by: its ASCII letters lowered."""
+    # `str.lower` would make the ASCII `k` of the Kelvin sign; this leaves everything else alone.
+    return email.translate(_LETTERS_LOWERED)
+
+
+def name(text: str) -> str:
+    """Return a person's name, cut to 255 code points.
+
+    Raises ``Malformed``: ``forbidden-character``, for control characters and surrogates, also in the
+    part that would be cut off.
+    """
+    if _FORBIDDEN_IN_NAMES.search(text):
+        raise Malformed("forbidden-character", "A name holds no control or surrogate characters.")
+    return text[:LONGEST_NAME]
+
+
+def text(value: str, longest: int) -> str:
+    """Return free text, such as a message's body, unchanged: 1 to ``longest`` code points.
+
+    Raises ``Malformed``: ``empty``, ``too-long``, ``forbidden-character`` (NUL and surrogates, which no
+    store keeps).
+    """
+    if not value:
+        raise Malformed("empty", "This text has at least one character.")
+    if len(value) > longest:
+        raise Malformed("too-long", f"This text has at most {longest} characters.")
+    if _FORBIDDEN_IN_TEXT.search(value):
+        raise Malformed("forbidden-character", "This text holds no NUL and no surrogate characters.")
+    return value
+
+
+def device_id(text: str) -> str:
+    """Return a device ID unchanged: 16 to 255 visible ASCII characters.
+
+    Raises ``Malformed``: ``invalid-device-id``.
+    """
+    if not _DEVICE_ID.fullmatch(text):
+        raise Malformed("invalid-device-id", "A device ID has 16 to 255 visible ASCII characters.")
+    return text
+
+
+def new_device_id() -> str:
+    """Make a device ID: ``dev_`` and 256 random bits, a bearer secret."""
+    return f"dev_{secrets.token_urlsafe(32)}"
+
+
+def idempotency_key(text: str) -> str:
+    """Return an idempotency key unchanged: 1 to 255 visible ASCII characters.
+
+    Raises ``Malformed``: ``invalid-idempotency-key``.
+    """
+    if not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise Malformed("invalid-idempotency-key", "It has 1 to 255 visible ASCII characters.")
+    return text
+
+
+def new_id(kind: str) -> str:
+    """Make an ID of a record: the kind (``app``, ``key``, ``usr``, …), ``_``, and a UUIDv7 in hex."""
+    return f"{kind}_{uuid_utils.uuid7().hex}"
+
+
+def is_id(kind: str, text: str) -> bool:
+    """Tell whether a text has the form that ``new_id`` gives to IDs of a kind."""
+    prefix = f"{kind}_"
+    return text.startswith(prefix) and _HEX.fullmatch(text, len(prefix)) is not None
+
+
+def new_credential(prefix: str, app: str) -> str:
+    """Make a key or token (``sk``, ``pk``, ``st``, ``ik``) that names its app and has 256 random bits."""
+    return f"{prefix}_{app.removeprefix('app_')}_{secrets.token_urlsafe(32)}"
+
+
+def read_credential(text: str) -> tuple[str, str] | None:
+    """Return the prefix (``sk``, ``pk``, ``st``) and the app's ID of a well-formed credential."""
+    found = _CREDENTIAL.fullmatch(text)
+    return (found[1], f"app_{found[2]}") if found else None
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 in hex: how secrets are stored. Takes any text."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,205 @@
+"""Who is this? The seven rules by which a login finds its user (contract, section 4.1).
+
+What this module may not know: where users are kept, how a login arrives, whether the claim is true
+(that was settled before), and what becomes of the device's anonymous user (``anonymous.py``).
+
+The user ID outranks the email, because an app gives it to one person and never again, while an
+email is lent, shared and handed on. So an email finds a user only where no user ID is given, or
+where it belongs to somebody who has none yet (an unclaimed user); and where several share it,
+nobody is guessed.
+"""
+
+from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
+
+from service.nouns import Claim, User
+from service.rules.table import Rule, Table
+
+
+class UserId(Flag):
+    """What is known of the claimed user ID."""
+
+    NOT_GIVEN = auto()
+    UNKNOWN = auto()
+    KNOWN = auto()
+    ANY = NOT_GIVEN | UNKNOWN | KNOWN
+
+
+class Email(Flag):
+    """What is known of the claimed email."""
+
+    NOT_GIVEN = auto()
+    UNKNOWN = auto()
+    UNCLAIMED = auto()
+    CLAIMED = auto()
+    SHARED = auto()
+    ANY = NOT_GIVEN | UNKNOWN | UNCLAIMED | CLAIMED | SHARED
+
+
+class Act(StrEnum):
+    """What a rule of this table has done."""
+
+    USE_AND_UPDATE = "use that user; a given email replaces theirs"
+    ATTACH = "use the unclaimed user, and attach the user ID"
+    CREATE = "create a user with what was given"
+    USE = "use that user"
+    CREATE_UNCLAIMED = "create an unclaimed user with that email"
+    ANONYMOUS = "the device's anonymous user, made on first need"
+
+
+LOGIN: Table[Act] = Table(
+    {"userId": UserId, "email": Email},
+    (
+        Rule(
+            "known-user-id",
+            (UserId.KNOWN, Email.ANY),
+            Act.USE_AND_UPDATE,
+            "A user has this user ID, which outranks any email.",
+        ),
+        Rule(
+            "attach-user-id",
+            (UserId.UNKNOWN, Email.UNCLAIMED),
+            Act.ATTACH,
+            "No user has this user ID, and one who has the email has no user ID yet.",
+        ),
+        Rule(
+            "new-user-id",
+            (UserId.UNKNOWN, Email.ANY),
+            Act.CREATE,
+            "No user has this user ID, and nobody without a user ID has the email.",
+        ),
+        Rule(
+            "known-email",
+            (UserId.NOT_GIVEN, Email.UNCLAIMED | Email.CLAIMED),
+            Act.USE,
+            "No user ID was given, and the email names one user.",
+        ),
+        Rule(
+            "shared-email",
+            (UserId.NOT_GIVEN, Email.SHARED),
+            Act.CREATE_UNCLAIMED,
+            "No user ID was given, and several users share the email, so none of them is guessed.",
+        ),
+        Rule(
+            "new-email",
+            (UserId.NOT_GIVEN, Email.UNKNOWN),
+            Act.CREATE_UNCLAIMED,
+            "No user ID was given, and no user has this email.",
+        ),
+        Rule(
+            "anonymous",
+            (UserId.NOT_GIVEN, Email.NOT_GIVEN),
+            Act.ANONYMOUS,
+            "Neither a user ID nor an email was given, so this is the device's anonymous user.",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the store knows of a claim: who has the user ID, who has the email (the unclaimed user
+    first, and of the others at least two), and the device's anonymous user."""
+
+    by_user_id: User | None = None
+    by_email: tuple[User, ...] = ()
+    anonymous: User | None = None
+
+
+@dataclass(frozen=True)
+class Use:
+    """Log in this user; set those fields that are not None."""
+
+    user: User
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Log in this unclaimed user, and give them the user ID; set the name if it is not None."""
+
+    user: User
+    user_id: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Create:
+    """Create a user with these fields; without user ID and email it is the device's anonymous one."""
+
+    user_id: str | None
+    email: str | None
+    name: str | None
+
+
+Plan = Use | Attach | Create
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The rule that decided, and what is to be done."""
+
+    rule: Rule[Act]
+    plan: Plan
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The members of a user who was there before that the plan changes."""
+        match self.plan:
+            case Use(_, email, name):
+                return _given(email=email, name=name)
+            case Attach(_, user_id, name):
+                return _given(userId=user_id, name=name)
+            case Create():
+                return ()
+
+
+def decide(claim: Claim, evidence: Evidence) -> Decision:
+    """Answer which rule decides this claim, and the plan it makes."""
+    rule = LOGIN.decide(user_id_situation(claim, evidence), email_situation(claim, evidence))
+    return Decision(rule, _plan(rule.then, claim, evidence))
+
+
+def user_id_situation(claim: Claim, evidence: Evidence) -> UserId:
+    """Answer which member of the user ID's column is the case."""
+    if claim.user_id is None:
+        return UserId.NOT_GIVEN
+    return UserId.UNKNOWN if evidence.by_user_id is None else UserId.KNOWN
+
+
+def email_situation(claim: Claim, evidence: Evidence) -> Email:
+    """Answer which member of the email's column is the case."""
+    if claim.email is None:
+        return Email.NOT_GIVEN
+    match evidence.by_email:
+        case ():
+            return Email.UNKNOWN
+        case (first, *_) if first.user_id is None:
+            return Email.UNCLAIMED
+        case (_,):
+            return Email.CLAIMED
+        case _:
+            return Email.SHARED
+
+
+def _plan(act: Act, claim: Claim, evidence: Evidence) -> Plan:
+    match act, evidence:
+        case Act.USE_AND_UPDATE, Evidence(by_user_id=User() as user):
+            return Use(user, _news(claim.email, user.email), _news(claim.name, user.name))
+        case Act.ATTACH, Evidence(by_email=(user, *_)) if claim.user_id is not None:
+            return Attach(user, claim.user_id, _news(claim.name, user.name))
+        case Act.USE, Evidence(by_email=(user, *_)):
+            return Use(user, None, _news(claim.name, user.name))
+        case Act.ANONYMOUS, Evidence(anonymous=User() as user):
+            return Use(user, None, _news(claim.name, user.name))
+        case _:
+            return Create(claim.user_id, claim.email, claim.name)
+
+
+def _news(given: str | None, stored: str | None) -> str | None:
+    return None if given == stored else given
+
+
+def _given(**members: str | None) -> tuple[str, ...]:
+    return tuple(name for name, value in members.items() if value is not None)

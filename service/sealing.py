@@ -1,0 +1,22 @@
+"""Keep a secret readable by us alone: encrypted at rest under ``SECRET_KEY``."""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet
+
+
+class Seal:
+    """Closes and opens secrets with a key derived from ``SECRET_KEY``."""
+
+    def __init__(self, secret_key: str) -> None:
+        derived = hashlib.sha256(b"usher identity secrets\0" + secret_key.encode()).digest()
+        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+
+    def close(self, plain: str) -> str:
+        """Encrypt, with authentication."""
+        return self._fernet.encrypt(plain.encode()).decode("ascii")
+
+    def open(self, sealed: str) -> str:
+        """Decrypt. Raises cryptography's InvalidToken if it was sealed under another key."""
+        return self._fernet.decrypt(sealed).decode()

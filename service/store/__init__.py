@@ -1,0 +1,32 @@
+"""The database room: nouns at its door, peewee behind it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.store.apps import AppStore, KeyStore
+from service.store.conversations import ConversationStore
+from service.store.database import Database
+from service.store.devices import DeviceStore, SessionStore
+from service.store.limits import RateStore, RepeatStore
+from service.store.users import UserStore
+
+
+class Store:
+    """All that is kept, in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.apps = AppStore(database)
+        self.keys = KeyStore(database)
+        self.users = UserStore(database)
+        self.devices = DeviceStore(database)
+        self.sessions = SessionStore(database)
+        self.conversations = ConversationStore(database)
+        self.repeats = RepeatStore(database)
+        self.rates = RateStore(database)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all or nothing of what is done inside."""
+        with self.database.transaction():
+            yield

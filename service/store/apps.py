@@ -1,0 +1,132 @@
+"""Apps and their keys."""
+
+import json
+from dataclasses import asdict, fields
+from enum import StrEnum
+from typing import Any
+
+from service.nouns import App, Key, KeyKind, Settings
+from service.store.database import Database
+from service.store.tables import TABLES, Apps, Keys
+
+APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
+
+
+class AppStore:
+    """All apps."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> tuple[App, ...]:
+        """Answer every app, oldest first."""
+        rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
+        return tuple(as_app(row) for row in rows)
+
+    def with_id(self, app: str) -> App | None:
+        """Find an app."""
+        row = self._database.row(Apps.select(*APP_COLUMNS).where(Apps.app == app))
+        return None if row is None else as_app(row)
+
+    def hold(self, app: str) -> App | None:
+        """Find an app, and keep others from changing it until the transaction ends."""
+        query = Apps.select(*APP_COLUMNS).where(Apps.app == app)
+        row = self._database.row(self._database.held(query))
+        return None if row is None else as_app(row)
+
+    def create(self, app: App) -> None:
+        """Add an app."""
+        self._database.change(
+            Apps.insert(
+                app=app.id,
+                name=app.name,
+                settings=_as_json(app.settings),
+                created_at=app.created_at,
+            )
+        )
+
+    def update(self, app: App) -> None:
+        """Set an app's name and settings."""
+        self._database.change(
+            Apps.update(name=app.name, settings=_as_json(app.settings)).where(Apps.app == app.id)
+        )
+
+    def erase(self, app: str) -> None:
+        """Erase an app and all that is in it."""
+        self._database.take_time(600)
+        for table in reversed(TABLES):
+            self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
+
+
+class KeyStore:
+    """The keys of all apps."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_app(self, app: str) -> tuple[Key, ...]:
+        """Answer an app's keys, oldest first, without what they are."""
+        rows = self._database.rows(
+            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
+            .where(Keys.app == app)
+            .order_by(Keys.created_at, Keys.id)
+        )
+        return tuple(as_key(row) for row in rows)
+
+    def with_digest(self, app: str, digest: str) -> tuple[App, Key] | None:
+        """Find a key by the digest of what it is, with its app."""
+        row = self._database.row(
+            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, *APP_COLUMNS)
+            .join(Apps, on=(Apps.app == Keys.app))
+            .where((Keys.app == app) & (Keys.digest == digest))
+        )
+        return None if row is None else (as_app(row[4:]), as_key(row[:4]))
+
+    def create(self, app: str, key: Key, digest: str, sealed: str | None) -> None:
+        """Add a key."""
+        self._database.change(
+            Keys.insert(
+                app=app,
+                id=key.id,
+                kind=key.kind.value,
+                digest=digest,
+                sealed=sealed,
+                created_at=key.created_at,
+            )
+        )
+
+    def touch(self, app: str, id: str, at: int) -> None:
+        """Note that a key was used."""
+        self._database.change(Keys.update(last_used_at=at).where((Keys.app == app) & (Keys.id == id)))
+
+    def delete(self, app: str, id: str) -> bool:
+        """Delete a key, and say whether there was one."""
+        return self._database.change(Keys.delete().where((Keys.app == app) & (Keys.id == id))) > 0
+
+
+def as_app(row: tuple[Any, ...]) -> App:
+    """Make an app of its columns."""
+    id, name, settings, created_at = row
+    return App(id, name, _from_json(settings), created_at)
+
+
+def as_key(row: tuple[Any, ...]) -> Key:
+    """Make a key of its columns."""
+    id, kind, created_at, last_used_at = row
+    return Key(id, KeyKind(kind), created_at, last_used_at)
+
+
+def _as_json(settings: Settings) -> str:
+    defaults = asdict(Settings())
+    return json.dumps({name: value for name, value in asdict(settings).items() if value != defaults[name]})
+
+
+def _from_json(text: str) -> Settings:
+    stored = json.loads(text)
+    for field in fields(Settings):
+        value = stored.get(field.name)
+        if isinstance(value, list):
+            stored[field.name] = tuple(value)
+        elif value is not None and isinstance(field.default, StrEnum):
+            stored[field.name] = type(field.default)(value)
+    return Settings(**stored)

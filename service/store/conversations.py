@@ -1,0 +1,187 @@
+"""Conversations and their messages, as a view sees them.
+
+A view is part of every lookup: what it may not see is not found. Messages are numbered under their
+conversation's row lock, so that the order of numbers is the order of commits, and who asks for what
+came after a message never misses one.
+"""
+
+from typing import Any
+
+from service.nouns import Author, Conversation, Message, Position, Side, Status, View
+from service.store.database import Database
+from service.store.tables import Conversations, Messages, Users
+
+
+class ConversationStore:
+    """The conversations of all apps."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def with_id(self, view: View, id: str) -> Conversation | None:
+        """Find a conversation."""
+        row = self._database.row(self._seen(view).where(Conversations.id == id))
+        return None if row is None else as_conversation(row)
+
+    def hold(self, view: View, id: str) -> Conversation | None:
+        """Find a conversation, and keep others from changing it until the transaction ends."""
+        query = self._seen(view).where(Conversations.id == id)
+        row = self._database.row(self._database.held(query))
+        return None if row is None else as_conversation(row)
+
+    def page(
+        self, view: View, status: Status | None, before: Position | None, limit: int
+    ) -> tuple[Conversation, ...]:
+        """Answer up to ``limit`` conversations, the newest activity first, that come after the one
+        that was last active at ``before``."""
+        query = self._seen(view)
+        if status is not None:
+            query = query.where(Conversations.status == status.value)
+        if before is not None:
+            at, id = before
+            query = query.where(
+                (Conversations.updated_at < at) | ((Conversations.updated_at == at) & (Conversations.id < id))
+            ).where(Conversations.updated_at <= at)
+        query = query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
+        return tuple(as_conversation(row) for row in self._database.rows(query))
+
+    def create(self, app: str, conversation: Conversation, device: str | None) -> None:
+        """Add a conversation without messages; ``device`` is where a user began it."""
+        self._database.change(
+            Conversations.insert(
+                app=app,
+                id=conversation.id,
+                user=conversation.user,
+                device=device,
+                subject=conversation.subject,
+                status=conversation.status.value,
+                messages=0,
+                unread_by_user=0,
+                unread_by_agent=0,
+                created_at=conversation.created_at,
+                updated_at=conversation.updated_at,
+            )
+        )
+
+    def set_status(self, view: View, id: str, status: Status, at: int) -> None:
+        """Set where a conversation stands."""
+        self._update(view, id, status=status.value, updated_at=at)
+
+    def mark_read(self, view: View, id: str) -> None:
+        """Note that the view's side has read all."""
+        self._update(view, id, **{_unread(view.side).name: 0})
+
+    def move(self, app: str, user: str, into: str) -> None:
+        """Make all conversations of a user another's."""
+        self._database.change(
+            Conversations.update(user=into).where((Conversations.app == app) & (Conversations.user == user))
+        )
+
+    def add_message(self, app: str, conversation: str, message: Message) -> None:
+        """Append a message to a held conversation; a user's reopens it."""
+        other = Side.AGENT if message.author.kind is Side.USER else Side.USER
+        unread = _unread(other)
+        fields = {
+            "messages": Conversations.messages + 1,
+            "updated_at": message.created_at,
+            unread.name: unread + 1,
+        }
+        if message.author.kind is Side.USER:
+            fields["status"] = Status.OPEN.value
+        here = (Conversations.app == app) & (Conversations.id == conversation)
+        self._database.change(Conversations.update(**fields).where(here))
+        number = Conversations.select(Conversations.messages).where(here)
+        by_agent = message.author.kind is Side.AGENT
+        self._database.change(
+            Messages.insert(
+                app=app,
+                conversation=conversation,
+                number=number,
+                id=message.id,
+                side=message.author.kind.value,
+                author=message.author.id,
+                agent_name=message.author.name if by_agent else None,
+                body=message.body,
+                verified=message.verified,
+                created_at=message.created_at,
+            )
+        )
+
+    def message(self, view: View, conversation: str, id: str) -> Message | None:
+        """Find a message of a conversation."""
+        rows = self._database.rows(self._messages(view, conversation).where(Messages.id == id))
+        return as_message(rows[0]) if rows else None
+
+    def messages(self, view: View, conversation: str, after: int, limit: int) -> tuple[Message, ...]:
+        """Answer up to ``limit`` messages, the oldest first, whose numbers come after ``after``."""
+        query = (
+            self._messages(view, conversation)
+            .where(Messages.number > after)
+            .order_by(Messages.number)
+            .limit(limit)
+        )
+        return tuple(as_message(row) for row in self._database.rows(query))
+
+    def _seen(self, view: View) -> Any:
+        return Conversations.select(
+            Conversations.id,
+            Conversations.user,
+            Conversations.subject,
+            Conversations.status,
+            _unread(view.side),
+            Conversations.created_at,
+            Conversations.updated_at,
+        ).where(_in_view(view))
+
+    def _messages(self, view: View, conversation: str) -> Any:
+        return (
+            Messages.select(
+                Messages.id,
+                Messages.number,
+                Messages.side,
+                Messages.author,
+                Messages.agent_name,
+                Users.name,
+                Messages.body,
+                Messages.verified,
+                Messages.created_at,
+            )
+            .join(
+                Conversations,
+                on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
+            )
+            .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
+            .where((Messages.app == view.app) & (Messages.conversation == conversation) & _in_view(view))
+        )
+
+    def _update(self, view: View, id: str, **fields: Any) -> None:
+        query = Conversations.update(**fields).where(_in_view(view) & (Conversations.id == id))
+        self._database.change(query)
+
+
+def _in_view(view: View) -> Any:
+    condition = Conversations.app == view.app
+    if view.user is not None:
+        condition &= Conversations.user == view.user
+    if view.device is not None:
+        # What an agent began belongs to no device, and is seen on each.
+        condition &= Conversations.device.is_null() | (Conversations.device == view.device)
+    return condition
+
+
+def _unread(side: Side) -> Any:
+    return Conversations.unread_by_user if side is Side.USER else Conversations.unread_by_agent
+
+
+def as_conversation(row: tuple[Any, ...]) -> Conversation:
+    """Make a conversation of its columns."""
+    id, user, subject, status, unread, created_at, updated_at = row
+    return Conversation(id, user, subject, Status(status), unread, created_at, updated_at)
+
+
+def as_message(row: tuple[Any, ...]) -> Message:
+    """Make a message of its columns."""
+    id, number, side, author, agent_name, name, body, verified, created_at = row
+    kind = Side(side)
+    by = Author(kind, name, author) if kind is Side.USER else Author(kind, agent_name)
+    return Message(id, number, by, body, bool(verified), created_at)

@@ -1,0 +1,51 @@
+"""Bring a store's schema up to date, once, also when several try at the same time."""
+
+from pathlib import Path
+
+from playhouse.migrations import Runner
+
+from service.errors import OldSchema
+from service.store.database import Database
+
+DIRECTORY = Path(__file__).parent / "migrations"
+
+# How long to wait for another who migrates, in seconds.
+PATIENCE = 600
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is pending, in one transaction, and answer the names of what was applied."""
+    database = Database(url, patience=PATIENCE)
+    try:
+        with database.connected():
+            if database.is_sqlite:
+                # Else rebuilding a table would cascade; it can be turned off outside of transactions only.
+                database.peewee.execute_sql("PRAGMA foreign_keys = OFF")
+            with database.transaction():
+                database.take_time(PATIENCE)
+                database.lock("", "migrations")
+                applied: list[str] = Runner(database.peewee, str(DIRECTORY)).up()
+                return applied
+    finally:
+        database.close()
+
+
+class Schema:
+    """Whether a store's schema is the one that this code needs; once found current, it stays so."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_current = False
+
+    def require(self) -> None:
+        """Raise OldSchema if a migration is pending, and StoreUnavailable if nobody can tell."""
+        if self._is_current:
+            return
+        with self._database.connected():
+            steps = Runner(self._database.peewee, str(DIRECTORY)).status()
+        pending = [step.name for step in steps if not step.applied]
+        if pending:
+            raise OldSchema(
+                f"the store's schema lacks {', '.join(pending)}: run `python -m service migrate` first"
+            )
+        self._is_current = True

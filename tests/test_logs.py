@@ -1,0 +1,245 @@
+"""The log: one JSON object a line, and nothing that somebody sent."""
+
+import io
+import json
+import logging
+import re
+import sys
+
+import pytest
+import structlog
+
+from service.errors import BadSettings
+from service.logs import MOST_CAUSES, MOST_FRAMES, StandardOutput, configure, get_logger
+
+PERSONAL = "jane@example.org"
+
+
+@pytest.fixture(autouse=True)
+def configured():
+    """Log as a server does, and give pytest its own handlers back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(capsys):
+    """Read the lines that were written to standard output since it was last called."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def fail():
+    raise ValueError(PERSONAL)
+
+
+def fail_because():
+    try:
+        fail()
+    except ValueError as error:
+        raise RuntimeError(PERSONAL) from error
+
+
+def fail_again():
+    try:
+        fail()
+    except ValueError:
+        raise RuntimeError(PERSONAL)  # noqa: B904 - the context that Python adds is what is tested
+
+
+def fail_anew():
+    try:
+        fail()
+    except ValueError:
+        raise RuntimeError(PERSONAL) from None
+
+
+def fail_deep(depth):
+    if depth == 0:
+        fail()
+    fail_deep(depth - 1)
+
+
+def fail_often(times):
+    try:
+        if times == 0:
+            fail()
+        fail_often(times - 1)
+    except (RuntimeError, ValueError) as error:
+        raise RuntimeError(times) from error
+
+
+def log_failure(failing, *arguments):
+    try:
+        failing(*arguments)
+    except (RuntimeError, ValueError):
+        get_logger().exception("failed")
+
+
+def test_a_line_is_one_json_object_with_the_time_in_milliseconds(lines):
+    get_logger().info("login", rule="known-user-id")
+
+    [line] = lines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
+    assert line == {"level": "info", "event": "login", "rule": "known-user-id"}
+
+
+def test_a_line_carries_what_is_bound_to_the_request(lines):
+    structlog.contextvars.bind_contextvars(request_id="req_1")
+
+    get_logger().warning("slow")
+
+    assert lines()[0]["request_id"] == "req_1"
+
+
+def test_a_value_with_a_line_break_stays_on_its_line(lines):
+    get_logger().info("login", route='a\n{"event": "forged"}')
+
+    assert len(lines()) == 1
+
+
+def test_an_object_is_written_as_its_class_only(lines):
+    get_logger().info("login", user=io.StringIO(PERSONAL))
+
+    assert lines()[0]["user"] == "<StringIO>"
+
+
+def test_debugging_lines_are_not_written(lines):
+    get_logger().debug("looked")
+    logging.getLogger("peewee").debug("SELECT 1")
+
+    assert lines() == []
+
+
+def test_configuring_twice_writes_each_line_once(lines):
+    configure()
+
+    get_logger().info("login")
+    logging.getLogger("library").warning("odd")
+
+    assert [line["event"] for line in lines()] == ["login", "odd"]
+
+
+def test_an_exception_leaves_its_class_and_frames_and_not_its_message(lines, capsys):
+    log_failure(fail)
+
+    [line] = lines()
+    [exception] = line["exception"]
+    assert line["level"] == "error"
+    assert exception["class"] == "builtins.ValueError"
+    assert [frame.rpartition(":")[2] for frame in exception["frames"]] == ["log_failure", "fail"]
+    assert re.fullmatch(r".+test_logs\.py:\d+:fail", exception["frames"][-1])
+    assert PERSONAL not in json.dumps(line) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failing", "classes"),
+    [
+        pytest.param(fail_because, ["builtins.RuntimeError", "builtins.ValueError"], id="its cause"),
+        pytest.param(fail_again, ["builtins.RuntimeError", "builtins.ValueError"], id="its context"),
+        pytest.param(fail_anew, ["builtins.RuntimeError"], id="not a suppressed context"),
+    ],
+)
+def test_an_exception_comes_with_what_led_to_it(lines, failing, classes):
+    log_failure(failing)
+
+    [line] = lines()
+    assert [exception["class"] for exception in line["exception"]] == classes
+    assert PERSONAL not in json.dumps(line)
+
+
+def test_a_long_trace_is_cut_to_its_innermost_frames(lines):
+    log_failure(fail_deep, MOST_FRAMES)
+
+    [exception] = lines()[0]["exception"]
+    assert len(exception["frames"]) == MOST_FRAMES
+    assert exception["frames"][-1].endswith(":fail")
+
+
+def test_a_long_chain_of_causes_is_cut(lines):
+    log_failure(fail_often, MOST_CAUSES)
+
+    assert len(lines()[0]["exception"]) == MOST_CAUSES
+
+
+@pytest.mark.parametrize(
+    "exc_info",
+    [
+        pytest.param(ValueError(PERSONAL), id="the exception"),
+        pytest.param((ValueError, ValueError(PERSONAL), None), id="what sys.exc_info gives"),
+    ],
+)
+def test_an_exception_may_be_handed_over(lines, exc_info):
+    get_logger().error("failed", exc_info=exc_info)
+
+    assert lines()[0]["exception"] == [{"class": "builtins.ValueError", "frames": []}]
+
+
+def test_asking_for_an_exception_where_there_is_none_adds_nothing(lines):
+    get_logger().error("failed", exc_info=True)
+
+    assert "exception" not in lines()[0]
+
+
+def test_why_a_server_does_not_start_is_told_in_full(lines):
+    get_logger().error("failed", exc_info=BadSettings("ADMIN_KEY is missing"))
+
+    assert lines()[0]["exception"][0]["message"] == "ADMIN_KEY is missing"
+
+
+def test_a_librarys_line_is_its_constant_text_without_what_was_put_into_it(lines):
+    logging.getLogger("library").warning("odd address: %s", PERSONAL)
+
+    [line] = lines()
+    assert (line["logger"], line["level"], line["event"]) == ("library", "warning", "odd address: %s")
+    assert PERSONAL not in json.dumps(line)
+
+
+def test_a_librarys_exception_is_its_class_and_frames(lines):
+    try:
+        fail()
+    except ValueError as error:
+        logging.getLogger("library").exception(error)
+
+    [line] = lines()
+    assert line["event"] == "builtins.ValueError"
+    assert line["exception"][0]["frames"][-1].endswith(":fail")
+    assert PERSONAL not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "written"),
+    [
+        pytest.param("Booting worker with pid: %s", [17], "Booting worker with pid: 17", id="of a process"),
+        pytest.param("Worker is 100% up", [], "Worker is 100% up", id="without arguments"),
+        pytest.param("Error handling request %s", [PERSONAL], "Error handling request", id="of a request"),
+        pytest.param(
+            f"Invalid request from ip=127.0.0.1: {PERSONAL}", [], "Invalid request", id="of a bad request"
+        ),
+    ],
+)
+def test_gunicorn_speaks_of_processes_and_not_of_requests(lines, text, arguments, written):
+    logging.getLogger("gunicorn.error").error(text, *arguments)
+
+    assert [line["event"] for line in lines()] == [written]
+
+
+def test_gunicorns_access_log_is_silent(lines):
+    logging.getLogger("gunicorn.access").info("GET /v1/users?email=%s", PERSONAL)
+
+    assert lines() == []
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_fails(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+
+    StandardOutput().emit(logging.makeLogRecord({"msg": "late"}))
+
+    assert closed.closed
