@@ -75,6 +75,7 @@ $(LOCAL)/env:
 	@umask 077; mkdir -p $(LOCAL); $(PYTHON) -c 'from secrets import token_hex; \
 	print(f"ADMIN_KEY=ak_{token_hex(32)}\nSECRET_KEY={token_hex(32)}")' > $@.new && mv $@.new $@
 
+# In zsh, where a comment is none when it is pasted, an apostrophe would swallow the lines below it.
 define REQUESTS
 
 Paste these into another terminal once the server is listening.
@@ -82,7 +83,7 @@ Paste these into another terminal once the server is listening.
 # A widget, with the publishable key: nobody yet, so anonymous.
 curl -s {URL}/v1/login -H 'Authorization: Bearer {PK}' -H 'Content-Type: application/json' -d '{}'
 
-# The app's backend, with the secret key, logs in somebody it knows, and keeps the session's token.
+# The backend of the app, with the secret key, logs in somebody it knows, and keeps the token.
 TOKEN=$$(curl -s {URL}/v1/login -H 'Authorization: Bearer {SK}' -H 'Content-Type: application/json' \
   -d '{"userId": "u-17", "email": "jane@example.org", "name": "Jane"}' \
   | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')

@@ -5,14 +5,50 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from gunicorn import util
+from gunicorn.workers import gthread
+
+from service.api import problems
 from service.config import Config
 from service.logs import LOGGING
+from service.threads import Threads
 
 # Read here already, so that a bad setting ends the server before a worker is made.
 _config = Config.from_environment()
 
+
+# For how many seconds a client may say nothing in the middle of a request, and take to hang up after it.
+SILENCE, GOODBYE = 10, 0.5
+
+
+class Connection(gthread.TConn):
+    """A connection that gives up: who vanishes in the middle of a request would keep a thread for good."""
+
+    def init(self):
+        """Get ready for a request."""
+        super().init()
+        self.sock.settimeout(SILENCE)
+
+
+class Worker(gthread.ThreadWorker):
+    """gunicorn's gthread, with threads that know how long a request has waited for them."""
+
+    def get_thread_pool(self):
+        """Make the threads."""
+        return Threads(self.cfg.threads)
+
+    def finish_request(self, conn, fs):
+        """Part from a client on one of the threads: on this one all others would wait until it hangs up."""
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self.nr_conns -= 1
+            self.tpool.submit(util.close_graceful, conn.sock, timeout=GOODBYE)
+
+
+gthread.TConn = Connection
+worker_class = Worker
 bind = f"0.0.0.0:{_config.port}"
-worker_class = "gthread"
 workers = _config.web_concurrency
 threads = 8
 
@@ -32,6 +68,14 @@ limit_request_line = 0
 preload_app = False
 
 logconfig_dict = LOGGING
+
+
+def _write_problem(sock, status, reason, message):
+    """Refuse what is no HTTP in the shape of everything refused; gunicorn's page would quote it."""
+    util.write_nonblock(sock, problems.as_bytes(status))
+
+
+util.write_error = _write_problem
 
 
 def on_starting(server):

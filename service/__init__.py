@@ -13,6 +13,7 @@ The map of the house:
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data
     metrics.py       what /metrics counts
+    threads.py       the threads that serve requests, and how long each request waited for one
     errors.py        what can go wrong, in the words of the domain
 
 Imports only go down:

@@ -4,7 +4,19 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import logs
-from service.api import apps, conversations, logins, operations, problems, requests
+from service.api import (
+    apps,
+    browsers,
+    conversations,
+    logins,
+    merges,
+    operations,
+    problems,
+    purchases,
+    requests,
+    revenuecat,
+    users,
+)
 from service.api.blueprints import Api
 from service.api.callers import SCHEMES
 from service.api.context import NAME, Context
@@ -32,13 +44,17 @@ def create_app(config: Config) -> Flask:
         # Nothing that was opened here may be used on the other side of a fork.
         database.close()
     app = Flask("usher", static_folder=None)
+    # A redirect to the path without its second slash would repeat the URL in a page of HTML.
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[NAME] = Context(config, Store(database), schema, Seal(config.secret_key))
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
     requests.register(app)
     problems.register(app)
+    browsers.register(app)
     app.register_blueprint(operations.pages)
+    app.register_blueprint(revenuecat.api)
     _register_api(app)
     return app
 
@@ -56,5 +72,5 @@ def _register_api(app: Flask) -> None:
         api.spec.components.security_scheme(
             name, {"type": "http", "scheme": "bearer", "description": description}
         )
-    for room in (logins, conversations, apps, operations):
+    for room in (logins, conversations, users, merges, purchases, apps, operations):
         api.register_blueprint(room.api)

@@ -2,16 +2,27 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from service.api.schemas.apps import app_name
 from service.config import Config
-from service.desk.apps import create_app, create_key
+from service.desk.apps import create_app, create_key, list_apps
+from service.desk.checking import check
+from service.desk.erasing import tidy
 from service.errors import NotReady, StoreUnavailable
+from service.identifiers import Malformed
 from service.nouns import KeyKind, Settings
 from service.sealing import Seal
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import Schema, migrate
+
+# How long one statement may take when nobody waits for an answer, in seconds.
+PATIENCE = 600
+
+# How many violations of one invariant are shown.
+MOST_SHOWN = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = of_apps.add_parser("create", help="make an app, and print its keys, once")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=_create_app)
+    command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
+    command.set_defaults(run=_check)
+    command = commands.add_parser("tidy", help="erase idle and cleared anonymous users, forget what is old")
+    command.add_argument("--idle-days", type=_days, default=180, metavar="N")
+    command.add_argument("--cleared-days", type=_days, default=30, metavar="N")
+    command.set_defaults(run=_tidy)
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(Config.from_environment(), chosen)
@@ -32,6 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit("usher: the store is away, or does not answer in time")
     except NotReady as reason:
         sys.exit(f"usher: {reason}")
+    except Malformed as refused:
+        sys.exit(f"usher: {refused.detail}")
+
+
+def _days(text: str) -> int:
+    """Read a number of days; fewer than one would erase those who are there at this moment."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 36_500):
+        raise argparse.ArgumentTypeError("give a whole number of days from 1 to 36500")
+    return int(text)
 
 
 def _migrate(config: Config, _: argparse.Namespace) -> None:
@@ -40,11 +66,42 @@ def _migrate(config: Config, _: argparse.Namespace) -> None:
 
 
 def _create_app(config: Config, chosen: argparse.Namespace) -> None:
-    database = Database(config.database_url)
-    Schema(database).require()
-    store, seal = Store(database), Seal(config.secret_key)
-    app = create_app(store, chosen.name, Settings())
-    print(f"APP={app.id}")
-    for name, kind in (("SK", KeyKind.SECRET), ("PK", KeyKind.PUBLISHABLE)):
-        print(f"{name}={create_key(store, seal, app.id, kind).plain}")
-    database.close()
+    name = app_name(chosen.name)
+    with _store(config) as store:
+        app = create_app(store, name, Settings())
+        print(f"APP={app.id}")
+        for name, kind in (("SK", KeyKind.SECRET), ("PK", KeyKind.PUBLISHABLE)):
+            print(f"{name}={create_key(store, Seal(config.secret_key), app.id, kind).plain}")
+
+
+def _check(config: Config, _: argparse.Namespace) -> None:
+    sound = True
+    with _store(config) as store:
+        for finding in check(store):
+            sound = sound and not finding.violations
+            print(f"{'violated' if finding.violations else 'holds'}: {finding.name}: {finding.says}")
+            for violation in finding.violations[:MOST_SHOWN]:
+                print(f"  {violation}")
+    if not sound:
+        sys.exit(1)
+
+
+def _tidy(config: Config, chosen: argparse.Namespace) -> None:
+    with _store(config) as store:
+        for app in list_apps(store):
+            done = tidy(store, app, idle_days=chosen.idle_days, cleared_days=chosen.cleared_days)
+            print(
+                f"{app.id}: {done.users} anonymous users erased; forgot {done.sessions} sessions,"
+                f" {done.keys} idempotency keys, {done.rates} rates"
+            )
+
+
+@contextmanager
+def _store(config: Config) -> Iterator[Store]:
+    """Open the store of the settings, which has to be current."""
+    database = Database(config.database_url, patience=PATIENCE)
+    try:
+        Schema(database).require()
+        yield Store(database)
+    finally:
+        database.close()

@@ -10,12 +10,15 @@ import secrets
 import string
 import unicodedata
 import uuid
+from collections.abc import Iterable
 
 import email_validator
 import uuid_utils
 
 LONGEST_USER_ID = 750
 LONGEST_NAME = 255
+LONGEST_SEARCH = 255
+LONGEST_SUBSCRIBER_ID = 100
 LONGEST_EMAIL = 254
 LONGEST_LOCAL_PART = 64
 
@@ -42,6 +45,7 @@ _DROPPED_FROM_DOMAINS = re.compile(
 _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+_CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
@@ -107,6 +111,12 @@ def user_id_digest(text: str) -> str:
 def is_anonymous(user_id: str | None) -> bool:
     """Tell whether a user ID is one that is made for anonymous users."""
     return user_id is not None and user_id.startswith(ANONYMOUS_PREFIXES)
+
+
+def primary_of(user_ids: Iterable[str]) -> str | None:
+    """Choose a user's primary user ID among theirs, oldest first: the first that is not anonymous."""
+    ids = list(user_ids)
+    return next((id for id in ids if not is_anonymous(id)), None)
 
 
 def new_anonymous_user_id() -> str:
@@ -237,3 +247,25 @@ def read_credential(text: str) -> tuple[str, str] | None:
 def digest(secret: str) -> str:
     """Return the SHA-256 of a text's UTF-8 in hex: how secrets are stored. Takes any text."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def subscriber_id(text: str) -> str:
+    """Return an ID as RevenueCat's clients may give one, unchanged: at most 100 code points, no slash.
+
+    Raises ``Malformed`` as ``existing_user_id`` does.
+    """
+    if len(text) > LONGEST_SUBSCRIBER_ID:
+        raise Malformed("too-long", f"An app user ID has at most {LONGEST_SUBSCRIBER_ID} characters.")
+    if "/" in text:
+        raise Malformed("forbidden-character", "An app user ID holds no slash.")
+    return existing_user_id(text)
+
+
+def is_client_made(user_id: str) -> bool:
+    """Tell whether a user ID is an anonymous one as RevenueCat's clients make them."""
+    return _CLIENT_MADE.fullmatch(user_id) is not None
+
+
+def search_key(text: str) -> str:
+    """Return what a text is found by when it is known how it begins: letters lowered, cut to 255."""
+    return text.casefold()[:LONGEST_SEARCH]

@@ -1,7 +1,7 @@
 """The frozen things that travel between the rooms; all times are epoch milliseconds, UTC."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -104,6 +104,14 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a change comes from: by whom, and in which request."""
+
+    by: str
+    request: str
+
+
+@dataclass(frozen=True)
 class Operator:
     """Who calls with the admin key."""
 
@@ -113,6 +121,7 @@ class Backend:
     """Who calls with an app's secret key: its backend, or an agent's tool."""
 
     app: App
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ class Widget:
     """Who calls with an app's publishable key."""
 
     app: App
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ class Visitor:
     app: App
     user: "User"
     session: "Session"
+    origin: Origin
 
 
 Caller = Operator | Backend | Widget | Visitor
@@ -142,7 +153,8 @@ class User:
     """One person's record in one app.
 
     ``user_id`` is the primary one; an anonymous user's is generated. ``aliases`` are further ones,
-    oldest first.
+    oldest first. ``verified`` is false for anonymous users, and for those of the world of claims that
+    nobody proved. ``purchases`` are there where somebody asked for them.
     """
 
     id: str
@@ -151,27 +163,39 @@ class User:
     name: str | None
     aliases: tuple[str, ...]
     created_at: int
+    verified: bool = True
+    purchases: "tuple[Purchase, ...] | None" = None
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        """All user IDs, the primary one first."""
+        return self.aliases if self.user_id is None else (self.user_id, *self.aliases)
 
 
 @dataclass(frozen=True)
 class Device:
     """One installation. ``digest`` is the SHA-256 of its device ID; ``anonymous`` its anonymous
-    user's id; ``clears`` the sticky flag of clearAnonymousUser."""
+    user's id; ``clears`` the sticky flag of clearAnonymousUser; ``sharing`` that of
+    allowSharingStoreAccount, None while nobody set it."""
 
     digest: str
     anonymous: str | None
     clears: bool
+    sharing: bool | None = None
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a device is logged in as."""
+    """What a device is logged in as. ``claim`` is what an unverified login of somebody said; ``home`` is
+    the user whose ID it logged in with, who may be part of ``user`` now."""
 
     device: str
     user: str
     verified: bool
     began_at: int
     used_at: int
+    claim: "Claim | None" = None
+    home: str = ""
 
     def expires_at(self, settings: Settings) -> int:
         """Answer when it ends if nothing more happens, by the settings as they are now."""
@@ -180,17 +204,29 @@ class Session:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who a login says it is, and what is to show it; every member may be missing."""
+    """Who a login says it is; every member may be missing."""
 
     user_id: str | None = None
     email: str | None = None
     name: str | None = None
-    proof: str | None = field(default=None, repr=False)
 
     @property
     def names_somebody(self) -> bool:
         """Whether it claims an identity; a name alone is none."""
         return self.user_id is not None or self.email is not None
+
+
+@dataclass(frozen=True)
+class LoginSent:
+    """What a login sends: a claim, a device, and perhaps what shows that the claim is true.
+
+    ``email_as_sent`` is the email before it was made comparable, which is what an HMAC covers.
+    """
+
+    claim: Claim
+    device_id: str | None = field(default=None, repr=False)
+    proof: str | None = field(default=None, repr=False)
+    email_as_sent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +236,26 @@ class Resolution:
     rule: str
     because: str
     changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Whom a login looks at, by our ids: who has the user ID, and all who have the email."""
+
+    user_id: str | None
+    email: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a login would do, and why."""
+
+    rule: str
+    because: str
+    then: str
+    user: User | None
+    changes: tuple[str, ...]
+    candidates: Candidates
 
 
 @dataclass(frozen=True)
@@ -213,9 +269,10 @@ class SessionShown:
 
 @dataclass(frozen=True)
 class Login:
-    """What a login answers. ``device_id`` is a secret, as the session's token is."""
+    """What a login answers. ``device_id`` is a secret, as the session's token is. Where nobody proved
+    anything, ``user`` is the claim, and nothing is told of what was found."""
 
-    user: User
+    user: User | Claim
     session: SessionShown
     device_id: str = field(repr=False)
     created: bool
@@ -224,10 +281,44 @@ class Login:
 
 @dataclass(frozen=True)
 class Me:
-    """Who is logged in."""
+    """Who is logged in; for an unverified session of somebody, what its login said."""
 
-    user: User
+    user: User | Claim
     session: SessionShown
+
+
+# --- what happened to a user ---------------------------------------------------------------------
+
+
+class Event(StrEnum):
+    """What can happen to a user."""
+
+    CREATED = "created"
+    USER_ID_ATTACHED = "user-id-attached"
+    EMAIL_CHANGED = "email-changed"
+    NAME_CHANGED = "name-changed"
+    CLEARED = "cleared"
+    ALIAS_ADDED = "alias-added"
+    MERGED = "merged"
+    UNMERGED = "unmerged"
+    PURCHASE = "purchase"
+    ERASED = "erased"
+
+
+Members = Mapping[str, str | Sequence[str] | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a user's history; ``before`` and ``after`` hold the members that changed."""
+
+    id: str
+    at: int
+    event: Event
+    rule: str | None
+    origin: Origin
+    before: Members | None
+    after: Members | None
 
 
 # --- conversations -------------------------------------------------------------------------------
@@ -249,10 +340,11 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A thread as one side sees it: ``unread`` counts the other side's messages."""
+    """A thread as one side sees it: ``unread`` counts the other side's messages. ``user`` is None for
+    those who may not know."""
 
     id: str
-    user: str
+    user: str | None
     subject: str | None
     status: Status
     unread: int
@@ -283,12 +375,18 @@ class Message:
 
 @dataclass(frozen=True)
 class View:
-    """Which conversations of an app a caller may see: one side's, one user's, one device's."""
+    """Which conversations of an app a caller may see: one side's, one user's, one device's.
+
+    ``and_agents`` adds what agents began, which belongs to no device. ``authors`` are the users whose
+    messages it shows: a conversation that went back whole may hold another's.
+    """
 
     app: str
     side: Side
     user: str | None = None
     device: str | None = None
+    and_agents: bool = True
+    authors: tuple[str, ...] | None = None
 
 
 # Where a page ends: a time or a number, and an id among those that share it.
@@ -307,3 +405,108 @@ class Page(Generic[Item]):
         """Make a page of up to ``limit`` + 1 items, of which the last only tells that there is more."""
         data = found[:limit]
         return cls(data, position(data[-1]) if len(found) > limit else None)
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A conversation with all its messages."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is stored about a user. ``parts`` are those who became part of them."""
+
+    user: User
+    parts: tuple[str, ...]
+    history: tuple[Entry, ...]
+    sessions: tuple[Session, ...]
+    conversations: tuple[Thread, ...]
+    idempotency_keys: tuple[str, ...]
+    store_accounts: "tuple[StoreAccount, ...]"
+    merges: tuple["Merge", ...]
+
+
+# --- merges --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What goes from one user to another in a merge: user IDs, and ids of all else."""
+
+    user_ids: tuple[str, ...]
+    conversations: tuple[str, ...]
+    purchases: tuple[str, ...]
+    store_accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The blank fields of the survivor that a merge fills, with what they are filled with."""
+
+    user_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members that were filled."""
+        members = {"userId": self.user_id, "email": self.email, "name": self.name}
+        return tuple(name for name, value in members.items() if value is not None)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How ``source`` became part of ``target``; without an id and a time, how it would.
+
+    ``parked`` are the user IDs that moved nowhere, as nobody ever proved them; ``devices`` are those
+    whose anonymous user this ended.
+    """
+
+    id: str | None
+    source: str
+    target: str
+    rule: str
+    moved: Moved
+    filled: Filled
+    created_at: int
+    parked: tuple[str, ...] = ()
+    devices: tuple[tuple[str, str], ...] = ()
+    undone_at: int | None = None
+
+
+# --- store accounts ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StoreAccount:
+    """The login of an app store under which things are bought: an opaque text of that store."""
+
+    store: str
+    account: str
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One purchase. ``active_at`` a time while its end lies ahead of it, or it has none."""
+
+    id: str
+    store: str
+    product: str
+    transaction: str
+    purchased_at: int
+    expires_at: int | None
+
+    def active_at(self, at: int) -> bool:
+        """Tell whether it holds at a time."""
+        return self.expires_at is None or self.expires_at > at
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a purchase or a restore answers."""
+
+    user: User
+    resolution: Resolution

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 
 class Seal:
@@ -17,6 +17,9 @@ class Seal:
         """Encrypt, with authentication."""
         return self._fernet.encrypt(plain.encode()).decode("ascii")
 
-    def open(self, sealed: str) -> str:
-        """Decrypt. Raises cryptography's InvalidToken if it was sealed under another key."""
-        return self._fernet.decrypt(sealed).decode()
+    def open(self, sealed: str) -> str | None:
+        """Decrypt; None if it was sealed under another SECRET_KEY, which nobody can open any more."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken:
+            return None

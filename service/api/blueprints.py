@@ -13,24 +13,31 @@ from service.api.callers import SCHEMES, guarded
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller
 
+# Headers that an answer of a status has, as the OpenAPI document tells them.
+HEADERS: dict[int, dict[str, Any]] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1, "maximum": 60}}},
+    503: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+}
+
 
 class FieldErrorOut(ma.Schema):
     """One member that was refused."""
 
-    pointer = ma.fields.String()
-    code = ma.fields.String()
-    detail = ma.fields.String()
+    pointer = ma.fields.String(required=True, metadata={"description": "A JSON pointer (RFC 6901)."})
+    code = ma.fields.String(required=True)
+    detail = ma.fields.String(required=True)
 
 
 class ProblemOut(ma.Schema):
     """What went wrong (RFC 9457)."""
 
-    type = ma.fields.String(required=True)
+    type = ma.fields.String(required=True, metadata={"pattern": "^urn:usher:problem:"})
     title = ma.fields.String(required=True)
-    status = ma.fields.Integer(required=True)
+    status = ma.fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
     code = ma.fields.String(required=True)
     request_id = ma.fields.String(required=True, data_key="requestId")
-    errors = ma.fields.List(ma.fields.Nested(FieldErrorOut()))
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorOut()), metadata={"minItems": 1})
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
@@ -44,8 +51,12 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     def _register_responses(self) -> None:
         for status in HTTPStatus:
             response = {"description": status.phrase, "schema": ProblemOut}
+            response["headers"] = HEADERS.get(status, {})
             prepare_response(response, self.spec, CONTENT_TYPE)
             self.spec.components.response(status.name, response, lazy=True)
+
+    def _register_pagination_header(self) -> None:
+        """Leave out the library's own pages: ours are ``nextCursor``."""
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
@@ -56,7 +67,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def open_to(self, *kinds: type[Caller]) -> Callable[[Any], Any]:
         """Let these call an endpoint, and give it the caller first."""
         security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
-        return self._refusing(lambda view: guarded(self.doc(security=security)(view), kinds), 401, 403, 503)
+        return self._refusing(
+            lambda view: guarded(self.doc(security=security)(view), kinds), 401, 403, 414, 503
+        )
 
     def body(self, shape: ma.Schema, *, required: bool = True) -> Callable[[Any], Any]:
         """Give an endpoint what its body says; not ``required`` if no member is."""

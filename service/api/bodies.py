@@ -1,6 +1,5 @@
-"""Read what was sent, strictly: JSON as RFC 8259 has it and nothing that a parser lets pass besides."""
+"""Read what was sent, strictly, and say by member what a schema refused."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -9,10 +8,10 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from service import strict_json
 from service.errors import FieldError, Refused
 
 LARGEST = 64 * 1024  # bytes
-DEEPEST = 16  # levels
 LONGEST_POINTER = 100  # characters of a member's name
 
 
@@ -32,20 +31,17 @@ class Parser(FlaskParser):
 
 
 def read_json(req: Request) -> Any:
-    """Read a request's body as JSON; none at all is an object without members."""
+    """Read a request's body as a JSON object; none at all is one without members."""
     data = _read(req)
     if not data:
         return {}
     if req.mimetype != "application/json" or req.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaType
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_not_a_number
-        )
-    except (ValueError, RecursionError):
-        # A byte order mark, another encoding, NaN, a number too long to read: none of it is JSON here.
+        value = strict_json.read(data)
+    except ValueError:
         raise BadRequest from None
-    if _depth(value) > DEEPEST:
+    if not isinstance(value, dict):
         raise BadRequest
     return value
 
@@ -54,29 +50,13 @@ def _read(req: Request) -> bytes:
     # A chunked body says no length, so the bytes themselves are counted.
     if (req.content_length or 0) > LARGEST:
         raise RequestEntityTooLarge
-    data = req.stream.read(LARGEST + 1)
+    try:
+        data = req.stream.read(LARGEST + 1)
+    except Exception:  # noqa: BLE001 - of a malformed chunk each server tells by an error of its own
+        raise BadRequest from None
     if len(data) > LARGEST:
         raise RequestEntityTooLarge
     return data
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
-    return members
-
-
-def _not_a_number(_text: str) -> NoReturn:
-    raise ValueError
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
-    return depth
 
 
 def _field_errors(messages: Any, pointer: str) -> list[FieldError]:
@@ -91,4 +71,6 @@ def _field_errors(messages: Any, pointer: str) -> list[FieldError]:
 
 
 def _escaped(name: object) -> str:
-    return str(name)[:LONGEST_POINTER].replace("~", "~0").replace("/", "~1")
+    # A lone surrogate is no text: a strict reader would refuse the whole answer for it.
+    text = str(name)[:LONGEST_POINTER].encode("utf-8", "replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")

@@ -26,7 +26,7 @@ def bearer() -> str:
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
-    return credential.strip()
+    return credential.strip(" ")
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
@@ -40,6 +40,7 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
         caller = whoever_calls()
         if not isinstance(caller, kinds):
             raise NotAllowed
+        require_page(caller)
         return view(caller, *args, **kwargs)
 
     return guard
@@ -48,6 +49,22 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
 def whoever_calls() -> Caller:
     """Answer who calls. Raises InvalidCredential."""
     here = context()
-    caller = identify(here.store, here.config.admin_key, bearer())
+    caller = identify(here.store, here.config.admin_key, bearer(), g.request_id)
     g.caller = caller
     return caller
+
+
+def require_page(caller: Caller) -> None:
+    """Raise NotAllowed if a page sends this request that may not."""
+    if not may_call_from_this_page(caller):
+        raise NotAllowed
+
+
+def may_call_from_this_page(caller: Caller) -> bool:
+    """Tell whether the page that sends this request, if a page does, is one that the app names; our
+    own pages are no strangers."""
+    origin = request.headers.get("Origin")
+    if origin is None or not isinstance(caller, Widget | Visitor):
+        return True
+    ours = (f"https://{request.host}", f"http://{request.host}")
+    return origin in ours or origin in caller.app.settings.origins

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import cast
 
-from flask import current_app
+from flask import current_app, request
 
 from service.config import Config
+from service.desk.limits import Limits
+from service.nouns import Backend, Visitor, Widget
 from service.sealing import Seal
 from service.store import Store
 from service.store.migrating import Schema
@@ -26,3 +28,18 @@ class Context:
 def context() -> Context:
     """Answer the context of the application that serves this request."""
     return cast(Context, current_app.extensions[NAME])
+
+
+def limits(caller: Backend | Widget | Visitor) -> Limits:
+    """Answer the limits that hold for a caller's address; for a backend there are none."""
+    here = context()
+    # A backend calls for many people from one address.
+    is_limited = not isinstance(caller, Backend)
+    return Limits(
+        here.store,
+        caller.app,
+        request.remote_addr or "",
+        here.config.secret_key,
+        here.config.login_rate if is_limited else 0,
+        here.config.proof_failure_rate if is_limited else 0,
+    )

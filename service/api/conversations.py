@@ -123,6 +123,6 @@ def mark_read(caller: Caller, id: str) -> None:
 def _key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     try:
-        return key and idempotency_key(key)
+        return None if key is None else idempotency_key(key)
     except Malformed as malformed:
         raise Refused.member("Idempotency-Key", malformed.code, malformed.detail) from None

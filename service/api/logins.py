@@ -1,21 +1,36 @@
 """Login, logout, clearAnonymousUser, me."""
 
+from contextlib import suppress
 from typing import Any
 
-from flask import g, request
+import marshmallow as ma
+from flask import Response, g, jsonify, request
 
 from service.api.blueprints import Blueprint
 from service.api.bodies import Parser
-from service.api.callers import bearer, whoever_calls
-from service.api.context import context
-from service.api.schemas.logins import ClearingIn, ClearingOut, LoginIn, LoginOut, LogoutIn, MeOut
-from service.desk import resolver, sessions
-from service.desk.limits import count_login
-from service.errors import NotAllowed
+from service.api.callers import bearer, may_call_from_this_page, whoever_calls
+from service.api.context import context, limits
+from service.api.schemas.logins import (
+    LOGOUT_BODY,
+    ClearingIn,
+    ClearingOut,
+    LoginIn,
+    LoginOut,
+    LogoutIn,
+    MeOut,
+    UnprovenLoginOut,
+    UnprovenMeOut,
+)
+from service.desk import sessions
+from service.desk.logins import admit
+from service.desk.purchasing import with_purchases
+from service.errors import InvalidCredential, NotAllowed
 from service.identifiers import read_credential
-from service.nouns import Backend, Claim, Me, SessionShown, Visitor, Widget
+from service.nouns import Backend, Claim, Login, LoginSent, Me, SessionShown, Visitor, Widget
 
 api = Blueprint("logins", __name__, url_prefix="/v1")
+
+UNPROVEN_LOGIN, UNPROVEN_ME = UnprovenLoginOut(), UnprovenMeOut()
 
 
 @api.post("/login")
@@ -24,21 +39,22 @@ api = Blueprint("logins", __name__, url_prefix="/v1")
 @api.response(200, LoginOut())
 @api.alt_response(201, schema=LoginOut())
 @api.refuses(429)
-def log_in(caller: Backend | Widget, sent: tuple[Claim, str | None]) -> Any:
+def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
     """Log a device in.
 
-    201 if a user was created, else 200; `resolution` names the rule that decided.
+    201 if a user was created, else 200; `resolution` names the rule that decided. With a publishable
+    key an identity needs a `proof`; where the app asks for none, an unproven login is told what it
+    sent, and nothing of what was found.
     """
-    _count(caller)
-    login = resolver.log_in(context().store, caller, *sent)
+    login = admit(context().store, context().seal, caller, sent, limits(caller))
     g.rule = login.resolution.rule
-    return login, 201 if login.created else 200
+    return _told(login, UNPROVEN_LOGIN) or (login, 201 if login.created else 200)
 
 
 @api.post("/logout")
-@api.doc(security=[{"sessionToken": []}, {"secretKey": []}])
+@api.doc(security=[{"sessionToken": []}, {"secretKey": []}], requestBody=LOGOUT_BODY)
 @api.response(204)
-@api.refuses(400, 401, 403, 413, 415, 422, 503)
+@api.refuses(400, 401, 403, 413, 414, 415, 422, 503)
 def log_out() -> None:
     """End a session.
 
@@ -48,6 +64,9 @@ def log_out() -> None:
     store, credential = context().store, bearer()
     parts = read_credential(credential)
     if parts is not None and parts[0] == "st":
+        with suppress(InvalidCredential):
+            if not may_call_from_this_page(whoever_calls()):
+                raise NotAllowed
         sessions.log_out_token(store, parts[1], credential)
         return
     caller = whoever_calls()
@@ -65,21 +84,21 @@ def clear_anonymous_user(caller: Visitor | Backend, sent: dict[str, Any]) -> Any
 
     It acts at login, not at once. A backend says which device.
     """
-    clears = sessions.set_clearing(context().store, caller, sent["device_id"], sent["clear"])
-    return {"clear_anonymous_user": clears}
+    device = sessions.device_of(caller, sent["device_id"])
+    return {"clear_anonymous_user": sessions.set_clearing(context().store, caller, device, sent["clear"])}
 
 
 @api.get("/me")
 @api.open_to(Visitor)
 @api.response(200, MeOut())
-def me(caller: Visitor) -> Me:
-    """Say who is logged in."""
+def me(caller: Visitor) -> Any:
+    """Say who is logged in; an unproven login, what it said."""
     expires_at = caller.session.expires_at(caller.app.settings)
-    return Me(caller.user, SessionShown(expires_at, caller.session.verified))
+    user = caller.session.claim or with_purchases(context().store, caller.app, caller.user)
+    me = Me(user, SessionShown(expires_at, caller.session.verified))
+    return _told(me, UNPROVEN_ME) or me
 
 
-def _count(caller: Backend | Widget) -> None:
-    if isinstance(caller, Widget):
-        config = context().config
-        address = request.remote_addr or ""
-        count_login(context().store, caller.app, address, limit=config.login_rate, secret=config.secret_key)
+def _told(shown: Login | Me, shape: ma.Schema) -> Response | None:
+    """Answer those who proved nothing in the shape that tells only what they said."""
+    return jsonify(shape.dump(shown)) if isinstance(shown.user, Claim) else None

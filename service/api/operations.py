@@ -28,15 +28,18 @@ class HealthOut(Answer):
 
 
 @api.get("/healthz")
+@api.doc(security=[])
 @api.response(200, HealthOut())
+@api.refuses(414)
 def healthz() -> dict[str, str]:
     """Say that the process answers."""
     return {}
 
 
 @api.get("/readyz")
+@api.doc(security=[])
 @api.response(200, HealthOut())
-@api.refuses(503)
+@api.refuses(414, 503)
 def readyz() -> dict[str, str]:
     """Say that the store is reachable and its schema current."""
     context().store.database.ping()

@@ -3,9 +3,11 @@
 No value that was sent comes back, and no word of a library or a database.
 """
 
+import json
 from http import HTTPStatus
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, g, request
+from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
@@ -36,6 +38,9 @@ CODES = {
     413: "too-large",
     414: "url-too-long",
     415: "not-json",
+    416: "no-such-range",
+    417: "expectation-failed",
+    431: "headers-too-large",
 }
 
 
@@ -50,13 +55,7 @@ def problem(
     status: int, code: str, fields: tuple[errors.FieldError, ...] = (), headers: Headers | None = None
 ) -> Response:
     """Make an answer of a status and a code, and of the members that were refused."""
-    body: dict[str, object] = {
-        "type": f"urn:usher:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "requestId": g.get("request_id", ""),
-    }
+    body = _members(status, code, g.get("request_id", ""))
     if fields:
         body["errors"] = [
             {"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in fields
@@ -64,6 +63,30 @@ def problem(
     response = Response(json.dumps(body), status, headers)
     response.content_type = CONTENT_TYPE
     return response
+
+
+def as_bytes(status: int) -> bytes:
+    """Write a whole answer to what is no HTTP, and so never becomes a request.
+
+    A server that does not know a transfer coding says 501, but no input is a fault of ours.
+    """
+    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.NOT_IMPLEMENTED else status
+    body = json.dumps(_members(status, CODES.get(status, "error"), uuid7().hex)).encode()
+    head = (
+        f"HTTP/1.1 {status:d} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+        f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _members(status: int, code: str, request_id: str) -> dict[str, object]:
+    return {
+        "type": f"urn:usher:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+        "requestId": request_id,
+    }
 
 
 def _ours(error: errors.UsherError) -> Response:

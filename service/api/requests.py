@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
-from service import metrics
+from service import metrics, threads
 from service.api.context import context
 from service.logs import get_logger
 from service.nouns import Operator
@@ -24,6 +24,7 @@ def register(app: Flask) -> None:
     app.before_request(_limit_url)
     app.before_request(_require_schema)
     app.after_request(_finish)
+    app.teardown_request(_end)
 
 
 def _begin() -> None:
@@ -31,6 +32,7 @@ def _begin() -> None:
     g.request_id = uuid7().hex
     clear_contextvars()
     bind_contextvars(requestId=g.request_id)
+    context().store.database.start_clock(threads.waited())
 
 
 def _limit_url() -> None:
@@ -59,8 +61,13 @@ def _finish(response: Response) -> Response:
     )
     response.headers["X-Request-Id"] = g.request_id
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _end(_error: BaseException | None) -> None:
+    context().store.database.stop_clock()
+    # What this thread logs before its next request belongs to none.
+    clear_contextvars()
 
 
 def _who() -> dict[str, str]:

@@ -40,9 +40,23 @@ def change_app(store: Store, id: str, name: str | None, settings: dict[str, Any]
     return changed
 
 
-@one_transaction
 def erase_app(store: Store, id: str) -> None:
-    """Erase an app and all that is in it. Raises NotFound."""
+    """Erase an app and all that is in it. Raises NotFound.
+
+    Under load somebody is always about to add to what is being erased, so first nobody gets in any more.
+    """
+    _shut(store, id)
+    _erase(store, id)
+
+
+@one_transaction
+def _shut(store: Store, id: str) -> None:
+    _there(store, id)
+    store.apps.shut(id)
+
+
+@one_transaction
+def _erase(store: Store, id: str) -> None:
     _there(store, id, hold=True)
     store.apps.erase(id)
 

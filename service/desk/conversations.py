@@ -8,13 +8,13 @@ import json
 from dataclasses import replace
 
 from service.desk.transactions import one_transaction
+from service.desk.views import Writer, key_scope, told, told_message, view_of
 from service.errors import InvalidCredential, LostRace, NotFound, Refused
 from service.identifiers import is_id, new_id
 from service.nouns import (
     Author,
     Backend,
     Conversation,
-    ConversationScope,
     Item,
     Message,
     Page,
@@ -27,18 +27,6 @@ from service.nouns import (
     now,
 )
 from service.store import Store
-
-Writer = Backend | Visitor
-
-
-def view_of(caller: Writer) -> View:
-    """Say which conversations a caller may see."""
-    match caller:
-        case Visitor(app, user, session):
-            by_device = app.settings.conversation_scope is ConversationScope.DEVICE
-            return View(app.id, Side.USER, user.id, session.device if by_device else None)
-        case Backend(app):
-            return View(app.id, Side.AGENT)
 
 
 @one_transaction
@@ -61,14 +49,16 @@ def begin(
     owner = _owner(store, caller, user)
     at, view = now(), view_of(caller)
     id = new_id("cnv")
-    made = _made_before(store, view, owner.id, key, ("begin", subject, body, agent_name), id, at)
+    asked = ("begin", subject, body, agent_name)
+    home = caller.session.home if isinstance(caller, Visitor) else owner.id
+    made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
-        return _seen(store, view, made), False
+        return told(caller, _seen(store, view, made)), False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, at, at)
     device = caller.session.device if isinstance(caller, Visitor) else None
-    store.conversations.create(view.app, conversation, device)
+    store.conversations.create(view.app, conversation, device, home)
     store.conversations.add_message(view.app, id, _message(caller, body, agent_name, at))
-    return conversation, True
+    return told(caller, conversation), True
 
 
 def list_conversations(
@@ -89,12 +79,16 @@ def list_conversations(
     if user is not None:
         view = replace(view, user=_addressee(store, view.app, user).id)
     found = store.conversations.page(view, status, cursor, limit + 1)
-    return Page.of(found, limit, lambda conversation: (conversation.updated_at, conversation.id))
+    return Page.of(
+        tuple(told(caller, conversation) for conversation in found),
+        limit,
+        lambda conversation: (conversation.updated_at, conversation.id),
+    )
 
 
 def show(store: Store, caller: Writer, id: str) -> Conversation:
     """Answer one conversation. Raises NotFound."""
-    return _seen(store, view_of(caller), id)
+    return told(caller, _seen(store, view_of(caller), id))
 
 
 def list_messages(
@@ -104,7 +98,7 @@ def list_messages(
 
     Raises NotFound, and Refused if ``after`` is no message of this conversation.
     """
-    view = view_of(caller)
+    view = _with_authors(store, view_of(caller))
     _seen(store, view, id)
     number = cursor[0] if cursor else 0
     if after is not None:
@@ -113,7 +107,9 @@ def list_messages(
             raise Refused.member("after", "unknown-message", "It is no message of this conversation.")
         number = max(number, message.number)
     found = store.conversations.messages(view, id, number, limit + 1)
-    return Page.of(found, limit, lambda message: (message.number, ""))
+    return Page.of(
+        tuple(told_message(caller, message) for message in found), limit, lambda message: (message.number, "")
+    )
 
 
 @one_transaction
@@ -125,15 +121,18 @@ def write(
     Raises NotFound, and Refused for an idempotency key that was used for something else.
     """
     _require_agent(caller, agentName=agent_name)
-    at, view = now(), view_of(caller)
+    view = view_of(caller)
     conversation = _seen(store, view, id, hold=True)
+    # Taken while the conversation is held, so that times come in the order of numbers.
+    at = now()
     message = _message(caller, body, agent_name, at)
     asked = ("write", id, body, agent_name)
-    made = _made_before(store, view, conversation.user, key, asked, message.id, at)
+    home = caller.session.home if isinstance(caller, Visitor) else conversation.user or ""
+    made = _made_before(store, caller, home, key, asked, message.id, at)
     if made is not None:
-        return _there(store.conversations.message(view, id, made)), False
+        return told_message(caller, _there(store.conversations.message(view, id, made))), False
     store.conversations.add_message(view.app, id, message)
-    return message, True
+    return told_message(caller, message), True
 
 
 @one_transaction
@@ -149,7 +148,7 @@ def set_status(store: Store, caller: Writer, id: str, status: Status) -> Convers
     conversation = _seen(store, view_of(caller), id, hold=True)
     changed = replace(conversation, status=status, updated_at=now())
     store.conversations.set_status(view_of(caller), id, status, changed.updated_at)
-    return changed
+    return told(caller, changed)
 
 
 def _owner(store: Store, caller: Writer, id: str | None) -> User:
@@ -177,7 +176,7 @@ def _addressee(store: Store, app: str, id: str) -> User:
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:
     match caller:
         case Visitor(_, user, session):
-            author, verified = Author(Side.USER, user.name, user.id), session.verified
+            author, verified = Author(Side.USER, user.name, session.home), session.verified
         case Backend():
             author, verified = Author(Side.AGENT, agent_name), True
     return Message(new_id("msg"), 0, author, body, verified, at)
@@ -185,7 +184,7 @@ def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Mess
 
 def _made_before(
     store: Store,
-    view: View,
+    caller: Writer,
     user: str,
     key: str | None,
     asked: tuple[str | None, ...],
@@ -196,7 +195,9 @@ def _made_before(
     if key is None:
         return None
     request = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    before = store.repeats.remember(view.app, f"{view.side} {user}", key, request=request, made=makes, at=at)
+    before = store.repeats.remember(
+        caller.app.id, user, key_scope(caller), key, request=request, made=makes, at=at
+    )
     if before is None:
         return None
     if before[0] != request:
@@ -204,6 +205,14 @@ def _made_before(
             "Idempotency-Key", "idempotency-key-reused", "This key was used for another request."
         )
     return before[1]
+
+
+def _with_authors(store: Store, view: View) -> View:
+    """Have a user's view show the messages of that user and of who became part of them, and no other's:
+    a conversation goes back whole when a merge is undone."""
+    if view.user is None:
+        return view
+    return replace(view, authors=(view.user, *store.users.part_of(view.app, view.user)))
 
 
 def _require_agent(caller: Writer, **members: str | None) -> None:

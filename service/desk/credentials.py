@@ -8,15 +8,15 @@ import hmac
 from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential
 from service.identifiers import digest, read_credential
-from service.nouns import MINUTE, Backend, Caller, KeyKind, Operator, Session, Visitor, Widget, now
+from service.nouns import MINUTE, Backend, Caller, KeyKind, Operator, Origin, Session, Visitor, Widget, now
 from service.store import Store
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
 LAG = MINUTE
 
 
-def identify(store: Store, admin_key: str, credential: str) -> Caller:
-    """Answer who holds a credential.
+def identify(store: Store, admin_key: str, credential: str, request: str) -> Caller:
+    """Answer who holds a credential, and calls in the request of this id.
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
     """
@@ -27,11 +27,11 @@ def identify(store: Store, admin_key: str, credential: str) -> Caller:
         raise InvalidCredential
     prefix, app = parts
     if prefix == "st":
-        return _visitor(store, app, digest(credential))
-    return _key_holder(store, app, digest(credential))
+        return _visitor(store, app, digest(credential), request)
+    return _key_holder(store, app, digest(credential), request)
 
 
-def _visitor(store: Store, app: str, token: str) -> Visitor:
+def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
     at = now()
     found = store.sessions.with_token(app, token)
     if found is None:
@@ -41,10 +41,10 @@ def _visitor(store: Store, app: str, token: str) -> Visitor:
         raise InvalidCredential
     if session.used_at < at - LAG:
         session = _note_session(store, app, token, session, at)
-    return Visitor(its_app, user, session)
+    return Visitor(its_app, user, session, Origin("session", request))
 
 
-def _key_holder(store: Store, app: str, hashed: str) -> Backend | Widget:
+def _key_holder(store: Store, app: str, hashed: str, request: str) -> Backend | Widget:
     at = now()
     found = store.keys.with_digest(app, hashed)
     if found is None:
@@ -52,7 +52,8 @@ def _key_holder(store: Store, app: str, hashed: str) -> Backend | Widget:
     its_app, key = found
     if (key.last_used_at or 0) < at - LAG:
         _note_key(store, app, key.id, at)
-    return Backend(its_app) if key.kind is KeyKind.SECRET else Widget(its_app)
+    kind = Backend if key.kind is KeyKind.SECRET else Widget
+    return kind(its_app, Origin(key.id, request))
 
 
 @one_transaction

@@ -1,37 +1,106 @@
-"""How often an address may do something in a minute."""
+"""How often an address may do something in a minute, and how often something is done at all.
+
+Counted in the store, so that it holds over all workers. Nothing here can lock somebody out by their
+user ID: of those who do not prove it, an identifier's count turns one refusal into another only.
+"""
 
 import hashlib
 import ipaddress
+from dataclasses import dataclass
 
 from service.desk.transactions import one_transaction
 from service.errors import TooMany
-from service.nouns import MINUTE, App, now
+from service.identifiers import email_key
+from service.nouns import MINUTE, App, Claim, now
 from service.store import Store
 
+# How many times an address's rate all addresses of an app may have together.
+APP_SHARE = 100
 
-def count_login(store: Store, app: App, address: str, *, limit: int, secret: str) -> None:
-    """Count a login with a publishable key; ``limit`` is per minute, 0 for none. Raises TooMany.
 
-    The address is kept as a digest under ``secret``, so that the store holds nobody's.
+@dataclass(frozen=True)
+class Limits:
+    """The limits for one caller; rates are per minute, 0 for none.
+
+    Addresses and identifiers are kept as digests under ``secret``, so that the store holds nobody's.
     """
-    if not limit:
-        return
-    at = now()
-    hashed = hashlib.blake2b(_network(address).encode(), key=secret.encode()[:64], digest_size=16)
-    if _count(store, app.id, "login", hashed.hexdigest(), at // MINUTE) > limit:
-        raise TooMany(retry_after=60 - at % MINUTE // 1000)
+
+    store: Store
+    app: App
+    address: str
+    secret: str
+    login_rate: int
+    proof_failure_rate: int
+
+    def count_login(self) -> None:
+        """Count a login with a publishable key. Raises TooMany."""
+        subjects = {"address": (_network(self.address), 1), "app": ("", APP_SHARE)}
+        self._count("login", subjects, self.login_rate)
+
+    def count_identity(self, claim: Claim) -> None:
+        """Count a login as somebody, after it was proven. Raises TooMany."""
+        self._count("login", {"identifier": (_identifier(claim), 1)}, self.login_rate)
+
+    def require_few_failures(self) -> None:
+        """Raise TooMany if too many proofs failed that came from this address."""
+        if not self.proof_failure_rate:
+            return
+        at = now()
+        address = self._digest(_network(self.address))
+        failures = self.store.rates.current(self.app.id, "failure address", address, at // MINUTE)
+        if failures >= self.proof_failure_rate:
+            raise _too_many(at)
+
+    def count_failure(self, claim: Claim) -> None:
+        """Count a proof that failed. Raises TooMany."""
+        subjects = {"address": (_network(self.address), 1), "app": ("", APP_SHARE)}
+        if claim.names_somebody:
+            subjects["identifier"] = (_identifier(claim), 1)
+        self._count("failure", subjects, self.proof_failure_rate)
+
+    def _count(self, what: str, subjects: dict[str, tuple[str, int]], rate: int) -> None:
+        if not rate:
+            return
+        at = now()
+        counted = [
+            (f"{what} {kind}", self._digest(subject), rate * share)
+            for kind, (subject, share) in subjects.items()
+        ]
+        if not _count_all(self.store, self.app.id, counted, at // MINUTE):
+            raise _too_many(at)
+
+    def _digest(self, subject: str) -> str:
+        key = self.secret.encode()[:64]
+        return hashlib.blake2b(subject.encode(), key=key, digest_size=16).hexdigest()
 
 
 @one_transaction
-def _count(store: Store, app: str, kind: str, address: str, minute: int) -> int:
-    return store.rates.count(app, kind, address, minute)
+def _count_all(store: Store, app: str, counted: list[tuple[str, str, int]], minute: int) -> bool:
+    """Count one more of each, and say whether all are within their limits."""
+    within = True
+    # In one order for everybody, so that no two wait for each other.
+    for kind, subject, limit in counted:
+        within = store.rates.count(app, kind, subject, minute) <= limit and within
+    return within
+
+
+def _too_many(at: int) -> TooMany:
+    return TooMany(retry_after=60 - at % MINUTE // 1000)
+
+
+def _identifier(claim: Claim) -> str:
+    if claim.user_id is not None:
+        return f"userId {claim.user_id}"
+    return f"email {email_key(claim.email or '')}"
 
 
 def _network(address: str) -> str:
-    """Answer whose address it is: of IPv6 one customer has a whole /64."""
+    """Answer whose address it is: of IPv6 one customer has a whole /64, in which IPv4 may be written."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    prefix = 64 if parsed.version == 6 else 32
-    return str(ipaddress.ip_network((parsed, prefix), strict=False))
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    # What a router listening for both kinds makes of an IPv4 address; else all would be one customer's.
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))

@@ -1,30 +1,212 @@
-"""What becomes of one user's things when they become another's, or nobody's."""
+"""Many IDs, one person: one user becomes part of another, and stands again when that is undone.
+
+Everything a user owns remembers its *home*: the user to whom a user ID was given, under whose ID a
+session logged in, who began a conversation or brought a store account. A merge changes whose a thing
+is, and never its home, and the merged user's own row stays as it was. So the undo needs no copy of
+what was before: what has its home with the one who goes, goes along, whenever it came. The ledger
+holds the rest: what was filled in, user IDs that led nowhere meanwhile, devices.
+"""
 
 from dataclasses import replace
 
-from service.errors import LostRace
-from service.nouns import User
+from service.desk.history import Scribe
+from service.errors import Conflict, InvalidCredential, LostRace
+from service.identifiers import is_anonymous, new_id, primary_of
+from service.nouns import Event, Filled, Merge, Moved, User, Visitor
 from service.store import Store
 
 
-def absorb(store: Store, app: str, device: str, anonymous: User, into: User) -> User:
-    """Make a device's anonymous user part of another, and answer that other as they are then.
+def is_unproven(user: User) -> bool:
+    """Tell whether somebody only claimed to be this user."""
+    return not user.verified and not is_anonymous(user.user_id)
 
-    Both are held, so that nothing is written for the one while its things move; whoever began a
-    message keeps being its author.
+
+def present(store: Store, caller: Visitor) -> User:
+    """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
+    user = store.users.with_id(caller.app.id, caller.user.id)
+    if user is None:
+        raise InvalidCredential
+    return user
+
+
+def foresee(store: Store, app: str, source: User, target: User, rule: str, at: int) -> Merge:
+    """Say what a merge would move and fill. Raises Conflict if it may not be."""
+    if source.id == target.id:
+        raise Conflict("merge-conflict", "a user is not merged into themselves")
+    if is_unproven(target) and source.verified:
+        raise Conflict("merge-conflict", "whom nobody proved to be takes in nobody who was proven")
+    parks = is_unproven(source)
+    ends = [source.id]
+    filled = Filled() if parks else _fills(source, target)
+    if is_anonymous(target.user_id) and (filled.user_id or filled.email):
+        ends.append(target.id)
+    return Merge(
+        None,
+        source.id,
+        target.id,
+        rule,
+        Moved(
+            user_ids=() if parks else source.user_ids,
+            conversations=store.conversations.ids_of(app, source.id),
+            purchases=tuple(purchase.id for purchase in store.purchases.of_user(app, source.id)),
+            store_accounts=store.purchases.accounts_of(app, source.id),
+        ),
+        filled,
+        at,
+        parked=source.user_ids if parks else (),
+        devices=store.devices.of_anonymous(app, ends),
+    )
+
+
+def _fills(source: User, target: User) -> Filled:
+    """Choose what of a proven or anonymous user fills what is blank of another."""
+    is_nobody = is_anonymous(target.user_id)
+    takes_id = target.user_id is None or is_nobody
+    return Filled(
+        user_id=primary_of(source.user_ids) if takes_id else None,
+        email=source.email if target.email is None and not is_unproven(target) else None,
+        name=source.name if target.name is None else None,
+    )
+
+
+def merge(
+    store: Store, app: str, source: User, target: User, rule: str, scribe: Scribe
+) -> tuple[Merge, User]:
+    """Make ``source`` part of ``target``; answer the record, and the target as it is then.
+
+    Both are held, so that nothing is written for the one while its things move. Raises Conflict if it
+    may not be, and LostRace if one of them is no longer as it was.
     """
-    if store.users.hold(app, anonymous.id, to_change=True) != anonymous:
-        raise LostRace
-    store.conversations.move(app, anonymous.id, into.id)
-    store.users.absorb(app, anonymous.id, into.id)
-    store.sessions.end_of_user(app, anonymous.id)
-    store.devices.set_anonymous(app, device, None)
-    found = store.users.with_id(app, into.id)
-    return replace(into, aliases=found.aliases) if found else into
+    _hold_both(store, app, source, target)
+    foreseen = foresee(store, app, source, target, rule, scribe.at)
+    done = replace(foreseen, id=new_id("mrg"))
+    if done.parked:
+        store.users.remove_user_ids(app, source.id)
+    store.conversations.move(app, source.id, target.id)
+    store.purchases.move(app, source.id, target.id)
+    store.sessions.end_of_users(app, source.id)
+    store.devices.forget_anonymous(app, [user for _, user in done.devices])
+    store.users.absorb(app, source.id, target)
+    _fill(store, app, target, done.filled)
+    store.merges.add(app, done)
+    scribe.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": target.id})
+    scribe.note(
+        target.id,
+        Event.MERGED,
+        rule,
+        after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
+    )
+    return done, _standing(store, app, target.id)
 
 
-def clear(store: Store, app: str, device: str, anonymous: User, at: int) -> None:
+def _fill(store: Store, app: str, target: User, filled: Filled) -> None:
+    if is_anonymous(target.user_id) and (filled.user_id or filled.email):
+        # An anonymous user who is given an email or an ID is somebody from now on.
+        store.users.set_primary(app, target.id, filled.user_id, verified=True)
+        store.sessions.set_verified(app, target.id, True)
+    elif filled.user_id is not None:
+        store.users.set_primary(app, target.id, filled.user_id, verified=target.verified)
+    if filled.email is not None:
+        store.users.set_email(app, target.id, filled.email)
+    if filled.name is not None:
+        store.users.set_name(app, target.id, filled.name)
+
+
+def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
+    """Have both users stand again, with what they had and what came to each of them since.
+
+    Raises Conflict, with nothing changed, if it was undone, if a later merge stands on it, if a user
+    was erased, or if a rule of section 4.1 would break.
+    """
+    if merge.undone_at is not None:
+        raise Conflict("already-undone", "this merge was undone")
+    target = store.users.with_id(app, merge.target)
+    source = store.users.merged(app, merge.source, merge.target)
+    if target is None or source is None:
+        raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
+    store.users.hold_email(app, source.email, target.email)
+    _hold(store, app, target)
+    everyone = (source.id, *store.users.part_of(app, source.id))
+    after = _without(store, app, target, merge, everyone)
+    _require_room(store, app, source, after, merge)
+    store.users.set_email(app, target.id, after.email)
+    store.users.set_name(app, target.id, after.name)
+    store.users.release(app, source.id, target.id, everyone)
+    store.users.set_primary(app, target.id, after.user_id, verified=after.verified)
+    for user_id in merge.parked:
+        store.users.add_user_id(app, source, user_id, scribe.at)
+    store.conversations.give_back(app, target.id, source.id, everyone)
+    store.purchases.give_back(app, target.id, source.id, everyone)
+    store.sessions.end_of_homes(app, target.id, everyone)
+    if not after.verified:
+        store.sessions.set_verified(app, target.id, False)
+    for device, user in merge.devices:
+        if is_anonymous((after if user == after.id else source).user_id):
+            store.devices.return_anonymous(app, device, user)
+    store.merges.mark_undone(app, merge.id or "", scribe.at)
+    scribe.note(source.id, Event.UNMERGED, merge.rule, before={"into": target.id}, after={"merge": merge.id})
+    scribe.note(target.id, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id})
+    return replace(merge, undone_at=scribe.at)
+
+
+def _without(store: Store, app: str, target: User, merge: Merge, everyone: tuple[str, ...]) -> User:
+    """Say how the survivor is without those who go, and without what was filled in and holds still."""
+    filled = merge.filled
+    kept = store.users.user_ids_beside(app, target.id, everyone)
+    email = None if filled.email is not None and target.email == filled.email else target.email
+    name = None if filled.name is not None and target.name == filled.name else target.name
+    primary = target.user_id if target.user_id in kept else primary_of(kept)
+    if primary is None and email is None:
+        # Who has neither an ID nor an email is anonymous, if they were before.
+        primary = next(iter(kept), None)
+    verified = target.verified and not is_anonymous(primary)
+    return replace(target, user_id=primary, email=email, name=name, verified=verified)
+
+
+def _require_room(store: Store, app: str, source: User, target: User, merge: Merge) -> None:
+    """Raise Conflict unless both can stand beside everybody else."""
+    if target.user_id is None and target.email is None:
+        raise Conflict("undo-conflict", "the survivor would have neither a user ID nor an email")
+    for user, other in ((source, target), (target, source)):
+        if user.user_id is not None or user.email is None:
+            continue
+        having = store.users.with_email(app, user.email, verified=user.verified)
+        others = [one for one in having if one.user_id is None and one.id not in (source.id, target.id)]
+        same = other.user_id is None and other.verified == user.verified and _same_email(user, other)
+        if others or same:
+            raise Conflict("undo-conflict", "the email has another unclaimed user by now")
+    for user_id in merge.parked:
+        if store.users.with_user_id(app, user_id, verified=source.verified) is not None:
+            raise Conflict("undo-conflict", "a user ID has another user by now")
+
+
+def _same_email(one: User, other: User) -> bool:
+    return (one.email or "").lower() == (other.email or "").lower()
+
+
+def clear(store: Store, app: str, device: str, anonymous: User, rule: str, scribe: Scribe) -> None:
     """Let no end user reach a device's anonymous user again; agents still see the conversations."""
-    store.users.clear(app, anonymous.id, at)
-    store.sessions.end_of_user(app, anonymous.id)
+    _hold(store, app, anonymous)
+    store.users.clear(app, anonymous.id, scribe.at)
+    store.sessions.end_of_users(app, anonymous.id)
     store.devices.set_anonymous(app, device, None)
+    scribe.note(anonymous.id, Event.CLEARED, rule)
+
+
+def _hold_both(store: Store, app: str, source: User, target: User) -> None:
+    """Hold two users, and the email that one brings. Raises LostRace if one of them has changed."""
+    store.users.hold_email(app, source.email)
+    for user in sorted((source, target), key=lambda user: user.id):
+        _hold(store, app, user)
+
+
+def _hold(store: Store, app: str, user: User) -> None:
+    if store.users.hold(app, user.id, to_change=True) != user:
+        raise LostRace
+
+
+def _standing(store: Store, app: str, id: str) -> User:
+    found = store.users.with_id(app, id)
+    if found is None:
+        raise LostRace
+    return found

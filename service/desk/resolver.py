@@ -1,4 +1,4 @@
-"""Login: who is this, and what becomes of the device's anonymous user.
+"""Login: who is this, and what becomes of the device's anonymous user; and why, without a login.
 
 Look up, decide, carry out; the rules are in ``service.rules``. What makes it right when a hundred
 logins run at once:
@@ -8,16 +8,21 @@ logins run at once:
   old and the new. So what was seen of an email holds until the decision is carried out.
 - A user ID is decided by the primary key of ``user_ids``: who comes second looks again.
 - A user who is used is held, and must still be as they were when the rule was found.
+
+A claim that nothing proves is looked up in a world of its own, among users whom nobody ever proved to
+be; so nobody can prepare a record that its owner later walks into.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from service import metrics
-from service.desk.merging import absorb, clear
+from service.desk.editing import give_user_id, set_email, set_name
+from service.desk.history import Scribe
+from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
-from service.errors import LostRace, ProofInvalid, ProofRequired, UnknownDevice
+from service.errors import LostRace, UnknownDevice
 from service.identifiers import (
     digest,
     is_anonymous,
@@ -29,8 +34,11 @@ from service.identifiers import (
 from service.nouns import (
     App,
     Backend,
+    Candidates,
     Claim,
     Device,
+    Event,
+    Explanation,
     Login,
     Resolution,
     Session,
@@ -46,51 +54,107 @@ from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
 from service.store import Store
 
+# How many of those who share an email an explanation names.
+MOST_CANDIDATES = 100
 
-def log_in(store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None) -> Login:
-    """Log a device in as whoever the claim names.
 
-    Raises ProofRequired and ProofInvalid for an identity that nothing proves, UnknownDevice for a
-    device that a widget names and nobody knows, Refused for a malformed one; then nothing was changed.
+@dataclass(frozen=True)
+class Situation:
+    """What was found and decided: for the claim, and for the device's anonymous user, if any. ``home``
+    is the user to whom the user ID was given, where it is known."""
+
+    evidence: Evidence
+    decision: Decision
+    fate: Rule[Fate] | None
+    home: str | None
+
+    @property
+    def because(self) -> str:
+        """Why, in words."""
+        reasons = [self.decision.rule.because] + ([self.fate.because] if self.fate else [])
+        return " ".join(reasons)
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The members of a user who was there before that change."""
+        merges = self.fate is not None and self.fate.then is Fate.MERGE
+        is_there = not isinstance(self.decision.plan, Create)
+        return self.decision.changes + (("aliases",) if merges and is_there else ())
+
+
+def log_in(
+    store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, *, verified: bool
+) -> Login:
+    """Log a device in as whoever the claim names; ``verified`` if the claim is known to be true.
+
+    Raises UnknownDevice for a device that a widget names and nobody knows, Refused for a malformed one;
+    then nothing was changed.
     """
-    if claim.proof is not None:
-        raise ProofInvalid
-    if isinstance(caller, Widget) and claim.names_somebody:
-        raise ProofRequired
     if isinstance(caller, Backend) and device_id is not None:
         require_device_id(device_id)
-    login = _log_in(store, caller, claim, device_id)
+    login = _log_in(store, caller, claim, device_id, verified)
     metrics.LOGINS.labels(login.resolution.rule).inc()
     return login
 
 
 @one_transaction
-def _log_in(store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None) -> Login:
+def explain(store: Store, caller: Backend, claim: Claim, device_id: str | None) -> Explanation:
+    """Say which rule would decide a login, to whom it would lead, and why; change nothing.
+
+    Raises Refused for a malformed device ID.
+    """
+    if device_id is not None:
+        require_device_id(device_id)
+    known = store.devices.hold(caller.app.id, digest(device_id)) if device_id else None
+    device = known or Device("", None, clears=False)
+    found = _situation(store, caller.app, claim, device, verified=True, at=now())
+    plan, by_user_id = found.decision.plan, found.evidence.by_user_id
+    return Explanation(
+        found.decision.rule.name,
+        found.because,
+        login_rules.kind_of(plan),
+        None if isinstance(plan, Create) else plan.user,
+        found.changes,
+        Candidates(by_user_id.id if by_user_id else None, _having(store, caller.app.id, claim.email)),
+    )
+
+
+def _having(store: Store, app: str, email: str | None) -> tuple[str, ...]:
+    if email is None:
+        return ()
+    having = store.users.with_email(app, email, verified=True, limit=MOST_CANDIDATES)
+    return tuple(user.id for user in having)
+
+
+@one_transaction
+def _log_in(
+    store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, verified: bool
+) -> Login:
     app, at = caller.app, now()
     device, device_id = _device(store, caller, device_id, at)
-    anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
-    decision = _decide(store, app.id, claim, anonymous)
-    user = _carry_out(store, app.id, decision, at)
-    because, changes = [decision.rule.because], decision.changes
+    found = _situation(store, app, claim, device, verified=verified, at=at)
+    scribe = Scribe(store, app.id, caller.origin, at)
+    user = _carry_out(store, app.id, found.decision, verified, scribe)
+    user = _carry_out_fate(store, app.id, found, device, user, scribe)
     if not claim.names_somebody:
         store.devices.set_anonymous(app.id, device.digest, user.id)
-    elif anonymous is not None:
-        fate = _decide_fate(store, app, device, user, at)
-        because.append(fate.because)
-        if fate.then is Fate.CLEAR:
-            clear(store, app.id, device.digest, anonymous, at)
-        if fate.then is Fate.MERGE:
-            user = absorb(store, app.id, device.digest, anonymous, user)
-            changes += ("aliases",)
-    session = Session(device.digest, user.id, verified=claim.names_somebody, began_at=at, used_at=at)
+    session = Session(
+        device.digest,
+        user.id,
+        verified=verified and claim.names_somebody,
+        began_at=at,
+        used_at=at,
+        claim=claim if claim.names_somebody and not verified else None,
+        home=found.home or user.id,
+    )
     token = new_credential("st", app.id)
     store.sessions.replace(app.id, session, digest(token))
     return Login(
-        user,
+        session.claim or user,
         SessionShown(session.expires_at(app.settings), session.verified, token),
         device_id,
-        created=isinstance(decision.plan, Create),
-        resolution=Resolution(decision.rule.name, " ".join(because), changes),
+        created=isinstance(found.decision.plan, Create),
+        resolution=Resolution(found.decision.rule.name, found.because, found.changes),
     )
 
 
@@ -105,18 +169,32 @@ def _device(store: Store, caller: Backend | Widget, device_id: str | None, at: i
     return device, device_id
 
 
-def _decide(store: Store, app: str, claim: Claim, anonymous: User | None) -> Decision:
-    """Find the rule, holding whatever it rests on."""
-    by_user_id = store.users.with_user_id(app, claim.user_id) if claim.user_id else None
-    if by_user_id:
-        decision = login_rules.decide(claim, Evidence(by_user_id=by_user_id))
-    elif claim.email:
+def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified: bool, at: int) -> Situation:
+    """Find the rules, holding whatever they rest on."""
+    anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
+    evidence, home = _evidence(store, app.id, claim, anonymous, verified)
+    decision = login_rules.decide(claim, evidence)
+    _hold(store, app.id, decision, may_absorb=anonymous is not None)
+    fate = None
+    if claim.names_somebody and anonymous is not None:
+        fate = _decide_fate(store, app, device, decision, verified, at)
+    return Situation(evidence, decision, fate, home)
+
+
+def _evidence(
+    store: Store, app: str, claim: Claim, anonymous: User | None, verified: bool
+) -> tuple[Evidence, str | None]:
+    """Look up by the user ID, and by the email only where that did not decide; answer also to whom the
+    user ID was given, if it is known."""
+    if claim.user_id is not None:
+        found = store.users.with_user_id_and_home(app, claim.user_id, verified=verified)
+        if found is not None:
+            return Evidence(found[0], anonymous=anonymous), found[1]
+    if claim.email is not None:
         store.users.hold_email(app, claim.email)
-        decision = login_rules.decide(claim, Evidence(by_email=store.users.with_email(app, claim.email)))
-    else:
-        decision = login_rules.decide(claim, Evidence(anonymous=anonymous))
-    _hold(store, app, decision, may_absorb=anonymous is not None)
-    return decision
+        by_email = store.users.with_email(app, claim.email, verified=verified)
+        return Evidence(by_email=by_email, anonymous=anonymous), None
+    return Evidence(anonymous=anonymous), None
 
 
 def _hold(store: Store, app: str, decision: Decision, *, may_absorb: bool) -> None:
@@ -136,37 +214,68 @@ def _hold(store: Store, app: str, decision: Decision, *, may_absorb: bool) -> No
         raise LostRace
 
 
-def _carry_out(store: Store, app: str, decision: Decision, at: int) -> User:
+def _decide_fate(
+    store: Store, app: App, device: Device, decision: Decision, verified: bool, at: int
+) -> Rule[Fate]:
+    """Find the rule for the device's anonymous user, now that somebody logs in there."""
+    before = store.sessions.hold_of_device(app.id, device.digest)
+    identified_before = False
+    if before is not None:
+        session, user_id = before
+        identified_before = session.expires_at(app.settings) > at and not is_anonymous(user_id)
+    absorbed = False
+    # Whether an unverified user has absorbed one elsewhere is nothing that its claimant may notice.
+    if verified and not isinstance(decision.plan, Create):
+        absorbed = any(is_anonymous(alias) for alias in decision.plan.user.aliases)
+    return anonymous_rules.decide(
+        clears=device.clears,
+        policy=app.settings.anonymous_on_login,
+        identified_before=identified_before,
+        absorbed=absorbed,
+    )
+
+
+def _carry_out(store: Store, app: str, decision: Decision, verified: bool, scribe: Scribe) -> User:
+    rule = decision.rule.name
     match decision.plan:
         case Use(user, email, name):
-            if decision.changes:
-                store.users.update(app, user.id, email=email, name=name)
-            return replace(user, email=email or user.email, name=name or user.name)
+            return _update(store, app, user, email, name, rule, scribe)
         case Attach(user, user_id, name):
-            store.users.attach(app, user.id, user_id, at)
-            if name is not None:
-                store.users.update(app, user.id, email=None, name=name)
-            return replace(user, user_id=user_id, name=name or user.name)
+            user = give_user_id(store, app, user, user_id, scribe, rule)
+            return _update(store, app, user, None, name, rule, scribe)
         case Create(user_id, email, name):
-            if user_id is None and email is None:
+            anonymous = user_id is None and email is None
+            if anonymous:
                 user_id = new_anonymous_user_id()
-            user = User(new_id("usr"), user_id, email, name, (), at)
+            user = User(new_id("usr"), user_id, email, name, (), scribe.at, verified and not anonymous)
             store.users.create(app, user)
+            scribe.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
             return user
         case never:
             assert_never(never)
 
 
-def _decide_fate(store: Store, app: App, device: Device, user: User, at: int) -> Rule[Fate]:
-    """Find the rule for the device's anonymous user, now that ``user`` logs in there."""
-    before = store.sessions.of_device(app.id, device.digest)
-    identified_before = False
-    if before is not None:
-        session, user_id = before
-        identified_before = session.expires_at(app.settings) > at and not is_anonymous(user_id)
-    return anonymous_rules.decide(
-        clears=device.clears,
-        policy=app.settings.anonymous_on_login,
-        identified_before=identified_before,
-        absorbed=any(is_anonymous(alias) for alias in user.aliases),
-    )
+def _update(
+    store: Store, app: str, user: User, email: str | None, name: str | None, rule: str, scribe: Scribe
+) -> User:
+    """Set those of a user's members that are not None."""
+    user = set_email(store, app, user, email or user.email, scribe, rule)
+    return set_name(store, app, user, name or user.name, scribe, rule)
+
+
+def _carry_out_fate(
+    store: Store, app: str, found: Situation, device: Device, user: User, scribe: Scribe
+) -> User:
+    if found.fate is None or found.evidence.anonymous is None:
+        return user
+    match found.fate.then:
+        case Fate.KEEP:
+            return user
+        case Fate.CLEAR:
+            clear(store, app, device.digest, found.evidence.anonymous, found.fate.name, scribe)
+            return user
+        case Fate.MERGE:
+            _, merged = merge(store, app, found.evidence.anonymous, user, found.fate.name, scribe)
+            return merged
+        case never:
+            assert_never(never)

@@ -11,40 +11,51 @@ from service.store import Store
 @one_transaction
 def log_out_token(store: Store, app: str, token: str) -> None:
     """End the session of a token, if there is one."""
-    store.sessions.end(app, token=digest(token))
+    _share_again(store, app, store.sessions.end(app, token=digest(token)))
 
 
 @one_transaction
 def log_out(store: Store, app: App, *, device_id: str | None, user_id: str | None, user: str | None) -> None:
-    """End the session of a device, or every session of a user, by a user ID or by our id; if any."""
+    """End the session of a device, or every session of a user, by a user ID or by our id; if any.
+
+    A user ID means whoever has it in either world.
+    """
     if device_id is not None:
-        store.sessions.end_on_device(app.id, digest(device_id))
-    found = None
+        _share_again(store, app.id, store.sessions.end_on_device(app.id, digest(device_id)))
+    found = []
     if user_id is not None:
-        found = store.users.with_user_id(app.id, user_id)
+        found = [store.users.with_user_id(app.id, user_id, verified=world) for world in (True, False)]
     if user is not None and is_id("usr", user):
-        found = store.users.survivor(app.id, user)
-    if found is not None:
-        store.sessions.end_of_user(app.id, found.id)
+        found = [store.users.survivor(app.id, user)]
+    ended = store.sessions.end_of_users(app.id, *(user.id for user in found if user is not None))
+    _share_again(store, app.id, ended)
+
+
+def _share_again(store: Store, app: str, devices: tuple[str, ...]) -> None:
+    """Have devices that somebody logged out of share their store account with whoever comes."""
+    if devices:
+        store.devices.set_sharing(app, devices, True)
 
 
 @one_transaction
-def set_clearing(store: Store, caller: Backend | Visitor, device_id: str | None, clears: bool) -> bool:
-    """Set a device's clearAnonymousUser flag: a visitor's own device's, or the one a backend names.
-
-    Answers the flag. Raises Refused for a device ID that is missing, malformed, or not the visitor's.
-    """
-    match caller:
-        case Visitor(app, _, session):
-            if device_id is not None and digest(device_id) != session.device:
-                raise Refused.member("deviceId", "not-this-device", "A session speaks for its own device.")
-            device = session.device
-        case Backend(app):
-            require_device_id(device_id or "")
-            device = digest(device_id or "")
-            store.devices.add(app.id, device, now())
-    store.devices.set_clears(app.id, device, clears)
+def set_clearing(store: Store, caller: Backend | Visitor, device: str, clears: bool) -> bool:
+    """Set the clearAnonymousUser flag of a device, by its digest, and answer it."""
+    store.devices.add(caller.app.id, device, now())
+    store.devices.set_clears(caller.app.id, device, clears)
     return clears
+
+
+def device_of(caller: Backend | Visitor, device_id: str | None) -> str:
+    """Answer the digest of the device that a call is about: a visitor's own, or the one a backend names.
+
+    Raises Refused for a device ID that is missing, malformed, or not the visitor's.
+    """
+    if isinstance(caller, Backend):
+        require_device_id(device_id or "")
+        return digest(device_id or "")
+    if device_id is not None and digest(device_id) != caller.session.device:
+        raise Refused.member("deviceId", "not-this-device", "A session speaks for its own device.")
+    return caller.session.device
 
 
 def require_device_id(text: str) -> None:

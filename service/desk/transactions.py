@@ -29,12 +29,13 @@ def one_transaction(
     @wraps(use_case)
     def run(store: Store, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads attempts, hides nothing
             try:
                 with store.transaction():
                     return use_case(store, *args, **kwargs)
             except LostRace:
                 metrics.RACES_LOST.inc()
-            time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads attempts, hides nothing
         raise Contended
 
     return run

@@ -161,6 +161,11 @@ def decide(claim: Claim, evidence: Evidence) -> Decision:
     return Decision(rule, _plan(rule.then, claim, evidence))
 
 
+def kind_of(plan: Plan) -> str:
+    """Answer a plan's kind in one word: ``use``, ``attach`` or ``create``."""
+    return type(plan).__name__.lower()
+
+
 def user_id_situation(claim: Claim, evidence: Evidence) -> UserId:
     """Answer which member of the user ID's column is the case."""
     if claim.user_id is None:

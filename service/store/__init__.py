@@ -7,7 +7,10 @@ from service.store.apps import AppStore, KeyStore
 from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.devices import DeviceStore, SessionStore
+from service.store.history import HistoryStore
 from service.store.limits import RateStore, RepeatStore
+from service.store.merges import MergeStore
+from service.store.purchases import PurchaseStore
 from service.store.users import UserStore
 
 
@@ -22,6 +25,9 @@ class Store:
         self.devices = DeviceStore(database)
         self.sessions = SessionStore(database)
         self.conversations = ConversationStore(database)
+        self.merges = MergeStore(database)
+        self.purchases = PurchaseStore(database)
+        self.history = HistoryStore(database)
         self.repeats = RepeatStore(database)
         self.rates = RateStore(database)
 
@@ -30,3 +36,7 @@ class Store:
         """Do all or nothing of what is done inside."""
         with self.database.transaction():
             yield
+
+    def take_time(self, seconds: int) -> None:
+        """Let this transaction last longer than an answer should."""
+        self.database.take_time(seconds)

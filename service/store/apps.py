@@ -5,9 +5,12 @@ from dataclasses import asdict, fields
 from enum import StrEnum
 from typing import Any
 
+from peewee import IntegrityError
+
+from service.errors import LostRace
 from service.nouns import App, Key, KeyKind, Settings
 from service.store.database import Database
-from service.store.tables import TABLES, Apps, Keys
+from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 
@@ -31,7 +34,8 @@ class AppStore:
     def hold(self, app: str) -> App | None:
         """Find an app, and keep others from changing it until the transaction ends."""
         query = Apps.select(*APP_COLUMNS).where(Apps.app == app)
-        row = self._database.row(self._database.held(query))
+        # Every new user and device refers to its app, so under load a lock that waits for those never comes.
+        row = self._database.row(self._database.held(query, "NO KEY UPDATE"))
         return None if row is None else as_app(row)
 
     def create(self, app: App) -> None:
@@ -51,11 +55,20 @@ class AppStore:
             Apps.update(name=app.name, settings=_as_json(app.settings)).where(Apps.app == app.id)
         )
 
-    def erase(self, app: str) -> None:
-        """Erase an app and all that is in it."""
+    def shut(self, app: str) -> None:
+        """Delete every credential of an app."""
         self._database.take_time(600)
-        for table in reversed(TABLES):
-            self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
+        for table in (Sessions, Keys):
+            self._database.change(table.delete().where(table.app == app))
+
+    def erase(self, app: str) -> None:
+        """Erase an app and all that is in it. Raises LostRace if somebody was about to add to it."""
+        self._database.take_time(600)
+        try:
+            for table in reversed(TABLES):
+                self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
+        except IntegrityError as error:
+            raise LostRace from error
 
 
 class KeyStore:
@@ -81,6 +94,15 @@ class KeyStore:
             .where((Keys.app == app) & (Keys.digest == digest))
         )
         return None if row is None else (as_app(row[4:]), as_key(row[:4]))
+
+    def identity_secrets(self, app: str) -> tuple[tuple[Key, str], ...]:
+        """Answer an app's identity keys with their sealed secrets, the newest first."""
+        rows = self._database.rows(
+            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.sealed)
+            .where((Keys.app == app) & (Keys.kind == KeyKind.IDENTITY.value))
+            .order_by(Keys.created_at.desc(), Keys.id.desc())
+        )
+        return tuple((as_key(row[:4]), row[4]) for row in rows)
 
     def create(self, app: str, key: Key, digest: str, sealed: str | None) -> None:
         """Add a key."""

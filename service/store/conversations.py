@@ -5,6 +5,7 @@ conversation's row lock, so that the order of numbers is the order of commits, a
 came after a message never misses one.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.nouns import Author, Conversation, Message, Position, Side, Status, View
@@ -45,13 +46,15 @@ class ConversationStore:
         query = query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
         return tuple(as_conversation(row) for row in self._database.rows(query))
 
-    def create(self, app: str, conversation: Conversation, device: str | None) -> None:
-        """Add a conversation without messages; ``device`` is where a user began it."""
+    def create(self, app: str, conversation: Conversation, device: str | None, home: str) -> None:
+        """Add a conversation without messages; ``device`` is where a user began it, and ``home`` the
+        user whose ID they had logged in with."""
         self._database.change(
             Conversations.insert(
                 app=app,
                 id=conversation.id,
                 user=conversation.user,
+                home=home,
                 device=device,
                 subject=conversation.subject,
                 status=conversation.status.value,
@@ -71,11 +74,42 @@ class ConversationStore:
         """Note that the view's side has read all."""
         self._update(view, id, **{_unread(view.side).name: 0})
 
+    def ids_of(self, app: str, user: str) -> tuple[str, ...]:
+        """Answer the ids of a user's conversations, the oldest first."""
+        rows = self._database.rows(
+            Conversations.select(Conversations.id)
+            .where((Conversations.app == app) & (Conversations.user == user))
+            .order_by(Conversations.id)
+        )
+        return tuple(id for (id,) in rows)
+
     def move(self, app: str, user: str, into: str) -> None:
         """Make all conversations of a user another's."""
         self._database.change(
             Conversations.update(user=into).where((Conversations.app == app) & (Conversations.user == user))
         )
+
+    def give_back(self, app: str, user: str, to: str, homes: Sequence[str]) -> None:
+        """Make those conversations of a user another's that these began, who are part of that other."""
+        self._database.change(
+            Conversations.update(user=to).where(
+                (Conversations.app == app) & (Conversations.user == user) & Conversations.home.in_(homes)
+            )
+        )
+
+    def hold_all(self, app: str, users: Sequence[str]) -> list[str]:
+        """Keep others from writing into these users' conversations, and answer their ids."""
+        query = Conversations.select(Conversations.id).where(
+            (Conversations.app == app) & Conversations.user.in_(users)
+        )
+        return [id for (id,) in self._database.rows(self._database.held(query))]
+
+    def erase(self, app: str, users: Sequence[str]) -> None:
+        """Erase all conversations of these users."""
+        theirs = (Conversations.app == app) & Conversations.user.in_(users)
+        ids = self.hold_all(app, users)
+        self._database.change(Messages.delete().where((Messages.app == app) & Messages.conversation.in_(ids)))
+        self._database.change(Conversations.delete().where(theirs))
 
     def add_message(self, app: str, conversation: str, message: Message) -> None:
         """Append a message to a held conversation; a user's reopens it."""
@@ -134,6 +168,9 @@ class ConversationStore:
         ).where(_in_view(view))
 
     def _messages(self, view: View, conversation: str) -> Any:
+        shown = (Messages.app == view.app) & (Messages.conversation == conversation)
+        if view.authors is not None:
+            shown &= Messages.author.is_null() | Messages.author.in_(view.authors)
         return (
             Messages.select(
                 Messages.id,
@@ -151,7 +188,7 @@ class ConversationStore:
                 on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
             )
             .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
-            .where((Messages.app == view.app) & (Messages.conversation == conversation) & _in_view(view))
+            .where(shown & _in_view(view))
         )
 
     def _update(self, view: View, id: str, **fields: Any) -> None:
@@ -164,8 +201,8 @@ def _in_view(view: View) -> Any:
     if view.user is not None:
         condition &= Conversations.user == view.user
     if view.device is not None:
-        # What an agent began belongs to no device, and is seen on each.
-        condition &= Conversations.device.is_null() | (Conversations.device == view.device)
+        here = Conversations.device == view.device
+        condition &= (here | Conversations.device.is_null()) if view.and_agents else here
     return condition
 
 

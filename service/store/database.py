@@ -1,112 +1,38 @@
-"""Open a store, run statements in it, and say what went wrong in our own words.
+"""Run statements and transactions in a store, and say what went wrong in our own words."""
 
-SQLite and PostgreSQL differ here and nowhere else. Each thread has its own connection while it works
-and gives it back to a common stock after; the connections are opened when first needed, so never
-before a server forks.
-"""
-
-import hashlib
-import math
+import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import peewee
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from service import errors
+from service.errors import InvalidCredential, LostRace, StoreUnavailable, UsherError
+from service.store.postgres import Postgres
+from service.store.sqlite import Sqlite
 
-# Within 3 seconds an answer is owed, so the store has somewhat less.
-PATIENCE = 2.5
+# Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
+PATIENCE = 2.0
+# As many connections as may turn out to be dead before a question is given up.
+ATTEMPTS = 3
 
-FOREIGN_KEY_VIOLATION = "23503"
-LOST_RACES = {"40001", "40P01"}  # serialization failure, deadlock
+# What the drivers call it: PostgreSQL's SQLSTATE, SQLite's result code.
+MISSING_APP = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
+# A unique index; a serialization failure, a deadlock.
+LOST_RACES = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "40001", "40P01"}
+# The server that we are connected to has become a standby.
+READ_ONLY = {"25006"}
+BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"}
 
+# What is none of the above, and one of these, is a mistake of our own.
+MISTAKES = (peewee.ProgrammingError, peewee.DataError, peewee.IntegrityError)
+MISTAKEN = {"SQLITE_ERROR"}
+FAILURES = (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error, sqlite3.Error)
 
-class _Stock:
-    """Keep connections for the next thread that needs one.
-
-    peewee's own pool holds a lock while it connects, so that with the store away the threads would
-    wait for each other's timeouts in a row; it also probes with a round trip at each check-out. Here
-    a dead connection is noticed when it is used, and what was begun on it is run again.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._idle: deque[Any] = deque()
-        super().__init__(*args, **kwargs)
-        # The state that this lock guards is thread-local already.
-        self._lock = nullcontext()
-
-    def _connect(self) -> Any:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return super()._connect()  # type: ignore[misc]
-
-    def _close(self, connection: Any) -> None:
-        if self.is_clean(connection):
-            self._idle.append(connection)
-        else:
-            super()._close(connection)  # type: ignore[misc]
-
-    def is_clean(self, connection: Any) -> bool:
-        """Tell whether a connection can serve somebody else."""
-        raise NotImplementedError
-
-    def expect_within(self, seconds: float) -> None:
-        """Let nothing on this thread's connection take longer from now on."""
-
-    def close_idle(self) -> None:
-        while self._idle:
-            super()._close(self._idle.pop())  # type: ignore[misc]
-
-
-class _Sqlite(_Stock, peewee.SqliteDatabase):
-    def is_clean(self, connection: Any) -> bool:
-        return not connection.in_transaction
-
-
-class _Bounded(psycopg.Connection[Any]):
-    """A connection on which no wait goes past the deadline, whatever the network does."""
-
-    deadline = math.inf
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        left = max(0.05, min(self.deadline - time.monotonic(), threading.TIMEOUT_MAX))
-        try:
-            return super().wait(gen, interval=interval, timeout=timeout or left)
-        except psycopg.errors._WaitTimeout:
-            # The answer may still come, to a question that nobody asks any more.
-            self.pgconn.finish()
-            raise
-
-
-class _BoundedAdapter(peewee.Psycopg3Adapter):
-    def connect(self, db: "_Postgres", **params: Any) -> _Bounded:
-        return _Bounded.connect(dbname=db.database, **params)
-
-
-class _Postgres(_Stock, peewee.PostgresqlDatabase):
-    psycopg3_adapter = _BoundedAdapter
-
-    def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
-        # One message, so one round trip; SET LOCAL also holds behind a pooler. The server gives up
-        # before we do, so that no statement runs on unheard.
-        left = self.connection().deadline - time.monotonic()
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self.cursor().execute(f"BEGIN; SET LOCAL statement_timeout = {max(1, int(left * 900))}")
-
-    def expect_within(self, seconds: float) -> None:
-        self.connection().deadline = time.monotonic() + seconds
-
-    def is_clean(self, connection: Any) -> bool:
-        idle: bool = connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        return idle
+Answer = TypeVar("Answer")
 
 
 class Database:
@@ -118,24 +44,30 @@ class Database:
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self.patience = patience
-        self.peewee: _Sqlite | _Postgres
-        if url.startswith("sqlite:"):
-            self.peewee = _open_sqlite(url, patience)
-        else:
-            self.peewee = _open_postgres(url)
+        self.peewee = Sqlite(url) if url.startswith("sqlite:") else Postgres(url)
         self._here = threading.local()
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is SQLite, whose one writer at a time makes locks needless."""
-        return isinstance(self.peewee, _Sqlite)
+        """Whether it is SQLite."""
+        return isinstance(self.peewee, Sqlite)
+
+    def start_clock(self, waited: float = 0.0) -> None:
+        """Have all that this thread asks from now on answered within the store's patience, taken together.
+
+        ``waited`` is for how many seconds whoever asks had waited for this thread.
+        """
+        self._here.until = time.monotonic() + self.patience
+        self.peewee.clock.waited = waited
+
+    def stop_clock(self) -> None:
+        """Let each question and each transaction take as long as the store's patience again."""
+        self._here.until = None
+        self.peewee.clock.waited = 0.0
 
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
-        """Run a query, and answer its rows."""
-        with suppress(errors.LostRace):
-            return self._rows(query)
-        # The connection was dead before the question was put; inside a transaction none gets here.
-        return self._rows(query)
+        """Run a query, and answer its rows. One that changes anything belongs into a transaction."""
+        return self.ask(lambda: list(self.peewee.execute(query).fetchall()))
 
     def row(self, query: Any) -> tuple[Any, ...] | None:
         """Run a query of at most one row, and answer it or None."""
@@ -144,8 +76,18 @@ class Database:
 
     def change(self, query: Any) -> int:
         """Run a statement that answers no rows, and say how many rows it changed."""
-        with self.connected():
-            return int(self.peewee.execute(query).rowcount)
+        if not self.peewee.in_transaction():
+            with self.transaction():
+                return self.change(query)
+        return int(self.peewee.execute(query).rowcount)
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Run what changes nothing, anew if the connection was dead before the question was put."""
+        for _ in range(ATTEMPTS):
+            # Inside a transaction none is caught here: it is run again as a whole.
+            with suppress(LostRace), self.connected():
+                return question()
+        raise StoreUnavailable
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -157,35 +99,28 @@ class Database:
 
     def lock(self, app: str, *names: str) -> None:
         """Hold these names of an app until the transaction ends, waiting for whoever holds one."""
-        if self.is_sqlite:
-            return
-        for name in sorted(set(names)):
-            number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
-            self.peewee.execute_sql(
-                "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),)
-            )
+        self.peewee.lock(app, *names)
 
     def held(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
-        """Have a query also lock its rows: ``UPDATE`` to change them, ``SHARE`` to rely on them."""
-        return query if self.is_sqlite else query.for_update(f"FOR {how}", of=of)
+        """Have a query also lock its rows: ``UPDATE`` to change them, ``SHARE`` to rely on them, ``NO KEY
+        UPDATE`` to change them while others add rows that refer to them."""
+        return self.peewee.held(query, how, of)
 
     def ping(self) -> None:
         """Ask the store for anything."""
         self.rows(peewee.Select(columns=[peewee.Value(1)]))
 
     def take_time(self, seconds: int) -> None:
-        """Let this transaction last longer than an answer should: it erases a lot, or migrates."""
-        if isinstance(self.peewee, _Postgres):
-            self.peewee.expect_within(seconds)
-            self.peewee.execute_sql(f"SET LOCAL statement_timeout = {seconds * 1000}")
+        """Let this transaction last longer than an answer should, and a clock that runs go on for as long: it
+        erases a lot, or migrates."""
+        until = self.peewee.clock.until = time.monotonic() + seconds
+        if getattr(self._here, "until", None) is not None:
+            self._here.until = until
+        self.peewee.take_time(seconds)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.peewee.close_idle()
-
-    def _rows(self, query: Any) -> list[tuple[Any, ...]]:
-        with self.connected():
-            return list(self.peewee.execute(query).fetchall())
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -194,61 +129,48 @@ class Database:
             yield
             return
         self._here.committing = False
-        stocked = len(self.peewee._idle) > 0
+        self.peewee.clock.until = self._until()
         try:
             self.peewee.connect()
-            self.peewee.expect_within(self.patience)
             yield
-        except (peewee.DatabaseError, peewee.InterfaceError) as error:
-            raise self._in_our_words(error, stocked) from error
+        except FAILURES as error:
+            words = self._in_our_words(error)
+            if words is None:
+                raise
+            raise words from error
         finally:
             self.peewee.close()
 
-    def _in_our_words(self, error: Exception, stocked: bool) -> errors.UsherError:
+    def _until(self) -> float:
+        now = time.monotonic()
+        until: float = getattr(self._here, "until", None) or now + self.patience
+        if until <= now:
+            raise StoreUnavailable
+        return until
+
+    def _in_our_words(self, error: Exception) -> UsherError | None:
+        """Answer what a driver's error means to us, or None if it is a mistake of our own."""
         causes = list(_causes(error))
-        states = {getattr(cause, "sqlstate", None) for cause in causes}
-        if FOREIGN_KEY_VIOLATION in states or "FOREIGN KEY" in str(error):
+        codes = {getattr(cause, name, None) for cause in causes for name in ("sqlstate", "sqlite_errorname")}
+        if codes & MISSING_APP:
             # Only an app is ever deleted as a row, and its credentials with it.
-            return errors.InvalidCredential()
-        if isinstance(error, peewee.IntegrityError) or states & LOST_RACES:
-            return errors.LostRace()
-        if isinstance(error, peewee.ProgrammingError | peewee.DataError):
-            raise error
-        # Whatever broke this connection broke those in stock as well.
-        self.peewee.close_idle()
-        slow = any(isinstance(cause, _SLOW) for cause in causes)
-        if stocked and not slow and not self._here.committing:
-            return errors.LostRace()
-        return errors.StoreUnavailable()
-
-
-# The store is there and does not answer in time, so asking once more only makes it later.
-_SLOW = (psycopg.errors._WaitTimeout, psycopg.errors.QueryCanceled)
+            return InvalidCredential()
+        if codes & LOST_RACES:
+            return LostRace()
+        if isinstance(error, MISTAKES) or codes & MISTAKEN:
+            return None
+        silent = codes & BUSY or any(isinstance(cause, psycopg.errors._WaitTimeout) for cause in causes)
+        if silent:
+            self.peewee.silent = True
+        dead = self.peewee.is_dead() or codes & READ_ONLY
+        if dead:
+            # Whatever broke this connection broke those in stock as well.
+            self.peewee.close_idle()
+        self.peewee.discard()
+        return LostRace() if dead and not silent and not self._here.committing else StoreUnavailable()
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _open_sqlite(url: str, patience: float) -> _Sqlite:
-    return _Sqlite(
-        unquote(urlsplit(url).path)[1:],
-        pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full"},
-        timeout=patience,
-        # A transaction that begins with a read and then writes would fail at once under load.
-        lock_type="IMMEDIATE",
-        check_same_thread=False,
-        autoconnect=False,
-    )
-
-
-def _open_postgres(url: str) -> _Postgres:
-    params = conninfo_to_dict(url, connect_timeout=2)
-    return _Postgres(
-        params.pop("dbname", None) or params.get("user") or "postgres",
-        prefer_psycopg3=True,
-        autoconnect=False,
-        **params,
-    )

@@ -1,20 +1,24 @@
 """Devices, and the session that each of them may have."""
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from peewee import JOIN
 
-from service.nouns import App, Device, Session, User
+from service.nouns import App, Claim, Device, Session, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
-from service.store.users import as_user
+from service.store.users import USER_COLUMNS, as_user, lives
 
 SESSION_COLUMNS = (
     Sessions.device,
     Sessions.user,
     Sessions.verified,
+    Sessions.claim,
+    Sessions.home,
     Sessions.began_at,
     Sessions.used_at,
 )
@@ -28,11 +32,13 @@ class DeviceStore:
 
     def hold(self, app: str, digest: str) -> Device | None:
         """Find a device, and keep others from changing it until the transaction ends."""
-        query = Devices.select(Devices.digest, Devices.anonymous, Devices.clears).where(
-            (Devices.app == app) & (Devices.digest == digest)
-        )
-        row = self._database.row(self._database.held(query))
-        return None if row is None else Device(row[0], row[1], bool(row[2]))
+        row = self._database.row(self._database.held(self._one(app, digest)))
+        return None if row is None else as_device(row)
+
+    def hold_of(self, app: str, anonymous: str) -> None:
+        """Keep others from logging in where this is the anonymous user, until the transaction ends."""
+        query = Devices.select(Devices.digest).where((Devices.app == app) & (Devices.anonymous == anonymous))
+        self._database.rows(self._database.held(query))
 
     def add(self, app: str, digest: str, at: int) -> None:
         """Add a device unless it is there."""
@@ -42,9 +48,48 @@ class DeviceStore:
         """Say who is the device's anonymous user."""
         self._update(app, digest, anonymous=user)
 
+    def of_anonymous(self, app: str, users: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """Answer the devices of these anonymous users, each with its user."""
+        rows = self._database.rows(
+            Devices.select(Devices.digest, Devices.anonymous)
+            .where((Devices.app == app) & Devices.anonymous.in_(users))
+            .order_by(Devices.digest)
+        )
+        return tuple((digest, user) for digest, user in rows)
+
+    def forget_anonymous(self, app: str, users: Sequence[str]) -> None:
+        """Have no device lead to these anonymous users."""
+        self._database.change(
+            Devices.update(anonymous=None).where((Devices.app == app) & Devices.anonymous.in_(users))
+        )
+
+    def return_anonymous(self, app: str, digest: str, user: str) -> None:
+        """Have a device lead to an anonymous user again, unless it has another by now."""
+        self._database.change(
+            Devices.update(anonymous=user).where(
+                (Devices.app == app) & (Devices.digest == digest) & Devices.anonymous.is_null()
+            )
+        )
+
+    def set_sharing(self, app: str, digests: Sequence[str], allowed: bool) -> None:
+        """Set the allowSharingStoreAccount flag of these devices."""
+        self._database.change(
+            Devices.update(sharing=allowed).where((Devices.app == app) & Devices.digest.in_(digests))
+        )
+
+    def find(self, app: str, digest: str) -> Device | None:
+        """Find a device."""
+        row = self._database.row(self._one(app, digest))
+        return None if row is None else as_device(row)
+
     def set_clears(self, app: str, digest: str, clears: bool) -> None:
         """Set the device's clearAnonymousUser flag."""
         self._update(app, digest, clears=clears)
+
+    def _one(self, app: str, digest: str) -> Any:
+        return Devices.select(Devices.digest, Devices.anonymous, Devices.clears, Devices.sharing).where(
+            (Devices.app == app) & (Devices.digest == digest)
+        )
 
     def _update(self, app: str, digest: str, **fields: Any) -> None:
         self._database.change(
@@ -59,28 +104,21 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
-        """Find a device's session, and its user's primary user ID."""
-        row = self._database.row(
+    def hold_of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
+        """Find a device's session, and its user's primary user ID, and keep others from ending it until
+        the transaction ends."""
+        query = (
             Sessions.select(*SESSION_COLUMNS, Users.user_id)
             .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
-            .where((Sessions.app == app) & (Sessions.device == device) & Users.merged_into.is_null())
+            .where((Sessions.app == app) & (Sessions.device == device) & lives())
         )
+        row = self._database.row(self._database.held(query, of=Sessions))
         return None if row is None else (as_session(row), row[-1])
 
     def with_token(self, app: str, token: str) -> tuple[App, User, Session] | None:
         """Find a session by the digest of its token, with its app and user."""
         rows = self._database.rows(
-            Sessions.select(
-                *SESSION_COLUMNS,
-                *APP_COLUMNS,
-                Users.id,
-                Users.user_id,
-                Users.email,
-                Users.name,
-                Users.created_at,
-                UserIds.value,
-            )
+            Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *USER_COLUMNS)
             .join(Apps, on=(Apps.app == Sessions.app))
             .switch(Sessions)
             .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
@@ -89,20 +127,24 @@ class SessionStore:
                 JOIN.LEFT_OUTER,
                 on=((UserIds.app == Users.app) & (UserIds.user == Users.id)),
             )
-            .where((Sessions.app == app) & (Sessions.token == token) & Users.merged_into.is_null())
+            .where((Sessions.app == app) & (Sessions.token == token) & lives())
             .order_by(UserIds.added_at, UserIds.digest)
         )
         first = len(SESSION_COLUMNS)
         second = first + len(APP_COLUMNS)
-        user = as_user(row[second:] for row in rows)
-        return None if user is None else (as_app(rows[0][first:second]), user, as_session(rows[0]))
+        if not rows:
+            return None
+        user = as_user([row[second:] for row in rows])
+        return as_app(rows[0][first:second]), user, as_session(rows[0])
 
     def replace(self, app: str, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
         fields = {
             "token": token,
             "user": session.user,
+            "home": session.home or session.user,
             "verified": session.verified,
+            "claim": session.claim and json.dumps(asdict(session.claim)),
             "began_at": session.began_at,
             "used_at": session.used_at,
         }
@@ -113,6 +155,20 @@ class SessionStore:
             )
         )
 
+    def of_user(self, app: str, user: str) -> tuple[Session, ...]:
+        """Answer a user's sessions, the oldest first."""
+        rows = self._database.rows(
+            Sessions.select(*SESSION_COLUMNS)
+            .where((Sessions.app == app) & (Sessions.user == user))
+            .order_by(Sessions.began_at, Sessions.device)
+        )
+        return tuple(as_session(row) for row in rows)
+
+    def end_old(self, app: str, *, begun_before: int, used_before: int) -> int:
+        """End the sessions that began before a time and were last used before another; say how many."""
+        old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
+        return self._database.change(Sessions.delete().where((Sessions.app == app) & old))
+
     def touch(self, app: str, token: str, session: Session, at: int) -> Session:
         """Note that a session was used."""
         self._database.change(
@@ -120,23 +176,41 @@ class SessionStore:
         )
         return replace(session, used_at=at)
 
-    def end(self, app: str, *, token: str) -> None:
-        """End the session of a token, by its digest."""
-        self._end(app, Sessions.token == token)
+    def end(self, app: str, *, token: str) -> tuple[str, ...]:
+        """End the session of a token, by its digest, and answer the devices that this leaves."""
+        return self._end(app, Sessions.token == token)
 
-    def end_on_device(self, app: str, device: str) -> None:
-        """End a device's session."""
-        self._end(app, Sessions.device == device)
+    def end_on_device(self, app: str, device: str) -> tuple[str, ...]:
+        """End a device's session; as ``end``."""
+        return self._end(app, Sessions.device == device)
 
-    def end_of_user(self, app: str, user: str) -> None:
-        """End every session of a user."""
-        self._end(app, Sessions.user == user)
+    def end_of_users(self, app: str, *users: str) -> tuple[str, ...]:
+        """End every session of these users; as ``end``."""
+        return self._end(app, Sessions.user.in_(users))
 
-    def _end(self, app: str, condition: Any) -> None:
-        self._database.change(Sessions.delete().where((Sessions.app == app) & condition))
+    def end_of_homes(self, app: str, user: str, homes: Sequence[str]) -> None:
+        """End a user's sessions that began under an ID of these, who are part of the user."""
+        self._end(app, (Sessions.user == user) & Sessions.home.in_(homes))
+
+    def set_verified(self, app: str, user: str, verified: bool) -> None:
+        """Note whether whoever is logged in as a user is known to be them."""
+        self._database.change(
+            Sessions.update(verified=verified).where((Sessions.app == app) & (Sessions.user == user))
+        )
+
+    def _end(self, app: str, condition: Any) -> tuple[str, ...]:
+        query = Sessions.delete().where((Sessions.app == app) & condition).returning(Sessions.device)
+        return tuple(device for (device,) in self._database.rows(query))
+
+
+def as_device(row: tuple[Any, ...]) -> Device:
+    """Make a device of its columns."""
+    digest, anonymous, clears, sharing = row
+    return Device(digest, anonymous, bool(clears), None if sharing is None else bool(sharing))
 
 
 def as_session(row: tuple[Any, ...]) -> Session:
     """Make a session of its columns."""
-    device, user, verified, began_at, used_at = row[: len(SESSION_COLUMNS)]
-    return Session(device, user, bool(verified), began_at, used_at)
+    device, user, verified, claim, home, began_at, used_at = row[: len(SESSION_COLUMNS)]
+    said = Claim(**json.loads(claim)) if claim else None
+    return Session(device, user, bool(verified), began_at, used_at, said, home)

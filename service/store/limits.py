@@ -1,5 +1,7 @@
 """What is counted and what is remembered so that nothing is done too often: rates and repeats."""
 
+from collections.abc import Iterable
+
 from peewee import Case
 
 from service.store.database import Database
@@ -13,12 +15,12 @@ class RepeatStore:
         self._database = database
 
     def remember(
-        self, app: str, owner: str, key: str, *, request: str, made: str, at: int
+        self, app: str, user: str, by: str, key: str, *, request: str, made: str, at: int
     ) -> tuple[str, str] | None:
         """Remember what a key makes; if it was used before, answer its request's digest and what it
         made then. Waits for whoever uses the same key at this moment."""
         added = self._database.row(
-            Repeats.insert(app=app, owner=owner, key=key, request=request, made=made, created_at=at)
+            Repeats.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
             .on_conflict_ignore()
             .returning(Repeats.key)
         )
@@ -26,9 +28,26 @@ class RepeatStore:
             return None
         return self._database.row(
             Repeats.select(Repeats.request, Repeats.made).where(
-                (Repeats.app == app) & (Repeats.owner == owner) & (Repeats.key == key)
+                (Repeats.app == app) & (Repeats.user == user) & (Repeats.by == by) & (Repeats.key == key)
             )
         )
+
+    def keys_of(self, app: str, users: Iterable[str]) -> tuple[str, ...]:
+        """Answer the keys that had to do with these users, the oldest first."""
+        rows = self._database.rows(
+            Repeats.select(Repeats.key)
+            .where((Repeats.app == app) & Repeats.user.in_(list(users)))
+            .order_by(Repeats.created_at, Repeats.key)
+        )
+        return tuple(key for (key,) in rows)
+
+    def forget_before(self, app: str, at: int) -> int:
+        """Forget the keys that were used before a time, and say how many."""
+        return self._database.change(Repeats.delete().where((Repeats.app == app) & (Repeats.created_at < at)))
+
+    def forget(self, app: str, users: Iterable[str]) -> None:
+        """Forget all keys that had to do with these users."""
+        self._database.change(Repeats.delete().where((Repeats.app == app) & Repeats.user.in_(list(users))))
 
 
 class RateStore:
@@ -51,3 +70,19 @@ class RateStore:
             .returning(Rates.count)
         )
         return int(row[0]) if row else 0
+
+    def current(self, app: str, kind: str, address: str, minute: int) -> int:
+        """Answer how many were counted in this minute."""
+        row = self._database.row(
+            Rates.select(Rates.count).where(
+                (Rates.app == app)
+                & (Rates.kind == kind)
+                & (Rates.address == address)
+                & (Rates.minute == minute)
+            )
+        )
+        return int(row[0]) if row else 0
+
+    def forget_before(self, app: str, minute: int) -> int:
+        """Forget what was counted before a minute, and say how many rows that was."""
+        return self._database.change(Rates.delete().where((Rates.app == app) & (Rates.minute < minute)))

@@ -13,7 +13,7 @@ DIRECTORY = Path(__file__).parent / "migrations"
 PATIENCE = 600
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, directory: Path = DIRECTORY) -> list[str]:
     """Apply what is pending, in one transaction, and answer the names of what was applied."""
     database = Database(url, patience=PATIENCE)
     try:
@@ -24,7 +24,7 @@ def migrate(url: str) -> list[str]:
             with database.transaction():
                 database.take_time(PATIENCE)
                 database.lock("", "migrations")
-                applied: list[str] = Runner(database.peewee, str(DIRECTORY)).up()
+                applied: list[str] = Runner(database.peewee, str(directory)).up()
                 return applied
     finally:
         database.close()
@@ -41,8 +41,7 @@ class Schema:
         """Raise OldSchema if a migration is pending, and StoreUnavailable if nobody can tell."""
         if self._is_current:
             return
-        with self._database.connected():
-            steps = Runner(self._database.peewee, str(DIRECTORY)).status()
+        steps = self._database.ask(Runner(self._database.peewee, str(DIRECTORY)).status)
         pending = [step.name for step in steps if not step.applied]
         if pending:
             raise OldSchema(

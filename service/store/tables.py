@@ -3,6 +3,7 @@ spread over machines by app; ids are made by the application; times are epoch mi
 
 Foreign keys are composite, which peewee's own fields cannot say, so they stand as constraints; each
 has an index that leads with its columns, or erasing an app would look through all rows for each user.
+Columns that are searched by how they begin are compared byte by byte, which the migration says.
 A digest is the SHA-256 of something too long or too secret to keep in an index, in hex.
 """
 
@@ -49,32 +50,40 @@ class Keys(Model):
 
 class Users(Model):
     """One person's record in one app. ``user_id`` is the primary one, which stands in ``UserIds`` too;
-    ``merged_into`` is the user that this one became part of."""
+    ``verified`` is the world that the record is of; ``merged_into`` is the user that this one became
+    part of; one that was erased holds its id and times only."""
 
     app = TextField()
     id = TextField()
+    verified = BooleanField()
     user_id = TextField(null=True)
     email = TextField(null=True)
     email_key = TextField(null=True)
     name = TextField(null=True)
+    name_key = TextField(null=True)
     merged_into = TextField(null=True)
     cleared_at = BigIntegerField(null=True)
+    erased_at = BigIntegerField(null=True)
     created_at = BigIntegerField()
 
     class Meta:
         table_name = "users"
         primary_key = CompositeKey("app", "id")
-        indexes: ClassVar = ((("app", "email_key"), False), (("app", "merged_into"), False))
+        indexes: ClassVar = (
+            (("app", "email_key"), False),
+            (("app", "name_key"), False),
+        )
         constraints: ClassVar = [
             references("apps", app="app"),
             references("users", app="app", merged_into="id"),
         ]
 
 
-# There is never more than one unclaimed user per email; this index decides the race.
+# In each world there is never more than one unclaimed user per email; this index decides the race.
 Users.add_index(
     Users.index(
         Users.app,
+        Users.verified,
         Users.email_key,
         unique=True,
         where=(Users.user_id.is_null() & Users.merged_into.is_null()),
@@ -83,19 +92,32 @@ Users.add_index(
 )
 
 
+# Nearly everybody was never merged; an index that held them would be taken for one that finds them.
+Users.add_index(
+    Users.index(
+        Users.app, Users.merged_into, where=Users.merged_into.is_null(False), name="users_app_merged_into"
+    )
+)
+
+
 class UserIds(Model):
-    """Who has which user ID: the primary ones and the aliases. The key decides the race for an ID."""
+    """Who has which user ID in which world: the primary ones and the aliases. The primary key decides
+    the race for an ID; ``search`` is how the ID begins, letters lowered; ``home`` is the user to whom
+    the ID was given, who may be part of ``user`` now."""
 
     app = TextField()
+    verified = BooleanField()
     digest = TextField()
     user = TextField()
+    home = TextField()
     value = TextField()
+    search = TextField()
     added_at = BigIntegerField()
 
     class Meta:
         table_name = "user_ids"
-        primary_key = CompositeKey("app", "digest")
-        indexes: ClassVar = ((("app", "user"), False),)
+        primary_key = CompositeKey("app", "verified", "digest")
+        indexes: ClassVar = ((("app", "user"), False), (("app", "search"), False))
         constraints: ClassVar = [references("users", app="app", user="id")]
 
 
@@ -106,6 +128,7 @@ class Devices(Model):
     digest = TextField()
     anonymous = TextField(null=True)
     clears = BooleanField(default=False)
+    sharing = BooleanField(null=True)
     created_at = BigIntegerField()
 
     class Meta:
@@ -119,13 +142,17 @@ class Devices(Model):
 
 
 class Sessions(Model):
-    """What each device is logged in as: one row per device, so a login replaces the one before."""
+    """What each device is logged in as: one row per device, so a login replaces the one before.
+    ``claim`` is what an unverified login said, in JSON: all that its holder is ever told; ``home`` is
+    the user whose ID it logged in with."""
 
     app = TextField()
     device = TextField()
     token = TextField()
     user = TextField()
+    home = TextField()
     verified = BooleanField()
+    claim = TextField(null=True)
     began_at = BigIntegerField()
     used_at = BigIntegerField()
 
@@ -140,11 +167,13 @@ class Sessions(Model):
 
 
 class Conversations(Model):
-    """Threads. ``messages`` counts them and numbers the next; ``device`` is where a user began it."""
+    """Threads. ``messages`` counts them and numbers the next; ``device`` is where a user began it;
+    ``home`` is the user who began it, who may be part of ``user`` now."""
 
     app = TextField()
     id = TextField()
     user = TextField()
+    home = TextField()
     device = TextField(null=True)
     subject = TextField(null=True)
     status = TextField()
@@ -191,11 +220,92 @@ class Messages(Model):
         ]
 
 
-class Repeats(Model):
-    """Idempotency keys: what a call with that key made, and the digest of what it asked for."""
+class StoreAccounts(Model):
+    """Logins of app stores, each with the user whom it belongs to; ``home`` as elsewhere."""
 
     app = TextField()
-    owner = TextField()
+    digest = TextField()
+    user = TextField()
+    home = TextField()
+    store = TextField()
+    account = TextField()
+    claimed_at = BigIntegerField()
+
+    class Meta:
+        table_name = "store_accounts"
+        primary_key = CompositeKey("app", "digest")
+        indexes: ClassVar = ((("app", "user"), False),)
+        constraints: ClassVar = [references("users", app="app", user="id")]
+
+
+class Purchases(Model):
+    """What was bought under a store account; it follows the account. ``digest`` is of the transaction."""
+
+    app = TextField()
+    account = TextField()
+    digest = TextField()
+    id = TextField()
+    product = TextField()
+    transaction = TextField()
+    purchased_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "purchases"
+        primary_key = CompositeKey("app", "account", "digest")
+        constraints: ClassVar = [references("store_accounts", app="app", account="digest")]
+
+
+class Merges(Model):
+    """Who became part of whom, and what is needed to undo it, in JSON."""
+
+    app = TextField()
+    id = TextField()
+    source = TextField()
+    target = TextField()
+    rule = TextField()
+    ledger = TextField()
+    created_at = BigIntegerField()
+    undone_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "merges"
+        primary_key = CompositeKey("app", "id")
+        indexes: ClassVar = ((("app", "source"), False), (("app", "target"), False))
+        constraints: ClassVar = [
+            references("users", app="app", source="id"),
+            references("users", app="app", target="id"),
+        ]
+
+
+class History(Model):
+    """What happened to a user, in the order of ``id``; ``before`` and ``after`` are JSON objects of
+    the members that changed."""
+
+    app = TextField()
+    user = TextField()
+    id = TextField()
+    at = BigIntegerField()
+    event = TextField()
+    rule = TextField(null=True)
+    by = TextField()
+    request = TextField()
+    before = TextField(null=True)
+    after = TextField(null=True)
+
+    class Meta:
+        table_name = "history"
+        primary_key = CompositeKey("app", "user", "id")
+        constraints: ClassVar = [references("users", app="app", user="id")]
+
+
+class Repeats(Model):
+    """Idempotency keys: what a call with that key made, and the digest of what it asked for. They are
+    kept apart by user, and by who used them: an agent, the user, or the user on one device."""
+
+    app = TextField()
+    user = TextField()
+    by = TextField()
     key = TextField()
     request = TextField()
     made = TextField()
@@ -203,8 +313,8 @@ class Repeats(Model):
 
     class Meta:
         table_name = "repeats"
-        primary_key = CompositeKey("app", "owner", "key")
-        constraints: ClassVar = [references("apps", app="app")]
+        primary_key = CompositeKey("app", "user", "by", "key")
+        constraints: ClassVar = [references("users", app="app", user="id")]
 
 
 class Rates(Model):
@@ -232,6 +342,10 @@ TABLES: tuple[type[Model], ...] = (
     Sessions,
     Conversations,
     Messages,
+    StoreAccounts,
+    Purchases,
+    Merges,
+    History,
     Repeats,
     Rates,
 )

@@ -1,18 +1,21 @@
-"""Users and their user IDs.
+"""Users and their user IDs, in two worlds that never meet: the verified and the unverified.
 
-A user who was merged away has a row still, and is answered by nothing here but ``survivor``.
+A user who was merged away or erased has a row still, and is answered by nothing here but
+``survivor``, which leads to whoever the merged user became part of.
 """
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, SQL, fn
 
 from service.errors import LostRace
-from service.identifiers import email_key, user_id_digest
+from service.identifiers import ANONYMOUS_PREFIXES, email_key, search_key, user_id_digest
 from service.nouns import User
 from service.store.database import Database
-from service.store.tables import UserIds, Users
+from service.store.tables import Conversations, Devices, Sessions, UserIds, Users
 
 # As many users with one email as it takes to know that several share it.
 ENOUGH = 2
@@ -26,7 +29,8 @@ class UserStore:
 
     def with_id(self, app: str, id: str) -> User | None:
         """Find a user by our id."""
-        return self._one(app, Users.id == id)
+        found = self._all(app, Users.id == id)
+        return found[0] if found else None
 
     def survivor(self, app: str, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
@@ -38,32 +42,72 @@ class UserStore:
         found, merged_into = row
         return self.survivor(app, merged_into) if merged_into else self.with_id(app, found)
 
-    def with_user_id(self, app: str, user_id: str) -> User | None:
-        """Find the user who has this user ID, as the primary one or as an alias."""
-        owner = UserIds.select(UserIds.user).where(
-            (UserIds.app == app) & (UserIds.digest == user_id_digest(user_id))
-        )
-        return self._one(app, Users.id == owner)
+    def with_user_id(self, app: str, user_id: str, *, verified: bool) -> User | None:
+        """Find the user of a world who has this user ID, as the primary one or as an alias."""
+        found = self.with_user_id_and_home(app, user_id, verified=verified)
+        return found[0] if found else None
 
-    def with_email(self, app: str, email: str) -> tuple[User, ...]:
-        """Find who has this email: the unclaimed user first, and of the others enough to know
-        whether they share it."""
+    def with_user_id_and_home(self, app: str, user_id: str, *, verified: bool) -> tuple[User, str] | None:
+        """As ``with_user_id``, with the user to whom the ID was given."""
+        row = self._database.row(
+            UserIds.select(UserIds.user, UserIds.home).where(
+                (UserIds.app == app)
+                & (UserIds.verified == verified)
+                & (UserIds.digest == user_id_digest(user_id))
+            )
+        )
+        user = self.with_id(app, row[0]) if row else None
+        return (user, row[1]) if user and row else None
+
+    def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
+        """Find who of a world has this email: the unclaimed user first, and of the others, unless
+        there is another limit, enough to know whether they share it."""
         ids = (
             Users.select(Users.id)
-            .where((Users.app == app) & (Users.email_key == email_key(email)) & Users.merged_into.is_null())
+            .where(
+                (Users.app == app)
+                & (Users.email_key == email_key(email))
+                & (Users.verified == verified)
+                & lives()
+            )
             .order_by(Users.user_id.is_null(False), Users.created_at, Users.id)
-            .limit(ENOUGH)
+            .limit(limit)
         )
-        found = [self.with_id(app, id) for (id,) in self._database.rows(ids)]
-        return tuple(user for user in found if user is not None)
+        wanted = [id for (id,) in self._database.rows(ids)]
+        found = {user.id: user for user in self._all(app, Users.id.in_(wanted))} if wanted else {}
+        return tuple(found[id] for id in wanted if id in found)
+
+    def page(
+        self, app: str, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
+    ) -> tuple[User, ...]:
+        """Answer up to ``limit`` users of both worlds, by our id, who come after the id ``after``.
+
+        They have this user ID, this email, and a name, email or user ID that begins so, as far as each
+        is given.
+        """
+        condition = Users.id > after
+        if user_id is not None:
+            digest = UserIds.digest == user_id_digest(user_id)
+            condition &= Users.id.in_(_with_user_id(app, digest & UserIds.verified.in_((True, False))))
+        if email is not None:
+            condition &= Users.email_key == email_key(email)
+        if begins is not None:
+            condition &= Users.id.in_(_beginning(app, search_key(begins)))
+        ids = (
+            Users.select(Users.id)
+            .where((Users.app == app) & lives() & condition)
+            .order_by(Users.id)
+            .limit(limit)
+        )
+        # One statement: a user who went between two would make a full page look like the last.
+        return tuple(sorted(self._all(app, Users.id.in_(ids)), key=lambda user: user.id))
 
     def hold(self, app: str, id: str, *, to_change: bool) -> User | None:
         """Find a user by our id, and keep others from changing it (and, ``to_change``, from relying
         on it) until the transaction ends."""
-        query = Users.select(Users.id).where(
-            (Users.app == app) & (Users.id == id) & Users.merged_into.is_null()
-        )
-        held = self._database.row(self._database.held(query, "UPDATE" if to_change else "SHARE"))
+        query = Users.select(Users.id).where((Users.app == app) & (Users.id == id) & lives())
+        # No id ever changes, so rows that refer to the user may be written meanwhile by who need not wait.
+        held = self._database.row(self._database.held(query, "NO KEY UPDATE" if to_change else "SHARE"))
         return None if held is None else self.with_id(app, id)
 
     def hold_email(self, app: str, *emails: str | None) -> None:
@@ -76,70 +120,249 @@ class UserStore:
             Users.insert(
                 app=app,
                 id=user.id,
+                verified=user.verified,
                 user_id=user.user_id,
                 email=user.email,
                 email_key=user.email and email_key(user.email),
                 name=user.name,
+                name_key=user.name and search_key(user.name),
                 created_at=user.created_at,
             )
         )
         if user.user_id is not None:
-            self._add_user_id(app, user.id, user.user_id, user.created_at)
+            self.add_user_id(app, user, user.user_id, user.created_at)
 
-    def attach(self, app: str, id: str, user_id: str, at: int) -> None:
-        """Give a user their first user ID. Raises LostRace if somebody has it."""
-        self._update(app, id, user_id=user_id)
-        self._add_user_id(app, id, user_id, at)
+    def add_user_id(self, app: str, user: User, value: str, at: int) -> None:
+        """Give a user a user ID. Raises LostRace if somebody of their world has it."""
+        self._database.change(
+            UserIds.insert(
+                app=app,
+                verified=user.verified,
+                digest=user_id_digest(value),
+                user=user.id,
+                home=user.id,
+                value=value,
+                search=search_key(value),
+                added_at=at,
+            )
+        )
 
-    def update(self, app: str, id: str, *, email: str | None, name: str | None) -> None:
-        """Set those of the fields that are not None."""
-        fields: dict[str, Any] = {}
-        if email is not None:
-            fields |= {"email": email, "email_key": email_key(email)}
-        if name is not None:
-            fields["name"] = name
-        self._update(app, id, **fields)
+    def remove_user_ids(self, app: str, id: str) -> None:
+        """Have a user's IDs lead nowhere."""
+        self._database.change(UserIds.delete().where((UserIds.app == app) & (UserIds.user == id)))
+
+    def set_primary(self, app: str, id: str, user_id: str | None, *, verified: bool) -> None:
+        """Say which of a user's IDs is the primary one, and of which world the user is from now on."""
+        self._update(app, id, user_id=user_id, verified=verified)
+        self._database.change(
+            UserIds.update(verified=verified).where((UserIds.app == app) & (UserIds.user == id))
+        )
+
+    def set_email(self, app: str, id: str, email: str | None) -> None:
+        """Set a user's email. Raises LostRace if another unclaimed user has it."""
+        self._update(app, id, email=email, email_key=email and email_key(email))
+
+    def set_name(self, app: str, id: str, name: str | None) -> None:
+        """Set a user's name."""
+        self._update(app, id, name=name, name_key=name and search_key(name))
 
     def clear(self, app: str, id: str, at: int) -> None:
         """Note when an anonymous user was cleared."""
         self._update(app, id, cleared_at=at)
 
-    def absorb(self, app: str, id: str, into: str) -> None:
+    def absorb(self, app: str, id: str, into: User) -> None:
         """Make a user part of another: its user IDs lead there from now on."""
-        self._update(app, id, merged_into=into)
-        self._database.change(UserIds.update(user=into).where((UserIds.app == app) & (UserIds.user == id)))
+        self._update(app, id, merged_into=into.id)
+        self._database.change(
+            UserIds.update(user=into.id, verified=into.verified).where(
+                (UserIds.app == app) & (UserIds.user == id)
+            )
+        )
 
-    def _one(self, app: str, condition: Any) -> User | None:
+    def release(self, app: str, id: str, into: str, everyone: Sequence[str]) -> None:
+        """Have a user stand again who was part of another, with the IDs that were given to ``everyone``
+        who is part of them. Raises LostRace if the email has a new unclaimed user."""
+        row = self._database.row(Users.select(Users.verified).where((Users.app == app) & (Users.id == id)))
+        self._database.change(
+            Users.update(merged_into=None).where(
+                (Users.app == app) & (Users.id == id) & (Users.merged_into == into)
+            )
+        )
+        self._database.change(
+            UserIds.update(user=id, verified=bool(row and row[0])).where(
+                (UserIds.app == app) & (UserIds.user == into) & UserIds.home.in_(everyone)
+            )
+        )
+
+    def merged(self, app: str, id: str, into: str) -> User | None:
+        """Find a user who is part of another, as they were; their IDs are the other's now."""
+        row = self._database.row(
+            Users.select(
+                Users.id, Users.user_id, Users.email, Users.name, Users.created_at, Users.verified
+            ).where((Users.app == app) & (Users.id == id) & (Users.merged_into == into))
+        )
+        return as_user([(*row, None)]) if row else None
+
+    def user_ids_beside(self, app: str, id: str, everyone: Sequence[str]) -> tuple[str, ...]:
+        """Answer a user's IDs, the oldest first, but for those that were given to ``everyone``."""
         rows = self._database.rows(
-            Users.select(Users.id, Users.user_id, Users.email, Users.name, Users.created_at, UserIds.value)
+            UserIds.select(UserIds.value)
+            .where((UserIds.app == app) & (UserIds.user == id) & UserIds.home.not_in(everyone))
+            .order_by(UserIds.added_at, UserIds.digest)
+        )
+        return tuple(value for (value,) in rows)
+
+    def first_user_id(self, app: str, id: str) -> tuple[str, int] | None:
+        """Answer the user ID of a user that was seen first, and when."""
+        row = self._database.row(
+            UserIds.select(UserIds.value, UserIds.added_at)
+            .where((UserIds.app == app) & (UserIds.user == id))
+            .order_by(UserIds.added_at, UserIds.digest)
+            .limit(1)
+        )
+        return (row[0], row[1]) if row else None
+
+    def is_gone(self, app: str, id: str) -> bool:
+        """Tell whether there was such a user, who was merged away or erased."""
+        query = Users.select(Users.id).where((Users.app == app) & (Users.id == id) & ~lives())
+        return self._database.row(query) is not None
+
+    def part_of(self, app: str, id: str) -> tuple[str, ...]:
+        """Answer the ids of all who became part of a user, also by way of others."""
+        rows = self._database.rows(
+            Users.select(Users.id).where((Users.app == app) & (Users.merged_into == id))
+        )
+        parts = [part for (part,) in rows]
+        return tuple(parts) + tuple(below for part in parts for below in self.part_of(app, part))
+
+    def idle_anonymous(
+        self,
+        app: str,
+        *,
+        since: int,
+        cleared_before: int,
+        ids: Sequence[str] = (),
+        after: str = "",
+        limit: int = 100,
+    ) -> list[str]:
+        """Answer up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
+        if any are given, who were cleared before a time, or who began and wrote nothing since another,
+        and on whose device no session was used since then."""
+        used = Sessions.used_at >= since
+        busy = (
+            _there_is(Sessions, app, (Sessions.user == Users.id) & used)
+            | _there_is(Devices, app, Devices.anonymous == Users.id, _session_on_device() & used)
+            | _there_is(
+                Conversations, app, (Conversations.user == Users.id) & (Conversations.updated_at >= since)
+            )
+            | (Users.created_at >= since)
+        )
+        condition = (
+            (Users.app == app)
+            & (Users.id > after)
+            & of_a_device()
+            & lives()
+            & ((Users.cleared_at < cleared_before) | (Users.cleared_at.is_null() & ~busy))
+        )
+        if ids:
+            condition &= Users.id.in_(ids)
+        rows = self._database.rows(Users.select(Users.id).where(condition).order_by(Users.id).limit(limit))
+        return [id for (id,) in rows]
+
+    def erase(self, app: str, ids: Sequence[str], at: int) -> None:
+        """Leave of these users their ids and times, and nothing personal."""
+        self._database.change(UserIds.delete().where((UserIds.app == app) & UserIds.user.in_(ids)))
+        self._database.change(
+            Users.update(
+                user_id=None, email=None, email_key=None, name=None, name_key=None, erased_at=at
+            ).where((Users.app == app) & Users.id.in_(ids))
+        )
+
+    def _all(self, app: str, condition: Any) -> list[User]:
+        rows = self._database.rows(
+            Users.select(*USER_COLUMNS)
             .join(
                 UserIds,
                 JOIN.LEFT_OUTER,
                 on=((UserIds.app == Users.app) & (UserIds.user == Users.id)),
             )
-            .where((Users.app == app) & condition & Users.merged_into.is_null())
+            .where((Users.app == app) & condition & lives())
             .order_by(UserIds.added_at, UserIds.digest)
         )
-        return as_user(rows)
+        by_id: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_id.setdefault(row[0], []).append(row)
+        return [as_user(rows) for rows in by_id.values()]
 
     def _update(self, app: str, id: str, **fields: Any) -> None:
         changed = self._database.change(
-            Users.update(**fields).where((Users.app == app) & (Users.id == id) & Users.merged_into.is_null())
+            Users.update(**fields).where((Users.app == app) & (Users.id == id) & lives())
         )
         if not changed:
             raise LostRace
 
-    def _add_user_id(self, app: str, user: str, value: str, at: int) -> None:
-        self._database.change(
-            UserIds.insert(app=app, digest=user_id_digest(value), user=user, value=value, added_at=at)
-        )
+
+# A user, once for each of their user IDs.
+USER_COLUMNS = (
+    Users.id,
+    Users.user_id,
+    Users.email,
+    Users.name,
+    Users.created_at,
+    Users.verified,
+    UserIds.value,
+)
 
 
-def as_user(rows: Iterable[tuple[Any, ...]]) -> User | None:
-    """Make a user of its rows, one per user ID: id, primary, email, name, created at, user ID."""
-    rows = list(rows)
-    if not rows:
-        return None
-    id, user_id, email, name, created_at, _ = rows[0]
+def as_user(rows: list[tuple[Any, ...]]) -> User:
+    """Make a user of its rows of USER_COLUMNS, of which there is at least one."""
+    id, user_id, email, name, created_at, verified, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
-    return User(id, user_id, email, name, aliases, created_at)
+    return User(id, user_id, email, name, aliases, created_at, bool(verified))
+
+
+def lives() -> Any:
+    """Whether a user is one still: neither part of another, nor erased."""
+    return Users.merged_into.is_null() & Users.erased_at.is_null()
+
+
+def of_a_device() -> Any:
+    """Whether a user is a device's anonymous one."""
+    user_id = fn.COALESCE(Users.user_id, "")
+    conditions = [fn.SUBSTR(user_id, 1, len(prefix)) == prefix for prefix in ANONYMOUS_PREFIXES]
+    return reduce(operator.or_, conditions)
+
+
+def _there_is(table: Any, app: str, condition: Any, session: Any = None) -> Any:
+    query = table.select(SQL("1")).where((table.app == app) & condition)
+    return fn.EXISTS(query if session is None else query.join(Sessions, on=session))
+
+
+def _session_on_device() -> Any:
+    return (Sessions.app == Devices.app) & (Sessions.device == Devices.digest)
+
+
+def _with_user_id(app: str, condition: Any) -> Any:
+    return UserIds.select(UserIds.user).where((UserIds.app == app) & condition)
+
+
+def _beginning(app: str, prefix: str) -> Any:
+    """Select the ids of users whose name, email or user ID begins so, each by its own index."""
+    named = Users.select(Users.id).where((Users.app == app) & _begins(Users.name_key, prefix))
+    mailed = Users.select(Users.id).where((Users.app == app) & _begins(Users.email_key, prefix))
+    return named | mailed | _with_user_id(app, _begins(UserIds.search, prefix))
+
+
+def _begins(column: Any, prefix: str) -> Any:
+    """Compare as a range, which an index answers; the column is compared byte by byte."""
+    following = _following(prefix)
+    return (column >= prefix) & (column < following) if following else column >= prefix
+
+
+def _following(prefix: str) -> str:
+    """Answer the first text after all that begin so, or "" if there is none."""
+    kept = prefix.rstrip("\U0010ffff")
+    if not kept:
+        return ""
+    last = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if 0xD800 <= last <= 0xDFFF else last)

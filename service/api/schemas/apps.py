@@ -1,8 +1,8 @@
 """Apps, their settings and their keys."""
 
+import ipaddress
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import marshmallow as ma
 
@@ -17,6 +17,8 @@ from service.nouns import (
     Verification,
 )
 
+LONGEST_ORIGIN = 300
+
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
 
@@ -28,13 +30,34 @@ def origin(value: str) -> str:
     refused = Malformed("invalid-origin", "This is a web origin, such as https://shop.example.org.")
     scheme, separator, rest = value.partition("://")
     host, _, port = rest.rpartition(":") if re.search(r":[0-9]+\Z", rest) else (rest, "", "")
-    if not separator or scheme not in ("http", "https") or not _HOST.fullmatch(host) or len(value) > 300:
+    if not separator or scheme not in ("http", "https") or not _is_host(host) or len(value) > LONGEST_ORIGIN:
         raise refused
-    if port and (str(int(port)) != port or not 0 < int(port) < 65536 or urlsplit(value).port is None):
+    if port and (str(int(port)) != port or not 0 < int(port) < 65536):
         raise refused
     if (scheme, port) in (("http", "80"), ("https", "443")):
         raise refused
     return value
+
+
+ORIGIN = {
+    "maxLength": LONGEST_ORIGIN,
+    "pattern": rf"^https?://({_HOST.pattern})(:[1-9][0-9]{{0,4}})?$",
+    "example": "https://shop.example.org",
+}
+APP_NAME = {
+    "description": "Cut to 255 code points.",
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+    "example": "Shop",
+}
+
+
+def _is_host(text: str) -> bool:
+    if _HOST.fullmatch(text) is None:
+        return False
+    try:
+        return not text.startswith("[") or ipaddress.ip_address(text[1:-1]).version == 6
+    except ValueError:
+        return False
 
 
 def app_name(value: str) -> str:
@@ -53,7 +76,7 @@ class SettingsShape(Shape):
     restore_behavior = Choice(RestoreBehavior, data_key="restoreBehavior")
     client_purchases = Choice(Switch, data_key="clientPurchases")
     revenuecat = Choice(Switch)
-    origins = Many(Text(origin))
+    origins = Many(Text(origin, metadata=ORIGIN))
     session_days = WholeNumber(1, 365, data_key="sessionDays")
     idle_days = WholeNumber(1, 365, data_key="idleDays")
 
@@ -65,14 +88,14 @@ class SettingsShape(Shape):
 class AppIn(Shape):
     """A new app."""
 
-    name = Text(app_name, required=True)
+    name = Text(app_name, required=True, metadata=APP_NAME)
     settings = Part(SettingsShape(), load_default=dict)
 
 
 class AppChangeIn(Shape):
     """What changes about an app."""
 
-    name = Text(app_name, load_default=None)
+    name = Text(app_name, load_default=lambda: None, metadata=APP_NAME)
     settings = Part(SettingsShape(), load_default=dict)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from service.api.schemas.logins import as_sent
-from service.api.schemas.members import Answer, Choice, Shape, Text, Time, WholeNumber
+from service.api.schemas.logins import NAME, as_sent
+from service.api.schemas.members import Answer, Choice, Digits, Shape, Text, Time
 from service.identifiers import Malformed, name, text
 from service.nouns import Side, Status
 
@@ -46,23 +46,25 @@ def position(value: str) -> Any:
     return int(found[1]), found[2]
 
 
-BODY = {"minLength": 1, "maxLength": LONGEST_BODY}
+BODY = {"minLength": 1, "maxLength": LONGEST_BODY, "pattern": r"^[^\x00]*$", "example": "Where is it?"}
+SUBJECT = {"maxLength": LONGEST_SUBJECT, "pattern": r"^[^\x00]*$", "example": "Parcel"}
 
 
 class ConversationIn(Shape):
     """A conversation that is begun; ``user`` and ``agentName`` are for a secret key."""
 
-    subject = Text(subject, blank_is_missing=True, metadata={"maxLength": LONGEST_SUBJECT})
+    subject = Text(subject, blank_is_missing=True, metadata=SUBJECT)
     message = Text(body, required=True, data_key="message", attribute="body", metadata=BODY)
-    user = Text(as_sent, load_default=None)
-    agent_name = Text(name, data_key="agentName", blank_is_missing=True)
+    # Asked for its default, the OpenAPI document would show one that the member's type does not have.
+    user = Text(as_sent, load_default=lambda: None)
+    agent_name = Text(name, data_key="agentName", blank_is_missing=True, metadata=NAME)
 
 
 class MessageIn(Shape):
     """A message; ``agentName`` is for a secret key."""
 
     body = Text(body, required=True, metadata=BODY)
-    agent_name = Text(name, data_key="agentName", blank_is_missing=True)
+    agent_name = Text(name, data_key="agentName", blank_is_missing=True, metadata=NAME)
 
 
 class StatusIn(Shape):
@@ -74,8 +76,8 @@ class StatusIn(Shape):
 class PageIn(Shape):
     """Which page of a list; a parameter that is not given is None."""
 
-    limit = WholeNumber(1, 100, load_default=20)
-    cursor = Text(position)
+    limit = Digits(1, 100, load_default=20)
+    cursor = Text(position, metadata={"description": "The `nextCursor` of the page before."})
 
     @ma.post_load
     def _all(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -92,14 +94,14 @@ class ConversationsIn(PageIn):
 class MessagesIn(PageIn):
     """Which messages."""
 
-    after = Text(as_sent)
+    after = Text(as_sent, metadata={"description": "A message's id."})
 
 
 class ConversationOut(Answer):
     """A conversation as one side sees it."""
 
     id = ma.fields.String()
-    user = ma.fields.String()
+    user = ma.fields.String(allow_none=True)
     subject = ma.fields.String(allow_none=True)
     status = ma.fields.Enum(Status, by_value=True)
     unread = ma.fields.Integer()
@@ -110,13 +112,13 @@ class ConversationOut(Answer):
 class AuthorOut(Shape):
     """Who wrote a message; an agent has no id."""
 
-    kind = ma.fields.Enum(Side, by_value=True)
+    kind = ma.fields.Enum(Side, by_value=True, required=True)
     id = ma.fields.String()
-    name = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True, required=True)
 
     @ma.post_dump
-    def _agents_have_no_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        if data["kind"] == Side.AGENT.value:
+    def _without_empty_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        if data["id"] is None:
             del data["id"]
         return data
 

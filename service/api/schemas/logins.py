@@ -6,7 +6,8 @@ import marshmallow as ma
 
 from service import identifiers
 from service.api.schemas.members import Answer, Shape, Text, Time, Truth, problem
-from service.nouns import Claim
+from service.api.schemas.people import ToldBuyerOut, ToldOut
+from service.nouns import Claim, LoginSent
 
 
 def as_sent(text: str) -> str:
@@ -14,38 +15,40 @@ def as_sent(text: str) -> str:
     return text
 
 
+# How the OpenAPI document describes members; what a pattern cannot say, a sentence does.
+NAME = {"description": "Cut to 255 code points.", "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$", "example": "Jane"}
+DEVICE_ID = {"description": "A secret of the device.", "pattern": "^([!-~]{16,255})?$"}
+USER_ID = {
+    "description": (
+        "The app's own ID of the person, compared exactly. No control, format or non-characters, no"
+        " placeholder such as `null` or `anonymous`, nothing that begins with `$anon:` or `$RCAnonymousID:`."
+    ),
+    "maxLength": identifiers.LONGEST_USER_ID,
+    "pattern": r"^([^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?)?$",
+    "example": "u-17",
+}
+EMAIL = {
+    "description": "At most 254 bytes, and 64 before the @; white space at the ends is dropped.",
+    "anyOf": [{"format": "email"}, {"enum": [None, ""]}],
+    "example": "jane@example.org",
+}
+
+
 class LoginIn(Shape):
-    """What a login says."""
+    """What a login says; null and "" are as a member that is missing."""
 
-    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
-    user_id = Text(
-        identifiers.user_id,
-        data_key="userId",
-        blank_is_missing=True,
-        metadata={"description": "The app's own ID of the person: 1 to 750 code points."},
+    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
+    user_id = Text(identifiers.user_id, data_key="userId", blank_is_missing=True, metadata=USER_ID)
+    email = Text(identifiers.email, blank_is_missing=True, metadata=EMAIL)
+    name = Text(identifiers.name, blank_is_missing=True, metadata=NAME)
+    proof = Text(
+        as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
     )
-    email = Text(identifiers.email, blank_is_missing=True, metadata={"description": "At most 254 bytes."})
-    name = Text(identifiers.name, blank_is_missing=True, metadata={"description": "Cut to 255 code points."})
-    proof = Text(as_sent, blank_is_missing=True)
 
-    @ma.post_load
-    def _claim(self, data: dict[str, Any], **_kwargs: Any) -> tuple[Claim, str | None]:
-        device_id = data.pop("device_id")
-        return Claim(**data), device_id
-
-
-class UserOut(Answer):
-    """A user."""
-
-    id = ma.fields.String()
-    user_id = ma.fields.String(data_key="userId", allow_none=True)
-    email = ma.fields.String(allow_none=True)
-    name = ma.fields.String(allow_none=True)
-    anonymous = ma.fields.Function(
-        lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
-    )
-    aliases = ma.fields.List(ma.fields.String())
-    created_at = Time(data_key="createdAt")
+    @ma.post_load(pass_original=True)
+    def _sent(self, data: dict[str, Any], original: dict[str, Any], **_kwargs: Any) -> LoginSent:
+        device_id, proof = data.pop("device_id"), data.pop("proof")
+        return LoginSent(Claim(**data), device_id, proof, original.get("email"))
 
 
 class SessionOut(Answer):
@@ -70,9 +73,11 @@ class ResolutionOut(Answer):
 
 
 class LoginOut(Answer):
-    """What a login answers."""
+    """What a login answers; where nobody proved anything, nothing of what was found."""
 
-    user = ma.fields.Nested(UserOut())
+    sometimes = frozenset({"created", "resolution"})
+
+    user = ma.fields.Nested(ToldOut())
     session = ma.fields.Nested(NewSessionOut())
     device_id = ma.fields.String(data_key="deviceId")
     created = ma.fields.Boolean()
@@ -82,8 +87,53 @@ class LoginOut(Answer):
 class MeOut(Answer):
     """Who is logged in."""
 
-    user = ma.fields.Nested(UserOut())
+    user = ma.fields.Nested(ToldBuyerOut())
     session = ma.fields.Nested(SessionOut())
+
+
+class ClaimOut(Answer):
+    """What an unproven login said, and nothing that was found."""
+
+    user_id = ma.fields.String(data_key="userId", allow_none=True)
+    email = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True)
+
+
+class UnprovenLoginOut(Answer):
+    """What an unproven login answers."""
+
+    user = ma.fields.Nested(ClaimOut())
+    session = ma.fields.Nested(NewSessionOut())
+    device_id = ma.fields.String(data_key="deviceId")
+
+
+class UnprovenMeOut(Answer):
+    """Who an unproven login said it is."""
+
+    user = ma.fields.Nested(ClaimOut())
+    session = ma.fields.Nested(SessionOut())
+
+
+def _exactly_one_of(*names: str) -> dict[str, Any]:
+    """Write for the OpenAPI document that one of these members says something."""
+    given, blank = {"type": "string", "minLength": 1}, {"enum": [None, ""]}
+    return {
+        "oneOf": [
+            {
+                "type": "object",
+                "required": [name],
+                "properties": {other: given if other == name else blank for other in names},
+                "additionalProperties": False,
+            }
+            for name in names
+        ]
+    }
+
+
+LOGOUT_BODY = {
+    "description": "With a secret key only.",
+    "content": {"application/json": {"schema": _exactly_one_of("deviceId", "userId", "user")}},
+}
 
 
 class LogoutIn(Shape):
@@ -103,7 +153,7 @@ class ClearingIn(Shape):
     """The device's clearAnonymousUser flag; a backend says which device."""
 
     clear = Truth(load_default=True)
-    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
+    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
 
 
 class ClearingOut(Answer):

@@ -37,11 +37,13 @@ class Shape(ma.Schema):
 
 
 class Answer(Shape):
-    """The base of what we answer: every member is there."""
+    """The base of what we answer: every member is there, but for those that are only ``sometimes``."""
 
-    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:  # noqa: ARG002
-        """Say in the OpenAPI document that a member is always there."""
-        field_obj.required = True
+    sometimes: ClassVar[frozenset[str]] = frozenset()
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Say in the OpenAPI document whether a member is always there."""
+        field_obj.required = field_name not in self.sometimes
 
 
 class Text(ma.fields.String):
@@ -86,7 +88,7 @@ class Choice(ma.fields.String):
 
 
 class WholeNumber(ma.fields.Integer):
-    """A whole number within bounds: of JSON in a body, of digits in a query."""
+    """A whole number of JSON, within bounds."""
 
     default_error_messages = COMMON | {
         "invalid": problem("not-a-whole-number", "This is a whole number within its bounds.")
@@ -97,11 +99,20 @@ class WholeNumber(ma.fields.Integer):
         self._bounds = range(least, most + 1)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        if isinstance(value, float) and value.is_integer():
+            # JSON has one kind of number: 7.0 is 7.
             value = int(value)
         if type(value) is not int or value not in self._bounds:
             raise self.make_error("invalid")
         return value
+
+
+class Digits(WholeNumber):
+    """A whole number within bounds, in a query."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        is_number = value.isascii() and value.isdigit() and len(value) < 10
+        return super()._deserialize(int(value) if is_number else value, *args, **kwargs)
 
 
 class Truth(ma.fields.Boolean):

@@ -1,0 +1,109 @@
+"""What browsers need and what keeps them safe: exact origins per app, and headers on everything.
+
+A page may call with a publishable key or a session token if the app names its origin. A call from any
+other page is refused before it does anything; our own pages are no strangers.
+"""
+
+from flask import Flask, Response, g, request
+
+from service.api.callers import bearer
+from service.api.context import context
+from service.errors import InvalidCredential, StoreUnavailable
+from service.identifiers import read_credential
+from service.nouns import App, Visitor, Widget
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+# The page's library sets styles on its elements, and holds small images in its style sheet.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+# What widgets call.
+FOR_PAGES = (
+    "/v1/subscribers",
+    "/v1/receipts",
+    "/v1/aliases",
+    "/v1/purchases",
+    "/v1/restore",
+    "/v1/allowSharingStoreAccount",
+    "/v1/login",
+    "/v1/logout",
+    "/v1/clearAnonymousUser",
+    "/v1/me",
+    "/v1/conversations",
+)
+METHODS = "GET, POST, PATCH"
+ASKED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
+TOLD_HEADERS = "Retry-After, X-Request-Id"
+PREFLIGHT_SECONDS = "600"
+
+
+def register(app: Flask) -> None:
+    """Answer preflights, and set the headers of every answer."""
+    app.before_request(_preflight)
+    app.after_request(_finish)
+
+
+def _preflight() -> Response | None:
+    """Answer a browser that asks before it calls. It sends no credential yet, so no app is known; who
+    may call is decided at the call itself."""
+    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if not asks or not _is_for_pages():
+        return None
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = METHODS
+    response.headers["Access-Control-Allow-Headers"] = ASKED_HEADERS
+    response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return _allowing(response)
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.path == "/docs":
+        response.headers["Content-Security-Policy"] = DOCS_POLICY
+    if _is_for_pages():
+        response.vary.add("Origin")
+        if request.method != "OPTIONS" and _is_allowed():
+            _allowing(response)
+    return response
+
+
+def _allowing(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
+    response.headers["Access-Control-Expose-Headers"] = TOLD_HEADERS
+    return response
+
+
+def _is_allowed() -> bool:
+    """Tell whether the app of this request names the page's origin; also of a credential that is dead,
+    so that a widget can read that it is."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return False
+    caller = g.get("caller")
+    app = caller.app if isinstance(caller, Widget | Visitor) else _app_of_credential()
+    return app is not None and origin in app.settings.origins
+
+
+def _app_of_credential() -> App | None:
+    try:
+        parts = read_credential(bearer())
+        return context().store.apps.with_id(parts[1]) if parts and parts[0] != "sk" else None
+    except (InvalidCredential, StoreUnavailable):
+        return None
+
+
+def _is_for_pages() -> bool:
+    return any(request.path == path or request.path.startswith(f"{path}/") for path in FOR_PAGES)

@@ -1,0 +1,77 @@
+"""Many IDs, one person: aliases, merges and their undo."""
+
+from typing import Any
+
+from service.api.blueprints import Blueprint
+from service.api.context import context, limits
+from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
+from service.api.schemas.people import KnownUserOut, UserOut
+from service.desk import aliases as desk
+from service.desk.proving import require_proof_of
+from service.nouns import Backend, Merge, Visitor
+
+api = Blueprint("merges", __name__, url_prefix="/v1")
+
+
+@api.post("/users/<id>/aliases")
+@api.open_to(Backend)
+@api.body(AliasIn())
+@api.response(200, KnownUserOut())
+@api.alt_response(201, schema=KnownUserOut())
+@api.refuses(404, 409)
+def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
+    """Have a user ID lead to a user.
+
+    201 if the ID is new; an anonymous user who has it is merged in.
+    """
+    user, is_new = desk.add_alias(context().store, caller, id, sent["user_id"])
+    return user, 201 if is_new else 200
+
+
+@api.post("/aliases")
+@api.open_to(Visitor)
+@api.body(OwnAliasIn())
+@api.response(200, UserOut())
+@api.alt_response(201, schema=UserOut())
+@api.refuses(409, 429)
+def add_own_alias(caller: Visitor, sent: dict[str, Any]) -> Any:
+    """Have a user ID lead to whoever is logged in; a proof covers it.
+
+    201 if the ID is new. Who was anonymous is somebody from then on.
+    """
+    here = context()
+    require_proof_of(here.store, here.seal, caller, sent["user_id"], sent["proof"], limits(caller))
+    user, is_new = desk.add_own_alias(here.store, caller, sent["user_id"])
+    return user, 201 if is_new else 200
+
+
+@api.post("/merges")
+@api.open_to(Backend)
+@api.body(MergeIn())
+@api.response(201, MergeOut())
+@api.alt_response(200, schema=ForeseenMergeOut())
+@api.refuses(404, 409)
+def merge(caller: Backend, sent: dict[str, Any]) -> Any:
+    """Make the user `from` part of the user `into`.
+
+    With `dryRun` nothing changes, and the answer, without an id, says what would.
+    """
+    return desk.answer_merge(context().store, caller, **sent)
+
+
+@api.get("/merges/<id>")
+@api.open_to(Backend)
+@api.response(200, MergeOut())
+@api.refuses(404)
+def show_merge(caller: Backend, id: str) -> Merge:
+    """Show the record of a merge."""
+    return desk.show_merge(context().store, caller, id)
+
+
+@api.delete("/merges/<id>")
+@api.open_to(Backend)
+@api.response(200, MergeOut())
+@api.refuses(404, 409)
+def undo_merge(caller: Backend, id: str) -> Merge:
+    """Undo a merge: both users stand again."""
+    return desk.undo_merge(context().store, caller, id)

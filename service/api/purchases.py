@@ -1,0 +1,42 @@
+"""Store accounts: purchases and restores."""
+
+from typing import Any
+
+from service.api.blueprints import Blueprint
+from service.api.context import context
+from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
+from service.desk.purchasing import allow_sharing, restore
+from service.desk.sessions import device_of
+from service.nouns import Backend, Restored, Visitor
+
+api = Blueprint("purchases", __name__, url_prefix="/v1")
+
+
+@api.post("/purchases")
+@api.open_to(Visitor, Backend)
+@api.body(PurchaseIn())
+@api.response(200, RestoredOut())
+@api.refuses(404, 409)
+def purchase(caller: Visitor | Backend, sent: dict[str, Any]) -> Restored:
+    """Tell of a purchase under a store account; the same transaction twice changes nothing."""
+    return restore(context().store, caller, **sent)
+
+
+@api.post("/restore")
+@api.open_to(Visitor, Backend)
+@api.body(RestoreIn())
+@api.response(200, RestoredOut())
+@api.refuses(404, 409)
+def restore_purchases(caller: Visitor | Backend, sent: dict[str, Any]) -> Restored:
+    """Restore what was bought under a store account."""
+    return restore(context().store, caller, bought=None, **sent)
+
+
+@api.post("/allowSharingStoreAccount")
+@api.open_to(Visitor, Backend)
+@api.body(SharingIn())
+@api.response(200, SharingOut())
+def allow_sharing_store_account(caller: Visitor | Backend, sent: dict[str, Any]) -> dict[str, bool]:
+    """Say whether the device shares its store account; a backend says which device."""
+    device = device_of(caller, sent["device_id"])
+    return {"allow_sharing_store_account": allow_sharing(context().store, caller, device, sent["allow"])}

@@ -1,0 +1,223 @@
+"""RevenueCat's wire format, so that its real clients can be pointed here; on by the app's setting.
+
+It has RevenueCat's trust: whoever knows an ID is believed. So it shows purchases, and never a
+conversation, a name or an email.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from operator import itemgetter
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from service import errors
+from service.api.bodies import read_json
+from service.api.callers import bearer, require_page
+from service.api.context import context, limits
+from service.api.problems import RETRY_AFTER
+from service.api.schemas.members import written
+from service.desk import subscribers as desk
+from service.desk.credentials import identify
+from service.identifiers import Malformed, subscriber_id, text
+from service.nouns import Backend, Purchase, Switch, Widget, now
+
+api = Blueprint("revenuecat", __name__, url_prefix="/v1")
+
+# What the clients insist on before a key; the longer one first.
+KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
+LONGEST_TOKEN = 4096  # code points
+
+Answer = tuple[Response, int]
+
+# RevenueCat's codes for what can go wrong, and their words.
+INVALID_ID = (400, 7220, "The app user ID is not valid.")
+TAKEN = (409, 7102, "The store account belongs to another subscriber.")
+ALIAS_REFUSED = (409, 7255, "The ID belongs to another subscriber.")
+INVALID_KEY = (401, 7225, "The API key is not valid.")
+BAD_REQUEST = (400, 7226, "The request is not valid.")
+NOT_FOUND = (404, 7259, "There is no such subscriber.")
+TOO_MANY = (429, 7638, "There are too many requests; try again later.")
+UNAVAILABLE = (503, 7101, "The service is not available; try again.")
+PROBLEMS: dict[type[errors.UsherError], tuple[int, int, str]] = {
+    errors.InvalidCredential: INVALID_KEY,
+    errors.NotAllowed: INVALID_KEY,
+    errors.NotFound: NOT_FOUND,
+    errors.TooMany: TOO_MANY,
+    errors.StoreUnavailable: UNAVAILABLE,
+    errors.NotReady: UNAVAILABLE,
+}
+CONFLICTS = {"store-account-taken": TAKEN, "alias-taken": ALIAS_REFUSED, "merge-conflict": ALIAS_REFUSED}
+
+
+def answering(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Give an endpoint its caller, where the app has this format on."""
+
+    @wraps(view)
+    def answer(**ids: str) -> Any:
+        credential = bearer()
+        prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
+        here = context()
+        caller = identify(here.store, here.config.admin_key, credential.removeprefix(prefix), g.request_id)
+        g.caller = caller
+        if not isinstance(caller, Backend | Widget):
+            raise errors.InvalidCredential
+        require_page(caller)
+        if caller.app.settings.revenuecat is Switch.OFF:
+            raise errors.NotFound
+        if isinstance(caller, Widget):
+            limits(caller).count_login()
+        return view(caller, **ids)
+
+    return answer
+
+
+@api.get("/subscribers/<path:id>")
+@answering
+def get_or_create(caller: Backend | Widget, id: str) -> Answer:
+    """Answer a subscriber, made on first sight."""
+    return _answer(*desk.get_or_create(context().store, caller, _id(id)))
+
+
+@api.post("/subscribers/identify")
+@answering
+def log_in(caller: Backend | Widget) -> Answer:
+    """Log in as another ID; 201 if it was made for it."""
+    body = _body("app_user_id", "new_app_user_id")
+    first, second = _id(body["app_user_id"]), _id(body["new_app_user_id"])
+    return _answer(*desk.identify(context().store, caller, first, second))
+
+
+@api.post("/subscribers/<id>/alias")
+@answering
+def add_alias(caller: Backend | Widget, id: str) -> Answer:
+    """Have a further ID lead to a subscriber."""
+    new = _id(_body("new_app_user_id")["new_app_user_id"])
+    return _answer(*desk.add_alias(context().store, caller, _id(id), new))
+
+
+@api.post("/receipts")
+@answering
+def receive(caller: Backend | Widget) -> Answer:
+    """Take a purchase, or restore what was bought."""
+    body = _body("app_user_id", "fetch_token")
+    product, restores = body.get("product_id"), body.get("is_restore", False)
+    if not isinstance(restores, bool) or not isinstance(product, str | None):
+        raise errors.Refused
+    id, token = _id(body["app_user_id"]), _text(body["fetch_token"])
+    product = None if product is None else _text(product)
+    subscriber = desk.receive(context().store, caller, id, token, product, restores=restores)
+    return _answer(subscriber, False)
+
+
+@api.delete("/subscribers/<path:id>")
+@answering
+def forget(caller: Backend | Widget, id: str) -> Answer:
+    """Erase a subscriber."""
+    if not isinstance(caller, Backend):
+        raise errors.InvalidCredential
+    desk.forget(context().store, caller, _id(id))
+    return jsonify(app_user_id=id), 200
+
+
+@api.errorhandler(errors.UsherError)
+def _ours(error: errors.UsherError) -> Response:
+    said = next((said for kind, said in PROBLEMS.items() if isinstance(error, kind)), BAD_REQUEST)
+    if isinstance(error, errors.Refused) and error.errors:
+        said = INVALID_ID
+    response = _problem(*CONFLICTS.get(error.code, said))
+    if response.status_code in (429, 503):
+        response.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_AFTER))
+    return response
+
+
+@api.errorhandler(HTTPException)
+def _of_the_framework(error: HTTPException) -> Response:
+    return _problem(error.code or 500, BAD_REQUEST[1], BAD_REQUEST[2])
+
+
+def _problem(status: int, code: int, message: str) -> Response:
+    response = jsonify(code=code, message=message)
+    response.status_code = status
+    return response
+
+
+def _body(*required: str) -> dict[str, Any]:
+    body = read_json(request)
+    if not all(isinstance(body.get(name), str) for name in required):
+        raise errors.Refused
+    return dict(body)
+
+
+def _id(value: str) -> str:
+    try:
+        return subscriber_id(value)
+    except Malformed as malformed:
+        raise errors.Refused.member("app_user_id", malformed.code, malformed.detail) from None
+
+
+def _text(value: str) -> str:
+    try:
+        return text(value, LONGEST_TOKEN)
+    except Malformed:
+        raise errors.Refused from None
+
+
+def _answer(subscriber: desk.Subscriber, created: bool) -> Answer:
+    at = now()
+    shown = {
+        "request_date": written(at),
+        "request_date_ms": at,
+        "subscriber": {
+            "original_app_user_id": subscriber.original,
+            "original_application_version": None,
+            "original_purchase_date": None,
+            "first_seen": written(subscriber.first_seen),
+            "last_seen": written(at),
+            "management_url": None,
+            "entitlements": {},
+            "subscriptions": _subscriptions(subscriber.purchases),
+            "non_subscriptions": _non_subscriptions(subscriber.purchases),
+            "other_purchases": {},
+        },
+    }
+    return jsonify(shown), 201 if created else 200
+
+
+def _subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
+    """Write what ends, by product; of several the one that ends last."""
+    ending = sorted(((p.expires_at, p) for p in purchases if p.expires_at is not None), key=itemgetter(0))
+    return {
+        purchase.product: _purchase(purchase)
+        | {
+            "expires_date": written(end),
+            "grace_period_expires_date": None,
+            "unsubscribe_detected_at": None,
+            "billing_issues_detected_at": None,
+            "refunded_at": None,
+            "auto_resume_date": None,
+            "period_type": "normal",
+            "ownership_type": "PURCHASED",
+        }
+        for end, purchase in ending
+    }
+
+
+def _non_subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
+    """Write what never ends, by product."""
+    shown: dict[str, Any] = {}
+    for purchase in purchases:
+        if purchase.expires_at is None:
+            shown.setdefault(purchase.product, []).append({"id": purchase.id} | _purchase(purchase))
+    return shown
+
+
+def _purchase(purchase: Purchase) -> dict[str, Any]:
+    return {
+        "purchase_date": written(purchase.purchased_at),
+        "original_purchase_date": written(purchase.purchased_at),
+        "store": purchase.store,
+        "store_transaction_id": purchase.transaction,
+        "is_sandbox": False,
+    }

@@ -1,0 +1,65 @@
+"""Aliases and merges."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from service import identifiers
+from service.api.schemas.logins import as_sent
+from service.api.schemas.members import Answer, Shape, Text, Time, Truth
+
+
+class AliasIn(Shape):
+    """A further user ID."""
+
+    user_id = Text(identifiers.existing_user_id, data_key="userId", required=True)
+
+
+class OwnAliasIn(Shape):
+    """A further user ID, and what shows that it is the caller's."""
+
+    user_id = Text(identifiers.existing_user_id, data_key="userId", required=True)
+    proof = Text(as_sent, blank_is_missing=True)
+
+
+class MergeIn(Shape):
+    """Who becomes part of whom; with ``dryRun`` only in thought."""
+
+    source = Text(as_sent, data_key="from", required=True)
+    target = Text(as_sent, data_key="into", required=True)
+    dry_run = Truth(data_key="dryRun", load_default=False)
+
+
+class MovedOut(Answer):
+    """What went from one to the other: user IDs, and ids of all else."""
+
+    user_ids = ma.fields.List(ma.fields.String(), data_key="userIds")
+    conversations = ma.fields.List(ma.fields.String())
+    purchases = ma.fields.List(ma.fields.String())
+    store_accounts = ma.fields.List(ma.fields.String(), data_key="storeAccounts")
+
+
+class MergeOut(Answer):
+    """A merge."""
+
+    id = ma.fields.String()
+    source = ma.fields.String(data_key="from")
+    target = ma.fields.String(data_key="into")
+    rule = ma.fields.String()
+    moved = ma.fields.Nested(MovedOut())
+    filled = ma.fields.List(ma.fields.String(), attribute="filled.names")
+    created_at = Time(data_key="createdAt")
+    undone_at = Time(data_key="undoneAt", allow_none=True)
+
+    @ma.post_dump
+    def _without_empty_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        if data.get("id") is None:
+            data.pop("id", None)
+        return data
+
+
+class ForeseenMergeOut(MergeOut):
+    """What a merge would do: the record of one that was not made, so without an id."""
+
+    class Meta:
+        exclude = ("id",)

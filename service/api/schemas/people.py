@@ -1,0 +1,63 @@
+"""Users as those see them who may, from the fewest members to the most."""
+
+import marshmallow as ma
+
+from service import identifiers
+from service.api.schemas.members import Answer, Time
+from service.nouns import now
+
+
+class UserOut(Answer):
+    """A user."""
+
+    id = ma.fields.String()
+    user_id = ma.fields.String(data_key="userId", allow_none=True)
+    email = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True)
+    anonymous = ma.fields.Function(
+        lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
+    )
+    aliases = ma.fields.List(ma.fields.String())
+    created_at = Time(data_key="createdAt")
+
+
+class ToldOut(UserOut):
+    """A user as a login is told of them: where nobody proved anything, only what was said."""
+
+    sometimes = frozenset({"id", "anonymous", "aliases", "created_at"})
+
+
+class PurchaseOut(Answer):
+    """A purchase; ``active`` while its end lies ahead, or it has none."""
+
+    id = ma.fields.String()
+    store = ma.fields.String()
+    product = ma.fields.String()
+    transaction = ma.fields.String()
+    purchased_at = Time(data_key="purchasedAt")
+    expires_at = Time(data_key="expiresAt", allow_none=True)
+    active = ma.fields.Function(lambda purchase: purchase.active_at(now()), metadata={"type": "boolean"})
+
+
+class BuyerOut(UserOut):
+    """A user with purchases."""
+
+    purchases = ma.fields.List(ma.fields.Nested(PurchaseOut()))
+
+
+class ToldBuyerOut(BuyerOut):
+    """A user with purchases, as the one who is logged in is told; as ``ToldOut``."""
+
+    sometimes = ToldOut.sometimes | {"purchases"}
+
+
+class KnownUserOut(UserOut):
+    """A user as a backend sees it; ``verified`` is false where nobody proved to be this user."""
+
+    verified = ma.fields.Boolean()
+
+
+class ProfileOut(KnownUserOut):
+    """A user as a backend sees it, with purchases."""
+
+    purchases = ma.fields.List(ma.fields.Nested(PurchaseOut()))

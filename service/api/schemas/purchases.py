@@ -1,0 +1,85 @@
+"""Store accounts, purchases and restores."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+
+from service import identifiers
+from service.api.schemas.logins import ResolutionOut, as_sent
+from service.api.schemas.members import Answer, Part, Shape, Text, Truth
+from service.api.schemas.people import BuyerOut
+from service.desk.purchasing import Bought
+from service.identifiers import Malformed, text
+from service.nouns import StoreAccount
+
+LONGEST = 1000  # code points of what stores call their things
+
+
+def store_text(value: str) -> str:
+    """Take what a store calls something. Raises Malformed."""
+    return text(value, LONGEST)
+
+
+def moment(value: str) -> Any:
+    """Take an RFC 3339 time, as epoch milliseconds. Raises Malformed."""
+    try:
+        read = datetime.fromisoformat(value)
+        if read.tzinfo is None or not value[:4].isdigit():
+            raise ValueError
+        return int(read.astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise Malformed("invalid-time", "This is a time such as 2026-11-21T09:00:00Z.") from None
+
+
+class StoreAccountIn(Shape):
+    """The login of an app store."""
+
+    store = Text(store_text, required=True)
+    account = Text(store_text, required=True)
+
+    @ma.post_load
+    def _account(self, data: dict[str, str], **_kwargs: Any) -> StoreAccount:
+        return StoreAccount(**data)
+
+
+class RestoreIn(Shape):
+    """A restore; with a secret key also for whom, and perhaps on which device."""
+
+    store_account = Part(StoreAccountIn(), data_key="storeAccount", required=True, attribute="account")
+    user_id = Text(identifiers.existing_user_id, data_key="userId", blank_is_missing=True)
+    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
+
+
+class PurchaseIn(RestoreIn):
+    """A purchase."""
+
+    product = Text(store_text, required=True)
+    transaction = Text(store_text, required=True)
+    purchased_at = Text(moment, data_key="purchasedAt", blank_is_missing=True)
+    expires_at = Text(moment, data_key="expiresAt", blank_is_missing=True)
+
+    @ma.post_load
+    def _bought(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        names = ("product", "transaction", "purchased_at", "expires_at")
+        return data | {"bought": Bought(**{name: data.pop(name) for name in names})}
+
+
+class SharingIn(Shape):
+    """Whether the device shares its store account; a backend says which device."""
+
+    allow = Truth(required=True)
+    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
+
+
+class SharingOut(Answer):
+    """The flag as it is now."""
+
+    allow_sharing_store_account = ma.fields.Boolean(data_key="allowSharingStoreAccount")
+
+
+class RestoredOut(Answer):
+    """What a purchase or a restore answers."""
+
+    user = ma.fields.Nested(BuyerOut())
+    resolution = ma.fields.Nested(ResolutionOut())

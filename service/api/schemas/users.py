@@ -1,0 +1,132 @@
+"""Users as their app's backend sees them: lookups, history, explanations, exports."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from service import identifiers
+from service.api.schemas.conversations import ConversationOut, Cursor, MessageOut, PageIn
+from service.api.schemas.logins import ClaimOut
+from service.api.schemas.members import Answer, Shape, Text, Time
+from service.api.schemas.merges import MergeOut
+from service.api.schemas.people import KnownUserOut, ProfileOut
+from service.nouns import Event
+
+
+def existing_email(value: str) -> str:
+    """Take an email to look up. Raises Malformed, also for white space alone."""
+    found = identifiers.email(value)
+    if found is None:
+        raise identifiers.Malformed("invalid-email", "This is not an email address.")
+    return found
+
+
+def beginning(value: str) -> str:
+    """Take the beginning of a name, an email or a user ID. Raises Malformed."""
+    return identifiers.text(value, identifiers.LONGEST_SEARCH)
+
+
+class UsersIn(PageIn):
+    """Which users: all that is given fits."""
+
+    user_id = Text(identifiers.existing_user_id, data_key="userId")
+    email = Text(existing_email)
+    q = Text(beginning, attribute="begins", metadata={"maxLength": identifiers.LONGEST_SEARCH})
+
+    @ma.post_load
+    def _begins(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        data.pop("q", None)
+        return {"begins": None} | data
+
+
+class UsersOut(Answer):
+    """A page of users."""
+
+    data = ma.fields.List(ma.fields.Nested(KnownUserOut()))
+    next = Cursor(data_key="nextCursor", allow_none=True)
+
+
+class UserChangeIn(Shape):
+    """What changes about a user; null removes."""
+
+    email = Text(identifiers.email, allow_none=True)
+    name = Text(identifiers.name, allow_none=True)
+
+    @ma.post_load
+    def _empty_is_null(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return {name: value or None for name, value in data.items()}
+
+
+class CandidatesOut(Answer):
+    """Whom a login looks at."""
+
+    user_id = ma.fields.String(data_key="userId", allow_none=True)
+    email = ma.fields.List(ma.fields.String())
+
+
+class ExplanationOut(Answer):
+    """What a login would do, and why."""
+
+    rule = ma.fields.String()
+    because = ma.fields.String()
+    then = ma.fields.String(metadata={"enum": ["use", "attach", "create"]})
+    user = ma.fields.Nested(KnownUserOut(), allow_none=True)
+    changes = ma.fields.List(ma.fields.String())
+    candidates = ma.fields.Nested(CandidatesOut())
+
+
+class EntryOut(Answer):
+    """One line of a history."""
+
+    at = Time()
+    event = ma.fields.Enum(Event, by_value=True)
+    rule = ma.fields.String(allow_none=True)
+    by = ma.fields.String(attribute="origin.by")
+    request_id = ma.fields.String(attribute="origin.request", data_key="requestId")
+    before = ma.fields.Dict(allow_none=True)
+    after = ma.fields.Dict(allow_none=True)
+
+
+class HistoryOut(Answer):
+    """A page of a history."""
+
+    data = ma.fields.List(ma.fields.Nested(EntryOut()))
+    next = Cursor(data_key="nextCursor", allow_none=True)
+
+
+class KnownSessionOut(Answer):
+    """A session as it is stored; ``device`` is the SHA-256 of the device ID, ``claim`` what was said
+    where nobody proved it."""
+
+    device = ma.fields.String()
+    verified = ma.fields.Boolean()
+    claim = ma.fields.Nested(ClaimOut(), allow_none=True)
+    began_at = Time(data_key="beganAt")
+    used_at = Time(data_key="lastUsedAt")
+
+
+class ThreadOut(Answer):
+    """A conversation with all its messages."""
+
+    conversation = ma.fields.Nested(ConversationOut())
+    messages = ma.fields.List(ma.fields.Nested(MessageOut()))
+
+
+class StoreAccountOut(Answer):
+    """The login of an app store."""
+
+    store = ma.fields.String()
+    account = ma.fields.String()
+
+
+class ExportOut(Answer):
+    """All that is stored about a user."""
+
+    user = ma.fields.Nested(ProfileOut())
+    parts = ma.fields.List(ma.fields.String(), data_key="mergedUsers")
+    history = ma.fields.List(ma.fields.Nested(EntryOut()))
+    sessions = ma.fields.List(ma.fields.Nested(KnownSessionOut()))
+    conversations = ma.fields.List(ma.fields.Nested(ThreadOut()))
+    idempotency_keys = ma.fields.List(ma.fields.String(), data_key="idempotencyKeys")
+    store_accounts = ma.fields.List(ma.fields.Nested(StoreAccountOut()), data_key="storeAccounts")
+    merges = ma.fields.List(ma.fields.Nested(MergeOut()))

@@ -1,0 +1,89 @@
+"""Users, for their app's backend."""
+
+from typing import Any
+
+from service.api.blueprints import Blueprint
+from service.api.context import context, limits
+from service.api.schemas.conversations import PageIn
+from service.api.schemas.logins import LoginIn
+from service.api.schemas.people import ProfileOut
+from service.api.schemas.users import (
+    ExplanationOut,
+    ExportOut,
+    HistoryOut,
+    UserChangeIn,
+    UsersIn,
+    UsersOut,
+)
+from service.desk import erasing
+from service.desk import users as desk
+from service.desk.logins import foresee
+from service.desk.purchasing import with_purchases
+from service.nouns import Backend, Entry, Explanation, Export, LoginSent, Page, User
+
+api = Blueprint("users", __name__, url_prefix="/v1")
+
+
+@api.post("/resolve")
+@api.open_to(Backend)
+@api.body(LoginIn(), required=False)
+@api.response(200, ExplanationOut())
+def resolve(caller: Backend, sent: LoginSent) -> Explanation:
+    """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
+    return foresee(context().store, context().seal, caller, sent, limits(caller))
+
+
+@api.get("/users")
+@api.open_to(Backend)
+@api.query(UsersIn())
+@api.response(200, UsersOut())
+def find(caller: Backend, asked: dict[str, Any]) -> Page[User]:
+    """Find users by user ID, by email, or by how a name, email or user ID begins."""
+    return desk.find(context().store, caller.app, **asked)
+
+
+@api.get("/users/<id>")
+@api.open_to(Backend)
+@api.response(200, ProfileOut())
+@api.refuses(404)
+def show(caller: Backend, id: str) -> User:
+    """Show a user; the id of one who was merged leads to the one it became."""
+    return desk.show_with_purchases(context().store, caller.app, id)
+
+
+@api.patch("/users/<id>")
+@api.open_to(Backend)
+@api.body(UserChangeIn(), required=False)
+@api.response(200, ProfileOut())
+@api.refuses(404, 409)
+def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
+    """Correct a user's email or name; null removes."""
+    return with_purchases(context().store, caller.app, desk.change(context().store, caller, id, sent))
+
+
+@api.get("/users/<id>/history")
+@api.open_to(Backend)
+@api.query(PageIn())
+@api.response(200, HistoryOut())
+@api.refuses(404)
+def history(caller: Backend, asked: dict[str, Any], id: str) -> Page[Entry]:
+    """List what happened to a user, the oldest first."""
+    return desk.history(context().store, caller.app, id, **asked)
+
+
+@api.get("/users/<id>/export")
+@api.open_to(Backend)
+@api.response(200, ExportOut())
+@api.refuses(404)
+def export(caller: Backend, id: str) -> Export:
+    """Hand out all that is stored about a user."""
+    return desk.export(context().store, caller.app, id)
+
+
+@api.delete("/users/<id>")
+@api.open_to(Backend)
+@api.response(204)
+@api.refuses(404)
+def erase(caller: Backend, id: str) -> None:
+    """Erase a user: messages, identifiers and sessions."""
+    erasing.erase(context().store, caller, id)

@@ -1,0 +1,108 @@
+"""Further user IDs, and merges that somebody asks for."""
+
+from service.desk.editing import give_user_id
+from service.desk.history import Scribe
+from service.desk.merging import foresee, is_unproven, merge, present, undo
+from service.desk.transactions import one_transaction
+from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
+from service.identifiers import is_anonymous, is_id
+from service.nouns import Backend, Merge, User, Visitor, now
+from service.store import Store
+
+ALIAS, EXPLICIT = "alias", "explicit"
+
+
+@one_transaction
+def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[User, bool]:
+    """Have a user ID lead to a user; answer the user, and whether the ID is new.
+
+    Raises NotFound, Refused for the ID of an anonymous user that is none, and Conflict for the ID of
+    another identified user.
+    """
+    user = store.users.survivor(caller.app.id, id) if is_id("usr", id) else None
+    if user is None:
+        raise NotFound
+    return alias(store, Scribe(store, caller.app.id, caller.origin, now()), caller.app.id, user, user_id)
+
+
+@one_transaction
+def add_own_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
+    """Have a proven user ID lead to whoever is logged in; as ``add_alias``.
+
+    Who was anonymous is somebody from then on. Raises NotAllowed for a session of somebody unproven.
+    """
+    if is_unproven(caller.user):
+        raise NotAllowed
+    app = caller.app.id
+    scribe = Scribe(store, app, caller.origin, now())
+    return alias(store, scribe, app, present(store, caller), user_id)
+
+
+def alias(store: Store, scribe: Scribe, app: str, user: User, user_id: str) -> tuple[User, bool]:
+    """Have a user ID lead to a user, inside a transaction; as ``add_alias``."""
+    # Anonymous users' IDs are of the unverified world, and of none that anybody could claim.
+    world = user.verified or not is_unproven(user)
+    owner = store.users.with_user_id(app, user_id, verified=world and not is_anonymous(user_id))
+    if owner is None and is_anonymous(user_id):
+        owner = store.users.with_user_id(app, user_id, verified=True)
+    if owner is None and is_anonymous(user_id):
+        raise Refused.member("userId", "reserved", "No anonymous user has this ID.")
+    if owner is not None and owner.id == user.id:
+        return user, False
+    if owner is not None and is_anonymous(owner.user_id):
+        return merge(store, app, owner, user, ALIAS, scribe)[1], False
+    if owner is not None:
+        raise Conflict("alias-taken", "another identified user has this user ID")
+    store.users.hold_email(app, user.email)
+    if store.users.hold(app, user.id, to_change=True) != user:
+        raise LostRace
+    return give_user_id(store, app, user, user_id, scribe, ALIAS), True
+
+
+def answer_merge(
+    store: Store, caller: Backend, source: str, target: str, *, dry_run: bool
+) -> tuple[Merge, int]:
+    """Make one user part of another, or only say what that would do; answer it with its status."""
+    if dry_run:
+        return foresee(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, now()), 200
+    return merge_users(store, caller, source, target), 201
+
+
+@one_transaction
+def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merge:
+    """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
+    scribe = Scribe(store, caller.app.id, caller.origin, now())
+    return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, scribe)[0]
+
+
+def show_merge(store: Store, caller: Backend, id: str) -> Merge:
+    """Answer the record of a merge. Raises NotFound."""
+    found = store.merges.with_id(caller.app.id, id) if is_id("mrg", id) else None
+    if found is None:
+        raise NotFound
+    return found
+
+
+@one_transaction
+def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
+    """Undo a merge, and answer its record. Raises NotFound, and Conflict where it may not be."""
+    found = store.merges.hold(caller.app.id, id) if is_id("mrg", id) else None
+    if found is None:
+        raise NotFound
+    return undo(store, caller.app.id, found, Scribe(store, caller.app.id, caller.origin, now()))
+
+
+def _both(store: Store, caller: Backend, source: str, target: str) -> tuple[User, User]:
+    return _standing(store, caller.app.id, source), _standing(store, caller.app.id, target)
+
+
+def _standing(store: Store, app: str, id: str) -> User:
+    """Find a user who is nobody else's part. Raises NotFound, and Conflict for one who is gone."""
+    if not is_id("usr", id):
+        raise NotFound
+    found = store.users.with_id(app, id)
+    if found is None and store.users.is_gone(app, id):
+        raise Conflict("merge-conflict", "a user was merged away or erased")
+    if found is None:
+        raise NotFound
+    return found

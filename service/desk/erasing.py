@@ -1,0 +1,96 @@
+"""Forget: a user when asked, and by and by those whom nobody will ask about."""
+
+from dataclasses import dataclass
+
+from service.desk.history import Scribe
+from service.desk.transactions import one_transaction
+from service.desk.users import show
+from service.errors import LostRace
+from service.nouns import DAY, MINUTE, App, Backend, Event, Origin, User, now
+from service.store import Store
+
+# How long erasing one user may take, in seconds.
+PATIENCE = 60
+
+# Idempotency keys are kept for at least 24 hours.
+REPEATS_KEPT = 2 * DAY
+
+
+@one_transaction
+def erase(store: Store, caller: Backend, id: str) -> None:
+    """Erase a user: messages, identifiers, sessions. A tombstone without personal data stays.
+
+    Those who became part of the user are the same person, and go too. Raises NotFound.
+    """
+    store.take_time(PATIENCE)
+    user = show(store, caller.app, id)
+    # A login holds its device first, then emails, then users; in this order nobody waits in a circle.
+    store.devices.hold_of(caller.app.id, user.id)
+    store.users.hold_email(caller.app.id, user.email)
+    if store.users.hold(caller.app.id, user.id, to_change=True) != user:
+        raise LostRace
+    _forget(store, Scribe(store, caller.app.id, caller.origin, now()), caller.app.id, user)
+
+
+def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
+    everyone = (user.id, *store.users.part_of(app, user.id))
+    store.conversations.erase(app, everyone)
+    store.sessions.end_of_users(app, *everyone)
+    store.devices.forget_anonymous(app, everyone)
+    store.repeats.forget(app, everyone)
+    store.purchases.erase(app, everyone)
+    store.merges.forget(app, everyone)
+    store.users.erase(app, everyone, scribe.at)
+    store.history.forget(app, everyone)
+    for one in everyone:
+        scribe.note(one, Event.ERASED)
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """What was forgotten: anonymous users, sessions, idempotency keys and rates."""
+
+    users: int
+    sessions: int
+    keys: int
+    rates: int
+
+
+def tidy(store: Store, app: App, *, idle_days: int, cleared_days: int) -> Tidied:
+    """Erase the anonymous users who did nothing for so many days, or who were cleared so many days ago;
+    forget sessions that ended long ago, old idempotency keys and rates."""
+    at = now()
+    since, cleared_before = at - idle_days * DAY, at - cleared_days * DAY
+    users, after = 0, ""
+    while found := store.users.idle_anonymous(
+        app.id, since=since, cleared_before=cleared_before, after=after
+    ):
+        users += sum(_erase_idle(store, app, id, since, cleared_before) for id in found)
+        after = found[-1]
+    return Tidied(users, *_forget_old(store, app, at, since))
+
+
+@one_transaction
+def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int) -> bool:
+    """Erase a user if it is idle still, now that nobody else can wake it."""
+    store.take_time(PATIENCE)
+    store.devices.hold_of(app.id, id)
+    user = store.users.hold(app.id, id, to_change=True)
+    if user is None:
+        return False
+    store.conversations.hold_all(app.id, (id,))
+    if not store.users.idle_anonymous(app.id, since=since, cleared_before=cleared_before, ids=(id,)):
+        return False
+    _forget(store, Scribe(store, app.id, Origin("retention", ""), now()), app.id, user)
+    return True
+
+
+@one_transaction
+def _forget_old(store: Store, app: App, at: int, since: int) -> tuple[int, int, int]:
+    expired = at - app.settings.session_days * DAY
+    return (
+        # One used since then tells, though it has expired, that its device's anonymous user is not idle.
+        store.sessions.end_old(app.id, begun_before=expired, used_before=since),
+        store.repeats.forget_before(app.id, at - REPEATS_KEPT),
+        store.rates.forget_before(app.id, at // MINUTE - 1),
+    )

@@ -1,0 +1,28 @@
+"""Write down what happens to a user, in the transaction in which it happens."""
+
+from service.identifiers import new_id
+from service.nouns import Entry, Event, Members, Origin
+from service.store import Store
+
+
+class Scribe:
+    """Writes lines that come from one request, at one time."""
+
+    def __init__(self, store: Store, app: str, origin: Origin, at: int) -> None:
+        self._store = store
+        self._app = app
+        self._origin = origin
+        self.at = at
+
+    def note(
+        self,
+        user: str,
+        event: Event,
+        rule: str | None = None,
+        *,
+        before: Members | None = None,
+        after: Members | None = None,
+    ) -> None:
+        """Write one line of a user's history."""
+        entry = Entry(new_id("hst"), self.at, event, rule, self._origin, before, after)
+        self._store.history.add(self._app, user, entry)

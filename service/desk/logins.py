@@ -1,0 +1,31 @@
+"""What a login goes through: it is counted, then believed or not, then resolved."""
+
+from service.desk.limits import Limits
+from service.desk.proving import believe
+from service.desk.resolver import explain, log_in
+from service.nouns import Backend, Explanation, Login, LoginSent, Widget
+from service.sealing import Seal
+from service.store import Store
+
+
+def admit(store: Store, seal: Seal, caller: Backend | Widget, sent: LoginSent, limits: Limits) -> Login:
+    """Log a device in as whoever it proves to be, or whom a backend says it is.
+
+    Raises TooMany, ProofRequired, ProofInvalid, UnknownDevice and Refused; then nothing was changed.
+    """
+    if isinstance(caller, Widget):
+        limits.count_login()
+    claim, verified = believe(store, seal, caller, sent, limits)
+    if isinstance(caller, Widget) and verified:
+        # A count of claims that nobody proves could be used up by anybody, and would tell of others.
+        limits.count_identity(claim)
+    return log_in(store, caller, claim, sent.device_id, verified=verified)
+
+
+def foresee(store: Store, seal: Seal, caller: Backend, sent: LoginSent, limits: Limits) -> Explanation:
+    """Say what ``admit`` would do, and why; change nothing.
+
+    Raises ProofInvalid and Refused, as it would.
+    """
+    claim, _ = believe(store, seal, caller, sent, limits)
+    return explain(store, caller, claim, sent.device_id)

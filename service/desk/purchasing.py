@@ -1,0 +1,192 @@
+"""Purchase and restore: a store account shows that two IDs are one person, or changes hands."""
+
+from dataclasses import dataclass, replace
+
+from service.desk.history import Scribe
+from service.desk.merging import is_unproven, merge, present
+from service.desk.transactions import one_transaction
+from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
+from service.identifiers import digest, is_anonymous
+from service.nouns import (
+    App,
+    Backend,
+    Event,
+    Resolution,
+    RestoreBehavior,
+    Restored,
+    StoreAccount,
+    Switch,
+    User,
+    Visitor,
+    now,
+)
+from service.rules.restoring import Act, Owner, decide
+from service.rules.table import Rule
+from service.store import Store
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A purchase that is told of: by product and transaction, with times in milliseconds."""
+
+    product: str
+    transaction: str
+    purchased_at: int | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who says that an account is theirs: the user, under whose ID they were called (``home``), whether
+    they restore, and whether their device shares its account."""
+
+    user: User
+    home: str
+    restores: bool
+    shares: bool
+
+
+@one_transaction
+def restore(
+    store: Store,
+    caller: Backend | Visitor,
+    account: StoreAccount,
+    bought: Bought | None,
+    *,
+    user_id: str | None,
+    device_id: str | None,
+) -> Restored:
+    """Have a store account lead to the caller: by a purchase under it, or by a restore if none is given.
+
+    A backend says for which ``user_id``, and perhaps on which device. Raises NotFound for an unknown
+    one, NotAllowed where the app's clients may not, and Conflict where the account stays another's.
+    """
+    app, scribe = caller.app, Scribe(store, caller.app.id, caller.origin, now())
+    user, home = _caller(store, caller, user_id)
+    claimant = Claimant(user, home, bought is None, _shares(store, caller, user, device_id))
+    rule, user = settle(store, app, account, claimant, scribe)
+    if bought is not None:
+        record(store, app.id, user, account, bought, scribe)
+    return Restored(with_purchases(store, app, user), Resolution(rule.name, rule.because, ()))
+
+
+def settle(
+    store: Store, app: App, account: StoreAccount, claimant: Claimant, scribe: Scribe
+) -> tuple[Rule[Act], User]:
+    """Decide whose a store account is from now on, and carry it out; answer the rule, and whoever the
+    claimant is then. Raises Conflict where it stays another's."""
+    store.purchases.hold(app.id, account)
+    owner_id = store.purchases.owner(app.id, account)
+    owner = store.users.with_id(app.id, owner_id) if owner_id else None
+    whose = _whose(owner, claimant.user)
+    rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
+    act = rule.then
+    if act is Act.AS_THE_APP_SAYS:
+        act = BEHAVIORS[app.settings.restore_behavior]
+    match act:
+        case Act.CLAIM:
+            _claim(store, app.id, account, claimant, scribe)
+        case Act.MERGE if owner is not None:
+            return rule, _become_one(store, app.id, owner, claimant.user, rule.name, scribe)
+        case Act.REFUSE:
+            raise Conflict("store-account-taken", "the store account is another user's")
+        case _:
+            pass
+    return rule, claimant.user
+
+
+# What the app says that a restore does, in the acts of the table.
+BEHAVIORS = {
+    RestoreBehavior.ALIAS: Act.MERGE,
+    RestoreBehavior.TRANSFER: Act.CLAIM,
+    RestoreBehavior.KEEP: Act.REFUSE,
+}
+
+
+def record(store: Store, app: str, user: User, account: StoreAccount, bought: Bought, scribe: Scribe) -> None:
+    """Write a purchase down, unless its transaction is known."""
+    id = store.purchases.add(
+        app,
+        account,
+        product=bought.product,
+        transaction=bought.transaction,
+        purchased_at=scribe.at if bought.purchased_at is None else bought.purchased_at,
+        expires_at=bought.expires_at,
+    )
+    if id is not None:
+        scribe.note(user.id, Event.PURCHASE, after={"purchase": id, "product": bought.product})
+
+
+def _caller(store: Store, caller: Backend | Visitor, user_id: str | None) -> tuple[User, str]:
+    """Find whom it is about, and the user under whose ID they are called."""
+    match caller:
+        case Visitor(app, user, session):
+            if app.settings.client_purchases is Switch.OFF or is_unproven(user):
+                raise NotAllowed
+            if user_id is not None:
+                raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
+            found: tuple[User, str] | None = present(store, caller), session.home
+        case Backend(app):
+            if user_id is None:
+                raise Refused.member("userId", "required", "A backend says for whom.")
+            found = find_by_user_id(store, app.id, user_id) or store.users.with_user_id_and_home(
+                app.id, user_id, verified=False
+            )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find_by_user_id(store: Store, app: str, user_id: str) -> tuple[User, str] | None:
+    """Find who has a user ID among those who were proven or are anonymous, and whom it was given to."""
+    found = store.users.with_user_id_and_home(app, user_id, verified=True)
+    if found is None and is_anonymous(user_id):
+        found = store.users.with_user_id_and_home(app, user_id, verified=False)
+    return found
+
+
+def _shares(store: Store, caller: Backend | Visitor, user: User, device_id: str | None) -> bool:
+    """Tell whether the device shares its store account; unset, an anonymous user's does."""
+    device = None
+    if isinstance(caller, Visitor):
+        device = store.devices.find(caller.app.id, caller.session.device)
+    elif device_id is not None:
+        device = store.devices.find(caller.app.id, digest(device_id))
+    if device is None or device.sharing is None:
+        return is_anonymous(user.user_id)
+    return device.sharing
+
+
+def _whose(owner: User | None, user: User) -> Owner:
+    if owner is None:
+        return Owner.NOBODY
+    if owner.id == user.id:
+        return Owner.CALLER
+    return Owner.ANONYMOUS if is_anonymous(owner.user_id) else Owner.IDENTIFIED
+
+
+def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, scribe: Scribe) -> None:
+    if store.users.hold(app, claimant.user.id, to_change=False) != claimant.user:
+        raise LostRace
+    store.purchases.claim(app, account, claimant.user.id, claimant.home, scribe.at)
+
+
+def _become_one(store: Store, app: str, one: User, other: User, rule: str, scribe: Scribe) -> User:
+    """Merge two users: the identified one stays, then the older."""
+    stays, goes = sorted(
+        (one, other), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
+    )
+    return merge(store, app, goes, stays, rule, scribe)[1]
+
+
+@one_transaction
+def allow_sharing(store: Store, caller: Backend | Visitor, device: str, allowed: bool) -> bool:
+    """Set whether a device, by its digest, shares its store account."""
+    store.devices.add(caller.app.id, device, now())
+    store.devices.set_sharing(caller.app.id, (device,), allowed)
+    return allowed
+
+
+def with_purchases(store: Store, app: App, user: User) -> User:
+    """Answer a user with what was bought under their store accounts, the oldest first."""
+    return replace(user, purchases=store.purchases.of_user(app.id, user.id))

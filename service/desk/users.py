@@ -1,0 +1,142 @@
+"""Users, for the app's backend: find, correct, explain, hand out and erase."""
+
+from collections.abc import Iterator
+
+from service.desk.editing import set_email, set_name
+from service.desk.history import Scribe
+from service.desk.purchasing import with_purchases
+from service.desk.transactions import one_transaction
+from service.errors import Conflict, LostRace, NotFound
+from service.identifiers import is_anonymous, is_id
+from service.nouns import (
+    App,
+    Backend,
+    Conversation,
+    Entry,
+    Export,
+    Message,
+    Page,
+    Position,
+    Side,
+    Thread,
+    User,
+    View,
+    now,
+)
+from service.store import Store
+
+# How many rows of one kind are read at a time when all of a user's are.
+BATCH = 500
+
+
+def find(
+    store: Store,
+    app: App,
+    *,
+    user_id: str | None,
+    email: str | None,
+    begins: str | None,
+    cursor: Position | None,
+    limit: int,
+) -> Page[User]:
+    """Answer the users of both worlds whom all that is given fits, the oldest first."""
+    after = cursor[1] if cursor else ""
+    found = store.users.page(
+        app.id, user_id=user_id, email=email, begins=begins, after=after, limit=limit + 1
+    )
+    return Page.of(found, limit, lambda user: (0, user.id))
+
+
+def show_with_purchases(store: Store, app: App, id: str) -> User:
+    """As ``show``, with what was bought under the user's store accounts."""
+    return with_purchases(store, app, show(store, app, id))
+
+
+def show(store: Store, app: App, id: str) -> User:
+    """Answer a user, or whoever that user became part of. Raises NotFound."""
+    user = store.users.survivor(app.id, id) if is_id("usr", id) else None
+    if user is None:
+        raise NotFound
+    return user
+
+
+@one_transaction
+def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None]) -> User:
+    """Set or remove a user's email and name, as far as they are among ``changes``.
+
+    Raises NotFound, and Conflict where a rule of section 4.1 would break.
+    """
+    app, scribe = caller.app.id, Scribe(store, caller.app.id, caller.origin, now())
+    user = show(store, caller.app, id)
+    email, name = changes.get("email", user.email), changes.get("name", user.name)
+    store.users.hold_email(app, user.email, email)
+    if store.users.hold(app, user.id, to_change=True) != user:
+        raise LostRace
+    if email != user.email:
+        _require_email_may_be(store, app, user, email)
+    return set_name(store, app, set_email(store, app, user, email, scribe), name, scribe)
+
+
+def _require_email_may_be(store: Store, app: str, user: User, email: str | None) -> None:
+    if is_anonymous(user.user_id):
+        raise Conflict("anonymous-email", "an anonymous user has no email")
+    if user.user_id is not None:
+        return
+    if email is None:
+        raise Conflict("nothing-left", "a user without a user ID keeps their email")
+    having = store.users.with_email(app, email, verified=user.verified)
+    if any(other.user_id is None and other.id != user.id for other in having):
+        raise Conflict("unclaimed-email", "an unclaimed user has this email")
+
+
+def history(store: Store, app: App, id: str, cursor: Position | None, limit: int) -> Page[Entry]:
+    """Answer what happened to a user, the oldest first. Raises NotFound."""
+    user = show(store, app, id)
+    after = cursor[1] if cursor else ""
+    found = store.history.page(app.id, user.id, after, limit + 1)
+    return Page.of(found, limit, lambda entry: (0, entry.id))
+
+
+def export(store: Store, app: App, id: str) -> Export:
+    """Answer all that is stored about a user, and about those who became part of them.
+
+    Raises NotFound.
+    """
+    user = show(store, app, id)
+    parts = store.users.part_of(app.id, user.id)
+    everyone = (user.id, *parts)
+    entries = [entry for one in everyone for entry in _entries(store, app.id, one)]
+    return Export(
+        with_purchases(store, app, user),
+        parts,
+        history=tuple(sorted(entries, key=lambda entry: entry.id)),
+        sessions=tuple(session for one in everyone for session in store.sessions.of_user(app.id, one)),
+        conversations=tuple(
+            Thread(conversation, tuple(_messages(store, app.id, conversation.id)))
+            for conversation in _conversations(store, app.id, user.id)
+        ),
+        idempotency_keys=store.repeats.keys_of(app.id, everyone),
+        store_accounts=store.purchases.accounts(app.id, user.id),
+        merges=store.merges.of_users(app.id, everyone),
+    )
+
+
+def _entries(store: Store, app: str, user: str) -> Iterator[Entry]:
+    after = ""
+    while found := store.history.page(app, user, after, BATCH):
+        yield from found
+        after = found[-1].id
+
+
+def _conversations(store: Store, app: str, user: str) -> Iterator[Conversation]:
+    view, before = View(app, Side.AGENT, user), None
+    while found := store.conversations.page(view, None, before, BATCH):
+        yield from found
+        before = found[-1].updated_at, found[-1].id
+
+
+def _messages(store: Store, app: str, conversation: str) -> Iterator[Message]:
+    number = 0
+    while found := store.conversations.messages(View(app, Side.AGENT), conversation, number, BATCH):
+        yield from found
+        number = found[-1].number

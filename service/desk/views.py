@@ -1,0 +1,56 @@
+"""Which conversations a caller sees, and what of them it is told.
+
+A session of somebody who proved nothing sees what was begun on its own device, and is told no id and
+no name that it did not say itself: anybody can say to be that user.
+"""
+
+from dataclasses import replace
+
+from service.nouns import (
+    Author,
+    Backend,
+    Conversation,
+    ConversationScope,
+    Message,
+    Side,
+    View,
+    Visitor,
+)
+
+Writer = Backend | Visitor
+
+
+def view_of(caller: Writer) -> View:
+    """Say which conversations a caller may see."""
+    match caller:
+        case Visitor(app, user, session):
+            if session.claim is not None:
+                # Anybody can say to be this user, so each device sees what was begun on it.
+                return View(app.id, Side.USER, user.id, session.device, and_agents=False)
+            by_device = app.settings.conversation_scope is ConversationScope.DEVICE
+            return View(app.id, Side.USER, user.id, session.device if by_device else None)
+        case Backend(app):
+            return View(app.id, Side.AGENT)
+
+
+def key_scope(caller: Writer) -> str:
+    """Say whose idempotency keys these are: what one device used must not show on another."""
+    if isinstance(caller, Backend):
+        return "agent"
+    return "user" if caller.session.claim is None else f"user {caller.session.device}"
+
+
+def told(caller: Writer, conversation: Conversation) -> Conversation:
+    """Leave out what an unproven session may not know: an id tells whether a record was there before."""
+    return replace(conversation, user=None) if _is_unproven(caller) else conversation
+
+
+def told_message(caller: Writer, message: Message) -> Message:
+    """As above; of a user's name it is told what its own login said."""
+    if message.author.kind is Side.AGENT or not isinstance(caller, Visitor) or caller.session.claim is None:
+        return message
+    return replace(message, author=Author(Side.USER, caller.session.claim.name))
+
+
+def _is_unproven(caller: Writer) -> bool:
+    return isinstance(caller, Visitor) and caller.session.claim is not None

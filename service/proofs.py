@@ -1,0 +1,105 @@
+"""Is this claim signed? Two kinds of proof: a JWT, and the HMAC that Helpshift's clients send.
+
+The identity is taken from the proof, never from beside it. What a library would let pass is refused
+here: the algorithm is ours whatever the header says, members stand once, times are numbers, the audience
+is one text. This module knows no store and no clock: secrets and the time are given.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from service import strict_json
+from service.errors import ProofInvalid
+
+LEEWAY = 30  # seconds
+LONGEST_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
+LONGEST_PROOF = 8192  # characters
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What a proof says of an identity, as it was sent. ``covers_all`` unless only one identifier is
+    signed, and what stands beside it is not."""
+
+    user_id: str | None
+    email: str | None
+    name: str | None
+    covers_all: bool
+
+
+def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> tuple[Proven, str]:
+    """Read a JWT that one of the secrets signed; answer what it says, and that secret.
+
+    ``now`` is in seconds since 1970 UTC. Raises ProofInvalid.
+    """
+    # The library lets padding pass, which a JWT has none of.
+    if len(proof) > LONGEST_PROOF or proof.endswith("="):
+        raise ProofInvalid
+    for secret in secrets:
+        try:
+            payload = jwt.PyJWS().decode(proof, secret.encode(), algorithms=["HS256"])
+        except (jwt.PyJWTError, ValueError):
+            # Signed with another secret, or not at all, or no JWT: the next secret says.
+            continue
+        return _claims(_strict_json(payload), audience, now), secret
+    raise ProofInvalid
+
+
+def read_hmac(
+    proof: str, secrets: tuple[str, ...], user_id: str | None, email: str | None
+) -> tuple[Proven, str]:
+    """Check Helpshift's proof: the HMAC-SHA256 of the user ID, or of the email where there is none, in
+    base64, padded or not.
+
+    Covers that one identifier; two values run together could be cut elsewhere. Raises ProofInvalid.
+    """
+    identifier = user_id if user_id is not None else email
+    if identifier is None:
+        raise ProofInvalid
+    given, message = (text.encode("utf-8", "surrogatepass") for text in (proof, identifier))
+    for secret in secrets:
+        padded = base64.b64encode(hmac.digest(secret.encode(), message, hashlib.sha256))
+        # Compared as text: several texts stand for the same bytes.
+        if any(hmac.compare_digest(expected, given) for expected in (padded, padded.rstrip(b"="))):
+            return Proven(user_id, None if user_id is not None else email, None, covers_all=False), secret
+    raise ProofInvalid
+
+
+def is_jwt(proof: str) -> bool:
+    """Tell the two kinds apart: a JWT has dots, and base64 none."""
+    return "." in proof
+
+
+def _claims(claims: dict[str, Any], audience: str, now: int) -> Proven:
+    texts = {name: claims.get(name) for name in ("sub", "email", "name")}
+    issued: Any = claims.get("iat")
+    expires: Any = claims.get("exp")
+    not_before: Any = claims.get("nbf", now)
+    if not all(type(moment) in (int, float) for moment in (issued, expires, not_before)):
+        raise ProofInvalid
+    if not (
+        all(value is None or (isinstance(value, str) and value) for value in texts.values())
+        and (texts["sub"] or texts["email"])
+        and claims.get("aud") == audience
+        and issued <= now + LEEWAY
+        and not_before <= now + LEEWAY
+        and now - LEEWAY < expires
+        and issued <= expires <= issued + LONGEST_LIFE
+    ):
+        raise ProofInvalid
+    return Proven(texts["sub"], texts["email"], texts["name"], covers_all=True)
+
+
+def _strict_json(payload: bytes) -> dict[str, Any]:
+    try:
+        claims = strict_json.read(payload)
+    except ValueError:
+        raise ProofInvalid from None
+    if not isinstance(claims, dict):
+        raise ProofInvalid
+    return claims

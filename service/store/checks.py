@@ -1,0 +1,299 @@
+"""The invariants of a store, each one a question that has no answer in a sound one.
+
+Every question is one that only reads, and is asked of one app; so it can be put to a store in use.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from functools import reduce
+from typing import Any
+
+from peewee import JOIN, fn
+
+from service.identifiers import email_key, search_key, user_id_digest
+from service.nouns import Side
+from service.store.database import Database
+from service.store.tables import (
+    TABLES,
+    Apps,
+    Conversations,
+    Devices,
+    History,
+    Merges,
+    Messages,
+    Repeats,
+    Sessions,
+    StoreAccounts,
+    UserIds,
+    Users,
+)
+from service.store.users import lives, of_a_device
+
+# How many rows are read at a time.
+BATCH = 1000
+
+Check = Callable[[Database, str], Iterator[str]]
+
+
+def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
+    """Each user ID names one living user of its world, and is kept under its own digest."""
+    rows = database.rows(
+        UserIds.select(UserIds.user)
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, UserIds, id="user"))
+        .where((UserIds.app == app) & (Users.id.is_null() | ~lives() | (Users.verified != UserIds.verified)))
+    )
+    yield from (f"a user ID of {user}" for (user,) in rows)
+    for world in (True, False):
+        columns = UserIds.user, UserIds.value, UserIds.digest, UserIds.search
+        theirs = UserIds.verified == world
+        for user, value, digest, search in _batches(database, app, UserIds, UserIds.digest, theirs, *columns):
+            if (user_id_digest(value), search_key(value)) != (digest, search):
+                yield f"a digest of {user}"
+
+
+def primary_user_ids_are_kept(database: Database, app: str) -> Iterator[str]:
+    """Each primary user ID stands among the user IDs, and leads to its user."""
+    kept = _same(UserIds, Users, user="id", value="user_id")
+    rows = database.rows(
+        Users.select(Users.id)
+        .join(UserIds, JOIN.LEFT_OUTER, on=kept)
+        .where((Users.app == app) & Users.user_id.is_null(False) & lives() & UserIds.user.is_null())
+    )
+    yield from (id for (id,) in rows)
+
+
+def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
+    """In each world at most one user without a user ID has an email, and its key is that of the email."""
+    rows = database.rows(
+        Users.select(fn.MIN(Users.id))
+        .where((Users.app == app) & Users.user_id.is_null() & lives())
+        .group_by(Users.verified, Users.email_key)
+        .having(fn.COUNT(Users.id) > 1)
+    )
+    yield from (f"the email of {id}" for (id,) in rows)
+    columns = Users.id, Users.email, Users.email_key
+    for id, email, key in _batches(database, app, Users, Users.id, Users.app == app, *columns):
+        if key != (email and email_key(email)):
+            yield f"the key of {id}"
+
+
+def users_are_somebody(database: Database, app: str) -> Iterator[str]:
+    """A living user has a user ID or an email; an anonymous one has no email, and nobody proved it."""
+    has_nothing = Users.user_id.is_null() & Users.email.is_null()
+    has_too_much = of_a_device() & (Users.email.is_null(False) | Users.verified)
+    rows = database.rows(
+        Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
+    )
+    yield from (id for (id,) in rows)
+
+
+def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
+    """A conversation is a living user's, and nobody wrote in it who never was one with that user."""
+    rows = database.rows(
+        Conversations.select(Conversations.id)
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Conversations, id="user"))
+        .where((Conversations.app == app) & (Users.id.is_null() | ~lives()))
+    )
+    yield from (id for (id,) in rows)
+    strangers = database.rows(
+        Messages.select(Messages.conversation, Conversations.user, Messages.author)
+        .join(Conversations, on=_same(Conversations, Messages, id="conversation"))
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Messages, id="author"))
+        .where(
+            (Messages.app == app)
+            & (Messages.side == Side.USER.value)
+            & (Messages.author.is_null() | (Messages.author != Conversations.user))
+            & (Users.merged_into.is_null() | (Users.merged_into != Conversations.user))
+        )
+        .distinct()
+    )
+    one = _ever_one(database, app) if strangers else {}
+    for conversation, user, author in strangers:
+        if author is None or one.get(author, author) != one.get(user, user):
+            yield conversation
+
+
+def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str]:
+    """A user ID, a session, a conversation, a store account is of the user whom its home became part
+    of, or is."""
+    for table in (UserIds, Sessions, Conversations, StoreAccounts):
+        rows = database.rows(
+            table.select(table.user, table.home)
+            .where((table.app == app) & (table.user != table.home))
+            .distinct()
+        )
+        for user, home in rows:
+            if user not in _became(database, app, home)[-1:]:
+                yield f"{table._meta.table_name} of {user}"
+
+
+def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
+    """No session is of a user who was erased, merged or cleared, or of the other world; it holds what was
+    said where nobody proved it, and an anonymous one is on its own user's device."""
+    is_gone = Users.id.is_null() | ~lives() | Users.cleared_at.is_null(False)
+    is_unproven = ~Users.verified & ~of_a_device()
+    is_elsewhere = Devices.anonymous.is_null() | (Devices.anonymous != Sessions.user)
+    rows = database.rows(
+        Sessions.select(Sessions.user)
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Sessions, id="user"))
+        .join(Devices, JOIN.LEFT_OUTER, on=_same(Devices, Sessions, digest="device"))
+        .where(
+            (Sessions.app == app)
+            & (
+                is_gone
+                | (Sessions.verified != Users.verified)
+                | (Sessions.claim.is_null() & is_unproven)
+                | (Sessions.claim.is_null(False) & ~is_unproven)
+                | (of_a_device() & is_elsewhere)
+            )
+        )
+    )
+    yield from (f"a session of {user}" for (user,) in rows)
+
+
+def merges_end_somewhere(database: Database, app: str) -> Iterator[str]:
+    """Who was merged leads to somebody, and never back to themselves."""
+    into = Users.alias()
+    merged = (
+        Users.select(Users.id, Users.merged_into)
+        .join(into, JOIN.LEFT_OUTER, on=((into.app == Users.app) & (into.id == Users.merged_into)))
+        .where((Users.app == app) & Users.merged_into.is_null(False))
+    )
+    yield from (id for id, _ in database.rows(merged.where(into.id.is_null())))
+    rows = database.rows(merged.where(into.merged_into.is_null(False)))
+    yield from (id for id, _ in rows if id in _became(database, app, id))
+
+
+def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
+    """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
+    idempotency key, and no word in the history."""
+    into = Users.alias()
+    is_erased = Users.erased_at.is_null(False)
+    personal = (Users.user_id, Users.email, Users.email_key, Users.name, Users.name_key)
+    holds = reduce(operator.or_, (column.is_null(False) for column in personal))
+    said = History.before.is_null(False) | History.after.is_null(False)
+    mine = Users.select(Users.id).where(Users.app == app)
+    merged_into = (into.app == Users.app) & (into.id == Users.merged_into)
+    for query in (
+        mine.where(is_erased & holds),
+        mine.join(into, on=merged_into).where(into.erased_at.is_null(False) & ~is_erased),
+        mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
+        mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
+        mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
+    ):
+        yield from (id for (id,) in database.rows(query.distinct()))
+
+
+def devices_lead_to_anonymous_users(database: Database, app: str) -> Iterator[str]:
+    """A device's anonymous user is anonymous, lives, was not cleared, and is of one device only."""
+    anonymous = _same(Users, Devices, id="anonymous") & of_a_device() & lives() & Users.cleared_at.is_null()
+    mine = Devices.select(Devices.anonymous).where((Devices.app == app) & Devices.anonymous.is_null(False))
+    for query in (
+        mine.join(Users, JOIN.LEFT_OUTER, on=anonymous).where(Users.id.is_null()),
+        mine.group_by(Devices.anonymous).having(fn.COUNT(Devices.digest) > 1),
+    ):
+        yield from (id for (id,) in database.rows(query))
+
+
+def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
+    """A conversation's messages are numbered without a gap, and no more are unread than there are."""
+    rows = database.rows(
+        Conversations.select(
+            Conversations.id,
+            Conversations.messages,
+            Conversations.unread_by_user + Conversations.unread_by_agent,
+            fn.COUNT(Messages.number),
+            fn.MAX(Messages.number),
+        )
+        .join(Messages, JOIN.LEFT_OUTER, on=_same(Messages, Conversations, conversation="id"))
+        .where(Conversations.app == app)
+        .group_by(Conversations.id, Conversations.app)
+    )
+    for id, messages, unread, count, last in rows:
+        if not messages == count == (last or 0) or unread > messages:
+            yield id
+
+
+def nothing_is_orphaned(database: Database, app: str) -> Iterator[str]:
+    """Each row's device, user and conversation is there."""
+    for table, column, parent, key in (
+        (Sessions, Sessions.device, Devices, Devices.digest),
+        (Conversations, Conversations.device, Devices, Devices.digest),
+        (Messages, Messages.conversation, Conversations, Conversations.id),
+        (Messages, Messages.author, Users, Users.id),
+        (History, History.user, Users, Users.id),
+        (Repeats, Repeats.user, Users, Users.id),
+    ):
+        there: Any = (parent.app == table.app) & (key == column)
+        mine: Any = (table.app == app) & column.is_null(False)
+        rows = database.rows(
+            table.select(column)
+            .join(parent, JOIN.LEFT_OUTER, on=there)
+            .where(mine & key.is_null())
+            .distinct()
+        )
+        yield from (f"{table._meta.table_name} of {name}" for (name,) in rows)
+
+
+CHECKS: tuple[Check, ...] = (
+    user_ids_name_one_user,
+    primary_user_ids_are_kept,
+    one_unclaimed_user_per_email,
+    users_are_somebody,
+    conversations_have_one_owner,
+    things_are_where_their_home_is,
+    sessions_are_of_living_users,
+    merges_end_somewhere,
+    erased_users_hold_nothing,
+    devices_lead_to_anonymous_users,
+    messages_are_numbered,
+    nothing_is_orphaned,
+)
+
+
+def every_row_has_its_app(database: Database) -> Iterator[str]:
+    """Each row is of an app that is there. The one question that is asked of all apps at once."""
+    apps = Apps.select(Apps.app)
+    for table in TABLES[1:]:
+        column = table._meta.fields["app"]
+        rows = database.rows(table.select(column).where(column.not_in(apps)).distinct())
+        yield from (f"{table._meta.table_name} of {app}" for (app,) in rows)
+
+
+def _same(one: Any, other: Any, **columns: str) -> Any:
+    condition = one.app == other.app
+    for mine, theirs in columns.items():
+        condition &= getattr(one, mine) == getattr(other, theirs)
+    return condition
+
+
+def _became(database: Database, app: str, id: str) -> list[str]:
+    """Answer whom a user became part of, one after the other, as far as it does not go in a circle."""
+    chain: list[str] = []
+    while True:
+        row = database.row(Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id)))
+        if row is None or row[0] is None or row[0] in chain:
+            return chain
+        id = row[0]
+        chain.append(id)
+
+
+def _ever_one(database: Database, app: str) -> dict[str, str]:
+    """Answer, for each user who had to do with a merge, undone or not, one name for all of those."""
+    names: dict[str, str] = {}
+    for source, target in database.rows(Merges.select(Merges.source, Merges.target).where(Merges.app == app)):
+        kept, lost = names.setdefault(target, target), names.setdefault(source, source)
+        names |= {user: kept for user, name in names.items() if name == lost}
+    return names
+
+
+def _batches(
+    database: Database, app: str, table: Any, by: Any, among: Any, *columns: Any
+) -> Iterator[tuple[Any, ...]]:
+    """Read those of a table's rows of an app in the order of a column, a batch at a time."""
+    after = ""
+    while rows := database.rows(
+        table.select(by, *columns).where((table.app == app) & among & (by > after)).order_by(by).limit(BATCH)
+    ):
+        yield from (row[1:] for row in rows)
+        after = rows[-1][0]

@@ -1,0 +1,70 @@
+"""What happened to users, written in the transaction of each change."""
+
+import json
+from collections.abc import Iterable
+
+from service.nouns import Entry, Event, Members, Origin
+from service.store.database import Database
+from service.store.tables import History
+
+
+class HistoryStore:
+    """The history of all apps' users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, app: str, user: str, entry: Entry) -> None:
+        """Write one line."""
+        self._database.change(
+            History.insert(
+                app=app,
+                user=user,
+                id=entry.id,
+                at=entry.at,
+                event=entry.event.value,
+                rule=entry.rule,
+                by=entry.origin.by,
+                request=entry.origin.request,
+                before=_as_json(entry.before),
+                after=_as_json(entry.after),
+            )
+        )
+
+    def page(self, app: str, user: str, after: str, limit: int) -> tuple[Entry, ...]:
+        """Answer up to ``limit`` lines, the oldest first, that come after the one with this id."""
+        rows = self._database.rows(
+            History.select(
+                History.id,
+                History.at,
+                History.event,
+                History.rule,
+                History.by,
+                History.request,
+                History.before,
+                History.after,
+            )
+            .where((History.app == app) & (History.user == user) & (History.id > after))
+            .order_by(History.id)
+            .limit(limit)
+        )
+        return tuple(
+            Entry(id, at, Event(event), rule, Origin(by, request), _from_json(before), _from_json(after))
+            for id, at, event, rule, by, request, before, after in rows
+        )
+
+    def forget(self, app: str, users: Iterable[str]) -> None:
+        """Leave of these users' lines what happened and when, and nothing personal."""
+        self._database.change(
+            History.update(before=None, after=None).where(
+                (History.app == app) & History.user.in_(list(users))
+            )
+        )
+
+
+def _as_json(members: Members | None) -> str | None:
+    return None if members is None else json.dumps(members)
+
+
+def _from_json(text: str | None) -> Members | None:
+    return None if text is None else json.loads(text)

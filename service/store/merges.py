@@ -1,0 +1,101 @@
+"""Who became part of whom, with what is needed to undo it."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from service.nouns import Filled, Merge, Moved
+from service.store.database import Database
+from service.store.tables import Merges
+
+COLUMNS = (
+    Merges.id,
+    Merges.source,
+    Merges.target,
+    Merges.rule,
+    Merges.ledger,
+    Merges.created_at,
+    Merges.undone_at,
+)
+
+
+class MergeStore:
+    """The merges of all apps."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, app: str, merge: Merge) -> None:
+        """Write a merge down."""
+        ledger = {
+            "moved": asdict(merge.moved),
+            "filled": asdict(merge.filled),
+            "parked": merge.parked,
+            "devices": merge.devices,
+        }
+        self._database.change(
+            Merges.insert(
+                app=app,
+                id=merge.id,
+                source=merge.source,
+                target=merge.target,
+                rule=merge.rule,
+                ledger=json.dumps(ledger),
+                created_at=merge.created_at,
+            )
+        )
+
+    def with_id(self, app: str, id: str) -> Merge | None:
+        """Find a merge."""
+        row = self._database.row(self._one(app, id))
+        return None if row is None else as_merge(row)
+
+    def hold(self, app: str, id: str) -> Merge | None:
+        """Find a merge, and keep others from undoing it until the transaction ends."""
+        row = self._database.row(self._database.held(self._one(app, id)))
+        return None if row is None else as_merge(row)
+
+    def of_users(self, app: str, users: tuple[str, ...]) -> tuple[Merge, ...]:
+        """Answer all merges that had to do with these users, the oldest first."""
+        rows = self._database.rows(
+            Merges.select(*COLUMNS)
+            .where((Merges.app == app) & (Merges.source.in_(users) | Merges.target.in_(users)))
+            .order_by(Merges.id)
+        )
+        return tuple(as_merge(row) for row in rows)
+
+    def mark_undone(self, app: str, id: str, at: int) -> None:
+        """Note when a merge was undone."""
+        self._database.change(Merges.update(undone_at=at).where((Merges.app == app) & (Merges.id == id)))
+
+    def forget(self, app: str, users: tuple[str, ...]) -> None:
+        """Leave of these users' merges who and when, and nothing personal."""
+        self._database.change(
+            Merges.update(ledger=EMPTY).where(
+                (Merges.app == app) & (Merges.source.in_(users) | Merges.target.in_(users))
+            )
+        )
+
+    def _one(self, app: str, id: str) -> Any:
+        return Merges.select(*COLUMNS).where((Merges.app == app) & (Merges.id == id))
+
+
+EMPTY = json.dumps({"moved": asdict(Moved((), (), (), ())), "filled": {}, "parked": [], "devices": []})
+
+
+def as_merge(row: tuple[Any, ...]) -> Merge:
+    """Make a merge of its columns."""
+    id, source, target, rule, text, created_at, undone_at = row
+    ledger = json.loads(text)
+    return Merge(
+        id,
+        source,
+        target,
+        rule,
+        Moved(**{name: tuple(values) for name, values in ledger["moved"].items()}),
+        Filled(**ledger["filled"]),
+        created_at,
+        tuple(ledger["parked"]),
+        tuple((device, user) for device, user in ledger["devices"]),
+        undone_at,
+    )

@@ -1,0 +1,148 @@
+"""Store accounts, each of which belongs to one user at a time, and what was bought under them."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from service.identifiers import new_id
+from service.nouns import Purchase, StoreAccount
+from service.store.database import Database
+from service.store.tables import Purchases, StoreAccounts
+
+
+class PurchaseStore:
+    """The store accounts and purchases of all apps."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def owner(self, app: str, account: StoreAccount) -> str | None:
+        """Answer whose an account is, by our id."""
+        row = self._database.row(
+            StoreAccounts.select(StoreAccounts.user).where(
+                (StoreAccounts.app == app) & (StoreAccounts.digest == _digest(account))
+            )
+        )
+        return row[0] if row else None
+
+    def hold(self, app: str, account: StoreAccount) -> None:
+        """Keep others from deciding by an account until the transaction ends."""
+        self._database.lock(app, f"store account {_digest(account)}")
+
+    def claim(self, app: str, account: StoreAccount, user: str, home: str, at: int) -> None:
+        """Make an account a user's, whosever it was."""
+        fields: dict[Any, Any] = {
+            StoreAccounts.user: user,
+            StoreAccounts.home: home,
+            StoreAccounts.claimed_at: at,
+        }
+        self._database.change(
+            StoreAccounts.insert(
+                app=app,
+                digest=_digest(account),
+                user=user,
+                home=home,
+                store=account.store,
+                account=account.account,
+                claimed_at=at,
+            ).on_conflict(
+                conflict_target=[StoreAccounts.app, StoreAccounts.digest],
+                update=fields,
+            )
+        )
+
+    def add(
+        self,
+        app: str,
+        account: StoreAccount,
+        *,
+        product: str,
+        transaction: str,
+        purchased_at: int,
+        expires_at: int | None,
+    ) -> str | None:
+        """Add a purchase under an account, and answer its id; None if that transaction is known."""
+        row = self._database.row(
+            Purchases.insert(
+                app=app,
+                account=_digest(account),
+                digest=hashlib.sha256(transaction.encode()).hexdigest(),
+                id=new_id("pur"),
+                product=product,
+                transaction=transaction,
+                purchased_at=purchased_at,
+                expires_at=expires_at,
+            )
+            .on_conflict_ignore()
+            .returning(Purchases.id)
+        )
+        return row[0] if row else None
+
+    def of_user(self, app: str, user: str) -> tuple[Purchase, ...]:
+        """Answer what was bought under a user's accounts, the oldest first."""
+        rows = self._database.rows(
+            Purchases.select(
+                Purchases.id,
+                StoreAccounts.store,
+                Purchases.product,
+                Purchases.transaction,
+                Purchases.purchased_at,
+                Purchases.expires_at,
+            )
+            .join(
+                StoreAccounts,
+                on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
+            )
+            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .order_by(Purchases.purchased_at, Purchases.id)
+        )
+        return tuple(Purchase(*row) for row in rows)
+
+    def accounts(self, app: str, user: str) -> tuple[StoreAccount, ...]:
+        """Answer a user's accounts, the oldest first."""
+        rows = self._database.rows(
+            StoreAccounts.select(StoreAccounts.store, StoreAccounts.account)
+            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .order_by(StoreAccounts.claimed_at, StoreAccounts.digest)
+        )
+        return tuple(StoreAccount(*row) for row in rows)
+
+    def accounts_of(self, app: str, user: str) -> tuple[str, ...]:
+        """Answer a user's accounts, by their digests."""
+        rows = self._database.rows(
+            StoreAccounts.select(StoreAccounts.digest)
+            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .order_by(StoreAccounts.claimed_at, StoreAccounts.digest)
+        )
+        return tuple(digest for (digest,) in rows)
+
+    def move(self, app: str, user: str, into: str) -> None:
+        """Make all accounts of a user another's."""
+        self._database.change(
+            StoreAccounts.update(user=into).where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+        )
+
+    def give_back(self, app: str, user: str, to: str, homes: Sequence[str]) -> None:
+        """Make those accounts of a user another's that these brought, who are part of that other."""
+        self._database.change(
+            StoreAccounts.update(user=to).where(
+                (StoreAccounts.app == app) & (StoreAccounts.user == user) & StoreAccounts.home.in_(homes)
+            )
+        )
+
+    def erase(self, app: str, users: Sequence[str]) -> None:
+        """Erase all accounts and purchases of these users."""
+        theirs = StoreAccounts.select(StoreAccounts.digest).where(
+            (StoreAccounts.app == app) & StoreAccounts.user.in_(users)
+        )
+        self._database.change(
+            Purchases.delete().where((Purchases.app == app) & Purchases.account.in_(theirs))
+        )
+        self._database.change(
+            StoreAccounts.delete().where((StoreAccounts.app == app) & StoreAccounts.user.in_(users))
+        )
+
+
+def _digest(account: StoreAccount) -> str:
+    # A store's name holds no NUL, so no two pairs run together alike.
+    return hashlib.sha256(f"{account.store}\0{account.account}".encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""SQLite: a file of this machine. What is peculiar to it stands here and nowhere else."""
+
+import os
+import sqlite3
+import threading
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import peewee
+
+from service.errors import StoreUnavailable
+from service.store.stock import Stock
+
+# How long to be asleep at most before asking anew whether nobody writes any more, in seconds.
+NAP = 0.008
+
+
+class _File(sqlite3.Connection):
+    """A connection that knows which file it has open, whatever may stand in its place by now."""
+
+    which: tuple[int, int] | None = None
+
+
+class Sqlite(Stock, peewee.SqliteDatabase):
+    """One file, in which one transaction writes at a time; that makes locks needless."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            unquote(urlsplit(url).path)[1:],
+            # What is deleted is overwritten, so that of whoever is erased no page of the file tells.
+            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full", "secure_delete": 1},
+            # A transaction that begins with a read and then writes would fail at once under load.
+            lock_type="IMMEDIATE",
+            check_same_thread=False,
+            autoconnect=False,
+            factory=_File,
+        )
+        self._had_file = False
+        self._queue = threading.Lock()
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Begin a transaction, waiting for whoever writes.
+
+        SQLite's own waiting sleeps ever longer and lets anybody by, so that of thirty who write at once
+        some never get their turn. So one thread at a time stands at its door, and takes short naps only.
+        """
+        left = self.patience()
+        until = time.monotonic() + left
+        if not self._queue.acquire(timeout=left):
+            raise StoreUnavailable
+        try:
+            self._wait_for_others(self.connection(), NAP)
+            while not self._has_begun(lock_type, until):
+                pass
+            self.silent = False
+        finally:
+            self._queue.release()
+
+    def _has_begun(self, lock_type: str | None, until: float) -> bool:
+        try:
+            super().begin(lock_type)
+        except peewee.OperationalError as error:
+            code = getattr(error.__cause__ or error.__context__, "sqlite_errorcode", 0)
+            if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            return False
+        return True
+
+    def forget_parents(self) -> None:
+        """Leave alone what was opened before a fork, and whoever waited there."""
+        super().forget_parents()
+        self._queue = threading.Lock()
+
+    def rollback(self) -> None:
+        """Undo a transaction, unless SQLite has done so: it does where the disk fails."""
+        if self.connection().in_transaction:
+            super().rollback()
+
+    def lock(self, app: str, *names: str) -> None:
+        """Hold nothing: the transaction does."""
+
+    def held(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
+        """Answer the query as it is: the transaction holds all rows."""
+        return query
+
+    def take_time(self, seconds: int) -> None:
+        """Do nothing: no statement is ever cut off."""
+
+    def is_dead(self) -> bool:
+        """Tell whether this thread's connection was cut off: to a file none is."""
+        return False
+
+    def _connect(self) -> Any:
+        # What is written into a file that was removed or replaced is lost, and no error tells of it.
+        there = _which(self.database)
+        if there is None and self._had_file:
+            raise peewee.OperationalError("the database's file is gone")
+        while (connection := super()._connect()).which not in (None, there):
+            connection.close()
+        connection.which = there or _which(self.database)
+        self._had_file = True
+        self._wait_for_others(connection, self.clock.left())
+        return connection
+
+    def _add_conn_hooks(self, conn: Any) -> None:
+        # To be set up, it may have to wait as well.
+        self._wait_for_others(conn, self.clock.left())
+        super()._add_conn_hooks(conn)  # type: ignore[misc]
+
+    def _is_clean(self, connection: Any) -> bool:
+        return not connection.in_transaction
+
+    def _wait_for_others(self, connection: Any, seconds: float) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {min(int(seconds * 1000), 2**31 - 1)}")
+
+
+def _which(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

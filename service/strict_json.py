@@ -1,0 +1,41 @@
+"""Read JSON as RFC 8259 has it, and nothing that Python's reader lets pass besides."""
+
+import json
+from typing import Any, NoReturn
+
+DEEPEST = 16  # levels
+
+
+def read(data: bytes) -> Any:
+    """Read UTF-8 without a byte order mark, without duplicate members, without NaN, at most 16 levels.
+
+    Raises ValueError.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse
+        )
+    except RecursionError:
+        raise ValueError from None
+    if _depth(value) > DEEPEST:
+        raise ValueError
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _refuse(_text: str) -> NoReturn:
+    raise ValueError
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+    return depth
