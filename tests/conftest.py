@@ -18,12 +18,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
 from service.store import Store
 from service.store.migrating import migrate
-from tests.statements import require_app_in_every_statement
+from tests.statements import watch_every_database
 from tests.tenants import Tenant
 
 ADMIN_KEY = "ak_" + "a" * 40
@@ -32,7 +33,8 @@ ENGINES = ("sqlite", "postgresql")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one PostgreSQL for all workers, unless there is one."""
+    """Look at every statement, and start one PostgreSQL for all workers, unless there is one."""
+    watch_every_database()
     if hasattr(config, "workerinput") or os.environ.get("TEST_DATABASE_URL"):
         return
     directory = Path(tempfile.mkdtemp(prefix="usher-tests-"))
@@ -104,12 +106,12 @@ def config(database_url: str) -> Config:
 
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
-    """The application, in which every statement is looked at when it is issued."""
+    """The application; every statement is looked at when it is issued."""
+    # Its plain lines are quickly made; structlog's own tracebacks are not.
+    logs.configure()
     app = create_app(config)
-    database = app.extensions[NAME].store.database
-    database.peewee.query_hooks.append(require_app_in_every_statement)
     yield app
-    database.close()
+    app.extensions[NAME].store.database.close()
 
 
 @pytest.fixture

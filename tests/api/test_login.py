@@ -1,12 +1,568 @@
-"""The seven rules over HTTP, each answer naming its rule."""
+"""Login over HTTP: each rule, what the answers hold, who is believed, what is refused."""
+
+import re
+
+import pytest
+
+from service.store.tables import TABLES, Keys
+
+EMAIL = "jane@example.org"
+DEVICE = "device-of-the-test-0001"
+ABSENT = "device-nobody-has-seen-1"
+
+# What is claimed, what is known of it, the rule, and whom it finds; None is a new user.
+FIFTEEN = [
+    ("known", "not-given", "known-user-id", "known"),
+    ("known", "unknown", "known-user-id", "known"),
+    ("known", "unclaimed", "known-user-id", "known"),
+    ("known", "claimed", "known-user-id", "known"),
+    ("known", "shared", "known-user-id", "known"),
+    ("unknown", "not-given", "new-user-id", None),
+    ("unknown", "unknown", "new-user-id", None),
+    ("unknown", "unclaimed", "attach-user-id", "unclaimed"),
+    ("unknown", "claimed", "new-user-id", None),
+    ("unknown", "shared", "new-user-id", None),
+    ("not-given", "not-given", "anonymous", None),
+    ("not-given", "unknown", "new-email", None),
+    ("not-given", "unclaimed", "known-email", "unclaimed"),
+    ("not-given", "claimed", "known-email", "claimed"),
+    ("not-given", "shared", "shared-email", None),
+]
 
 
-def test_says_known_user_id_and_replaces_the_email(tenant):
+def populate(tenant, user_id, email):
+    """Log in whoever makes a situation, and answer the id of each."""
+    logins = {
+        "known": {"userId": "u-17", "email": "jane@old.example"} if user_id == "known" else None,
+        "claimed": {"userId": "u-18", "email": EMAIL} if email in ("claimed", "shared") else None,
+        "sharing": {"userId": "u-19", "email": EMAIL} if email == "shared" else None,
+        "unclaimed": {"email": EMAIL} if email == "unclaimed" else None,
+    }
+    return {who: tenant.login(**claim)["user"]["id"] for who, claim in logins.items() if claim}
+
+
+def everything(store, tenant):
+    """Answer every row of an app; without its keys, which note when they were last used."""
+    return {
+        table.__name__: sorted(map(repr, store.database.rows(table.select().where(table.app == tenant.id))))
+        for table in TABLES
+        if table is not Keys
+    }
+
+
+def refusal(response):
+    """Answer the status and the code of a problem, and the pointer and code of each member refused."""
+    errors = [(error["pointer"], error["code"]) for error in response.json.get("errors", [])]
+    return response.status_code, response.json["code"], errors
+
+
+# The rules
+
+
+@pytest.mark.parametrize(
+    ("user_id", "email", "rule", "whom"),
+    [pytest.param(*case, id=f"{case[0]}-and-{case[1]}") for case in FIFTEEN],
+)
+def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, whom):
+    people = populate(tenant, user_id, email)
+
+    response = tenant.try_login(
+        userId=None if user_id == "not-given" else "u-17",
+        email=None if email == "not-given" else EMAIL,
+    )
+
+    body = response.json
+    assert body["resolution"]["rule"] == rule
+    assert (response.status_code, body["created"]) == ((200, False) if whom else (201, True))
+    assert people.get(whom) == body["user"]["id"] if whom else body["user"]["id"] not in people.values()
+
+
+def test_a_known_user_id_has_its_email_and_name_replaced(tenant):
+    before = tenant.login(userId="u-17", email="jane@old.example", name="Jane")
+
+    again = tenant.login(userId="u-17", email=EMAIL, name="Jane Doe")
+
+    assert again["user"] == before["user"] | {"email": EMAIL, "name": "Jane Doe"}
+    assert again["resolution"] == {
+        "rule": "known-user-id",
+        "because": "A user has this user ID, which outranks any email.",
+        "changes": ["email", "name"],
+    }
+
+
+def test_a_replaced_email_leads_to_nobody(tenant):
     tenant.login(userId="u-17", email="jane@old.example")
+    tenant.login(userId="u-17", email=EMAIL)
 
-    again = tenant.login(userId="u-17", email="Jane@new.example")
+    by_old = tenant.login(email="jane@old.example")
 
-    assert again["resolution"]["rule"] == "known-user-id"
-    assert again["resolution"]["changes"] == ["email"]
-    assert again["user"]["email"] == "Jane@new.example"
+    assert by_old["resolution"]["rule"] == "new-email"
+
+
+def test_nobody_is_merged_by_an_email(tenant):
+    unclaimed = tenant.login(email=EMAIL)["user"]
+    known = tenant.login(userId="u-17")["user"]
+
+    again = tenant.login(userId="u-17", email=EMAIL)
+
+    assert again["user"] == known | {"email": EMAIL}
+    assert tenant.login(email=EMAIL)["user"] == unclaimed
+
+
+def test_an_attached_user_id_comes_with_all_that_the_unclaimed_user_had(tenant):
+    unclaimed = tenant.login(email=EMAIL)
+    thread = tenant.begin(unclaimed["session"]["token"])
+
+    attached = tenant.login(userId="u-17", email=EMAIL.upper(), name="Jane")
+
+    assert attached["user"] == unclaimed["user"] | {"userId": "u-17", "name": "Jane"}
+    assert attached["resolution"]["changes"] == ["userId", "name"]
+    assert tenant.conversations(attached["session"]["token"]) == [thread]
+    me = tenant.call("GET", "/v1/me", unclaimed["session"]["token"]).json["user"]
+    assert me == attached["user"] | {"purchases": []}
+
+
+def test_an_email_is_attached_to_one_user_id_only(tenant):
+    tenant.login(email=EMAIL)
+    first = tenant.login(userId="u-17", email=EMAIL)
+
+    second = tenant.login(userId="u-18", email=EMAIL)
+
+    assert second["resolution"]["rule"] == "new-user-id"
+    assert second["user"]["id"] != first["user"]["id"]
+
+
+def test_a_shared_email_shows_nothing_of_those_who_share_it(tenant):
+    for user_id in ("u-17", "u-18"):
+        tenant.begin(tenant.session(userId=user_id, email=EMAIL))
+
+    third = tenant.login(email=EMAIL)
+
+    assert third["resolution"]["rule"] == "shared-email"
+    assert tenant.conversations(third["session"]["token"]) == []
+
+
+def test_whoever_was_created_for_a_shared_email_is_found_by_it_from_then_on(tenant):
+    for user_id in ("u-17", "u-18"):
+        tenant.login(userId=user_id, email=EMAIL)
+    third = tenant.login(email=EMAIL)
+
+    again = tenant.login(email=EMAIL)
+
+    assert again["resolution"]["rule"] == "known-email"
+    assert again["user"] == third["user"]
+
+
+def test_an_anonymous_user_belongs_to_its_device(tenant):
+    first = tenant.login(deviceId=DEVICE)
+    tenant.login(deviceId="another-device-of-the-test")
+
+    again = tenant.login(deviceId=DEVICE)
+
+    assert again["user"] == first["user"]
     assert again["created"] is False
+    assert re.fullmatch(r"\$anon:[0-9a-f-]{36}", first["user"]["userId"])
+
+
+def test_a_login_without_a_device_is_given_a_new_one(tenant):
+    first = tenant.login()
+
+    second = tenant.login()
+
+    assert second["deviceId"] != first["deviceId"]
+    assert second["user"]["id"] != first["user"]["id"]
+
+
+def test_a_login_without_a_body_is_anonymous(tenant):
+    response = tenant.call("POST", "/v1/login", tenant.sk)
+
+    assert response.status_code == 201
+    assert response.json["resolution"]["rule"] == "anonymous"
+
+
+def test_an_app_knows_nobody_of_another(tenant, other_tenant):
+    here = tenant.login(userId="u-17", email=EMAIL, deviceId=DEVICE)
+
+    there = other_tenant.login(userId="u-17", email=EMAIL, deviceId=DEVICE)
+
+    assert there["resolution"]["rule"] == "new-user-id"
+    assert there["user"]["id"] != here["user"]["id"]
+    assert tenant.call("GET", "/v1/me", here["session"]["token"]).status_code == 200
+
+
+# How identifiers are compared and kept
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        pytest.param("jane@example.org", "JANE@Example.ORG", id="capitals"),
+        pytest.param("Jane@Example.org", "jane@example.org", id="stored with capitals"),
+        pytest.param("jane@example.org", " jane@example.org\t\n", id="white space at the ends"),
+        pytest.param("jane@b\u00fccher.example", "jane@xn--bcher-kva.example", id="international domain"),
+    ],
+)
+def test_an_email_written_otherwise_names_the_same_user(tenant, stored, sent):
+    first = tenant.login(email=stored)
+
+    again = tenant.login(email=sent)
+
+    assert again["resolution"]["rule"] == "known-email"
+    assert again["user"] == first["user"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param("distriqt@distriqt.com ", "distriqt@distriqt.com", id="trailing space"),
+        pytest.param("Jane@Example.org", "Jane@example.org", id="capitals"),
+        pytest.param("jane@b\u00fccher.example", "jane@xn--bcher-kva.example", id="international domain"),
+    ],
+)
+def test_an_email_is_kept_with_its_domain_in_ascii(tenant, sent, kept):
+    login = tenant.login(email=sent)
+
+    assert login["user"]["email"] == kept
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("u-17", "U-17", id="capitals"),
+        pytest.param("\u00e9", "e\u0301", id="composed and decomposed"),
+        pytest.param("stra\u00dfe", "strasse", id="folded letters"),
+        pytest.param("a" * 749 + "b", "a" * 749 + "c", id="the last of 750"),
+        pytest.param("u-17", "u-17\u00a0x", id="longer"),
+    ],
+)
+def test_user_ids_are_compared_exactly(tenant, first, second):
+    tenant.login(userId=first)
+
+    other = tenant.login(userId=second)
+
+    assert other["resolution"]["rule"] == "new-user-id"
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        pytest.param("\U0001f600" * 750, id="3000 bytes"),
+        pytest.param("\u041d\u0438\u043a-\u540d\u524d \u0627", id="letters of any script"),
+        pytest.param("'; DROP TABLE users; --%s?", id="words of a database"),
+        pytest.param("00", id="nearly a placeholder"),
+    ],
+)
+def test_a_legal_user_id_is_kept_as_it_is(tenant, user_id):
+    tenant.login(userId=user_id)
+
+    again = tenant.login(userId=user_id)
+
+    assert again["user"]["userId"] == user_id
+    assert again["resolution"]["rule"] == "known-user-id"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("n" * 300, id="letters"), pytest.param("\U0001f600" * 256, id="four bytes each")]
+)
+def test_a_name_is_cut_to_255_code_points(tenant, name):
+    login = tenant.login(userId="u-17", name=name)
+
+    assert login["user"]["name"] == name[:255]
+
+
+def test_the_same_login_again_changes_nothing(tenant):
+    claim = {"userId": "u-17", "email": EMAIL, "name": "n" * 300}
+    first = tenant.login(**claim)
+
+    again = tenant.login(**claim)
+
+    assert again["user"] == first["user"]
+    assert again["resolution"]["changes"] == []
+
+
+@pytest.mark.parametrize(
+    "blanks",
+    [
+        pytest.param({}, id="missing"),
+        pytest.param(dict.fromkeys(["email", "name", "deviceId", "proof"], None), id="null"),
+        pytest.param(dict.fromkeys(["email", "name", "deviceId", "proof"], ""), id="empty"),
+        pytest.param({"email": " \t\u3000"}, id="email of white space"),
+    ],
+)
+def test_what_is_not_given_changes_nothing(tenant, blanks):
+    before = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
+
+    again = tenant.login(userId="u-17", **blanks)
+
+    assert again["user"] == before["user"]
+    assert again["resolution"]["changes"] == []
+    assert again["deviceId"] != DEVICE
+
+
+@pytest.mark.parametrize(
+    "blanks",
+    [
+        pytest.param(dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], None), id="null"),
+        pytest.param(dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], ""), id="empty"),
+        pytest.param({"email": " \t\u3000"}, id="email of white space"),
+    ],
+)
+@pytest.mark.parametrize("key", ["sk", "pk"])
+def test_blanks_alone_claim_nobody(tenant, key, blanks):
+    login = tenant.login(key=getattr(tenant, key), **blanks)
+
+    assert login["resolution"]["rule"] == "anonymous"
+    assert login["user"]["anonymous"] is True
+
+
+# What an answer holds
+
+
+def test_an_answer_has_the_members_of_the_contract(tenant):
+    body = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
+
+    time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    assert {name: set(value) for name, value in body.items() if isinstance(value, dict)} == {
+        "user": {"id", "userId", "email", "name", "anonymous", "aliases", "createdAt"},
+        "session": {"token", "expiresAt", "verified"},
+        "resolution": {"rule", "because", "changes"},
+    }
+    assert set(body) == {"user", "session", "deviceId", "created", "resolution"}
+    assert (body["deviceId"], body["created"]) == (DEVICE, True)
+    assert re.fullmatch(r"usr_[0-9a-f]{32}", body["user"]["id"])
+    assert re.fullmatch(time, body["user"]["createdAt"])
+    assert re.fullmatch(time, body["session"]["expiresAt"])
+    assert re.fullmatch(rf"st_{tenant.id[4:]}_[\w-]{{43}}", body["session"]["token"], re.ASCII)
+
+
+@pytest.mark.parametrize(
+    ("claim", "shown"),
+    [
+        pytest.param(
+            {"userId": "u-17"},
+            {"userId": "u-17", "email": None, "name": None, "anonymous": False},
+            id="user-id",
+        ),
+        pytest.param(
+            {"email": EMAIL}, {"userId": None, "email": EMAIL, "name": None, "anonymous": False}, id="email"
+        ),
+        pytest.param({"name": "Jane"}, {"email": None, "name": "Jane", "anonymous": True}, id="name"),
+    ],
+)
+def test_what_a_user_has_not_is_null(tenant, claim, shown):
+    user = tenant.login(**claim)["user"]
+
+    assert user == user | shown | {"aliases": []}
+
+
+def test_a_device_that_is_issued_can_be_named_by_a_widget(tenant):
+    issued = tenant.login(userId="u-17")["deviceId"]
+
+    response = tenant.try_login(key=tenant.pk, deviceId=issued)
+
+    assert re.fullmatch(r"dev_[\w-]{43}", issued, re.ASCII)
+    assert response.json["deviceId"] == issued
+
+
+def test_a_token_and_a_device_id_are_kept_as_digests_only(tenant, store):
+    login = tenant.login(userId="u-17", deviceId=DEVICE)
+
+    kept = str(everything(store, tenant))
+
+    assert "u-17" in kept
+    assert login["session"]["token"] not in kept
+    assert DEVICE not in kept
+
+
+# Who is believed
+
+
+@pytest.mark.parametrize(
+    ("key", "claim", "verified"),
+    [
+        pytest.param("sk", {"userId": "u-17"}, True, id="backend with a user ID"),
+        pytest.param("sk", {"email": EMAIL}, True, id="backend with an email"),
+        pytest.param("sk", {"name": "Jane"}, False, id="backend with a name"),
+        pytest.param("sk", {}, False, id="backend with nothing"),
+        pytest.param("pk", {"name": "Jane"}, False, id="widget with a name"),
+        pytest.param("pk", {}, False, id="widget with nothing"),
+    ],
+)
+def test_a_session_is_verified_where_the_backend_names_somebody(tenant, key, claim, verified):
+    login = tenant.login(key=getattr(tenant, key), **claim)
+
+    assert login["session"]["verified"] is verified
+
+
+def test_a_widget_logs_its_device_in_anonymously(tenant):
+    first = tenant.try_login(key=tenant.pk)
+
+    again = tenant.try_login(key=tenant.pk, deviceId=first.json["deviceId"])
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json["user"] == first.json["user"]
+
+
+def test_a_widget_on_a_device_where_somebody_is_logged_in_sees_nothing_of_them(tenant):
+    token = tenant.session(userId="u-17", email=EMAIL, deviceId=DEVICE)
+    tenant.begin(token)
+
+    login = tenant.login(key=tenant.pk, deviceId=DEVICE)
+
+    assert login["user"]["anonymous"] is True
+    assert tenant.conversations(login["session"]["token"]) == []
+    assert tenant.call("GET", "/v1/me", token).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("claim", "code"),
+    [
+        pytest.param({"userId": "u-17"}, "proof-required", id="user-id"),
+        pytest.param({"email": EMAIL}, "proof-required", id="email"),
+        pytest.param({"userId": "u-17", "email": EMAIL}, "proof-required", id="both"),
+        pytest.param({"userId": "u-17", "proof": "none"}, "proof-invalid", id="with a wrong proof"),
+        pytest.param({"proof": "none"}, "proof-invalid", id="a wrong proof alone"),
+        pytest.param({"userId": "u-17", "deviceId": ABSENT}, "proof-required", id="on an unknown device"),
+    ],
+)
+def test_a_widget_claims_no_identity_without_a_proof(tenant, claim, code):
+    tenant.login(userId="u-17", email=EMAIL)
+
+    response = tenant.try_login(key=tenant.pk, **claim)
+
+    assert refusal(response) == (401, code, [])
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_wrong_proof_is_refused_from_a_backend_too(tenant):
+    response = tenant.try_login(userId="u-17", proof="none")
+
+    assert refusal(response) == (401, "proof-invalid", [])
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(ABSENT, id="well-formed"),
+        pytest.param("short", id="short"),
+        pytest.param("d" * 256, id="long"),
+        pytest.param("device of the test 1", id="spaces"),
+        pytest.param("ger\u00e4t-des-tests-0001", id="non-ASCII"),
+        pytest.param("device-of-the-test-\ud800", id="surrogate"),
+        pytest.param("device-of-the-test-\x00", id="NUL"),
+    ],
+)
+def test_a_widget_names_no_device_that_nobody_knows(tenant, device):
+    response = tenant.try_login(key=tenant.pk, deviceId=device)
+
+    assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
+
+
+def test_a_device_of_another_app_is_unknown(tenant, other_tenant):
+    theirs = other_tenant.login()["deviceId"]
+
+    response = tenant.try_login(key=tenant.pk, deviceId=theirs)
+
+    assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
+
+
+@pytest.mark.parametrize("holder", ["operator", "visitor"])
+def test_only_an_app_s_keys_log_in(tenant, holder):
+    key = tenant.admin_key if holder == "operator" else tenant.session(userId="u-17")
+
+    response = tenant.try_login(key=key, userId="u-17")
+
+    assert refusal(response) == (403, "not-allowed", [])
+
+
+# What is refused
+
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "code"),
+    [
+        pytest.param("userId", "u" * 751, "too-long", id="userId: 751 code points"),
+        pytest.param("userId", " ", "white-space", id="userId: white space alone"),
+        pytest.param("userId", " u-17", "white-space", id="userId: leading space"),
+        pytest.param("userId", "u-17\u3000", "white-space", id="userId: trailing ideographic space"),
+        pytest.param("userId", "u\x0017", "forbidden-character", id="userId: control"),
+        pytest.param("userId", "u\u200b17", "forbidden-character", id="userId: format"),
+        pytest.param("userId", "u\ud80017", "forbidden-character", id="userId: surrogate"),
+        pytest.param("userId", "u\uffff17", "forbidden-character", id="userId: non-character"),
+        pytest.param("userId", "0", "placeholder", id="userId: zero"),
+        pytest.param("userId", "NULL", "placeholder", id="userId: null in capitals"),
+        pytest.param("userId", "[object Object]", "placeholder", id="userId: JavaScript's object"),
+        pytest.param("userId", NIL, "placeholder", id="userId: all-zero UUID"),
+        pytest.param("userId", "$anon:1", "reserved", id="userId: ours for anonymous users"),
+        pytest.param("userId", "$RCAnonymousID:1", "reserved", id="userId: RevenueCat's for them"),
+        pytest.param("email", "jane", "invalid-email", id="email: no domain"),
+        pytest.param("email", "jane@localhost", "invalid-email", id="email: domain without a dot"),
+        pytest.param("email", "jane@[192.0.2.1]", "invalid-email", id="email: IP literal"),
+        pytest.param("email", "j\u0101ne@example.org", "invalid-email", id="email: local part not ASCII"),
+        pytest.param("email", "jane@exa\u200bmple.org", "invalid-email", id="email: invisible character"),
+        pytest.param("email", "jane@example.org\ud800", "invalid-email", id="email: surrogate"),
+        pytest.param("email", f"{'j' * 65}@example.org", "too-long", id="email: local part of 65"),
+        pytest.param("email", f"jane@{'a.' * 124}org", "too-long", id="email: 256 characters"),
+        pytest.param("name", "Ja\nne", "forbidden-character", id="name: line break"),
+        pytest.param("name", "Ja\x00ne", "forbidden-character", id="name: NUL"),
+        pytest.param("name", "Jane\ud800", "forbidden-character", id="name: surrogate"),
+        pytest.param("deviceId", "d" * 15, "invalid-device-id", id="deviceId: 15 characters"),
+        pytest.param("deviceId", "d" * 256, "invalid-device-id", id="deviceId: 256 characters"),
+        pytest.param("deviceId", "device of the test", "invalid-device-id", id="deviceId: spaces"),
+        pytest.param("deviceId", "d" * 16 + "\u00e9", "invalid-device-id", id="deviceId: non-ASCII"),
+        pytest.param("userid", "u-17", "unknown", id="a member that there is not"),
+    ],
+)
+def test_a_malformed_member_is_refused_by_its_pointer(tenant, member, value, code):
+    response = tenant.try_login(**{member: value})
+
+    assert refusal(response) == (422, "refused", [(f"/{member}", code)])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [17, 0, 1.5, True, False, ["u-17"], {"id": "u-17"}],
+    ids=["number", "zero", "fraction", "true", "false", "array", "object"],
+)
+@pytest.mark.parametrize("key", ["sk", "pk"])
+def test_what_is_no_string_is_never_turned_into_one(tenant, key, value):
+    members = ["userId", "email", "name", "deviceId", "proof"]
+
+    response = tenant.try_login(key=getattr(tenant, key), **dict.fromkeys(members, value))
+
+    status, code, errors = refusal(response)
+    assert (status, code) == (422, "refused")
+    assert sorted(errors) == sorted((f"/{member}", "not-a-string") for member in members)
+
+
+@pytest.mark.parametrize(
+    ("key", "claim"),
+    [
+        pytest.param("sk", {"userId": "u-18", "email": "jane"}, id="malformed email"),
+        pytest.param("sk", {"userId": "null", "email": EMAIL}, id="placeholder"),
+        pytest.param("sk", {"userId": "u-18", "name": "\x00"}, id="malformed name"),
+        pytest.param("sk", {"userId": 18}, id="number"),
+        pytest.param("sk", {"userId": "u-18", "verified": True}, id="unknown member"),
+        pytest.param("sk", {"userId": "u-18", "proof": "none"}, id="wrong proof"),
+        pytest.param("sk", {"userId": "u-18", "deviceId": "short"}, id="malformed device"),
+        pytest.param("sk", {"email": "jane", "deviceId": ABSENT}, id="on a new device"),
+        pytest.param("pk", {"userId": "u-18", "deviceId": None}, id="widget without a device"),
+        pytest.param("pk", {"userId": "u-17"}, id="widget with a user ID"),
+        pytest.param("pk", {"email": EMAIL}, id="widget with an email"),
+        pytest.param("pk", {"deviceId": ABSENT}, id="widget on an unknown device"),
+    ],
+)
+def test_a_refused_login_changes_nothing(tenant, store, key, claim):
+    tenant.set(anonymousOnLogin="clear")
+    tenant.login(userId="u-17", email=EMAIL)
+    anonymous = tenant.session(deviceId=DEVICE)
+    thread = tenant.begin(anonymous)
+    before = everything(store, tenant)
+
+    response = tenant.try_login(key=getattr(tenant, key), **{"deviceId": DEVICE} | claim)
+
+    assert response.status_code in (401, 422)
+    assert everything(store, tenant) == before
+    assert tenant.conversations(anonymous) == [thread]

@@ -1,0 +1,394 @@
+"""Bodies: JSON objects, strictly and within bounds; what is refused leaves no trace."""
+
+import io
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from peewee import SQL, fn
+
+from service.api.bodies import DEEPEST, LARGEST
+from service.identifiers import new_id
+from service.store.tables import TABLES
+
+
+@pytest.fixture
+def rows(store, tenant):
+    """Count the tenant's rows, table by table."""
+
+    def count():
+        return {
+            table.__name__: store.database.row(
+                table.select(fn.COUNT(SQL("*"))).where(table.app == tenant.id)
+            )[0]
+            for table in TABLES
+        }
+
+    return count
+
+
+@pytest.fixture
+def send(client, tenant):
+    """Send bytes to login as the backend, as JSON and with their length, unless told otherwise."""
+
+    def send(body, path="/v1/login", *, method="POST", key=None, content_type="application/json", **request):
+        headers = {"Authorization": f"Bearer {key or tenant.sk}"} | request.pop("headers", {})
+        return client.open(
+            path, method=method, data=body, headers=headers, content_type=content_type, **request
+        )
+
+    return send
+
+
+@pytest.fixture
+def send_in_chunks(send):
+    """Send bytes without saying how many there are."""
+
+    def send_in_chunks(body):
+        stream = io.BytesIO(body) if isinstance(body, bytes) else body
+        return send(
+            None,
+            input_stream=stream,
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+
+    return send_in_chunks
+
+
+@pytest.fixture
+def conversation(tenant):
+    """A conversation that an agent began."""
+    return tenant.begin(tenant.sk, user=tenant.login(userId="u-17")["user"]["id"])
+
+
+def of_size(size):
+    """Write a login's body of so many bytes; of a name only the beginning is kept."""
+    return json.dumps({"name": "a" * (size - len('{"name": ""}'))}).encode()
+
+
+def arrays(levels):
+    return b'{"name":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+
+def objects(levels):
+    return b'{"name":' * levels + b"1" + b"}" * levels
+
+
+NOT_JSON = [
+    pytest.param(b"\xef\xbb\xbf{}", id="after a byte order mark"),
+    pytest.param("{}".encode("utf-16"), id="UTF-16"),
+    pytest.param("{}".encode("utf-16-le"), id="UTF-16 without a mark"),
+    pytest.param("{}".encode("utf-32"), id="UTF-32"),
+    pytest.param('{"name": "Zoë"}'.encode("latin-1"), id="Latin-1"),
+    pytest.param(b'{"name": "\xc0\xaf"}', id="overlong UTF-8"),
+    pytest.param(b'{"name": "\xed\xa0\x80"}', id="a surrogate in UTF-8"),
+    pytest.param(b'{"name": "Jane", "name": "Eve"}', id="a member twice"),
+    pytest.param(b'{"name": "Jane", "n\\u0061me": "Jane"}', id="a member twice, once escaped"),
+    pytest.param(b'{"name": {"a": [{"b": 1, "b": 1}]}}', id="a member twice, deep inside"),
+    pytest.param(b'{"name": NaN}', id="not a number"),
+    pytest.param(b'{"name": Infinity}', id="infinity"),
+    pytest.param(b'{"name": [-Infinity]}', id="minus infinity"),
+    pytest.param(b'{"name": ' + b"9" * 5000 + b"}", id="an integer of 5,000 digits"),
+    pytest.param(b'{"name": 01}', id="a leading zero"),
+    pytest.param(b"{'name': 'Jane'}", id="single quotes"),
+    pytest.param(b'{name: "Jane"}', id="a bare name"),
+    pytest.param(b'{"name": "Jane",}', id="a comma too many"),
+    pytest.param(b'{"name": "Jane"} // so', id="a comment"),
+    pytest.param(b"{} {}", id="two values"),
+    pytest.param(b"{}x", id="something after it"),
+    pytest.param(b'{"name": "Jane"', id="cut short"),
+    pytest.param(b'{"name": "a\nb"}', id="a bare line break in a string"),
+    pytest.param(b'{"name": "a\x00b"}', id="a bare NUL in a string"),
+    pytest.param(b"\x00{}", id="a NUL before it"),
+    pytest.param(b" \n", id="white space alone"),
+    pytest.param(b"[]", id="an array"),
+    pytest.param(b'[{"name": "Jane"}]', id="an object in an array"),
+    pytest.param(b"null", id="null"),
+    pytest.param(b'"{}"', id="a string"),
+    pytest.param(b"1", id="a number"),
+    pytest.param(b"true", id="a boolean"),
+    pytest.param(arrays(DEEPEST + 1), id="17 levels of arrays"),
+    pytest.param(objects(DEEPEST + 1), id="17 levels of objects"),
+    pytest.param(arrays(20_000), id="20,000 levels of arrays"),
+    pytest.param(objects(7_000), id="7,000 levels of objects"),
+    pytest.param(b"[" * 20_000, id="20,000 open arrays"),
+    pytest.param(b"\x1f\x8b\x08\x00", id="compressed"),
+]
+
+
+@pytest.mark.parametrize("body", NOT_JSON)
+def test_what_is_not_a_json_object_is_400_and_leaves_no_row(send, rows, body):
+    before = rows()
+
+    response = send(body)
+
+    assert (response.status_code, response.json["code"]) == (400, "bad-request")
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(arrays(DEEPEST), id="16 levels of arrays"),
+        pytest.param(objects(DEEPEST), id="16 levels of objects"),
+        pytest.param(b'{"name": 1e999}', id="a number larger than any"),
+        pytest.param(b'{"name": ' + b"9" * 4000 + b"}", id="an integer of 4,000 digits"),
+        pytest.param(b'{"name": true}', id="a boolean"),
+        pytest.param(b'{"name": -0.0}', id="a number"),
+        pytest.param(b'{"name": {}}', id="an object"),
+    ],
+)
+def test_what_is_json_and_no_text_is_refused_by_its_member(send, rows, body):
+    before = rows()
+
+    response = send(body)
+
+    assert (response.status_code, response.json["code"]) == (422, "refused")
+    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [
+        ("/name", "not-a-string")
+    ]
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("", id="an empty one"),
+        pytest.param("text/plain", id="text"),
+        pytest.param("application/x-www-form-urlencoded", id="a form"),
+        pytest.param("multipart/form-data; boundary=x", id="a form with files"),
+        pytest.param("application/problem+json", id="a problem"),
+        pytest.param("application/vnd.api+json", id="another kind of JSON"),
+        pytest.param("application/jsonp", id="a longer word"),
+        pytest.param("text/json", id="not its name"),
+        pytest.param("application/json, text/plain", id="two"),
+        pytest.param("application/json; charset=utf-16", id="UTF-16"),
+        pytest.param("application/json; charset=iso-8859-1", id="Latin-1"),
+    ],
+)
+def test_a_body_of_another_content_type_is_415_and_leaves_no_row(send, rows, content_type):
+    before = rows()
+
+    response = send(b"{}", content_type=content_type)
+
+    assert (response.status_code, response.json["code"]) == (415, "not-json")
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+        "application/json; version=1",
+    ],
+)
+def test_json_is_read_however_its_content_type_is_spelled(send, content_type):
+    response = send('{"name": "Zoë"}'.encode(), content_type=content_type)
+
+    assert (response.status_code, response.json["user"]["name"]) == (201, "Zoë")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+def test_no_body_is_one_without_members(send, content_type):
+    response = send(b"", content_type=content_type)
+
+    assert (response.status_code, response.json["resolution"]["rule"]) == (201, "anonymous")
+
+
+def test_no_body_lacks_the_members_that_are_required(send, tenant):
+    response = send(b"", "/v1/apps", key=tenant.admin_key)
+
+    assert response.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [("/name", "required")]
+
+
+UNUSABLE = [
+    ("/v1/login", "userId", 422),
+    ("/v1/login", "email", 422),
+    ("/v1/login", "name", 422),
+    ("/v1/login", "deviceId", 422),
+    ("/v1/login", "proof", 401),
+    ("/v1/clearAnonymousUser", "deviceId", 422),
+    ("/v1/conversations", "message", 422),
+    ("/v1/conversations", "subject", 422),
+    ("/v1/conversations", "agentName", 422),
+    ("/v1/conversations", "user", 404),
+    ("/v1/conversations/{conversation}/messages", "body", 422),
+    ("/v1/conversations/{conversation}/messages", "agentName", 422),
+    ("/v1/conversations/{conversation}", "status", 422),
+    ("/v1/apps", "name", 422),
+    ("/v1/apps", "settings/origins/0", 422),
+    ("/v1/apps/{app}/keys", "kind", 422),
+]
+
+
+@pytest.mark.parametrize("text", [pytest.param("a\ud800b", id="a surrogate"), pytest.param("a\0b", id="NUL")])
+@pytest.mark.parametrize(
+    ("path", "member", "status"), [pytest.param(*case, id=" ".join(case[:2])) for case in UNUSABLE]
+)
+def test_text_that_no_store_can_keep_is_refused_everywhere_and_leaves_no_row(
+    *, send, rows, tenant, conversation, path, member, status, text
+):
+    user = tenant.login(userId="u-17")["user"]["id"]
+    sent = {"user": user, "message": "Hello"} if path == "/v1/conversations" else {}
+    if path.endswith("/messages"):
+        sent = {"body": "Hello"}
+    sent |= {"name": "Shop", "settings": {"origins": [text]}} if "/" in member else {member: text}
+    as_admin = path.startswith("/v1/apps")
+    before = rows()
+
+    response = send(
+        json.dumps(sent),
+        path.format(conversation=conversation, app=tenant.id),
+        method="PATCH" if member == "status" else "POST",
+        key=tenant.admin_key if as_admin else tenant.sk,
+    )
+
+    assert response.status_code == status
+    if status == 422:
+        assert [error["pointer"] for error in response.json["errors"]] == [f"/{member}"]
+    assert rows() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "pointer"),
+    [
+        pytest.param("nickname", "/nickname", id="a word"),
+        pytest.param("userid", "/userid", id="other letter case"),
+        pytest.param("a/b~c", "/a~1b~0c", id="with what a pointer escapes"),
+        pytest.param("~1", "/~01", id="like an escape"),
+        pytest.param("", "/", id="no letters"),
+        pytest.param("Zoë 🦊", "/Zoë 🦊", id="any letters"),
+        pytest.param("n" * 100, "/" + "n" * 100, id="100 characters"),
+        pytest.param("n" * 101, "/" + "n" * 100, id="101 characters"),
+        pytest.param("/" * 101, "/" + "~1" * 100, id="101 characters, escaped"),
+        pytest.param("a\ud800b", "/a?b", id="a surrogate"),
+        pytest.param("a\0b", "/a\0b", id="NUL"),
+        pytest.param("__proto__", "/__proto__", id="a word of JavaScript"),
+    ],
+)
+def test_an_unknown_member_is_refused_by_its_pointer(send, rows, name, pointer):
+    before = rows()
+
+    response = send(json.dumps({"userId": "u-17", name: "value"}))
+
+    assert response.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [(pointer, "unknown")]
+    assert rows() == before
+
+
+def test_every_member_that_is_wrong_is_named_at_once(send, tenant):
+    settings = {"sessionDays": 0, "idleDays": "7", "origins": ["https://shop.example", 1], "theme": "dark"}
+
+    response = send(json.dumps({"settings": settings}), "/v1/apps", key=tenant.admin_key)
+
+    assert {(error["pointer"], error["code"]) for error in response.json["errors"]} == {
+        ("/name", "required"),
+        ("/settings/sessionDays", "not-a-whole-number"),
+        ("/settings/idleDays", "not-a-whole-number"),
+        ("/settings/origins/1", "not-a-string"),
+        ("/settings/theme", "unknown"),
+    }
+
+
+@pytest.fixture(params=["with their length", "in chunks"])
+def send_somehow(request, send, send_in_chunks):
+    return send if request.param == "with their length" else send_in_chunks
+
+
+def test_64_kib_are_read(send_somehow):
+    response = send_somehow(of_size(LARGEST))
+
+    assert (response.status_code, len(response.json["user"]["name"])) == (201, 255)
+
+
+@pytest.mark.parametrize("more", [1, LARGEST])
+def test_more_than_64_kib_are_413_and_leave_no_row(send_somehow, rows, more):
+    before = rows()
+
+    response = send_somehow(of_size(LARGEST + more))
+
+    assert (response.status_code, response.json["code"]) == (413, "too-large")
+    assert rows() == before
+
+
+class Unreadable(io.BytesIO):
+    """What a server gives an application when it cannot make sense of a chunk."""
+
+    def read(self, *_):
+        raise RuntimeError("of the server's own kind")
+
+
+def test_what_says_that_it_is_too_large_is_not_read(send, rows):
+    before = rows()
+
+    response = send(None, input_stream=Unreadable(), environ_overrides={"CONTENT_LENGTH": str(10**12)})
+
+    assert response.status_code == 413
+    assert rows() == before
+
+
+def test_chunks_that_the_server_cannot_read_are_400_and_leave_no_row(send_in_chunks, rows):
+    before = rows()
+
+    response = send_in_chunks(Unreadable())
+
+    assert (response.status_code, response.json["code"]) == (400, "bad-request")
+    assert rows() == before
+
+
+NAMES = st.sampled_from([
+    "agentName", "anonymousOnLogin", "body", "clear", "conversationScope", "deviceId", "email", "idleDays",
+    "identityVerification", "kind", "message", "name", "origins", "proof", "sessionDays", "settings",
+    "status", "subject", "user", "userId",
+])  # fmt: skip
+# Surrogates as well, which JSON can write and UTF-8 cannot.
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=30) | st.sampled_from(
+    ["open", "secret", "merge", "off", "usr_", "\0", "null", "a@b.example", "https://a.example:1"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.binary(max_size=200) | st.dictionaries(NAMES | TEXTS, VALUES, max_size=5).map(
+    lambda value: json.dumps(value).encode()
+)
+
+
+def changing_routes(app):
+    return sorted(
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in {"POST", "PATCH"} & rule.methods
+        if rule.rule.startswith("/v1/")
+    )
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    # All examples share one tenant, whose rows are counted before and after each.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data(), body=BODIES)
+def test_no_body_gives_a_5xx_and_none_that_is_refused_leaves_a_row(
+    *, app, store, send, rows, tenant, conversation, data, body
+):
+    method, rule = data.draw(st.sampled_from(changing_routes(app)))
+    key = data.draw(st.sampled_from([tenant.sk, tenant.pk, tenant.admin_key, tenant.session]))
+    id = tenant.id if rule.startswith("/v1/apps") else conversation
+    path = rule.replace("<id>", data.draw(st.sampled_from([id, new_id(id[:3])])))
+    key = key if isinstance(key, str) else key()
+    before, apps = rows(), len(store.apps.all())
+
+    response = send(body, path, method=method, key=key)
+
+    assert response.status_code < 500
+    assert response.status_code < 400 or (rows(), len(store.apps.all())) == (before, apps)

@@ -1,0 +1,585 @@
+"""A page may call if its app names its origin, exactly; and every answer says how it is to be handled."""
+
+import logging
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+import structlog
+
+from service import logs
+from service.api.context import NAME
+from service.app import create_app
+from service.store.tables import TABLES
+from tests.conftest import ADMIN_KEY
+from tests.tenants import Tenant
+
+SHOP, ELSEWHERE = "https://shop.example.org", "https://attacker.example"
+NOBODY = "cnv_" + "0" * 32
+
+
+@pytest.fixture
+def shop(tenant):
+    """An app that names the pages of a shop."""
+    tenant.set(origins=[SHOP, "http://localhost:3000"])
+    return tenant
+
+
+@pytest.fixture
+def token(shop):
+    return shop.session(userId="u-1")
+
+
+def is_readable(response, origin=SHOP):
+    """Whether a browser lets the page read an answer."""
+    return response.headers.get("Access-Control-Allow-Origin") == origin
+
+
+def cors_headers(response):
+    return {name: value for name, value in response.headers if name.startswith("Access-Control-")}
+
+
+def rows_of(store, app):
+    """All rows of an app, but for when a key or a session was last used."""
+    rows = {}
+    for table in TABLES:
+        columns = [
+            field for field in table._meta.sorted_fields if field.name not in ("last_used_at", "used_at")
+        ]
+        query = table.select(*columns).where(table.app == app)
+        rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
+    return rows
+
+
+# What widgets call: a method, a path, a body, and the status when all is well.
+CALLS = {
+    "log in": ("POST", "/v1/login", {}, 201),
+    "me": ("GET", "/v1/me", None, 200),
+    "clear": ("POST", "/v1/clearAnonymousUser", {}, 200),
+    "begin": ("POST", "/v1/conversations", {"message": "Hello"}, 201),
+    "list": ("GET", "/v1/conversations", None, 200),
+    "show": ("GET", "/v1/conversations/{}", None, 200),
+    "read": ("GET", "/v1/conversations/{}/messages", None, 200),
+    "write": ("POST", "/v1/conversations/{}/messages", {"body": "Hello"}, 201),
+    "mark as read": ("POST", "/v1/conversations/{}/read", None, 204),
+    "resolve": ("PATCH", "/v1/conversations/{}", {"status": "resolved"}, 200),
+    "log out": ("POST", "/v1/logout", None, 204),
+}
+
+
+def call(shop, token, method, path, body, **headers):
+    """Make a call as a widget does."""
+    key = shop.pk if path == "/v1/login" else token
+    if "{}" in path:
+        path = path.format(shop.begin(token))
+    return lambda: shop.call(method, path, key, body, **headers)
+
+
+@pytest.mark.parametrize("origin", [SHOP, "http://localhost:3000"])
+@pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
+def test_a_page_that_the_app_names_calls_and_reads(shop, token, origin, method, path, body, status):
+    make = call(shop, token, method, path, body, Origin=origin)
+
+    response = make()
+
+    assert response.status_code == status
+    assert cors_headers(response) == {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
+    }
+    assert "Origin" in response.vary
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
+def test_another_page_is_refused_before_anything_is_done(shop, store, token, method, path, body, status):
+    make = call(shop, token, method, path, body, Origin=ELSEWHERE)
+    before = rows_of(store, shop.id)
+
+    response = make()
+
+    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert cors_headers(response) == {}
+    assert "Origin" in response.vary
+    assert rows_of(store, shop.id) == before
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
+def test_what_is_no_browser_names_no_origin(shop, token, method, path, body, status):
+    response = call(shop, token, method, path, body)()
+
+    assert response.status_code == status
+    assert cors_headers(response) == {}
+    assert "Origin" in response.vary
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        pytest.param("http://shop.example.org", id="another scheme"),
+        pytest.param("https://shop.example.org:8443", id="another port"),
+        pytest.param("https://shop.example.org:443", id="the usual port, written"),
+        pytest.param("https://www.shop.example.org", id="a subdomain"),
+        pytest.param("https://example.org", id="the domain above"),
+        pytest.param("https://shop.example.org.attacker.example", id="a longer domain"),
+        pytest.param("https://attackershop.example.org", id="a longer name"),
+        pytest.param("https://shop.example.org@attacker.example", id="a user's name"),
+        pytest.param("https://SHOP.example.org", id="capitals"),
+        pytest.param("https://shop.example.org/", id="a path"),
+        pytest.param("https://shop.example.org, https://attacker.example", id="two"),
+        pytest.param("null", id="null"),
+        pytest.param("", id="empty"),
+        pytest.param("*", id="a star"),
+        pytest.param("file://", id="a file"),
+        pytest.param("chrome-extension://abcdefghijklmnop", id="an extension"),
+        pytest.param("http://[", id="no URL"),
+        pytest.param("://", id="separators"),
+        pytest.param("é", id="beyond ASCII"),
+        pytest.param("localhost", id="our host without a scheme"),
+        pytest.param("ftp://localhost", id="our host by another scheme"),
+        pytest.param("http://localhost:8000", id="our host on another port"),
+    ],
+)
+def test_an_origin_that_is_not_exactly_named_is_refused(shop, token, origin):
+    response = shop.call("GET", "/v1/me", token, Origin=origin)
+
+    assert response.status_code == 403
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize("origin", ["http://localhost", "https://localhost"])
+def test_our_own_pages_are_no_strangers(tenant, origin):
+    response = tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin)
+
+    assert response.status_code == 201
+
+
+def test_an_origin_of_another_app_is_none_of_this(shop, other_tenant):
+    other_tenant.set(origins=[ELSEWHERE])
+
+    response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=ELSEWHERE)
+
+    assert response.status_code == 403
+    assert cors_headers(response) == {}
+
+
+def test_an_origin_that_is_named_no_more_is_refused_at_once(shop, token):
+    shop.set(origins=[])
+
+    response = shop.call("GET", "/v1/me", token, Origin=SHOP)
+
+    assert response.status_code == 403
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "https://shop.example.org/", "https://SHOP.example.org", "https://*.example.org"]
+)
+def test_only_exact_origins_can_be_named(tenant, origin):
+    changed = tenant.call("PATCH", f"/v1/apps/{tenant.id}", ADMIN_KEY, {"settings": {"origins": [origin]}})
+
+    assert changed.status_code == 422
+    assert changed.json["errors"][0]["code"] == "invalid-origin"
+
+
+@pytest.mark.parametrize("origin", [SHOP, ELSEWHERE])
+@pytest.mark.parametrize("path", ["/v1/login", "/v1/conversations", "/v1/logout", "/v1/clearAnonymousUser"])
+def test_no_page_reads_what_a_secret_key_is_answered(shop, origin, path):
+    device = {"deviceId": "d" * 32} if path != "/v1/conversations" else None
+    method = "POST" if device else "GET"
+
+    response = shop.call(method, path, shop.sk, device, Origin=origin)
+
+    assert response.status_code in (200, 201, 204)
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize("kind", ["sk", "admin_key"])
+def test_no_page_reads_that_a_secret_is_refused(shop, kind):
+    dead = getattr(shop, kind)[:-4] + "dead"
+
+    response = shop.call("GET", "/v1/conversations", dead, Origin=SHOP)
+
+    assert response.status_code == 401
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/users", "/v1/resolve", "/v1/apps", "/healthz", "/metrics", "/openapi.json"]
+)
+@pytest.mark.parametrize("kind", ["pk", "sk"])
+def test_no_page_reads_what_widgets_do_not_call(shop, path, kind):
+    response = shop.call("GET", path, getattr(shop, kind), Origin=SHOP)
+
+    assert cors_headers(response) == {}
+
+
+# Errors that a widget has to read
+
+
+def logged_out(shop, token, **_):
+    shop.call("POST", "/v1/logout", token)
+
+
+def replaced(shop, token, device):
+    shop.login(userId="u-2", deviceId=device)
+
+
+def erased(shop, token, **_):
+    user = shop.call("GET", "/v1/me", token).json["user"]["id"]
+    shop.call("DELETE", f"/v1/users/{user}", shop.sk)
+
+
+@pytest.mark.parametrize("end", [logged_out, replaced, erased])
+@pytest.mark.parametrize(
+    ("origin", "readable"), [(SHOP, True), (ELSEWHERE, False)], ids=["shop", "elsewhere"]
+)
+def test_a_widget_reads_that_its_session_has_ended(shop, end, origin, readable):
+    login = shop.login(userId="u-1")
+    token = login["session"]["token"]
+    end(shop, token, device=login["deviceId"])
+
+    response = shop.call("GET", "/v1/me", token, Origin=origin)
+
+    assert response.status_code == 401
+    assert is_readable(response, origin) is readable
+
+
+def test_a_widget_reads_that_its_session_has_expired(shop, token, time_machine):
+    time_machine.move_to(datetime.now(UTC) + timedelta(days=8), tick=False)
+
+    response = shop.call("GET", "/v1/me", token, Origin=SHOP)
+
+    assert response.status_code == 401
+    assert is_readable(response)
+
+
+def test_a_widget_reads_that_its_key_is_deleted(shop):
+    keys = shop.call("GET", f"/v1/apps/{shop.id}/keys", ADMIN_KEY).json["data"]
+    (id,) = [key["id"] for key in keys if key["kind"] == "publishable"]
+    shop.call("DELETE", f"/v1/apps/{shop.id}/keys/{id}", ADMIN_KEY)
+
+    response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=SHOP)
+
+    assert response.status_code == 401
+    assert is_readable(response)
+
+
+def test_of_an_erased_app_nothing_is_readable(shop, token):
+    shop.call("DELETE", f"/v1/apps/{shop.id}", ADMIN_KEY)
+
+    response = shop.call("GET", "/v1/me", token, Origin=SHOP)
+
+    assert response.status_code == 401
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer st_", "Basic YTpi", "Bearer \xe9", "Bearer a b"]
+)
+def test_without_a_credential_no_app_is_known(shop, client, authorization):
+    response = client.get("/v1/me", headers={"Authorization": authorization, "Origin": SHOP})
+
+    assert response.status_code == 401
+    assert cors_headers(response) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        pytest.param("POST", "/v1/conversations", b"{", 400, id="400"),
+        pytest.param("GET", f"/v1/conversations/{NOBODY}", None, 404, id="404"),
+        pytest.param("GET", "/v1/conversations/a/b/c", None, 404, id="404, no such path"),
+        pytest.param("DELETE", "/v1/me", None, 405, id="405"),
+        pytest.param("POST", "/v1/conversations", b" " * 70_000, 413, id="413"),
+        pytest.param("GET", "/v1/me?" + "a" * 20_000, None, 414, id="414"),
+        pytest.param("POST", "/v1/conversations", b"message=Hello", 415, id="415"),
+        pytest.param("POST", "/v1/conversations", b"{}", 422, id="422"),
+        pytest.param("GET", "/v1/users", None, 403, id="not for widgets"),
+    ],
+)
+def test_a_widget_reads_what_is_wrong_with_its_call(shop, client, token, method, path, body, status):
+    headers = {"Authorization": f"Bearer {token}", "Origin": SHOP}
+    content_type = "text/plain" if status == 415 else "application/json"
+
+    response = client.open(path, method=method, data=body, headers=headers, content_type=content_type)
+
+    assert response.status_code == status
+    assert is_readable(response) is (path != "/v1/users")
+
+
+def test_a_widget_reads_when_it_may_come_again(shop, config):
+    limited = create_app(replace(config, login_rate=1))
+    there = replace(shop, client=limited.test_client())
+    there.call("POST", "/v1/login", shop.pk, {})
+
+    responses = [there.call("POST", "/v1/login", shop.pk, {}, Origin=SHOP) for _ in range(2)]
+
+    limited.extensions[NAME].store.database.close()
+    # A minute may have ended between the first two.
+    assert responses[1].status_code == 429
+    assert is_readable(responses[1])
+    assert "Retry-After" in responses[1].headers["Access-Control-Expose-Headers"]
+
+
+# Preflights
+
+
+def ask(client, path, method="POST", origin=SHOP, **headers):
+    asked = {"Origin": origin, "Access-Control-Request-Method": method} | headers
+    return client.open(path, method="OPTIONS", headers=asked)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
+def test_a_browser_that_asks_before_it_calls_is_answered(client, method, path, body, status):
+    wanted = {"Access-Control-Request-Headers": "authorization,content-type,idempotency-key"}
+
+    response = ask(client, path.format(NOBODY), method, **wanted)
+
+    allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert (response.status_code, response.data) == (204, b"")
+    assert is_readable(response)
+    assert method in response.headers["Access-Control-Allow-Methods"].split(", ")
+    assert set(allowed) >= {"authorization", "content-type", "idempotency-key"}
+    assert int(response.headers["Access-Control-Max-Age"]) > 0
+    assert "Origin" in response.vary
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/users", "/v1/resolve", "/v1/apps", "/v1/meadow", "/v1/login2", "/healthz", "/docs", "/nowhere"],
+)
+def test_a_browser_that_asks_for_what_widgets_do_not_call_is_not_allowed(client, path):
+    response = ask(client, path)
+
+    assert cors_headers(response) == {}
+
+
+def test_a_page_never_sends_cookies_nor_is_any_origin_allowed(shop, client, token):
+    responses = [
+        ask(client, "/v1/me", "GET"),
+        shop.call("GET", "/v1/me", token, Origin=SHOP),
+        shop.call("GET", "/v1/me", token[:-1] + "_", Origin=SHOP),
+        client.get("/docs", headers={"Origin": SHOP}),
+    ]
+
+    for response in responses:
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "Set-Cookie" not in response.headers
+        assert not is_readable(response, "*")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        pytest.param("/v1/login", {"POST", "OPTIONS"}, id="login"),
+        pytest.param("/v1/me", {"GET", "HEAD", "OPTIONS"}, id="me"),
+        pytest.param("/v1/users", {"GET", "HEAD", "OPTIONS"}, id="users"),
+    ],
+)
+@pytest.mark.parametrize("origin", [None, SHOP], ids=["no origin", "an origin"])
+def test_who_asks_for_options_without_a_preflight_is_told_the_methods(client, path, methods, origin):
+    response = client.options(path, headers={} if origin is None else {"Origin": origin})
+
+    assert response.status_code == 200
+    assert set(response.headers["Allow"].split(", ")) == methods
+    assert cors_headers(response) == {}
+
+
+# Headers on everything
+
+
+EVERYWHERE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def lacking(response):
+    """Which headers an answer lacks; the page at /docs has a policy of its own."""
+    return {name: value for name, value in EVERYWHERE.items() if response.headers.get(name) != value}
+
+
+def paths(app):
+    known = {"id": NOBODY, "key": "key_" + "0" * 32, "name": "swagger-ui.css"}
+    return {
+        re.sub(r"<(?:path:)?(\w+)>", lambda found: known[found[1]], rule.rule)
+        for rule in app.url_map.iter_rules()
+    }
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("credential", ["ak", "sk", "none"])
+def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, credential):
+    key = {"ak": ADMIN_KEY, "sk": tenant.sk, "none": ""}[credential]
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    # Files are answered open; read at once they are closed.
+    responses = {
+        path: client.open(path, method=method, headers=headers, buffered=True) for path in paths(app)
+    }
+
+    expected = {"/docs": {"Content-Security-Policy"}}
+    assert len(responses) > 20
+    assert {path: set(lacking(one)) for path, one in responses.items() if lacking(one)} == expected
+    assert {path for path, one in responses.items() if "X-Request-Id" not in one.headers} == set()
+    assert {path for path, one in responses.items() if one.status_code >= 500} == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data", "status"),
+    [
+        pytest.param("POST", "/v1/login", b"{", 400, id="400"),
+        pytest.param("GET", "/v1/me", None, 401, id="401"),
+        pytest.param("GET", "/v1/apps", None, 403, id="403"),
+        pytest.param("GET", "/nowhere", None, 404, id="404"),
+        pytest.param("GET", "/docs/../../setup.cfg", None, 404, id="404, outside"),
+        pytest.param("PUT", "/v1/login", None, 405, id="405"),
+        pytest.param("POST", "/v1/login", b" " * 70_000, 413, id="413"),
+        pytest.param("GET", "/" + "a" * 20_000, None, 414, id="414"),
+        pytest.param("POST", "/v1/login", b"a", 415, id="415"),
+        pytest.param("POST", "/v1/login", b'{"x": 1}', 422, id="422"),
+    ],
+)
+def test_so_does_every_error(client, tenant, method, path, data, status):
+    headers = {"Authorization": f"Bearer {tenant.sk if status != 401 else ''}"}
+    content_type = "text/plain" if status == 415 else "application/json"
+
+    response = client.open(path, method=method, data=data, headers=headers, content_type=content_type)
+
+    assert response.status_code == status
+    assert lacking(response) == {}
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+def as_a_server_logs():
+    """Without it an exception is drawn for a terminal, which takes seconds."""
+    root, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    logs.configure()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configured)
+
+
+def fail():
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [pytest.param("/fail", 500, id="500"), pytest.param("/v1/me", 503, id="503")]
+)
+def test_so_do_errors_of_our_own(config, as_a_server_logs, path, status):
+    # Nobody listens on this port.
+    away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
+    away.add_url_rule("/fail", "fail", fail)
+
+    response = away.test_client().get(path)
+
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    assert lacking(response) == {}
+
+
+# The page at /docs
+
+
+class Page(HTMLParser):
+    """What a page runs and loads."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.inline, self.loaded, self.handlers, self._open = [], [], [], None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self._open = tag
+        self.loaded += [named[name] for name in ("src", "href") if name in named]
+        self.handlers += [name for name in named if name.startswith("on") or name == "style"]
+
+    def handle_data(self, data):
+        if self._open in ("script", "style") and data.strip():
+            self.inline.append(data)
+
+    def handle_endtag(self, _):
+        self._open = None
+
+
+def test_the_page_of_the_api_runs_nothing_that_its_policy_forbids(client):
+    response = client.get("/docs")
+
+    page = Page(response.text)
+    policy = dict(
+        rule.strip().split(" ", 1) for rule in response.headers["Content-Security-Policy"].split(";")
+    )
+    assert page.inline == page.handlers == []
+    assert len(page.loaded) >= 3
+    assert all(address.startswith("/docs/") for address in page.loaded)
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert lacking(response) == {"Content-Security-Policy": EVERYWHERE["Content-Security-Policy"]}
+
+
+def test_all_that_the_page_loads_is_there(client):
+    addresses = Page(client.get("/docs").text).loaded
+
+    loaded = {address: client.get(address, buffered=True) for address in addresses}
+
+    kinds = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+    assert {address for address, one in loaded.items() if one.status_code != 200} == set()
+    for address, response in loaded.items():
+        assert response.mimetype == kinds[address[address.rindex(".") :]]
+
+
+def test_the_page_asks_for_the_document_that_we_serve(client):
+    script = client.get("/docs/start.js", buffered=True).text
+
+    (document,) = re.findall(r'url: "([^"]+)"', script)
+
+    assert client.get(document).json["openapi"].startswith("3.")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/docs/../app.py",
+        "/docs/%2e%2e/app.py",
+        "/docs/..%2f..%2fapp.py",
+        "/docs/etc/passwd",
+        "/docs/%00",
+        "/docs/",
+    ],
+)
+def test_the_page_leads_nowhere_else(client, path):
+    response = client.get(path)
+
+    assert response.status_code == 404
+    assert response.content_type == "application/problem+json"
+
+
+def test_apps_are_told_apart_by_their_origins(app):
+    """Of two apps on one server, each is called from its own pages only."""
+    first, second = (Tenant.create(app.test_client(), ADMIN_KEY, origins=[at]) for at in (SHOP, ELSEWHERE))
+
+    answered = {
+        (tenant.id, origin): tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin).status_code
+        for tenant in (first, second)
+        for origin in (SHOP, ELSEWHERE)
+    }
+
+    assert answered == {
+        (first.id, SHOP): 201,
+        (first.id, ELSEWHERE): 403,
+        (second.id, SHOP): 403,
+        (second.id, ELSEWHERE): 201,
+    }

@@ -1,0 +1,652 @@
+"""Conversations as each side sees them: shapes, unread counts, order, status, and who may give what."""
+
+import re
+
+import pytest
+import time_machine
+
+from service.store.tables import Conversations, Messages
+
+CONVERSATION = {"id", "user", "subject", "status", "unread", "createdAt", "updatedAt"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+PERSON = "\N{ADULT}"  # outside of the Basic Multilingual Plane: two UTF-16 units, one code point
+NOON = 1_800_000_000  # seconds since 1970
+
+SIDES = ("user", "agent")
+
+
+@pytest.fixture
+def jane(tenant):
+    return tenant.session(userId="jane", name="Jane")
+
+
+@pytest.fixture
+def keys(tenant, jane):
+    """What each side calls with."""
+    return {"user": jane, "agent": tenant.sk}
+
+
+def show(tenant, key, id):
+    return tenant.call("GET", f"/v1/conversations/{id}", key).json
+
+
+def write(tenant, key, id, body="More"):
+    written = tenant.call("POST", f"/v1/conversations/{id}/messages", key, {"body": body})
+    assert written.status_code == 201, written.text
+    return written.json
+
+
+def read(tenant, key, id):
+    assert tenant.call("POST", f"/v1/conversations/{id}/read", key).status_code == 204
+
+
+def set_status(tenant, key, id, status):
+    changed = tenant.call("PATCH", f"/v1/conversations/{id}", key, {"status": status})
+    assert changed.status_code == 200, changed.text
+    return changed.json
+
+
+def unread(tenant, keys, id):
+    return {side: show(tenant, key, id)["unread"] for side, key in keys.items()}
+
+
+def rows_of(store, app):
+    """All conversations and messages of an app."""
+    return [
+        sorted(store.database.rows(table.select().where(table.app == app)))
+        for table in (Conversations, Messages)
+    ]
+
+
+# --- shapes --------------------------------------------------------------------------------------
+
+
+def test_beginning_answers_the_whole_conversation(tenant):
+    login = tenant.login(userId="jane")
+
+    made = tenant.call(
+        "POST",
+        "/v1/conversations",
+        login["session"]["token"],
+        {"subject": "Order 7", "message": "Where is it?"},
+    )
+
+    assert made.status_code == 201
+    id, created_at = made.json["id"], made.json["createdAt"]
+    assert re.fullmatch(r"cnv_[0-9a-f]{32}", id)
+    assert TIME.fullmatch(created_at)
+    assert made.json == {
+        "id": id,
+        "user": login["user"]["id"],
+        "subject": "Order 7",
+        "status": "open",
+        "unread": 0,
+        "createdAt": created_at,
+        "updatedAt": created_at,
+    }
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_showing_listing_and_settling_answer_the_same_shape(tenant, keys, side):
+    id = tenant.begin(keys["user"])
+
+    shown = tenant.call("GET", f"/v1/conversations/{id}", keys[side]).json
+    listed = tenant.call("GET", "/v1/conversations", keys[side]).json
+    settled = tenant.call("PATCH", f"/v1/conversations/{id}", keys[side], {"status": "open"}).json
+
+    assert set(shown) == set(settled) == CONVERSATION
+    assert listed == {"data": [shown], "nextCursor": None}
+    assert settled == shown | {"updatedAt": settled["updatedAt"]}
+
+
+def test_the_two_sides_differ_in_nothing_but_unread(tenant, keys):
+    id = tenant.begin(keys["user"], subject="Order 7")
+
+    by_user, by_agent = (show(tenant, keys[side], id) for side in SIDES)
+
+    assert by_agent == by_user | {"unread": 1}
+    assert by_user["unread"] == 0
+
+
+def test_an_agent_begins_with_a_user_who_has_it_to_read(tenant):
+    login = tenant.login(userId="jane")
+    made = tenant.call(
+        "POST",
+        "/v1/conversations",
+        tenant.sk,
+        {"user": login["user"]["id"], "message": "Your order is late", "agentName": "Ada"},
+    )
+
+    seen = show(tenant, login["session"]["token"], made.json["id"])
+
+    assert made.status_code == 201
+    assert set(made.json) == CONVERSATION
+    assert made.json["unread"] == 0
+    assert seen == made.json | {"unread": 1}
+
+
+def test_each_sees_only_their_own_and_agents_see_the_whole_app(tenant, other_tenant, jane):
+    mike = tenant.session(userId="mike")
+    janes, mikes = tenant.begin(jane), tenant.begin(mike)
+
+    seen = {name: tenant.conversations(key) for name, key in (("jane", jane), ("mike", mike))}
+
+    assert seen == {"jane": [janes], "mike": [mikes]}
+    assert tenant.conversations(tenant.sk) == [mikes, janes]
+    assert other_tenant.conversations(other_tenant.sk) == []
+
+
+# --- unread, read --------------------------------------------------------------------------------
+
+
+def test_each_side_counts_what_the_other_wrote(tenant, keys):
+    id = tenant.begin(keys["user"])
+    counts = [unread(tenant, keys, id)]
+
+    for side in ("user", "agent", "agent", "agent", "user"):
+        write(tenant, keys[side], id)
+        counts.append(unread(tenant, keys, id))
+
+    assert [(count["user"], count["agent"]) for count in counts] == [
+        (0, 1), (0, 2), (1, 2), (2, 2), (3, 2), (3, 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_reading_clears_the_count_of_one_side_only(tenant, keys, side):
+    id = tenant.begin(keys["user"])
+    write(tenant, keys["agent"], id)
+
+    answer = tenant.call("POST", f"/v1/conversations/{id}/read", keys[side])
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert unread(tenant, keys, id) == {"user": 1, "agent": 1} | {side: 0}
+
+
+def test_what_comes_after_reading_is_unread_again(tenant, keys):
+    id = tenant.begin(keys["user"])
+    read(tenant, keys["agent"], id)
+
+    write(tenant, keys["user"], id)
+
+    assert unread(tenant, keys, id)["agent"] == 1
+
+
+def test_reading_twice_is_reading_once(tenant, keys):
+    id = tenant.begin(keys["user"])
+    read(tenant, keys["agent"], id)
+
+    read(tenant, keys["agent"], id)
+
+    assert unread(tenant, keys, id) == {"user": 0, "agent": 0}
+
+
+def test_reading_is_no_activity(tenant, jane):
+    older, newer = tenant.begin(jane), tenant.begin(jane)
+    before = show(tenant, jane, older)
+
+    with time_machine.travel(NOON, tick=False):
+        read(tenant, tenant.sk, older)
+
+    assert show(tenant, jane, older) == before
+    assert tenant.conversations(jane) == [newer, older]
+
+
+def test_lists_count_unread_as_showing_does(tenant, keys):
+    first, second = tenant.begin(keys["user"]), tenant.begin(keys["user"])
+    write(tenant, keys["agent"], first)
+    read(tenant, keys["agent"], second)
+
+    listed = {
+        side: {
+            conversation["id"]: conversation["unread"]
+            for conversation in tenant.call("GET", "/v1/conversations", key).json["data"]
+        }
+        for side, key in keys.items()
+    }
+
+    assert listed == {"user": {first: 1, second: 0}, "agent": {first: 1, second: 0}}
+
+
+# --- status --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_either_side_resolves_and_reopens(tenant, keys, side):
+    id = tenant.begin(keys["user"])
+
+    resolved = set_status(tenant, keys[side], id, "resolved")
+    seen = {other: show(tenant, key, id)["status"] for other, key in keys.items()}
+    reopened = set_status(tenant, keys[side], id, "open")
+
+    assert resolved["status"] == "resolved"
+    assert seen == {"user": "resolved", "agent": "resolved"}
+    assert reopened["status"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("side", "status"),
+    [("user", "open"), ("agent", "resolved")],
+    ids=["a-users-reopens", "an-agents-does-not"],
+)
+def test_a_message_to_a_resolved_conversation(tenant, keys, side, status):
+    id = tenant.begin(keys["user"])
+    set_status(tenant, keys["agent"], id, "resolved")
+
+    write(tenant, keys[side], id)
+
+    assert show(tenant, keys["user"], id)["status"] == status
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_status_leaves_the_unread_counts_alone(tenant, keys, side):
+    id = tenant.begin(keys["user"])
+    write(tenant, keys["agent"], id)
+
+    changed = set_status(tenant, keys[side], id, "resolved")
+
+    assert changed["unread"] == 1
+    assert unread(tenant, keys, id) == {"user": 1, "agent": 1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        ({"status": "closed"}, "/status"),
+        ({"status": "OPEN"}, "/status"),
+        ({"status": "open "}, "/status"),
+        ({"status": ""}, "/status"),
+        ({"status": None}, "/status"),
+        ({"status": True}, "/status"),
+        ({"status": ["open"]}, "/status"),
+        ({}, "/status"),
+        ({"status": "open", "subject": "New"}, "/subject"),
+    ],
+    ids=[
+        "unknown",
+        "upper-case",
+        "space",
+        "empty",
+        "null",
+        "boolean",
+        "array",
+        "missing",
+        "more",
+    ],
+)
+def test_a_status_that_is_none_is_refused(tenant, jane, sent, pointer):
+    id = tenant.begin(jane)
+    before = show(tenant, jane, id)
+
+    refused = tenant.call("PATCH", f"/v1/conversations/{id}", jane, sent)
+
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == [pointer]
+    assert show(tenant, jane, id) == before
+
+
+# --- lists ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    "act", [write, lambda *args: set_status(*args, "resolved")], ids=["message", "status"]
+)
+def test_activity_of_either_side_moves_a_conversation_to_the_top(tenant, side, act):
+    with time_machine.travel(NOON, tick=False) as clock:
+        jane = tenant.session(userId="jane")
+        begun = []
+        for _ in range(3):
+            clock.shift(1)
+            begun.append(tenant.begin(jane))
+        first, second, third = begun
+        clock.shift(1)
+
+        act(tenant, {"user": jane, "agent": tenant.sk}[side], first)
+
+        assert tenant.conversations(jane) == [first, third, second]
+        assert tenant.conversations(tenant.sk) == [first, third, second]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_list_is_narrowed_to_a_status(tenant, keys, side):
+    still_open, settled = tenant.begin(keys["user"]), tenant.begin(keys["user"])
+    set_status(tenant, keys["agent"], settled, "resolved")
+
+    found = {
+        status: [
+            conversation["id"]
+            for conversation in tenant.call("GET", f"/v1/conversations?status={status}", keys[side]).json[
+                "data"
+            ]
+        ]
+        for status in ("open", "resolved")
+    }
+
+    assert found == {"open": [still_open], "resolved": [settled]}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("query", ["status=closed", "status=", "status=Open", "status=open%00", "state=open"])
+def test_a_filter_that_is_none_is_refused(tenant, keys, side, query):
+    refused = tenant.call("GET", f"/v1/conversations?{query}", keys[side])
+
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == ["/" + query.partition("=")[0]]
+
+
+def test_agents_narrow_a_list_to_a_user_and_a_status(tenant):
+    jane, mike = tenant.login(userId="jane"), tenant.login(userId="mike")
+    janes, settled = (tenant.begin(jane["session"]["token"]) for _ in range(2))
+    mikes = tenant.begin(mike["session"]["token"])
+    for id in (settled, mikes):
+        set_status(tenant, tenant.sk, id, "resolved")
+    id = jane["user"]["id"]
+
+    of_jane = tenant.call("GET", f"/v1/conversations?user={id}", tenant.sk).json["data"]
+    of_jane_resolved = tenant.call("GET", f"/v1/conversations?user={id}&status=resolved", tenant.sk).json[
+        "data"
+    ]
+
+    assert {conversation["id"] for conversation in of_jane} == {janes, settled}
+    assert [conversation["id"] for conversation in of_jane_resolved] == [settled]
+
+
+def test_a_user_without_conversations_has_an_empty_list_for_agents(tenant):
+    id = tenant.login(userId="jane")["user"]["id"]
+
+    listed = tenant.call("GET", f"/v1/conversations?user={id}", tenant.sk)
+
+    assert (listed.status_code, listed.json) == (200, {"data": [], "nextCursor": None})
+
+
+def test_a_deleted_publishable_key_leaves_the_session_and_its_conversations(tenant):
+    token = tenant.try_login(key=tenant.pk).json["session"]["token"]
+    id = tenant.begin(token)
+    [key] = [
+        key["id"]
+        for key in tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+        if key["kind"] == "publishable"
+    ]
+
+    tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key}", tenant.admin_key)
+
+    assert tenant.conversations(token) == [id]
+
+
+# --- merged and cleared users --------------------------------------------------------------------
+
+
+def test_a_merged_users_conversations_are_found_under_both_ids(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    before = tenant.login()
+    id = tenant.begin(before["session"]["token"])
+    after = tenant.login(deviceId=before["deviceId"], userId="jane")
+
+    found = {
+        tenant.call("GET", f"/v1/conversations?user={login['user']['id']}", tenant.sk).get_data(as_text=True)
+        for login in (before, after)
+    }
+
+    assert len(found) == 1
+    assert tenant.conversations(after["session"]["token"]) == [id]
+    assert show(tenant, tenant.sk, id)["user"] == after["user"]["id"]
+
+
+def test_an_agent_who_writes_to_a_merged_user_reaches_the_one_it_became(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    before = tenant.login()
+    after = tenant.login(deviceId=before["deviceId"], userId="jane")
+
+    id = tenant.begin(tenant.sk, user=before["user"]["id"])
+
+    assert show(tenant, tenant.sk, id)["user"] == after["user"]["id"]
+    assert tenant.conversations(after["session"]["token"]) == [id]
+
+
+def test_agents_still_see_and_answer_what_no_end_user_can_fetch(tenant):
+    tenant.set(anonymousOnLogin="clear")
+    before = tenant.login()
+    id = tenant.begin(before["session"]["token"])
+    after = tenant.login(deviceId=before["deviceId"], userId="jane")["session"]["token"]
+    tenant.call("POST", "/v1/logout", after)
+    again = tenant.session(deviceId=before["deviceId"])
+
+    write(tenant, tenant.sk, id)
+
+    assert tenant.conversations(tenant.sk) == [id]
+    assert tenant.conversations(again) == []
+    assert tenant.call("GET", f"/v1/conversations/{id}", again).status_code == 404
+
+
+# --- conversationScope ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scope", "both"), [("user", True), ("device", False)], ids=["user", "device"])
+def test_the_scope_decides_on_which_devices_a_users_conversation_is_seen(tenant, scope, both):
+    tenant.set(conversationScope=scope)
+    phone, laptop = (tenant.session(userId="jane") for _ in range(2))
+    begun_on_phone, begun_on_laptop = tenant.begin(phone), tenant.begin(laptop)
+
+    seen = tenant.conversations(phone), tenant.conversations(laptop)
+
+    everything = [begun_on_laptop, begun_on_phone]
+    assert seen == ((everything, everything) if both else ([begun_on_phone], [begun_on_laptop]))
+    assert tenant.conversations(tenant.sk) == everything
+
+
+@pytest.mark.parametrize("scope", ["user", "device"])
+def test_what_an_agent_begins_is_seen_on_every_device_also_a_later_one(tenant, scope):
+    tenant.set(conversationScope=scope)
+    phone = tenant.login(userId="jane")
+    laptop = tenant.session(userId="jane")
+
+    id = tenant.begin(tenant.sk, user=phone["user"]["id"])
+
+    later = tenant.session(userId="jane")
+    assert [tenant.conversations(key) for key in (phone["session"]["token"], laptop, later)] == [[id]] * 3
+    assert write(tenant, laptop, id)["author"]["kind"] == "user"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"status": "resolved"}),
+        ("GET", "/messages", None),
+        ("POST", "/messages", {"body": "More"}),
+        ("POST", "/read", None),
+    ],
+    ids=["show", "settle", "messages", "write", "read"],
+)
+def test_in_the_devices_scope_another_device_of_the_user_reaches_nothing(tenant, store, method, path, sent):
+    tenant.set(conversationScope="device")
+    phone, laptop = (tenant.session(userId="jane") for _ in range(2))
+    id = tenant.begin(phone)
+    before = rows_of(store, tenant.id)
+
+    refused = tenant.call(method, f"/v1/conversations/{id}{path}", laptop, sent)
+
+    assert (refused.status_code, refused.json["code"]) == (404, "not-found")
+    assert rows_of(store, tenant.id) == before
+
+
+def test_the_device_keeps_its_conversations_over_logout_and_login(tenant):
+    tenant.set(conversationScope="device")
+    login = tenant.login(userId="jane")
+    id = tenant.begin(login["session"]["token"])
+    tenant.call("POST", "/v1/logout", login["session"]["token"])
+
+    again = tenant.session(deviceId=login["deviceId"], userId="jane")
+
+    assert tenant.conversations(again) == [id]
+
+
+def test_a_device_never_shows_one_user_what_another_began_on_it(tenant):
+    tenant.set(conversationScope="device")
+    login = tenant.login(userId="jane")
+    tenant.begin(login["session"]["token"])
+
+    other = tenant.session(deviceId=login["deviceId"], userId="mike")
+
+    assert tenant.conversations(other) == []
+
+
+def test_a_changed_scope_holds_for_what_is_there(tenant):
+    phone, laptop = (tenant.session(userId="jane") for _ in range(2))
+    id = tenant.begin(phone)
+
+    seen = []
+    for scope in ("user", "device", "user"):
+        tenant.set(conversationScope=scope)
+        seen.append(tenant.conversations(laptop))
+
+    assert seen == [[id], [], [id]]
+
+
+def test_a_merged_anonymous_thread_is_still_seen_on_its_device_in_the_devices_scope(tenant):
+    tenant.set(conversationScope="device", anonymousOnLogin="merge")
+    before = tenant.login()
+    id = tenant.begin(before["session"]["token"])
+
+    after = tenant.session(deviceId=before["deviceId"], userId="jane")
+
+    assert tenant.conversations(after) == [id]
+    assert tenant.conversations(tenant.session(userId="jane")) == []
+
+
+# --- what may be sent ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["S", "s" * 255, PERSON * 255, " ", "two\nlines", "e\N{COMBINING ACUTE ACCENT}"],
+    ids=["one", "longest", "longest-astral", "space", "lines", "decomposed"],
+)
+def test_a_subject_is_kept_as_it_was_sent(tenant, jane, subject):
+    id = tenant.begin(jane, subject=subject)
+
+    assert show(tenant, jane, id)["subject"] == subject
+
+
+@pytest.mark.parametrize("sent", [{}, {"subject": None}, {"subject": ""}], ids=["missing", "null", "empty"])
+def test_a_conversation_may_have_no_subject(tenant, jane, sent):
+    id = tenant.begin(jane, **sent)
+
+    assert show(tenant, jane, id)["subject"] is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer"),
+    [
+        ({"message": "Hello", "subject": "s" * 256}, "/subject"),
+        ({"message": "Hello", "subject": PERSON * 256}, "/subject"),
+        ({"message": "Hello", "subject": "nul \0"}, "/subject"),
+        ({"message": "Hello", "subject": "lone \ud800"}, "/subject"),
+        ({"message": "Hello", "subject": 7}, "/subject"),
+        ({"message": "Hello", "subject": False}, "/subject"),
+        ({"message": ""}, "/message"),
+        ({"message": "m" * 10_001}, "/message"),
+        ({"message": "nul \0"}, "/message"),
+        ({"message": "lone \udfff"}, "/message"),
+        ({"message": None}, "/message"),
+        ({"message": 7}, "/message"),
+        ({"message": {"body": "Hello"}}, "/message"),
+        ({}, "/message"),
+        ({"message": "Hello", "body": "Hello"}, "/body"),
+        ({"message": "Hello", "status": "resolved"}, "/status"),
+        ({"message": "Hello", "unread": 0}, "/unread"),
+    ],
+    ids=[
+        "long-subject", "long-astral-subject", "nul-in-subject", "surrogate-in-subject", "number-as-subject",
+        "boolean-as-subject", "empty-message", "long-message", "nul", "surrogate", "null-message",
+        "number-as-message", "object-as-message", "no-message", "unknown-body", "unknown-status",
+        "unknown-unread",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("side", SIDES)
+def test_a_refused_beginning_leaves_no_row(tenant, store, side, sent, pointer):
+    login = tenant.login(userId="jane")
+    key, more = (
+        (tenant.sk, {"user": login["user"]["id"]}) if side == "agent" else (login["session"]["token"], {})
+    )
+
+    refused = tenant.call("POST", "/v1/conversations", key, sent | more)
+
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == [pointer]
+    assert rows_of(store, tenant.id) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "pointer"),
+    [
+        ("", {"message": "Hello", "agentName": "Ada"}, "/agentName"),
+        ("", {"message": "Hello", "user": "usr_" + "0" * 32}, "/user"),
+        ("", {"message": "Hello", "user": "nobody"}, "/user"),
+        ("", {"message": "Hello", "user": "own"}, "/user"),
+        ("/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "/agentName"),
+    ],
+    ids=[
+        "begin-as-agent",
+        "begin-for-somebody",
+        "begin-for-a-malformed-id",
+        "begin-for-oneself",
+        "write-as-agent",
+    ],
+)
+def test_a_user_may_not_give_what_is_for_agents(tenant, store, path, sent, pointer):
+    login = tenant.login(userId="jane")
+    jane = login["session"]["token"]
+    path = path.replace("{id}", tenant.begin(jane))
+    sent = sent | ({"user": login["user"]["id"]} if sent.get("user") == "own" else {})
+    before = rows_of(store, tenant.id)
+
+    refused = tenant.call("POST", f"/v1/conversations{path}", jane, sent)
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+        (pointer, "agents-only")
+    ]
+    assert rows_of(store, tenant.id) == before
+
+
+def test_a_user_may_not_narrow_a_list_to_anybody(tenant):
+    login = tenant.login(userId="jane")
+
+    refused = tenant.call("GET", f"/v1/conversations?user={login['user']['id']}", login["session"]["token"])
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+        ("/user", "agents-only")
+    ]
+
+
+def test_an_agent_says_to_whom(tenant):
+    refused = tenant.call("POST", "/v1/conversations", tenant.sk, {"message": "Hello"})
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [("/user", "required")]
+
+
+@pytest.mark.parametrize("kind", ["admin", "publishable"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", ""),
+        ("GET", ""),
+        ("GET", "/{id}"),
+        ("PATCH", "/{id}"),
+        ("GET", "/{id}/messages"),
+        ("POST", "/{id}/messages"),
+        ("POST", "/{id}/read"),
+    ],
+    ids=["begin", "list", "show", "settle", "messages", "write", "read"],
+)
+def test_neither_an_admin_key_nor_a_publishable_one_opens_conversations(tenant, jane, kind, method, path):
+    path = path.replace("{id}", tenant.begin(jane))
+    key = {"admin": tenant.admin_key, "publishable": tenant.pk}[kind]
+
+    refused = tenant.call(method, f"/v1/conversations{path}", key, None if method == "GET" else {})
+
+    assert (refused.status_code, refused.json["code"]) == (403, "not-allowed")

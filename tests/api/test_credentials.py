@@ -1,0 +1,426 @@
+"""Who may call what: every route of the API with every kind of credential, dead, malformed and valid."""
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+import time_machine
+
+from service.api.context import NAME
+from service.app import create_app
+from tests.tenants import Tenant
+
+DAY = 24 * 60 * 60
+NOBODYS = "0" * 32
+TAIL = f"{NOBODYS}_{'A' * 43}"
+
+# Who may call each route. A route that is not in this table fails the tests.
+ALLOWED = {
+    ("GET", "/metrics"): {"ak"},
+    ("POST", "/v1/login"): {"sk", "pk"},
+    ("POST", "/v1/logout"): {"sk", "st"},
+    ("POST", "/v1/clearAnonymousUser"): {"sk", "st"},
+    ("GET", "/v1/me"): {"st"},
+    ("POST", "/v1/conversations"): {"sk", "st"},
+    ("GET", "/v1/conversations"): {"sk", "st"},
+    ("GET", "/v1/conversations/<id>"): {"sk", "st"},
+    ("PATCH", "/v1/conversations/<id>"): {"sk", "st"},
+    ("GET", "/v1/conversations/<id>/messages"): {"sk", "st"},
+    ("POST", "/v1/conversations/<id>/messages"): {"sk", "st"},
+    ("POST", "/v1/conversations/<id>/read"): {"sk", "st"},
+    ("POST", "/v1/resolve"): {"sk"},
+    ("GET", "/v1/users"): {"sk"},
+    ("GET", "/v1/users/<id>"): {"sk"},
+    ("PATCH", "/v1/users/<id>"): {"sk"},
+    ("DELETE", "/v1/users/<id>"): {"sk"},
+    ("GET", "/v1/users/<id>/history"): {"sk"},
+    ("GET", "/v1/users/<id>/export"): {"sk"},
+    ("POST", "/v1/users/<id>/aliases"): {"sk"},
+    ("POST", "/v1/aliases"): {"st"},
+    ("POST", "/v1/merges"): {"sk"},
+    ("GET", "/v1/merges/<id>"): {"sk"},
+    ("DELETE", "/v1/merges/<id>"): {"sk"},
+    ("POST", "/v1/purchases"): {"sk", "st"},
+    ("POST", "/v1/restore"): {"sk", "st"},
+    ("POST", "/v1/allowSharingStoreAccount"): {"sk", "st"},
+    ("POST", "/v1/apps"): {"ak"},
+    ("GET", "/v1/apps"): {"ak"},
+    ("GET", "/v1/apps/<id>"): {"ak"},
+    ("PATCH", "/v1/apps/<id>"): {"ak"},
+    ("DELETE", "/v1/apps/<id>"): {"ak"},
+    ("POST", "/v1/apps/<id>/keys"): {"ak"},
+    ("GET", "/v1/apps/<id>/keys"): {"ak"},
+    ("DELETE", "/v1/apps/<id>/keys/<key>"): {"ak"},
+}
+KINDS = {"apps": "app", "users": "usr", "merges": "mrg"}
+LOGOUT = ("POST", "/v1/logout")
+# Served to anybody.
+PUBLIC = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/start.js", "/docs/<path:name>"}
+
+UNAUTHORIZED = {
+    "type": "urn:usher:problem:invalid-credential",
+    "title": "Unauthorized",
+    "status": 401,
+    "code": "invalid-credential",
+}
+
+
+def path_of(rule):
+    """A path that fits a route, with ids of nobody's."""
+    kind = KINDS.get(rule.split("/")[2] if rule.startswith("/v1/") else "", "cnv")
+    return rule.replace("<id>", f"{kind}_{NOBODYS}").replace("<key>", f"key_{NOBODYS}")
+
+
+def call(client, route, authorization, **kwargs):
+    method, rule = route
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return client.open(path_of(rule), method=method, headers=headers, **kwargs)
+
+
+def everywhere(client, authorization, routes=tuple(ALLOWED), **kwargs):
+    """Call every route; answer status, code and the rest of each answer that is not of this request."""
+    answers = {route: call(client, route, authorization, **kwargs) for route in routes}
+    return {route: normalised(answer) for route, answer in answers.items()}
+
+
+def normalised(answer):
+    """An answer without what is each request's own."""
+    headers = {name: value for name, value in answer.headers if name != "X-Request-Id"}
+    return answer.status_code, re.sub(rb'"requestId":\s*"[0-9a-f]{32}"', b"", answer.data), headers
+
+
+@pytest.fixture(scope="session")
+def nothing(app):
+    """What a call without any credential is answered, on every route."""
+    return everywhere(app.test_client(), None)
+
+
+def live(tenant):
+    return {"ak": tenant.admin_key, "sk": tenant.sk, "pk": tenant.pk, "st": tenant.session(userId="jane")}
+
+
+@pytest.fixture
+def valid(tenant):
+    """A live credential of each kind."""
+    return live(tenant)
+
+
+@pytest.fixture(scope="module")
+def shared(app, config):
+    """The same, for the tests that leave them alive."""
+    return live(Tenant.create(app.test_client(), config.admin_key))
+
+
+def test_every_route_is_in_the_table(app):
+    routes = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule not in PUBLIC and not rule.endpoint.startswith("revenuecat.")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert routes == set(ALLOWED)
+
+
+# --- 401 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ALLOWED, ids=" ".join)
+def test_without_a_credential_a_call_is_answered_with_this_problem(client, route):
+    answer = call(client, route, None)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="usher"'
+    assert answer.content_type == "application/problem+json"
+    assert answer.json == UNAUTHORIZED | {"requestId": answer.headers["X-Request-Id"]}
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "", " ", "Bearer", "Bearer ", "Basic {sk}", "Basic dXNlcjpwYXNz", "Token {sk}", "Digest {sk}",
+        "BearerX {sk}", "Bearer:{sk}", "Bearer={sk}", "Bearer_{sk}", "{sk}", "sk {sk}",
+        "Bearer Bearer {sk}", "Bearer token={sk}", 'Bearer "{sk}"', "Bearer <{sk}>", "Bearer {sk},",
+        "Bearer {sk}, Bearer {sk}", "Bearer {sk} {sk}", "Bearer {sk}\N{NO-BREAK SPACE}",
+        "Bearer \N{NO-BREAK SPACE}{sk}", "Bearer {sk}=", "Bearer {sk}x", "Bearer {sk[:-1]}", "Bearer {SK}",
+        "Bearer sk", "Bearer sk_", "Bearer st_", "Bearer ak_", "Bearer pk_", "Bearer sk_" + TAIL,
+        "Bearer pk_" + TAIL, "Bearer ik_" + TAIL, "Bearer ak_" + "b" * 40, "Bearer {ak}a",
+        "Bearer {ak[:-1]}", "Bearer {AK}", "Bearer {sk->pk}", "Bearer {sk->st!}", "Bearer {pk->sk}",
+        "Bearer {st->sk}", "Bearer sk_é", "Bearer \xff\xfe",
+        "Bearer ak_" + "é" * 40, "Bearer ' OR 1=1 --", "Bearer %00", "Bearer {sk}%00", "Bearer null",
+        "Bearer " + "A" * 8000, "Bearer sk_" + "A" * 8000, "Bearer sk_{app}_" + "A" * 43,
+        "Bearer sk_app_{app}_" + "A" * 43,
+    ],
+    ids=lambda authorization: repr(authorization[:40]),
+)  # fmt: skip
+def test_what_is_no_live_credential_is_answered_as_none_at_all(client, shared, nothing, authorization):
+    ak, sk, pk, st = (shared[kind] for kind in ("ak", "sk", "pk", "st"))
+    for name, value in {
+        "{sk}": sk,
+        "{sk[:-1]}": sk[:-1],
+        "{SK}": sk.upper(),
+        "{ak}": ak,
+        "{ak[:-1]}": ak[:-1],
+        "{AK}": ak.upper(),
+        "{sk->pk}": "pk" + sk[2:],
+        "{sk->st!}": "st" + sk[2:] + "!",
+        "{pk->sk}": "sk" + pk[2:],
+        "{st->sk}": "sk" + st[2:],
+        "{app}": sk.split("_")[1],
+    }.items():
+        authorization = authorization.replace(name, value)
+
+    answered = everywhere(client, authorization)
+
+    assert answered == nothing
+
+
+def test_a_key_does_not_open_another_app_whose_id_it_is_given(client, tenant, other_tenant, nothing):
+    here, there = (each.id.removeprefix("app_") for each in (tenant, other_tenant))
+
+    answered = [everywhere(client, f"Bearer {key.replace(here, there)}") for key in (tenant.sk, tenant.pk)]
+
+    assert answered == [nothing, nothing]
+
+
+@pytest.mark.parametrize(
+    "dead",
+    [
+        "unknown", "of-an-unknown-app", "logged-out", "replaced", "expired", "idle", "of-a-user-merged-away",
+        "of-an-erased-app",
+    ],
+)  # fmt: skip
+def test_a_dead_token_is_answered_as_none_at_all_but_by_logout(client, tenant, nothing, dead):
+    token = DEAD_TOKENS[dead](tenant)
+    routes = [route for route in ALLOWED if route != LOGOUT]
+
+    answered = everywhere(client, f"Bearer {token}", routes)
+    logout = call(client, LOGOUT, f"Bearer {token}")
+
+    assert answered == {route: nothing[route] for route in routes}
+    assert (logout.status_code, logout.data) == (204, b"")
+
+
+def logged_out(tenant):
+    token = tenant.session(userId="jane")
+    assert tenant.call("POST", "/v1/logout", token).status_code == 204
+    return token
+
+
+def replaced(tenant):
+    login = tenant.login(userId="jane")
+    tenant.login(deviceId=login["deviceId"], userId="jane")
+    return login["session"]["token"]
+
+
+def expired(tenant):
+    """A session that was used every day, and has reached its end."""
+    with time_machine.travel(time.time() - 31 * DAY, tick=False) as clock:
+        token = tenant.session(userId="jane")
+        for _ in range(29):
+            clock.shift(DAY)
+            assert tenant.call("GET", "/v1/me", token).status_code == 200
+    return token
+
+
+def idle(tenant):
+    with time_machine.travel(time.time() - 8 * DAY, tick=False):
+        return tenant.session(userId="jane")
+
+
+def of_a_user_merged_away(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    login = tenant.login()
+    tenant.login(deviceId=login["deviceId"], userId="jane")
+    return login["session"]["token"]
+
+
+def of_an_erased_app(tenant):
+    token = tenant.session(userId="jane")
+    assert tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key).status_code == 204
+    return token
+
+
+DEAD_TOKENS = {
+    "unknown": lambda tenant: f"st_{tenant.id.removeprefix('app_')}_{'A' * 43}",
+    "of-an-unknown-app": lambda tenant: f"st_{TAIL}",
+    "logged-out": logged_out,
+    "replaced": replaced,
+    "expired": expired,
+    "idle": idle,
+    "of-a-user-merged-away": of_a_user_merged_away,
+    "of-an-erased-app": of_an_erased_app,
+}
+
+
+@pytest.fixture
+def dead_key(request, tenant):
+    """A key that opened something until now."""
+    kind, _, fate = request.param.partition("-")
+    made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": kind}).json
+    if kind != "identity":
+        assert tenant.try_login(key=made["key"]).status_code == 201
+    if fate == "deleted":
+        gone = tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{made['id']}", tenant.admin_key)
+    else:
+        gone = tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key)
+    assert gone.status_code == 204
+    return made["key"]
+
+
+@pytest.mark.parametrize(
+    "dead_key",
+    ["secret-deleted", "publishable-deleted", "identity-deleted", "secret-erased", "publishable-erased"],
+    indirect=True,
+)
+def test_a_dead_key_is_answered_as_none_at_all(client, nothing, dead_key):
+    answered = everywhere(client, f"Bearer {dead_key}")
+
+    assert answered == nothing
+
+
+def test_an_identity_key_opens_nothing_while_it_lives(client, tenant, nothing):
+    made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
+
+    answered = everywhere(client, f"Bearer {made.json['key']}")
+
+    assert answered == nothing
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": b"{", "content_type": "application/json"},
+        {"data": b"name=Shop", "content_type": "application/x-www-form-urlencoded"},
+        {"json": {"no": "such member"}},
+        {"json": []},
+        {"data": b"x" * 70_000, "content_type": "application/json"},
+        {"query_string": {"limit": "0", "no": "such parameter"}},
+    ],
+    ids=["no-json", "form", "unknown-member", "array", "too-large", "query"],
+)
+def test_a_stranger_is_not_told_what_else_is_wrong(client, nothing, body):
+    answered = everywhere(client, None, **body)
+
+    assert answered == nothing
+
+
+@pytest.mark.parametrize("kind", ["ak", "sk", "pk", "st"])
+def test_a_credential_counts_in_its_header_only(client, shared, nothing, kind):
+    credential = shared[kind]
+    places = [
+        {"query_string": {"access_token": credential, "Authorization": f"Bearer {credential}"}},
+        {"json": {"token": credential, "authorization": f"Bearer {credential}"}},
+        {"headers": {"Cookie": f"Authorization=Bearer {credential}; token={credential}"}},
+        {
+            "headers": {
+                "X-Authorization": f"Bearer {credential}",
+                "Proxy-Authorization": f"Bearer {credential}",
+            }
+        },
+        {"auth": ("Bearer", credential)},
+    ]
+
+    answered = [
+        {route: normalised(client.open(path_of(route[1]), method=route[0], **place)) for route in ALLOWED}
+        for place in places
+    ]
+
+    assert answered == [nothing] * len(places)
+
+
+def test_asking_for_the_head_needs_a_credential_too(client):
+    answered = {rule: client.head(path_of(rule)).status_code for method, rule in ALLOWED if method == "GET"}
+
+    assert set(answered.values()) == {401}
+
+
+# --- 403 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ak", "sk", "pk", "st"])
+def test_a_valid_credential_of_another_kind_is_not_allowed(client, shared, kind):
+    routes = [route for route, kinds in ALLOWED.items() if kind not in kinds]
+
+    answers = {route: call(client, route, f"Bearer {shared[kind]}", json=[]) for route in routes}
+
+    assert {
+        route: (answer.status_code, answer.json["code"]) for route, answer in answers.items()
+    } == dict.fromkeys(routes, (403, "not-allowed"))
+    assert not [route for route, answer in answers.items() if "WWW-Authenticate" in answer.headers]
+
+
+@pytest.mark.parametrize("kind", ["ak", "sk", "pk", "st"])
+def test_a_valid_credential_of_the_right_kind_is_let_in(client, valid, kind):
+    # A logout comes last, as it ends the session.
+    routes = sorted(
+        (route for route, kinds in ALLOWED.items() if kind in kinds), key=lambda route: route == LOGOUT
+    )
+
+    statuses = {route: call(client, route, f"Bearer {valid[kind]}").status_code for route in routes}
+
+    assert routes
+    assert {
+        route: status for route, status in statuses.items() if status in (401, 403) or status >= 500
+    } == {}
+
+
+@pytest.mark.parametrize("authorization", ["bearer {}", "BEARER {}", "Bearer  {}", "Bearer {} "])
+def test_the_scheme_has_no_letter_case_and_spaces_do_not_count(client, shared, authorization):
+    answer = call(client, ("GET", "/v1/conversations"), authorization.format(shared["sk"]))
+
+    assert answer.status_code == 200
+
+
+# --- revoked is revoked --------------------------------------------------------------------------
+
+
+def log_out(tenant, token):
+    return tenant.call("POST", "/v1/logout", token)
+
+
+def log_out_everywhere(tenant, token):
+    return tenant.call("POST", "/v1/logout", tenant.sk, {"userId": "jane"})
+
+
+def erase_app(tenant, token):
+    return tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key)
+
+
+def delete_keys(tenant, token):
+    for key in tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]:
+        answer = tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key['id']}", tenant.admin_key)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("revoke", "ends"),
+    [
+        (log_out, {"st"}),
+        (log_out_everywhere, {"st"}),
+        (delete_keys, {"sk", "pk"}),
+        (erase_app, {"sk", "pk", "st"}),
+    ],
+    ids=["logout", "logout-by-the-backend", "deleted-keys", "erased-app"],
+)
+def test_what_one_server_revokes_no_other_serves(config, tenant, valid, revoke, ends):
+    other = create_app(config)
+    elsewhere = replace(tenant, client=other.test_client())
+    uses = {
+        "sk": lambda: elsewhere.call("GET", "/v1/conversations", tenant.sk).status_code,
+        "pk": lambda: elsewhere.try_login(key=tenant.pk).status_code,
+        "st": lambda: elsewhere.call("GET", "/v1/me", valid["st"]).status_code,
+    }
+    before = {kind: use() for kind, use in uses.items()}
+
+    revoked = revoke(tenant, valid["st"])
+
+    after = {kind: use() for kind, use in uses.items()}
+    other.extensions[NAME].store.database.close()
+    assert revoked.status_code == 204
+    assert before == {"sk": 200, "pk": 201, "st": 200}
+    assert {kind for kind, status in after.items() if status == 401} == ends
+    assert {kind: after[kind] for kind in after.keys() - ends} == {
+        kind: before[kind] for kind in before.keys() - ends
+    }

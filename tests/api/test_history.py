@@ -1,0 +1,344 @@
+"""What happened to a user: each change with its rule, its time, its author and its request."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service.nouns import Event
+from tests.signing import identity_key, proof_of
+from tests.tenants import Tenant
+
+MEMBERS = {"at", "event", "rule", "by", "requestId", "before", "after"}
+
+
+def history(tenant: Tenant, id: str):
+    response = tenant.call("GET", f"/v1/users/{id}/history?limit=100", tenant.sk)
+    assert response.status_code == 200, response.text
+    return response.json["data"]
+
+
+def events(tenant: Tenant, id: str):
+    """Answer the events of a history, each with the rule that decided."""
+    return [(entry["event"], entry["rule"]) for entry in history(tenant, id)]
+
+
+def last(tenant: Tenant, id: str):
+    return history(tenant, id)[-1]
+
+
+def keys(tenant: Tenant) -> dict[str, str]:
+    """Answer the ids of an app's keys by their kind."""
+    listed = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+    return {key["kind"]: key["id"] for key in listed}
+
+
+def change(tenant: Tenant, id: str, **changes):
+    return tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, changes)
+
+
+def sole(tenant: Tenant) -> str:
+    """Answer the id of the only user of an app."""
+    [user] = tenant.call("GET", "/v1/users", tenant.sk).json["data"]
+    id: str = user["id"]
+    return id
+
+
+def stored(store, tenant: Tenant, id: str):
+    """Read a history as it is stored, also that of a user whom nobody is shown."""
+    return [(entry.event, entry.rule) for entry in store.history.page(tenant.id, id, "", 100)]
+
+
+CREATING = [
+    pytest.param({"userId": "u-17", "email": "Jane@Example.org", "name": "Jane"}, "new-user-id", id="all"),
+    pytest.param({"email": "jane@example.org"}, "new-email", id="email"),
+    pytest.param({"name": "Somebody"}, "anonymous", id="nobody"),
+]
+
+
+@pytest.mark.parametrize(("claim", "rule"), CREATING)
+def test_a_created_user_has_one_entry_with_what_they_began_with(tenant, claim, rule):
+    began = datetime.now(UTC) - timedelta(milliseconds=1)
+
+    login = tenant.try_login(**claim)
+
+    user = login.json["user"]
+    [entry] = history(tenant, user["id"])
+    assert set(entry) == MEMBERS
+    assert (entry["event"], entry["rule"], entry["before"]) == ("created", rule, None)
+    assert entry["after"] == {name: user[name] for name in ("userId", "email", "name")}
+    assert (entry["by"], entry["requestId"]) == (keys(tenant)["secret"], login.headers["X-Request-Id"])
+    assert began <= datetime.fromisoformat(entry["at"]) <= datetime.now(UTC)
+    assert entry["at"] == user["createdAt"]
+
+
+def test_a_created_user_who_shares_an_email_says_so_by_the_rule(tenant):
+    for number in range(2):
+        tenant.login(userId=f"u-{number}", email="jane@example.org")
+
+    created = tenant.login(email="jane@example.org")
+
+    assert events(tenant, created["user"]["id"]) == [("created", "shared-email")]
+
+
+def test_a_user_whom_a_widget_made_names_its_key(tenant):
+    login = tenant.try_login(key=tenant.pk)
+
+    entry = last(tenant, login.json["user"]["id"])
+
+    assert (entry["by"], entry["requestId"]) == (
+        keys(tenant)["publishable"],
+        login.headers["X-Request-Id"],
+    )
+
+
+def test_a_user_who_came_with_a_proof_names_the_widgets_key(tenant):
+    _, secret = identity_key(tenant)
+    login = tenant.try_login(key=tenant.pk, proof=proof_of(tenant, secret, sub="u-17", name="Jane"))
+
+    entry = last(tenant, login.json["user"]["id"])
+
+    assert (entry["event"], entry["rule"], entry["by"]) == (
+        "created",
+        "new-user-id",
+        keys(tenant)["publishable"],
+    )
+
+
+def test_what_nobody_proved_has_a_history_too(tenant):
+    tenant.set(identityVerification="off")
+    login = tenant.try_login(key=tenant.pk, email="jane@example.org")
+
+    [entry] = history(tenant, sole(tenant))
+
+    assert (entry["event"], entry["rule"]) == ("created", "new-email")
+    assert entry["requestId"] == login.headers["X-Request-Id"]
+
+
+LOGINS = [
+    pytest.param(
+        {"email": "jane@example.org"},
+        {"userId": "u-17", "email": "JANE@example.org"},
+        [("user-id-attached", "attach-user-id", {"userId": None}, {"userId": "u-17"})],
+        id="attached",
+    ),
+    pytest.param(
+        {"email": "jane@example.org", "name": "Jane"},
+        {"userId": "u-17", "email": "jane@example.org", "name": "Joan"},
+        [
+            ("user-id-attached", "attach-user-id", {"userId": None}, {"userId": "u-17"}),
+            ("name-changed", "attach-user-id", {"name": "Jane"}, {"name": "Joan"}),
+        ],
+        id="attached and renamed",
+    ),
+    pytest.param(
+        {"userId": "u-17"},
+        {"userId": "u-17", "email": "jane@example.org", "name": "Jane"},
+        [
+            ("email-changed", "known-user-id", {"email": None}, {"email": "jane@example.org"}),
+            ("name-changed", "known-user-id", {"name": None}, {"name": "Jane"}),
+        ],
+        id="filled",
+    ),
+    pytest.param(
+        {"userId": "u-17", "email": "jane@example.org"},
+        {"userId": "u-17", "email": "JANE@example.org"},
+        [
+            (
+                "email-changed",
+                "known-user-id",
+                {"email": "jane@example.org"},
+                {"email": "JANE@example.org"},
+            )
+        ],
+        id="letters of the email",
+    ),
+    pytest.param(
+        {"email": "jane@example.org"},
+        {"email": "JANE@example.org", "name": "Jane"},
+        [("name-changed", "known-email", {"name": None}, {"name": "Jane"})],
+        id="renamed by email",
+    ),
+    pytest.param({"userId": "u-17", "name": "Jane"}, {"userId": "u-17", "name": "Jane"}, [], id="the same"),
+    pytest.param({"userId": "u-17", "name": "Jane"}, {"userId": "u-17"}, [], id="nothing given"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), LOGINS)
+def test_a_login_leaves_an_entry_for_each_thing_that_it_changed(tenant, first, second, expected):
+    id = tenant.login(**first)["user"]["id"]
+
+    login = tenant.try_login(**second)
+
+    added = history(tenant, id)[1:]
+    told = [(entry["event"], entry["rule"], entry["before"], entry["after"]) for entry in added]
+    assert told == expected
+    assert {entry["requestId"] for entry in added} <= {login.headers["X-Request-Id"]}
+    assert {entry["by"] for entry in added} <= {keys(tenant)["secret"]}
+
+
+CHANGES = [
+    pytest.param(
+        {"email": "joan@example.org"},
+        [("email-changed", {"email": "jane@example.org"}, {"email": "joan@example.org"})],
+        id="email",
+    ),
+    pytest.param(
+        {"email": None}, [("email-changed", {"email": "jane@example.org"}, {"email": None})], id="no email"
+    ),
+    pytest.param({"name": None}, [("name-changed", {"name": "Jane"}, {"name": None})], id="no name"),
+    pytest.param(
+        {"name": "Joan", "email": "Jane@example.org"},
+        [
+            ("email-changed", {"email": "jane@example.org"}, {"email": "Jane@example.org"}),
+            ("name-changed", {"name": "Jane"}, {"name": "Joan"}),
+        ],
+        id="both",
+    ),
+    pytest.param({"name": "Jane", "email": "jane@example.org"}, [], id="the same"),
+    pytest.param({}, [], id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), CHANGES)
+def test_a_correction_leaves_an_entry_for_each_thing_that_it_changed(tenant, changes, expected):
+    id = tenant.login(userId="u-17", email="jane@example.org", name="Jane")["user"]["id"]
+
+    response = change(tenant, id, **changes)
+
+    added = history(tenant, id)[1:]
+    assert [(entry["event"], entry["before"], entry["after"]) for entry in added] == expected
+    assert {entry["rule"] for entry in added} <= {None}
+    assert {entry["requestId"] for entry in added} <= {response.headers["X-Request-Id"]}
+    assert {entry["by"] for entry in added} <= {keys(tenant)["secret"]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag", "rule"),
+    [("clear", False, "clear"), ("keep", True, "clear-by-device")],
+    ids=["by the setting", "by the device's flag"],
+)
+def test_a_cleared_anonymous_user_has_an_entry(tenant, setting, flag, rule):
+    tenant.set(anonymousOnLogin=setting)
+    visit = tenant.login()
+    if flag:
+        tenant.call("POST", "/v1/clearAnonymousUser", visit["session"]["token"])
+
+    login = tenant.try_login(userId="u-17", deviceId=visit["deviceId"])
+
+    entry = last(tenant, visit["user"]["id"])
+    assert (entry["event"], entry["rule"]) == ("cleared", rule)
+    assert (entry["before"], entry["after"]) == (None, None)
+    assert entry["requestId"] == login.headers["X-Request-Id"]
+    assert events(tenant, login.json["user"]["id"]) == [("created", "new-user-id")]
+
+
+@pytest.mark.parametrize("policy", ["merge", "merge-once"])
+def test_a_merge_stands_in_the_history_of_both(tenant, store, policy):
+    tenant.set(anonymousOnLogin=policy)
+    visit = tenant.login()
+    away = visit["user"]
+
+    login = tenant.try_login(userId="u-17", deviceId=visit["deviceId"])
+
+    into = login.json["user"]["id"]
+    entry = last(tenant, into)
+    assert (entry["event"], entry["rule"], entry["before"]) == ("merged", "merge", None)
+    merge = entry["after"]["merge"]
+    assert entry["after"] == {"merge": merge, "from": away["id"], "aliases": [away["userId"]]}
+    assert tenant.call("GET", f"/v1/merges/{merge}", tenant.sk).json["from"] == away["id"]
+    assert entry["requestId"] == login.headers["X-Request-Id"]
+    assert stored(store, tenant, away["id"]) == [("created", "anonymous"), ("merged", "merge")]
+
+
+def test_the_id_of_a_merged_user_leads_to_the_history_of_the_one_it_became(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    visit = tenant.login()
+    into = tenant.login(userId="u-17", deviceId=visit["deviceId"])["user"]["id"]
+
+    assert history(tenant, visit["user"]["id"]) == history(tenant, into)
+
+
+def test_of_an_erased_user_it_stays_known_that_they_were_and_nothing_else(tenant, store):
+    id = tenant.login(userId="u-17", email="jane@example.org", name="Jane")["user"]["id"]
+    change(tenant, id, name="Joan")
+
+    erased = tenant.call("DELETE", f"/v1/users/{id}", tenant.sk)
+
+    kept = store.history.page(tenant.id, id, "", 100)
+    assert [entry.event for entry in kept] == [Event.CREATED, Event.NAME_CHANGED, Event.ERASED]
+    assert {(entry.before, entry.after) for entry in kept} == {(None, None)}
+    assert kept[-1].origin.request == erased.headers["X-Request-Id"]
+    assert kept[-1].origin.by == keys(tenant)["secret"]
+    assert tenant.call("GET", f"/v1/users/{id}/history", tenant.sk).status_code == 404
+
+
+def test_what_is_refused_leaves_no_entry(tenant):
+    tenant.login(email="joan@example.org")
+    unclaimed = tenant.login(email="jane@example.org", name="Jane")["user"]["id"]
+    before = history(tenant, unclaimed)
+
+    answers = [
+        tenant.try_login(userId="null", email="jane@example.org", name="Joan"),
+        tenant.try_login(key=tenant.pk, email="jane@example.org", name="Joan"),
+        tenant.try_login(key=tenant.pk, email="jane@example.org", proof="e30.e30.e30", name="Joan"),
+        tenant.try_login(email="jane@example.org", name="Joan", deviceId="short"),
+        change(tenant, unclaimed, email=None, name="Joan"),
+        change(tenant, unclaimed, email="joan@example.org", name="Joan"),
+        change(tenant, unclaimed, name="Joan", userId="u-17"),
+        tenant.call("POST", "/v1/resolve", tenant.sk, {"email": "jane@example.org", "name": "Joan"}),
+    ]
+
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [422, 401, 401, 422, 409, 409, 422, 200]
+    assert history(tenant, unclaimed) == before
+
+
+def test_a_change_that_fails_halfway_leaves_no_entry_and_no_change(app, tenant, store):
+    id = tenant.login(userId="u-17", email="jane@example.org", name="Jane")["user"]["id"]
+    before = history(tenant, id)
+    hooks = store.database.peewee.query_hooks
+
+    def fail(event):
+        if event.sql.startswith('UPDATE "users"') and "name_key" in event.sql:
+            raise ZeroDivisionError
+
+    hooks.append(fail)
+    try:
+        response = change(tenant, id, email="joan@example.org", name="Joan")
+    finally:
+        hooks.remove(fail)
+
+    assert response.status_code == 500
+    assert history(tenant, id) == before
+    assert tenant.call("GET", f"/v1/users/{id}", tenant.sk).json["email"] == "jane@example.org"
+
+
+def test_pages_hold_each_entry_once_the_oldest_first(tenant):
+    id = tenant.login(userId="u-17")["user"]["id"]
+    for number in range(6):
+        change(tenant, id, name=f"Jane {number}")
+    pages, cursor = [], ""
+
+    while cursor is not None:
+        asked = f"/v1/users/{id}/history?limit=3" + (f"&cursor={cursor}" if cursor else "")
+        body = tenant.call("GET", asked, tenant.sk).json
+        assert set(body) == {"data", "nextCursor"}
+        pages.append([(entry["after"] or {}).get("name") for entry in body["data"]])
+        cursor = body["nextCursor"]
+
+    assert pages == [[None, "Jane 0", "Jane 1"], ["Jane 2", "Jane 3", "Jane 4"], ["Jane 5"]]
+
+
+def test_entries_of_one_request_stand_in_the_order_of_what_was_done(tenant):
+    id = tenant.login(email="jane@example.org")["user"]["id"]
+
+    tenant.login(userId="u-17", email="jane@example.org", name="Jane")
+
+    assert [event for event, _ in events(tenant, id)] == ["created", "user-id-attached", "name-changed"]
+
+
+@pytest.mark.parametrize("asked", ["limit=0", "limit=101", "cursor=x", "after=x"])
+def test_a_page_that_makes_no_sense_is_refused(tenant, asked):
+    id = tenant.login(userId="u-17")["user"]["id"]
+
+    assert tenant.call("GET", f"/v1/users/{id}/history?{asked}", tenant.sk).status_code == 422

@@ -1,0 +1,412 @@
+"""Idempotency keys: the same call again answers what it made, and one key stands for one call."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import time_machine
+
+from service.store.tables import Conversations, Messages, Repeats
+
+MANY = 8
+DAY = 24 * 60 * 60
+NOON = 1_800_000_000  # seconds since 1970
+NOBODYS = "cnv_" + "0" * 32
+LONGEST = "".join(chr(code) for code in range(0x21, 0x7F)) * 3
+
+BEGIN = "/v1/conversations"
+ENDPOINTS = ("begin", "write")
+
+
+@pytest.fixture
+def login(tenant):
+    return tenant.login(userId="jane", name="Jane")
+
+
+@pytest.fixture
+def jane(login):
+    return login["session"]["token"]
+
+
+@pytest.fixture
+def id(tenant, jane):
+    """Jane's conversation."""
+    return tenant.begin(jane)
+
+
+@pytest.fixture(params=ENDPOINTS)
+def endpoint(request, id):
+    """Each call that creates: its path, and what it may be sent."""
+    return {
+        "begin": (BEGIN, {"message": "Hello", "subject": "Order 7"}),
+        "write": (f"{BEGIN}/{id}/messages", {"body": "Hello"}),
+    }[request.param]
+
+
+def post(tenant, key, path, sent, idempotency_key="k-1"):
+    return tenant.call("POST", path, key, sent, Idempotency_Key=idempotency_key)
+
+
+def rows_of(store, app):
+    """All that an app has of what these calls make."""
+    return {
+        table: sorted(store.database.rows(table.select().where(table.app == app)))
+        for table in (Conversations, Messages, Repeats)
+    }
+
+
+def pointers(refused):
+    assert refused.status_code == 422, refused.text
+    return [(error["pointer"], error["code"]) for error in refused.json["errors"]]
+
+
+REUSED = [("/Idempotency-Key", "idempotency-key-reused")]
+
+
+# --- the same again ------------------------------------------------------------------------------
+
+
+def test_the_same_call_again_answers_the_same_and_creates_nothing(tenant, store, jane, endpoint):
+    made = post(tenant, jane, *endpoint)
+    before = rows_of(store, tenant.id)
+
+    again = post(tenant, jane, *endpoint)
+
+    assert (made.status_code, again.status_code) == (201, 200)
+    assert again.json == made.json
+    assert rows_of(store, tenant.id) == before
+
+
+def test_an_agents_same_call_again_answers_the_same(tenant, store, login, id):
+    sent = {"user": login["user"]["id"], "message": "Hello", "agentName": "Ada"}
+    begun = post(tenant, tenant.sk, BEGIN, sent)
+    written = post(tenant, tenant.sk, f"{BEGIN}/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "k-2")
+    before = rows_of(store, tenant.id)
+
+    begun_again = post(tenant, tenant.sk, BEGIN, sent)
+    written_again = post(
+        tenant, tenant.sk, f"{BEGIN}/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "k-2"
+    )
+
+    assert [answer.status_code for answer in (begun, written)] == [201, 201]
+    assert [answer.status_code for answer in (begun_again, written_again)] == [200, 200]
+    assert (begun_again.json, written_again.json) == (begun.json, written.json)
+    assert rows_of(store, tenant.id) == before
+
+
+def test_members_that_mean_the_same_are_the_same_body(tenant, jane):
+    made = post(tenant, jane, BEGIN, {"message": "Hello"})
+
+    again = post(tenant, jane, BEGIN, {"subject": None, "agentName": "", "message": "Hello"})
+
+    assert (again.status_code, again.json) == (200, made.json)
+
+
+def test_a_repeat_shows_the_conversation_as_it_is_now(tenant, jane):
+    made = post(tenant, jane, BEGIN, {"message": "Hello"})
+    tenant.call("POST", f"{BEGIN}/{made.json['id']}/messages", tenant.sk, {"body": "Done"})
+    settled = tenant.call("PATCH", f"{BEGIN}/{made.json['id']}", tenant.sk, {"status": "resolved"})
+
+    again = post(tenant, jane, BEGIN, {"message": "Hello"})
+
+    assert again.status_code == 200
+    assert again.json == settled.json | {"unread": 1}
+    assert again.json["status"] == "resolved"
+
+
+def test_a_repeated_message_neither_reopens_nor_counts(tenant, jane, id):
+    path = f"{BEGIN}/{id}/messages"
+    made = post(tenant, jane, path, {"body": "Thanks"})
+    tenant.call("POST", f"{BEGIN}/{id}/read", tenant.sk)
+    settled = tenant.call("PATCH", f"{BEGIN}/{id}", tenant.sk, {"status": "resolved"})
+
+    again = post(tenant, jane, path, {"body": "Thanks"})
+
+    assert (again.status_code, again.json) == (200, made.json)
+    assert tenant.call("GET", f"{BEGIN}/{id}", tenant.sk).json == settled.json
+
+
+def test_without_a_key_the_same_call_again_creates_again(tenant, jane, id, endpoint):
+    path, sent = endpoint
+
+    first, second = (tenant.call("POST", path, jane, sent) for _ in range(2))
+
+    assert [first.status_code, second.status_code] == [201, 201]
+    assert first.json["id"] != second.json["id"]
+
+
+def test_a_key_is_known_a_day_later(tenant):
+    with time_machine.travel(NOON, tick=False) as clock:
+        jane = tenant.session(userId="jane")
+        made = post(tenant, jane, BEGIN, {"message": "Hello"})
+        clock.shift(DAY)
+
+        again = post(tenant, jane, BEGIN, {"message": "Hello"})
+
+    assert (again.status_code, again.json) == (200, made.json)
+
+
+def test_a_key_holds_for_the_user_on_all_devices_and_over_logins(tenant, login, jane):
+    made = post(tenant, jane, BEGIN, {"message": "Hello"})
+    tenant.call("POST", "/v1/logout", jane)
+    same_device = tenant.session(deviceId=login["deviceId"], userId="jane")
+    other_device = tenant.session(userId="jane")
+
+    again = [post(tenant, token, BEGIN, {"message": "Hello"}) for token in (same_device, other_device)]
+
+    assert [(answer.status_code, answer.json) for answer in again] == [(200, made.json)] * 2
+
+
+# --- something else ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"message": "Hello!"},
+        {"message": "hello"},
+        {"message": "Hello "},
+        {"message": "Hello", "subject": "Order 7"},
+        {"message": "Hello", "subject": "Hello"},
+    ],
+    ids=["message", "case", "space", "subject", "both"],
+)
+def test_a_key_with_another_beginning_is_refused(tenant, store, jane, other):
+    post(tenant, jane, BEGIN, {"message": "Hello"})
+    before = rows_of(store, tenant.id)
+
+    refused = post(tenant, jane, BEGIN, other)
+
+    assert pointers(refused) == REUSED
+    assert rows_of(store, tenant.id) == before
+
+
+def test_members_do_not_run_into_each_other(tenant, jane):
+    post(tenant, jane, BEGIN, {"subject": "ab", "message": "c"})
+
+    refused = post(tenant, jane, BEGIN, {"subject": "a", "message": "bc"})
+
+    assert pointers(refused) == REUSED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": "Hello!", "agentName": "Ada"}, {"body": "Hello", "agentName": "Bob"}, {"body": "Hello"}],
+)
+def test_an_agents_key_with_another_message_is_refused(tenant, store, id, other):
+    path = f"{BEGIN}/{id}/messages"
+    post(tenant, tenant.sk, path, {"body": "Hello", "agentName": "Ada"})
+    before = rows_of(store, tenant.id)
+
+    refused = post(tenant, tenant.sk, path, other)
+
+    assert pointers(refused) == REUSED
+    assert rows_of(store, tenant.id) == before
+
+
+def test_a_key_of_one_endpoint_is_refused_by_the_other(tenant, store, jane, id):
+    post(tenant, jane, BEGIN, {"message": "Hello"}, "begins")
+    post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, "writes")
+    before = rows_of(store, tenant.id)
+
+    writing = post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, "begins")
+    beginning = post(tenant, jane, BEGIN, {"message": "Hello"}, "writes")
+
+    assert pointers(writing) == pointers(beginning) == REUSED
+    assert rows_of(store, tenant.id) == before
+
+
+def test_a_key_of_one_conversation_is_refused_in_another(tenant, store, jane, id):
+    other = tenant.begin(jane)
+    post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"})
+    before = rows_of(store, tenant.id)
+
+    refused = post(tenant, jane, f"{BEGIN}/{other}/messages", {"body": "Hello"})
+
+    assert pointers(refused) == REUSED
+    assert rows_of(store, tenant.id) == before
+
+
+# --- whose key it is -----------------------------------------------------------------------------
+
+
+def test_two_users_may_use_the_same_key(tenant, jane):
+    mike = tenant.session(userId="mike")
+
+    answers = [post(tenant, token, BEGIN, {"message": "Hello"}) for token in (jane, mike)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert len({answer.json["id"] for answer in answers}) == 2
+    assert tenant.conversations(mike) == [answers[1].json["id"]]
+
+
+def test_a_user_and_an_agent_may_use_the_same_key_in_one_conversation(tenant, jane, id):
+    path = f"{BEGIN}/{id}/messages"
+
+    answers = [post(tenant, key, path, {"body": "Hello"}) for key in (jane, tenant.sk)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [answer.json["author"]["kind"] for answer in answers] == ["user", "agent"]
+
+
+def test_an_agent_may_use_the_same_key_for_two_users(tenant, login):
+    mike = tenant.login(userId="mike")
+
+    answers = [
+        post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": to["user"]["id"]}) for to in (login, mike)
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert [answer.json["user"] for answer in answers] == [login["user"]["id"], mike["user"]["id"]]
+
+
+def test_two_apps_may_use_the_same_key(tenant, other_tenant, jane):
+    here = post(tenant, jane, BEGIN, {"message": "Hello"})
+
+    there = post(other_tenant, other_tenant.session(userId="jane"), BEGIN, {"message": "Hello"})
+
+    assert (here.status_code, there.status_code) == (201, 201)
+    assert other_tenant.conversations(other_tenant.sk) == [there.json["id"]]
+
+
+# --- what a key may be ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given", ["k", LONGEST[:255], "0", "');--", '"quoted"'], ids=["one", "longest", "zero", "sql", "quoted"]
+)
+def test_any_visible_ascii_is_a_key(tenant, jane, id, given):
+    answers = [post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, given) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+
+
+def test_letter_case_makes_another_key(tenant, jane, id):
+    path = f"{BEGIN}/{id}/messages"
+
+    answers = [post(tenant, jane, path, {"body": "Hello"}, given) for given in ("k", "K")]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", " ", "k k", "k\t1", LONGEST[:256], "k\x7f", "k\x01", "k\N{NO-BREAK SPACE}", "é"],
+    ids=[
+        "empty",
+        "space",
+        "space-within",
+        "tab",
+        "too-long",
+        "delete",
+        "control",
+        "no-break-space",
+        "accent",
+    ],
+)
+def test_anything_else_is_refused_and_leaves_no_row(tenant, store, jane, endpoint, given):
+    before = rows_of(store, tenant.id)
+
+    refused = post(tenant, jane, *endpoint, given)
+
+    assert pointers(refused) == [("/Idempotency-Key", "invalid-idempotency-key")]
+    assert rows_of(store, tenant.id) == before
+
+
+# --- a refused call does not use a key up --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [
+        (BEGIN, {"message": ""}, 422),
+        (BEGIN, {"message": "m" * 10_001}, 422),
+        (BEGIN, {"message": "Hello", "agentName": "Ada"}, 422),
+        (BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32}, 422),
+        (f"{BEGIN}/{NOBODYS}/messages", {"body": "Hello"}, 404),
+    ],
+    ids=["empty", "too-long", "agents-only", "agents-user", "unknown-conversation"],
+)
+def test_a_users_refused_call_leaves_the_key_free(tenant, store, jane, path, sent, status):
+    refused = post(tenant, jane, path, sent)
+
+    made = post(tenant, jane, BEGIN, {"message": "Hello"})
+
+    assert refused.status_code == status
+    assert made.status_code == 201
+    assert len(rows_of(store, tenant.id)[Repeats]) == 1
+
+
+def test_an_agents_refused_call_leaves_the_key_free(tenant, login):
+    to_nobody = post(tenant, tenant.sk, BEGIN, {"message": "Hello"})
+    to_unknown = post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32})
+
+    made = post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": login["user"]["id"]})
+
+    assert [answer.status_code for answer in (to_nobody, to_unknown, made)] == [422, 404, 201]
+
+
+def test_a_key_that_was_refused_for_another_body_still_stands_for_its_own(tenant, jane, endpoint):
+    made = post(tenant, jane, *endpoint)
+    path, sent = endpoint
+    post(tenant, jane, path, dict.fromkeys(sent, "Something else"))
+
+    again = post(tenant, jane, path, sent)
+
+    assert (again.status_code, again.json) == (200, made.json)
+
+
+# --- at the same time ----------------------------------------------------------------------------
+
+
+def at_once(app, tenant, tokens, path, sent_by_each):
+    """Post with one key from a thread for each token, all begun together."""
+    start = threading.Barrier(len(tokens), timeout=30)
+
+    def call(token, sent):
+        own = replace(tenant, client=app.test_client())
+        start.wait()
+        return post(own, token, path, sent)
+
+    with ThreadPoolExecutor(len(tokens)) as threads:
+        return list(threads.map(call, tokens, sent_by_each))
+
+
+def test_of_simultaneous_same_calls_one_creates_and_all_answer_it(app, tenant, store, jane, endpoint):
+    tokens = [jane, *(tenant.session(userId="jane") for _ in range(MANY - 1))]
+    before = rows_of(store, tenant.id)
+    path, sent = endpoint
+
+    answers = at_once(app, tenant, tokens, path, [sent] * MANY)
+
+    after = rows_of(store, tenant.id)
+    assert sorted(answer.status_code for answer in answers) == [200] * (MANY - 1) + [201]
+    assert len({answer.get_data() for answer in answers}) == 1
+    assert len(after[Messages]) == len(before[Messages]) + 1
+    assert len(after[Conversations]) == len(before[Conversations]) + (path == BEGIN)
+
+
+def test_of_simultaneous_calls_with_different_bodies_one_gets_the_key(app, tenant, store, jane, id):
+    path = f"{BEGIN}/{id}/messages"
+
+    answers = at_once(app, tenant, [jane] * MANY, path, [{"body": f"Hello {n}"} for n in range(MANY)])
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [422] * (MANY - 1)
+    assert len(rows_of(store, tenant.id)[Messages]) == 2
+    assert len(rows_of(store, tenant.id)[Repeats]) == 1
+
+
+def test_simultaneous_calls_with_different_keys_all_create(app, tenant, store, jane):
+    start = threading.Barrier(MANY, timeout=30)
+
+    def call(number):
+        own = replace(tenant, client=app.test_client())
+        start.wait()
+        return post(own, jane, BEGIN, {"message": "Hello"}, f"k-{number}")
+
+    with ThreadPoolExecutor(MANY) as threads:
+        answers = list(threads.map(call, range(MANY)))
+
+    assert [answer.status_code for answer in answers] == [201] * MANY
+    assert len(rows_of(store, tenant.id)[Conversations]) == MANY

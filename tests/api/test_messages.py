@@ -1,0 +1,340 @@
+"""Messages: their shape in both views, who their author is, what they hold, and polling for new ones."""
+
+import json
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+
+import pytest
+
+from service.store.tables import Conversations, Messages
+
+PERSON = "\N{ADULT}"  # outside of the Basic Multilingual Plane: two UTF-16 units, one code point
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+NOBODYS = "msg_" + "0" * 32
+
+
+@pytest.fixture
+def login(tenant):
+    return tenant.login(userId="jane", name="Jane")
+
+
+@pytest.fixture
+def jane(login):
+    return login["session"]["token"]
+
+
+@pytest.fixture
+def id(tenant, jane):
+    """Jane's conversation, with a first message."""
+    return tenant.begin(jane, "First")
+
+
+def write(tenant, key, id, body, **members):
+    written = tenant.call("POST", f"/v1/conversations/{id}/messages", key, {"body": body, **members})
+    assert written.status_code == 201, written.text
+    return written.json
+
+
+def send(tenant, key, id, sent):
+    """Write a message as browsers do: in UTF-8, in which the longest body is within 64 KiB, and with
+    JSON's escapes for what UTF-8 does not know."""
+    return tenant.client.post(
+        f"/v1/conversations/{id}/messages",
+        data=json.dumps(sent, ensure_ascii=False).encode("utf-8", "backslashreplace"),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+
+
+def messages(tenant, key, id, **query):
+    path = f"/v1/conversations/{id}/messages"
+    listed = tenant.client.get(path, query_string=query, headers={"Authorization": f"Bearer {key}"})
+    assert listed.status_code == 200, listed.text
+    return listed.json["data"]
+
+
+def bodies(tenant, key, id, **query):
+    return [message["body"] for message in messages(tenant, key, id, **query)]
+
+
+def rows_of(store, app):
+    """All conversations and messages of an app."""
+    return [
+        sorted(store.database.rows(table.select().where(table.app == app)))
+        for table in (Conversations, Messages)
+    ]
+
+
+# --- shapes and authors --------------------------------------------------------------------------
+
+
+def test_a_users_message_has_these_members_in_both_views(tenant, login, jane, id):
+    written = write(tenant, jane, id, "Where is it?")
+
+    [_, by_user], [_, by_agent] = messages(tenant, jane, id), messages(tenant, tenant.sk, id)
+
+    assert re.fullmatch(r"msg_[0-9a-f]{32}", written["id"])
+    assert TIME.fullmatch(written["createdAt"])
+    assert written == {
+        "id": written["id"],
+        "author": {"kind": "user", "id": login["user"]["id"], "name": "Jane"},
+        "body": "Where is it?",
+        "verified": True,
+        "createdAt": written["createdAt"],
+    }
+    assert by_user == by_agent == written
+
+
+def test_an_agent_is_a_kind_and_a_name_in_both_views(tenant, jane, id):
+    written = write(tenant, tenant.sk, id, "Under way", agentName="Ada")
+
+    [_, by_user], [_, by_agent] = messages(tenant, jane, id), messages(tenant, tenant.sk, id)
+
+    assert written == {
+        "id": written["id"],
+        "author": {"kind": "agent", "name": "Ada"},
+        "body": "Under way",
+        "verified": True,
+        "createdAt": written["createdAt"],
+    }
+    assert by_user == by_agent == written
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({}, None),
+        ({"agentName": None}, None),
+        ({"agentName": ""}, None),
+        ({"agentName": "A" * 255}, "A" * 255),
+        ({"agentName": PERSON * 300}, PERSON * 255),
+    ],
+    ids=["missing", "null", "empty", "longest", "cut"],
+)
+def test_an_agents_name(tenant, login, jane, id, sent, name):
+    begun = tenant.begin(tenant.sk, user=login["user"]["id"], **sent)
+
+    written = write(tenant, tenant.sk, id, "Under way", **sent)
+
+    assert written["author"] == {"kind": "agent", "name": name}
+    assert messages(tenant, jane, begun)[0]["author"] == {"kind": "agent", "name": name}
+
+
+@pytest.mark.parametrize("name", ["Ada\n", "Ada\0", "\x85", "\ud800", 7, True, ["Ada"]])
+def test_an_agents_name_that_is_none_is_refused(tenant, store, id, name):
+    before = rows_of(store, tenant.id)
+
+    refused = tenant.call(
+        "POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": "Hello", "agentName": name}
+    )
+
+    assert refused.status_code == 422
+    assert [error["pointer"] for error in refused.json["errors"]] == ["/agentName"]
+    assert rows_of(store, tenant.id) == before
+
+
+def test_a_user_without_a_name_is_an_author_without_one(tenant):
+    login = tenant.login(email="jane@example.org")
+    token = login["session"]["token"]
+
+    [message] = messages(tenant, token, tenant.begin(token))
+
+    assert message["author"] == {"kind": "user", "id": login["user"]["id"], "name": None}
+
+
+@pytest.mark.parametrize(
+    ("claim", "verified"), [({"userId": "jane"}, True), ({}, False)], ids=["identified", "anonymous"]
+)
+def test_a_message_says_whether_its_session_was_verified(tenant, claim, verified):
+    token = tenant.session(**claim)
+
+    [message] = messages(tenant, token, tenant.begin(token))
+
+    assert message["verified"] is verified
+
+
+def test_the_message_that_begins_a_conversation_is_its_first(tenant, jane, id):
+    write(tenant, tenant.sk, id, "Second")
+    write(tenant, jane, id, "Third")
+
+    assert bodies(tenant, jane, id) == bodies(tenant, tenant.sk, id) == ["First", "Second", "Third"]
+
+
+def test_messages_keep_their_author_when_their_user_is_merged(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    before = tenant.login(name="Somebody")
+    id = tenant.begin(before["session"]["token"], "Before")
+    after = tenant.login(deviceId=before["deviceId"], userId="jane", name="Jane")
+    token = after["session"]["token"]
+
+    write(tenant, token, id, "After")
+
+    anonymous, named = before["user"]["id"], after["user"]["id"]
+    assert anonymous != named
+    for key in (token, tenant.sk):
+        assert [(message["author"], message["verified"]) for message in messages(tenant, key, id)] == [
+            ({"kind": "user", "id": anonymous, "name": "Somebody"}, False),
+            ({"kind": "user", "id": named, "name": "Jane"}, True),
+        ]
+
+
+# --- what may be sent ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "b",
+        "b" * 10_000,
+        PERSON * 10_000,
+        " ",
+        "\r\n\t",
+        "e\N{COMBINING ACUTE ACCENT}",
+        "'); --",
+        "\ufeff\u202e",
+    ],
+    ids=["one", "longest", "longest-astral", "space", "white-space", "decomposed", "quotes", "invisible"],
+)
+def test_a_body_is_kept_as_it_was_sent(tenant, jane, id, body):
+    written = send(tenant, jane, id, {"body": body})
+
+    assert written.status_code == 201
+    assert written.json["body"] == body
+    assert messages(tenant, tenant.sk, id)[-1]["body"] == body
+
+
+@pytest.mark.parametrize(
+    ("sent", "pointer", "code"),
+    [
+        ({"body": ""}, "/body", "empty"),
+        ({"body": "b" * 10_001}, "/body", "too-long"),
+        ({"body": PERSON * 10_001}, "/body", "too-long"),
+        ({"body": "nul \0"}, "/body", "forbidden-character"),
+        ({"body": "lone \ud83e"}, "/body", "forbidden-character"),
+        ({"body": None}, "/body", "null"),
+        ({"body": 7}, "/body", "not-a-string"),
+        ({"body": True}, "/body", "not-a-string"),
+        ({"body": ["Hello"]}, "/body", "not-a-string"),
+        ({}, "/body", "required"),
+        ({"body": "Hello", "message": "Hello"}, "/message", "unknown"),
+        ({"body": "Hello", "author": {"kind": "agent"}}, "/author", "unknown"),
+        ({"body": "Hello", "verified": True}, "/verified", "unknown"),
+    ],
+    ids=[
+        "empty", "long", "long-astral", "nul", "surrogate", "null", "number", "boolean", "array", "missing",
+        "message", "author", "verified",
+    ],
+)  # fmt: skip
+def test_a_refused_message_leaves_no_row_and_reopens_nothing(tenant, store, jane, id, sent, pointer, code):
+    tenant.call("PATCH", f"/v1/conversations/{id}", jane, {"status": "resolved"})
+    before = rows_of(store, tenant.id)
+
+    refused = send(tenant, jane, id, sent)
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [(pointer, code)]
+    assert rows_of(store, tenant.id) == before
+
+
+# --- polling -------------------------------------------------------------------------------------
+
+
+def test_after_a_message_come_those_that_were_written_later(tenant, jane, id):
+    second, third, fourth = (write(tenant, jane, id, body) for body in ("Second", "Third", "Fourth"))
+    [first, *_] = messages(tenant, jane, id)
+
+    assert bodies(tenant, jane, id, after=first["id"]) == ["Second", "Third", "Fourth"]
+    assert bodies(tenant, tenant.sk, id, after=third["id"]) == ["Fourth"]
+    assert bodies(tenant, jane, id, after=second["id"], limit=1) == ["Third"]
+    assert bodies(tenant, jane, id, after=fourth["id"]) == []
+
+
+def test_polling_goes_on_over_pages(tenant, jane, id):
+    [first] = messages(tenant, jane, id)
+    for number in range(5):
+        write(tenant, tenant.sk, id, str(number))
+    path = f"/v1/conversations/{id}/messages?after={first['id']}&limit=2"
+
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = tenant.call("GET", path + (cursor and f"&cursor={cursor}"), jane).json
+        pages.append([message["body"] for message in page["data"]])
+        cursor = page["nextCursor"]
+
+    assert pages == [["0", "1"], ["2", "3"], ["4"]]
+
+
+def test_one_polls_on_from_a_message_of_before_a_merge(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    before = tenant.login()
+    id = tenant.begin(before["session"]["token"])
+    [first] = messages(tenant, before["session"]["token"], id)
+    after = tenant.session(deviceId=before["deviceId"], userId="jane")
+    write(tenant, tenant.sk, id, "Second")
+
+    assert bodies(tenant, after, id, after=first["id"]) == ["Second"]
+
+
+def test_after_takes_a_message_of_this_conversation_only(tenant, jane, id):
+    [elsewhere] = messages(tenant, jane, tenant.begin(jane))
+
+    refused = {
+        given: tenant.call("GET", f"/v1/conversations/{id}/messages?after={given}", jane).json["errors"]
+        for given in (elsewhere["id"], NOBODYS, id, "null", "")
+    }
+
+    assert {(error["pointer"], error["code"]) for errors in refused.values() for error in errors} == {
+        ("/after", "unknown-message")
+    }
+
+
+def test_one_who_polls_sees_each_message_once_while_several_write(app, store, tenant, login, jane, id):
+    each = 12
+    writers = [jane, tenant.session(userId="jane"), tenant.sk]
+    start = threading.Barrier(len(writers) + 1, timeout=30)
+
+    def write_all(key):
+        own = replace(tenant, client=app.test_client())
+        start.wait()
+        return [write(own, key, id, str(number))["id"] for number in range(each)]
+
+    with ThreadPoolExecutor(len(writers)) as threads:
+        writing = [threads.submit(write_all, key) for key in writers]
+        seen = messages(tenant, jane, id)
+        start.wait()
+        while True:
+            all_written = not wait(writing, timeout=0).not_done
+            news = messages(tenant, jane, id, after=seen[-1]["id"], limit=3)
+            seen += news
+            if all_written and not news:
+                break
+
+    written = [message for future in writing for message in future.result()]
+    assert sorted(message["id"] for message in seen[1:]) == sorted(written)
+    assert [message["createdAt"] for message in seen] == sorted(message["createdAt"] for message in seen)
+    numbers = store.database.rows(
+        Messages.select(Messages.number)
+        .where((Messages.app == tenant.id) & (Messages.conversation == id))
+        .order_by(Messages.number)
+    )
+    assert numbers == [(number,) for number in range(1, len(writers) * each + 2)]
+    assert tenant.call("GET", f"/v1/conversations/{id}", jane).json["unread"] == each
+    assert tenant.call("GET", f"/v1/conversations/{id}", tenant.sk).json["unread"] == 2 * each + 1
+
+
+def test_each_of_many_simultaneous_messages_is_counted_and_kept(app, tenant, jane, id):
+    many = 8
+    start = threading.Barrier(many, timeout=30)
+
+    def write_one(number):
+        own = replace(tenant, client=app.test_client())
+        start.wait()
+        return write(own, jane, id, str(number))["id"]
+
+    with ThreadPoolExecutor(many) as threads:
+        written = list(threads.map(write_one, range(many)))
+
+    assert sorted(message["id"] for message in messages(tenant, jane, id)[1:]) == sorted(written)
+    assert tenant.call("GET", f"/v1/conversations/{id}", tenant.sk).json["unread"] == many + 1

@@ -1,0 +1,138 @@
+"""RevenueCat's wire format over the same rules, with its codes and its trust."""
+
+import pytest
+
+ANON, ANON_2 = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
+
+
+@pytest.fixture
+def rc(tenant):
+    """Call as RevenueCat's web client does."""
+    tenant.set(revenuecat="on")
+
+    def call(method, path, json=None, key="rcb_" + tenant.pk):
+        return tenant.call(method, f"/v1{path}", key, json)
+
+    return call
+
+
+def identify(rc, before, after):
+    return rc("POST", "/subscribers/identify", {"app_user_id": before, "new_app_user_id": after})
+
+
+def original(response):
+    return response.json["subscriber"]["original_app_user_id"]
+
+
+def test_all_of_it_is_404_where_the_app_has_it_off(tenant):
+    response = tenant.call("GET", "/v1/subscribers/u-1", tenant.pk)
+
+    assert (response.status_code, response.json["code"]) == (404, 7259)
+
+
+def test_a_subscriber_is_made_on_first_sight(rc):
+    statuses = [rc("GET", "/subscribers/u-1").status_code for _ in range(2)]
+
+    assert statuses == [201, 200]
+
+
+@pytest.mark.parametrize("path", ["$RCAnonymousID:", "%24RCAnonymousID%3A"])
+def test_raw_and_encoded_paths_are_the_same_id(rc, path):
+    response = rc("GET", f"/subscribers/{path}{'a' * 32}")
+
+    assert original(response) == ANON
+
+
+def test_the_first_login_of_an_anonymous_id_makes_it_somebody_once(rc):
+    rc("GET", f"/subscribers/{ANON}")
+
+    first, again = identify(rc, ANON, "u-1"), identify(rc, ANON, "u-1")
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert (original(first), original(again)) == (ANON, ANON)
+
+
+def test_a_second_devices_anonymous_id_is_not_merged(rc):
+    identify(rc, ANON, "u-1")
+
+    response = identify(rc, ANON_2, "u-1")
+
+    assert (response.status_code, original(response)) == (200, ANON)
+    assert original(rc("GET", f"/subscribers/{ANON_2}")) == ANON_2
+
+
+def test_a_login_never_makes_two_identified_people_one(rc):
+    rc("GET", "/subscribers/u-1")
+
+    response = identify(rc, "u-1", "u-2")
+
+    assert (response.status_code, original(response)) == (201, "u-2")
+
+
+@pytest.mark.parametrize("id", ["null", "NaN", "a%2Fb", "a/b", "%20u", "x" * 101, "$RCAnonymousID:short"])
+def test_an_invalid_id_has_its_code(rc, id):
+    response = rc("GET", f"/subscribers/{id}")
+
+    assert (response.status_code, response.json["code"]) == (400, 7220)
+
+
+def test_a_receipt_is_a_purchase_of_whoever_sends_it_first(rc):
+    body = {"app_user_id": "u-1", "fetch_token": "token", "product_id": "pro"}
+
+    taken = rc("POST", "/receipts", body)
+    refused = rc("POST", "/receipts", body | {"app_user_id": "u-2"})
+
+    assert list(taken.json["subscriber"]["non_subscriptions"]) == ["pro"]
+    assert (refused.status_code, refused.json["code"]) == (409, 7102)
+
+
+def test_a_restore_follows_the_app(rc):
+    rc("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "token", "product_id": "pro"})
+
+    response = rc("POST", "/receipts", {"app_user_id": "u-2", "fetch_token": "token", "is_restore": True})
+
+    assert original(response) == "u-1"
+    assert list(response.json["subscriber"]["non_subscriptions"]) == ["pro"]
+
+
+def test_an_alias_of_somebody_else_is_refused(rc):
+    rc("GET", "/subscribers/u-1"), rc("GET", "/subscribers/u-2")
+
+    added = rc("POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-3"})
+    refused = rc("POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-2"})
+
+    assert added.status_code == 201
+    assert (refused.status_code, refused.json["code"]) == (409, 7255)
+
+
+def test_only_a_secret_key_erases(rc, tenant):
+    rc("GET", "/subscribers/u-1")
+
+    refused = rc("DELETE", "/subscribers/u-1")
+    erased = rc("DELETE", "/subscribers/u-1", key=tenant.sk)
+
+    assert (refused.status_code, refused.json["code"]) == (401, 7225)
+    assert erased.status_code == 200
+    assert rc("GET", "/subscribers/u-1").status_code == 201
+
+
+@pytest.mark.parametrize("prefix", ["", "rcb_", "rcb_sb_", "test_"])
+def test_a_key_may_have_a_prefix(rc, tenant, prefix):
+    assert rc("GET", "/subscribers/u-1", key=prefix + tenant.pk).status_code == 201
+
+
+def test_an_unknown_key_and_no_json_have_their_codes(rc, tenant):
+    unknown = rc("GET", "/subscribers/u-1", key="rcb_nothing")
+    empty = rc("POST", "/subscribers/identify", {})
+
+    assert (unknown.status_code, unknown.json["code"]) == (401, 7225)
+    assert (empty.status_code, empty.json["code"]) == (400, 7226)
+
+
+def test_it_shows_no_name_no_email_and_no_conversation(rc, tenant):
+    tenant.login(userId="u-1", email="jane@example.org", name="Jane")
+    tenant.begin(tenant.session(userId="u-1"), "canary")
+
+    response = rc("GET", "/subscribers/u-1")
+
+    assert not any(word in response.text for word in ("jane@example.org", "Jane", "canary"))

@@ -1,0 +1,240 @@
+"""How long a session lives, what it opens, and what /v1/me says of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+MOMENT = timedelta(milliseconds=1)
+
+
+def days(number):
+    return timedelta(days=number)
+
+
+def me(tenant, token):
+    return tenant.call("GET", "/v1/me", token)
+
+
+def written(time):
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@pytest.fixture
+def clock(time_machine):
+    """Stands at noon, and moves when told to."""
+    time_machine.move_to(NOON, tick=False)
+    return time_machine
+
+
+# How long it lives
+
+
+@pytest.mark.parametrize(
+    ("settings", "lasts"),
+    [
+        pytest.param({}, 7, id="by default"),
+        pytest.param({"sessionDays": 3}, 3, id="session before idle"),
+        pytest.param({"idleDays": 1}, 1, id="idle before session"),
+        pytest.param({"sessionDays": 5, "idleDays": 5}, 5, id="both at once"),
+        pytest.param({"sessionDays": 365, "idleDays": 365}, 365, id="longest"),
+    ],
+)
+def test_a_session_expires_at_the_earlier_of_two_ends(tenant, clock, settings, lasts):
+    tenant.set(**settings)
+
+    login = tenant.login(userId="u-17")
+
+    assert login["session"]["expiresAt"] == written(NOON + days(lasts))
+
+
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [
+        pytest.param(days(7) - MOMENT, 200, id="a moment before"),
+        pytest.param(days(7), 401, id="at its end"),
+        pytest.param(days(100), 401, id="long after"),
+    ],
+)
+def test_an_idle_session_lives_until_it_expires(tenant, clock, after, status):
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + after, tick=False)
+
+    response = me(tenant, token)
+
+    assert response.status_code == status
+
+
+def test_use_keeps_a_session_alive(tenant, clock):
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(6), tick=False)
+    tenant.call("GET", "/v1/conversations", token)
+    clock.move_to(NOON + days(12), tick=False)
+
+    response = me(tenant, token)
+
+    assert response.status_code == 200
+    assert response.json["session"]["expiresAt"] == written(NOON + days(19))
+
+
+def test_what_is_refused_brings_no_session_back(tenant, clock):
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(7), tick=False)
+    me(tenant, token)
+    clock.move_to(NOON + days(8), tick=False)
+
+    response = me(tenant, token)
+
+    assert response.status_code == 401
+
+
+def test_no_use_keeps_a_session_alive_past_its_days(tenant, clock):
+    tenant.set(sessionDays=10)
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(6), tick=False)
+    used = me(tenant, token)
+    clock.move_to(NOON + days(10), tick=False)
+
+    response = me(tenant, token)
+
+    assert used.json["session"]["expiresAt"] == written(NOON + days(10))
+    assert response.status_code == 401
+
+
+def test_another_s_use_keeps_no_session_alive(tenant, clock):
+    token = tenant.session(userId="u-17")
+    elsewhere = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(6), tick=False)
+    me(tenant, elsewhere)
+    clock.move_to(NOON + days(7), tick=False)
+
+    response = me(tenant, token)
+
+    assert response.status_code == 401
+    assert me(tenant, elsewhere).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "expires"),
+    [
+        pytest.param({"idleDays": 30}, days(30), id="longer idle"),
+        pytest.param({"idleDays": 2}, days(3), id="shorter idle"),
+        pytest.param({"sessionDays": 2}, days(2), id="shorter session"),
+    ],
+)
+def test_the_settings_of_now_decide(tenant, clock, settings, expires):
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(1), tick=False)
+    me(tenant, token)
+    tenant.set(**settings)
+
+    response = me(tenant, token)
+
+    assert response.json["session"]["expiresAt"] == written(NOON + expires)
+
+
+def test_a_setting_that_is_shortened_ends_older_sessions_at_once(tenant, clock):
+    token = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(3), tick=False)
+    tenant.set(sessionDays=2)
+
+    response = me(tenant, token)
+
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize("claim", [{"userId": "u-17"}, {}], ids=["user", "nobody"])
+def test_a_login_after_expiry_begins_a_new_session_of_the_same_user(tenant, clock, claim):
+    former = tenant.login(deviceId="device-of-the-test-0001", **claim)
+    clock.move_to(NOON + days(60), tick=False)
+
+    again = tenant.login(deviceId="device-of-the-test-0001", **claim)
+
+    assert again["user"] == former["user"]
+    assert again["session"]["expiresAt"] == written(NOON + days(67))
+    assert me(tenant, former["session"]["token"]).status_code == 401
+
+
+# What /v1/me says
+
+
+@pytest.mark.parametrize(
+    ("claim", "verified"),
+    [
+        pytest.param({"userId": "u-17", "email": "jane@example.org", "name": "Jane"}, True, id="user-id"),
+        pytest.param({"email": "jane@example.org"}, True, id="email"),
+        pytest.param({"name": "Jane"}, False, id="nobody"),
+    ],
+)
+def test_me_says_what_the_login_said_without_the_token(tenant, claim, verified):
+    login = tenant.login(**claim)
+
+    response = me(tenant, login["session"]["token"])
+
+    assert response.status_code == 200
+    assert response.json == {
+        "user": login["user"] | {"purchases": []},
+        "session": {"expiresAt": login["session"]["expiresAt"], "verified": verified},
+    }
+
+
+def test_me_says_what_another_device_has_changed(tenant):
+    token = tenant.session(userId="u-17", email="jane@example.org", name="Jane")
+
+    elsewhere = tenant.login(userId="u-17", email="jane@new.example", name="Jane Doe")
+
+    assert me(tenant, token).json["user"] == elsewhere["user"] | {"purchases": []}
+
+
+def test_me_is_the_session_s_own_user(tenant, other_tenant):
+    logins = [
+        tenant.login(userId="u-17"),
+        tenant.login(userId="u-18"),
+        tenant.login(),
+        other_tenant.login(userId="u-17"),
+    ]
+
+    said = [me(tenant, login["session"]["token"]).json["user"] for login in logins]
+
+    assert said == [login["user"] | {"purchases": []} for login in logins]
+
+
+# What opens nothing
+
+
+@pytest.mark.parametrize("holder", ["secret key", "publishable key", "admin key"])
+def test_a_key_is_nobody_s_session(tenant, holder):
+    key = {"secret key": tenant.sk, "publishable key": tenant.pk, "admin key": tenant.admin_key}[holder]
+
+    response = me(tenant, key)
+
+    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+
+
+def test_a_token_under_another_app_s_name_opens_nothing(tenant, other_tenant):
+    token = tenant.session(userId="u-17")
+    other_tenant.login(userId="u-17")
+    forged = token.replace(tenant.id[4:], other_tenant.id[4:])
+
+    response = me(tenant, forged)
+
+    assert response.status_code == 401
+
+
+def test_every_credential_that_opens_nothing_gets_the_same_answer(tenant, clock):
+    expired = tenant.session(userId="u-17")
+    clock.move_to(NOON + days(8), tick=False)
+    replaced = tenant.session(userId="u-18", deviceId="device-of-the-test-0001")
+    logged_out = tenant.session(userId="u-19", deviceId="device-of-the-test-0001")
+    tenant.call("POST", "/v1/logout", logged_out)
+    unknown = f"st_{tenant.id[4:]}_{'A' * 43}"
+
+    answers = [
+        me(tenant, credential)
+        for credential in (expired, replaced, logged_out, unknown, "st_malformed", "anything", "")
+    ]
+
+    bodies = [{**answer.json, "requestId": ""} for answer in answers]
+    assert [answer.status_code for answer in answers] == [401] * 7
+    assert bodies == [bodies[0]] * 7
+    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {'Bearer realm="usher"'}

@@ -1,0 +1,173 @@
+"""A use case happens as a whole or not at all, and is decided again when another was first."""
+
+import pytest
+from prometheus_client import REGISTRY
+
+from service.desk.transactions import one_transaction
+from service.errors import Contended, LostRace, NotFound
+from service.identifiers import new_id
+from service.nouns import User
+from service.store.tables import UserIds, Users
+
+
+def person(user_id: str) -> User:
+    return User(new_id("usr"), user_id, None, None, (), 1)
+
+
+def there(store, tenant):
+    """Answer the user IDs of an app, as its users have them and as they lead to its users."""
+    by_user = store.database.rows(Users.select(Users.user_id).where(Users.app == tenant.id))
+    by_id = store.database.rows(UserIds.select(UserIds.value).where(UserIds.app == tenant.id))
+    assert sorted(by_user) == sorted(by_id)
+    return sorted(value for (value,) in by_id)
+
+
+def races_lost():
+    return REGISTRY.get_sample_value("usher_races_lost_total") or 0
+
+
+@one_transaction
+def create(store, tenant, user_id):
+    """Create a user. Raises LostRace inside if somebody has the user ID."""
+    user = person(user_id)
+    store.users.create(tenant.id, user)
+    return user
+
+
+def test_a_use_case_answers_what_was_done(store, tenant):
+    user = create(store, tenant, user_id="u-17")
+
+    assert store.users.with_user_id(tenant.id, "u-17", verified=True) == user
+
+
+def test_a_use_case_keeps_its_name():
+    assert create.__name__ == "create"
+    assert create.__doc__.startswith("Create a user.")
+
+
+def test_a_lost_race_is_decided_again_on_what_is_there_then(store, tenant):
+    first = create(store, tenant, "u-17")
+    looks = []
+
+    @one_transaction
+    def find_or_create(store):
+        # The first look comes too early to see whoever is first.
+        found = store.users.with_user_id(tenant.id, "u-17", verified=True) if looks else None
+        looks.append(found)
+        if found is None:
+            store.users.create(tenant.id, person("u-18"))
+            store.users.create(tenant.id, person("u-17"))
+        return found
+
+    found = find_or_create(store)
+
+    assert found == first
+    assert looks == [None, first]
+    assert there(store, tenant) == ["u-17"]
+
+
+def test_five_lost_races_are_too_many_and_leave_nothing_behind(store, tenant):
+    create(store, tenant, "u-17")
+    before, attempts = races_lost(), []
+
+    @one_transaction
+    def collide(store):
+        attempts.append(1)
+        store.users.create(tenant.id, person("u-18"))
+        store.users.create(tenant.id, person("u-17"))
+
+    with pytest.raises(Contended):
+        collide(store)
+
+    assert len(attempts) == 5
+    assert races_lost() == before + 5
+    assert there(store, tenant) == ["u-17"]
+
+
+def test_a_use_case_that_wins_at_last_happens_once(store, tenant):
+    attempts = []
+
+    @one_transaction
+    def win_at_last(store):
+        attempts.append(1)
+        store.users.create(tenant.id, person("u-17"))
+        if len(attempts) < 5:
+            raise LostRace
+
+    win_at_last(store)
+
+    assert len(attempts) == 5
+    assert there(store, tenant) == ["u-17"]
+
+
+@pytest.mark.parametrize("failure", [NotFound, RuntimeError, SystemExit])
+def test_any_other_failure_undoes_everything_and_is_not_tried_again(store, tenant, failure):
+    attempts = []
+
+    @one_transaction
+    def fail(store):
+        attempts.append(1)
+        store.users.create(tenant.id, person("u-17"))
+        raise failure
+
+    with pytest.raises(failure):
+        fail(store)
+
+    assert len(attempts) == 1
+    assert there(store, tenant) == []
+
+
+def test_a_failure_within_undoes_the_whole(store, tenant):
+    @one_transaction
+    def inner(store):
+        store.users.create(tenant.id, person("u-18"))
+        raise NotFound
+
+    @one_transaction
+    def outer(store):
+        store.users.create(tenant.id, person("u-17"))
+        inner(store)
+
+    with pytest.raises(NotFound):
+        outer(store)
+
+    assert there(store, tenant) == []
+
+
+def test_a_failure_of_the_whole_undoes_what_was_done_within(store, tenant):
+    @one_transaction
+    def outer(store):
+        create(store, tenant, "u-17")
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        outer(store)
+
+    assert there(store, tenant) == []
+
+
+def test_a_race_lost_within_decides_the_whole_again(store, tenant):
+    create(store, tenant, "u-17")
+    attempts = []
+
+    @one_transaction
+    def outer(store):
+        attempts.append(1)
+        store.users.create(tenant.id, person("u-18"))
+        # What it collides with on the first attempt is not asked for on the second.
+        create(store, tenant, "u-17" if len(attempts) == 1 else "u-19")
+
+    outer(store)
+
+    assert len(attempts) == 2
+    assert there(store, tenant) == ["u-17", "u-18", "u-19"]
+
+
+def test_the_store_serves_on_after_what_was_undone(store, tenant):
+    create(store, tenant, "u-17")
+    with pytest.raises(Contended):
+        create(store, tenant, "u-17")
+
+    create(store, tenant, "u-18")
+
+    assert there(store, tenant) == ["u-17", "u-18"]

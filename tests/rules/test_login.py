@@ -1,0 +1,253 @@
+"""The seven rules of login: each situation has its rule, and each rule its plan."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.nouns import Claim, User
+from service.rules.login import (
+    LOGIN,
+    Attach,
+    Create,
+    Email,
+    Evidence,
+    Use,
+    UserId,
+    decide,
+    email_situation,
+    user_id_situation,
+)
+
+ID, EMAIL = "u-17", "jane@example.org"
+
+KNOWN = User("usr_known", ID, "jane@old.example", "Jane", (), 1)
+UNCLAIMED = User("usr_unclaimed", None, EMAIL, "Jane", (), 2)
+CLAIMED = User("usr_claimed", "u-18", EMAIL, "Jane", (), 3)
+CLAIMED_TOO = User("usr_claimed_too", "u-19", EMAIL, "Janet", (), 4)
+ANONYMOUS = User("usr_anonymous", "$anon:0b8f0d1c-5a0e-4f0e-8d53-1c6f5f1f5c5e", None, None, (), 5)
+
+CLAIMED_IDS = {UserId.NOT_GIVEN: None, UserId.UNKNOWN: ID, UserId.KNOWN: ID}
+HOLDERS = {
+    Email.NOT_GIVEN: (),
+    Email.UNKNOWN: (),
+    Email.UNCLAIMED: (UNCLAIMED,),
+    Email.CLAIMED: (CLAIMED,),
+    Email.SHARED: (CLAIMED, CLAIMED_TOO),
+}
+
+
+def arranged(user_id: UserId, email: Email) -> tuple[Claim, Evidence]:
+    """Make a claim and the evidence that together are a situation."""
+    claim = Claim(CLAIMED_IDS[user_id], None if email is Email.NOT_GIVEN else EMAIL)
+    return claim, Evidence(KNOWN if user_id is UserId.KNOWN else None, HOLDERS[email])
+
+
+FIFTEEN = [
+    (UserId.KNOWN, Email.NOT_GIVEN, "known-user-id", Use(KNOWN)),
+    (UserId.KNOWN, Email.UNKNOWN, "known-user-id", Use(KNOWN, EMAIL)),
+    (UserId.KNOWN, Email.UNCLAIMED, "known-user-id", Use(KNOWN, EMAIL)),
+    (UserId.KNOWN, Email.CLAIMED, "known-user-id", Use(KNOWN, EMAIL)),
+    (UserId.KNOWN, Email.SHARED, "known-user-id", Use(KNOWN, EMAIL)),
+    (UserId.UNKNOWN, Email.NOT_GIVEN, "new-user-id", Create(ID, None, None)),
+    (UserId.UNKNOWN, Email.UNKNOWN, "new-user-id", Create(ID, EMAIL, None)),
+    (UserId.UNKNOWN, Email.UNCLAIMED, "attach-user-id", Attach(UNCLAIMED, ID)),
+    (UserId.UNKNOWN, Email.CLAIMED, "new-user-id", Create(ID, EMAIL, None)),
+    (UserId.UNKNOWN, Email.SHARED, "new-user-id", Create(ID, EMAIL, None)),
+    (UserId.NOT_GIVEN, Email.NOT_GIVEN, "anonymous", Create(None, None, None)),
+    (UserId.NOT_GIVEN, Email.UNKNOWN, "new-email", Create(None, EMAIL, None)),
+    (UserId.NOT_GIVEN, Email.UNCLAIMED, "known-email", Use(UNCLAIMED)),
+    (UserId.NOT_GIVEN, Email.CLAIMED, "known-email", Use(CLAIMED)),
+    (UserId.NOT_GIVEN, Email.SHARED, "shared-email", Create(None, EMAIL, None)),
+]
+
+
+def named(value: object) -> str | None:
+    return str(value.name).lower().replace("_", "-") if isinstance(value, UserId | Email) else None
+
+
+@pytest.mark.parametrize(
+    ("user_id", "email", "rule", "plan"),
+    [pytest.param(*case, id=f"{named(case[0])}-and-{named(case[1])}") for case in FIFTEEN],
+)
+def test_each_situation_has_its_rule_and_plan(user_id, email, rule, plan):
+    claim, evidence = arranged(user_id, email)
+
+    decision = decide(claim, evidence)
+
+    assert (user_id_situation(claim, evidence), email_situation(claim, evidence)) == (user_id, email)
+    assert (decision.rule.name, decision.plan) == (rule, plan)
+
+
+def test_the_fifteen_are_all_situations():
+    tested = [case[:2] for case in FIFTEEN]
+
+    assert len(tested) == 15
+    assert set(tested) == set(LOGIN.situations())
+
+
+# One for each rule, by its name: what is claimed, what is known of it, what comes of it.
+EXAMPLES = {
+    "known-user-id": (
+        Claim("u-17", "jane@new.example", "Jane Doe"),
+        Evidence(by_user_id=KNOWN),
+        Use(KNOWN, "jane@new.example", "Jane Doe"),
+        ("email", "name"),
+    ),
+    "attach-user-id": (
+        Claim("u-17", "jane@example.org", "Jane Doe"),
+        Evidence(by_email=(UNCLAIMED, CLAIMED)),
+        Attach(UNCLAIMED, "u-17", "Jane Doe"),
+        ("userId", "name"),
+    ),
+    "new-user-id": (
+        Claim("u-17", "jane@example.org", "Jane"),
+        Evidence(by_email=(CLAIMED,)),
+        Create("u-17", "jane@example.org", "Jane"),
+        (),
+    ),
+    "known-email": (
+        Claim(None, "jane@example.org", "Jane Doe"),
+        Evidence(by_email=(CLAIMED,)),
+        Use(CLAIMED, None, "Jane Doe"),
+        ("name",),
+    ),
+    "shared-email": (
+        Claim(None, "jane@example.org", "Jane"),
+        Evidence(by_email=(CLAIMED, CLAIMED_TOO)),
+        Create(None, "jane@example.org", "Jane"),
+        (),
+    ),
+    "new-email": (
+        Claim(None, "jane@example.org", "Jane"),
+        Evidence(),
+        Create(None, "jane@example.org", "Jane"),
+        (),
+    ),
+    "anonymous": (
+        Claim(name="Jane"),
+        Evidence(anonymous=ANONYMOUS),
+        Use(ANONYMOUS, None, "Jane"),
+        ("name",),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in LOGIN.rules])
+def test_every_rule_has_an_example(rule):
+    claim, evidence, plan, changes = EXAMPLES[rule]
+
+    decision = decide(claim, evidence)
+
+    assert (decision.rule.name, decision.plan, decision.changes) == (rule, plan, changes)
+
+
+def test_an_unclaimed_user_comes_before_any_number_of_claimed_ones():
+    evidence = Evidence(by_email=(UNCLAIMED, CLAIMED, CLAIMED_TOO))
+
+    decision = decide(Claim(email=EMAIL), evidence)
+
+    assert decision.plan == Use(UNCLAIMED)
+
+
+def test_an_anonymous_user_is_used_for_no_other_claim():
+    decision = decide(Claim(email=EMAIL), Evidence(anonymous=ANONYMOUS))
+
+    assert decision.plan == Create(None, EMAIL, None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes"),
+    [
+        pytest.param(Claim(ID), (), id="nothing given"),
+        pytest.param(Claim(ID, "jane@old.example", "Jane"), (), id="the same again"),
+        pytest.param(Claim(ID, "Jane@old.example"), ("email",), id="email in other letters"),
+        pytest.param(Claim(ID, name="jane"), ("name",), id="name in other letters"),
+        pytest.param(Claim(ID, "jane@new.example", "Jane"), ("email",), id="email alone differs"),
+    ],
+)
+def test_only_what_differs_is_a_change(claim, changes):
+    decision = decide(claim, Evidence(by_user_id=KNOWN))
+
+    assert decision.changes == changes
+
+
+def test_a_login_by_email_leaves_the_email_as_it_is_written():
+    decision = decide(Claim(email="JANE@example.org"), Evidence(by_email=(CLAIMED,)))
+
+    assert decision.plan == Use(CLAIMED)
+    assert decision.changes == ()
+
+
+ids = st.sampled_from([None, "u-17", "u-18"])
+emails = st.sampled_from([None, "jane@example.org", "Jane@example.org"])
+names = st.sampled_from([None, "Jane", "Janet"])
+
+
+@st.composite
+def worlds(draw):
+    """Any claim, and evidence that a store could have of it."""
+    claim = Claim(draw(ids), draw(emails), draw(names))
+    by_user_id = None
+    if claim.user_id and draw(st.booleans()):
+        by_user_id = User("usr_1", claim.user_id, draw(emails), draw(names), (), 1)
+    by_email = []
+    if claim.email and draw(st.booleans()):
+        by_email.append(User("usr_2", None, claim.email.lower(), draw(names), (), 2))
+    if claim.email:
+        number = draw(st.integers(0, 2 - len(by_email)))
+        by_email += [User(f"usr_{n}", f"other-{n}", EMAIL, draw(names), (), n) for n in range(3, 3 + number)]
+    anonymous = replace(ANONYMOUS, name=draw(names)) if draw(st.booleans()) else None
+    return claim, Evidence(by_user_id, tuple(by_email), anonymous)
+
+
+def for_any_world(test):
+    return settings(deadline=None)(given(worlds())(test))
+
+
+@for_any_world
+def test_whoever_is_used_was_named_by_the_claim_without_a_doubt(world):
+    claim, evidence = world
+
+    plan = decide(claim, evidence).plan
+
+    match plan:
+        case Use(user) if claim.user_id:
+            assert user == evidence.by_user_id
+        case Use(user) if claim.email:
+            assert user.user_id is None or evidence.by_email == (user,)
+        case Use(user):
+            assert user == evidence.anonymous
+        case Attach(user, user_id):
+            assert (user.user_id, user_id) == (None, claim.user_id)
+            assert user in evidence.by_email
+
+
+@for_any_world
+def test_whoever_is_created_has_what_was_given(world):
+    claim, evidence = world
+
+    plan = decide(claim, evidence).plan
+
+    assert not isinstance(plan, Create) or plan == Create(claim.user_id, claim.email, claim.name)
+
+
+@for_any_world
+def test_a_login_that_is_repeated_changes_nothing_more(world):
+    claim, evidence = world
+    plan = decide(claim, evidence).plan
+    match plan:
+        case Use(user, email, name):
+            now = replace(user, email=email or user.email, name=name or user.name)
+        case Attach(user, user_id, name):
+            # Without its email, which the user has, if in other letters.
+            now, claim = replace(user, user_id=user_id, name=name or user.name), replace(claim, email=None)
+        case Create(user_id, email, name):
+            now = User("usr_9", user_id, email, name, (), 9)
+    found = Evidence(now if claim.user_id else None, (now,) if claim.email else (), now)
+
+    again = decide(claim, found)
+
+    assert isinstance(again.plan, Use)
+    assert (again.plan.user, again.changes) == (now, ())

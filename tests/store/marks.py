@@ -1,0 +1,29 @@
+"""Marks: rows that a test leaves in an app of its own and counts, and ways to leave them at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import peewee
+
+from service.store.database import Database
+from service.store.tables import Rates
+
+# Longer than anything here takes, in seconds.
+LONG = 60
+
+
+def mark(app: str, kind: str = "mark") -> peewee.Query:
+    """Leave a mark in an app; each kind only once."""
+    return Rates.insert(app=app, kind=kind, address="", minute=0, count=1)
+
+
+def count(database: Database, app: str) -> int:
+    """Count the marks that were left in an app."""
+    return len(database.rows(Rates.select(Rates.kind).where(Rates.app == app)))
+
+
+def at_once(*tasks: Callable[[], object]) -> list[object]:
+    """Run tasks in threads of their own, and answer what each answered or raised."""
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        futures = [threads.submit(task) for task in tasks]
+    return [future.exception() or future.result() for future in futures]

@@ -1,0 +1,189 @@
+"""A transaction is all or nothing, and what goes wrong in a store is told in our own words."""
+
+import peewee
+import pytest
+
+from service.errors import InvalidCredential, LostRace, NotFound, StoreUnavailable
+from service.store.database import Database
+from service.store.tables import Keys, Rates
+from tests.store.marks import LONG, at_once, count, mark
+
+# --- all or nothing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [NotFound, ValueError, KeyboardInterrupt], ids=lambda error: error.__name__)
+def test_an_error_undoes_all_of_a_transaction(database, app_id, error):
+    def begin_and_fail() -> None:
+        with database.transaction():
+            database.change(mark(app_id, "first"))
+            database.change(mark(app_id, "second"))
+            raise error
+
+    with pytest.raises(error):
+        begin_and_fail()
+
+    assert count(database, app_id) == 0
+
+
+def test_a_refused_statement_undoes_those_before_it(database, app_id):
+    database.change(mark(app_id, "taken"))
+
+    def take_both() -> None:
+        with database.transaction():
+            database.change(mark(app_id, "free"))
+            database.change(mark(app_id, "taken"))
+
+    with pytest.raises(LostRace):
+        take_both()
+
+    assert count(database, app_id) == 1
+
+
+def test_what_is_not_committed_is_seen_by_nobody_else(database, database_url, app_id):
+    other = Database(database_url)
+    with database.transaction():
+        database.change(mark(app_id))
+
+        seen = count(other, app_id)
+
+    assert (seen, count(other, app_id)) == (0, 1)
+    other.close()
+
+
+def test_a_change_outside_of_a_transaction_is_one_by_itself(database, app_id):
+    changed = database.change(mark(app_id))
+
+    assert (changed, count(database, app_id)) == (1, 1)
+
+
+def test_a_change_says_how_many_rows_it_changed(database, app_id):
+    for kind in ("one", "two", "three"):
+        database.change(mark(app_id, kind))
+
+    changed = database.change(Rates.update(count=7).where((Rates.app == app_id) & (Rates.kind != "two")))
+
+    assert changed == 2
+
+
+def test_a_transaction_inside_another_ends_with_it(database, app_id):
+    def fail_after_the_inner_one() -> None:
+        with database.transaction():
+            with database.transaction():
+                database.change(mark(app_id))
+            raise NotFound
+
+    with pytest.raises(NotFound):
+        fail_after_the_inner_one()
+
+    assert count(database, app_id) == 0
+
+
+# --- in our own words --------------------------------------------------------------------------------
+
+
+def test_what_somebody_else_has_already_is_a_lost_race(database, app_id):
+    database.change(mark(app_id))
+
+    with pytest.raises(LostRace):
+        database.change(mark(app_id))
+
+
+def test_a_unique_index_decides_a_race_as_a_primary_key_does(database, app_id):
+    key = {"app": app_id, "kind": "secret", "digest": "same", "created_at": 1}
+    database.change(Keys.insert(id="key_1", **key))
+
+    with pytest.raises(LostRace):
+        database.change(Keys.insert(id="key_2", **key))
+
+
+def test_a_row_of_an_app_that_is_gone_is_an_invalid_credential(database):
+    with pytest.raises(InvalidCredential):
+        database.change(mark("app_gone"))
+
+
+def test_a_mistake_of_our_own_is_never_taken_for_a_race(database, app_id):
+    with pytest.raises(peewee.IntegrityError):
+        database.change(Keys.insert(app=app_id, id="key_1", kind=None, digest="x", created_at=1))
+
+
+def test_a_statement_that_the_engine_does_not_understand_is_a_mistake_of_our_own(database):
+    with pytest.raises(peewee.DatabaseError):
+        database.ask(lambda: database.peewee.execute_sql("SELEKT 1"))
+
+
+@pytest.mark.parametrize(
+    "fail", [LostRace, InvalidCredential, peewee.IntegrityError], ids=lambda e: e.__name__
+)
+def test_after_a_failure_the_next_call_succeeds(database, app_id, fail):
+    database.change(mark(app_id))
+    broken = {
+        LostRace: mark(app_id),
+        InvalidCredential: mark("app_gone"),
+        peewee.IntegrityError: Rates.insert(app=app_id, kind="x", address="", minute=None, count=1),
+    }
+    with pytest.raises(fail):
+        database.change(broken[fail])
+
+    changed = database.change(mark(app_id, "another"))
+
+    assert changed == 1
+
+
+# --- several at once ---------------------------------------------------------------------------------
+
+
+def test_one_name_is_held_by_one_transaction_at_a_time(patient, app_id):
+    inside, most = [], []
+
+    def hold(number: int) -> None:
+        with patient.transaction():
+            patient.lock(app_id, "name")
+            inside.append(number)
+            most.append(len(inside))
+            patient.ping()
+            inside.remove(number)
+
+    at_once(*[lambda number=number: hold(number) for number in range(8)])
+
+    assert most == [1] * 8
+
+
+def test_threads_write_at_once_and_nothing_is_lost(patient, app_id):
+    def write(thread: int) -> int:
+        return sum(patient.change(mark(app_id, f"{thread} {number}")) for number in range(10))
+
+    written = at_once(*[lambda thread=thread: write(thread) for thread in range(8)])
+
+    assert written == [10] * 8
+    assert count(patient, app_id) == 80
+
+
+# --- how long it may take ----------------------------------------------------------------------------
+
+
+def test_when_the_clock_has_run_out_no_question_is_put(database):
+    database.patience = 0
+    database.start_clock()
+
+    with pytest.raises(StoreUnavailable):
+        database.ping()
+
+
+def test_a_clock_that_was_stopped_bounds_nothing(database):
+    database.patience = 0
+    database.start_clock()
+    database.patience = LONG
+
+    database.stop_clock()
+
+    database.ping()
+
+
+def test_a_clock_is_that_of_one_thread(database):
+    database.patience = 0
+    database.start_clock()
+    database.patience = LONG
+
+    ended = at_once(database.ping)
+
+    assert ended == [None]

@@ -1,0 +1,275 @@
+"""Migrations make the schema of the models, all or nothing, once, whoever else tries at the same time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import peewee
+import pytest
+from playhouse.migrations import Runner
+from playhouse.schema_diff import diff_models
+
+from service.errors import OldSchema
+from service.store.database import Database
+from service.store.migrating import DIRECTORY, Schema, migrate
+from service.store.tables import TABLES, Keys, Messages, Sessions, Users
+from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.store import catalogues
+
+ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
+HERE = Path(__file__).parents[2]
+
+
+# --- the schema is that of the models ----------------------------------------------------------------
+
+
+def altered(
+    model: type[peewee.Model], fields: dict[str, Any] | None = None, **meta: Any
+) -> type[peewee.Model]:
+    """Copy a model, with something changed."""
+    meta["table_name"] = model._meta.table_name
+    return type(model.__name__, (model,), (fields or {}) | {"Meta": type("Meta", (), meta)})
+
+
+def unclaimed_and_merged(model: type[peewee.Model]) -> type[peewee.Model]:
+    """Copy the users, with another predicate over the index that decides about emails."""
+    copy = altered(model, indexes=model._meta.indexes[:2])
+    copy.add_index(
+        copy.index(
+            copy.app,
+            copy.email_key,
+            unique=True,
+            where=copy.user_id.is_null(),
+            name="users_one_unclaimed_per_email",
+        )
+    )
+    return copy
+
+
+DRIFT = {
+    "a column more": altered(Keys, {"more": peewee.TextField(null=True)}),
+    "a column less": altered(Keys, {"sealed": None}),
+    "another type": altered(Keys, {"created_at": peewee.TextField()}),
+    "may be null": altered(Keys, {"kind": peewee.TextField(null=True)}),
+    "may not be null": altered(Keys, {"sealed": peewee.TextField()}),
+    "another primary key": altered(Keys, primary_key=peewee.CompositeKey("app", "digest")),
+    "the primary key in another order": altered(Keys, primary_key=peewee.CompositeKey("id", "app")),
+    "an index less": altered(Sessions, indexes=((("app", "token"), True),)),
+    "an index more": altered(Messages, indexes=((("app", "id"), True), (("app", "side"), False))),
+    "an index in another order": altered(Keys, indexes=((("digest", "app"), True),)),
+    "an index that is not unique": altered(Keys, indexes=((("app", "digest"), False),)),
+    "another predicate of an index": unclaimed_and_merged(Users),
+    "a foreign key less": altered(Keys, constraints=[]),
+    "another foreign key": altered(
+        Keys, constraints=[peewee.SQL('FOREIGN KEY ("app", "id") REFERENCES "users" ("app", "id")')]
+    ),
+    "a check": altered(Keys, constraints=[*Keys._meta.constraints, peewee.SQL("CHECK (created_at > 0)")]),
+}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def migrated_url(request: pytest.FixtureRequest, databases: Databases) -> str:
+    """A database that the migrations made."""
+    url = databases.fresh(request.param)
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def created_url(migrated_url: str, databases: Databases) -> str:
+    """A database of the same engine that was made from the models."""
+    url = databases.fresh("sqlite" if migrated_url.startswith("sqlite:") else "postgresql")
+    create(url, *TABLES)
+    return url
+
+
+def create(url: str, *models: type[peewee.Model]) -> None:
+    """Create tables from models, in place of those that there are."""
+    database = Database(url)
+    with database.transaction(), database.peewee.bind_ctx(models):
+        for model in models:
+            model.drop_table(cascade=not database.is_sqlite)
+            model.create_table(safe=False)
+    database.close()
+
+
+def test_migrations_make_the_schema_of_the_models(migrated_url, databases: Databases):
+    url = databases.fresh("sqlite" if migrated_url.startswith("sqlite:") else "postgresql")
+
+    create(url, *TABLES)
+
+    assert catalogues.tables(migrated_url) == catalogues.tables(url)
+
+
+def test_peewee_sees_no_difference_either(migrated_url):
+    database = Database(migrated_url)
+
+    with database.connected():
+        difference = diff_models(database.peewee, TABLES)
+
+    assert not difference, str(difference)
+    database.close()
+
+
+@pytest.mark.parametrize("model", DRIFT.values(), ids=DRIFT)
+def test_a_model_that_no_migration_follows_is_found(migrated_url, created_url, model):
+    name = model._meta.table_name
+
+    create(created_url, model)
+
+    assert catalogues.tables(migrated_url)[name] != catalogues.tables(created_url)[name]
+
+
+def test_a_model_that_is_only_copied_is_not(migrated_url, created_url):
+    create(created_url, altered(Keys))
+
+    assert catalogues.tables(migrated_url)["keys"] == catalogues.tables(created_url)["keys"]
+
+
+# --- all or nothing, and once ------------------------------------------------------------------------
+
+
+def write(directory: Path, **migrations: str) -> Path:
+    """Write migrations that run these statements."""
+    for name, statements in migrations.items():
+        lines = [f"    db.execute_sql({statement!r})" for statement in statements.split(";")]
+        code = "\n".join(["def up(migrator, db):", *lines, ""])
+        directory.joinpath(f"{name.lstrip('_')}.py").write_text(code)
+    return directory
+
+
+def test_all_is_applied_to_an_empty_database(empty_url):
+    applied = migrate(empty_url)
+
+    assert applied == ALL
+
+
+def test_a_second_time_does_nothing(empty_url):
+    migrate(empty_url)
+    before = catalogues.tables(empty_url)
+
+    applied = migrate(empty_url)
+
+    assert applied == []
+    assert catalogues.tables(empty_url) == before
+
+
+def test_a_failure_in_the_middle_leaves_nothing(empty_url, tmp_path):
+    write(
+        tmp_path, _0001_good="CREATE TABLE one (a TEXT)", _0002_bad="CREATE TABLE two (a TEXT);SELECT nothing"
+    )
+
+    with pytest.raises(peewee.DatabaseError):
+        migrate(empty_url, tmp_path)
+
+    assert catalogues.tables(empty_url) == {}
+
+
+def test_after_a_failure_a_repaired_migration_is_applied_with_those_before_it(empty_url, tmp_path):
+    write(
+        tmp_path, _0001_good="CREATE TABLE one (a TEXT)", _0002_bad="CREATE TABLE two (a TEXT);SELECT nothing"
+    )
+    with pytest.raises(peewee.DatabaseError):
+        migrate(empty_url, tmp_path)
+    write(tmp_path, _0002_bad="CREATE TABLE two (a TEXT)")
+
+    applied = migrate(empty_url, tmp_path)
+
+    assert applied == ["0001_good", "0002_bad"]
+    assert set(catalogues.tables(empty_url)) == {"one", "two"}
+
+
+def test_what_came_later_is_applied_alone(empty_url, tmp_path):
+    migrate(empty_url, write(tmp_path, _0001_first="CREATE TABLE one (a TEXT)"))
+
+    applied = migrate(empty_url, write(tmp_path, _0002_second="CREATE TABLE two (a TEXT)"))
+
+    assert applied == ["0002_second"]
+
+
+def test_a_table_that_others_refer_to_is_rebuilt_without_losing_their_rows(empty_url, tmp_path):
+    write(
+        tmp_path,
+        _0001_first="CREATE TABLE one (a TEXT PRIMARY KEY);"
+        "CREATE TABLE two (a TEXT, FOREIGN KEY (a) REFERENCES one (a) ON DELETE CASCADE);"
+        "INSERT INTO one VALUES ('x');INSERT INTO two VALUES ('x')",
+    )
+    migrate(empty_url, tmp_path)
+    rebuild = "CREATE TABLE new (a TEXT PRIMARY KEY);INSERT INTO new SELECT a FROM one;DROP TABLE one"
+    if not empty_url.startswith("sqlite:"):
+        rebuild = "ALTER TABLE two DROP CONSTRAINT two_a_fkey;" + rebuild
+    write(tmp_path, _0002_second=rebuild + ";ALTER TABLE new RENAME TO one")
+
+    migrate(empty_url, tmp_path)
+
+    database = Database(empty_url)
+    assert database.rows(peewee.Table("two", ("a",)).select(peewee.SQL("a"))) == [("x",)]
+    database.close()
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_several_at_once_all_succeed_and_one_of_them_applies(empty_url, number):
+    settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": empty_url, "DYNO": ""}
+
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "service", "migrate"],
+            cwd=HERE,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(number)
+    ]
+    told = [process.communicate() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * number, told
+    said = sorted(output for output, _ in told)
+    assert said == [*(f"applied {name}\n" for name in ALL), *["the schema is up to date\n"] * (number - 1)]
+
+
+# --- a server knows whether the schema is its own ------------------------------------------------------
+
+
+def test_an_empty_database_is_an_old_schema_and_the_message_says_what_to_run(empty_url):
+    database = Database(empty_url)
+
+    with pytest.raises(OldSchema, match=f"lacks {ALL[0]}.* run `python -m service migrate`"):
+        Schema(database).require()
+
+    database.close()
+
+
+def test_a_schema_that_lacks_a_migration_is_old(empty_url, tmp_path):
+    migrate(empty_url, write(tmp_path, _0000_before="CREATE TABLE one (a TEXT)"))
+    database = Database(empty_url)
+
+    with pytest.raises(OldSchema, match=ALL[0]):
+        Schema(database).require()
+
+    database.close()
+
+
+def test_looking_at_an_empty_database_leaves_it_empty(empty_url):
+    database = Database(empty_url)
+    with pytest.raises(OldSchema):
+        Schema(database).require()
+
+    with database.connected():
+        found = Runner(database.peewee, str(DIRECTORY)).applied()
+
+    assert (found, catalogues.tables(empty_url)) == ({}, {})
+    database.close()
+
+
+def test_a_schema_that_is_newer_is_served_as_during_a_deployment(empty_url, tmp_path):
+    migrate(empty_url)
+    migrate(empty_url, write(tmp_path, _9999_later="CREATE TABLE one (a TEXT)"))
+    database = Database(empty_url)
+
+    Schema(database).require()
+
+    database.close()

@@ -1,0 +1,174 @@
+"""What an operator does on the command line, what it prints, and what it says when it cannot be done."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+from service.config import Config
+from service.store.migrating import DIRECTORY, migrate
+from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+
+HERE = Path(__file__).parent.parent
+ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Settings with which every command runs, but for the store's."""
+    monkeypatch.setenv("ADMIN_KEY", ADMIN_KEY)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("DYNO", "")
+    return monkeypatch
+
+
+@pytest.fixture(params=ENGINES)
+def empty_url(request: pytest.FixtureRequest, databases: Databases, environment: pytest.MonkeyPatch) -> str:
+    """The URL of a database without tables, which the settings name."""
+    url = databases.fresh(request.param)
+    environment.setenv("DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def variables(
+    config: Config, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, str]:
+    """What the command that makes an app prints, as a shell reads it."""
+    environment.setenv("DATABASE_URL", config.database_url)
+    main(["apps", "create", "Our Shop"])
+    return dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+
+
+# --- migrate -----------------------------------------------------------------------------------------
+
+
+def test_migrate_says_what_it_applied(empty_url, capsys):
+    main(["migrate"])
+
+    assert capsys.readouterr().out == "".join(f"applied {name}\n" for name in ALL)
+
+
+def test_migrate_says_when_there_is_nothing_to_do(empty_url, capsys):
+    migrate(empty_url)
+
+    main(["migrate"])
+
+    assert capsys.readouterr().out == "the schema is up to date\n"
+
+
+# --- apps create -------------------------------------------------------------------------------------
+
+
+def test_apps_create_prints_three_lines_for_a_shell(variables):
+    assert list(variables) == ["APP", "SK", "PK"]
+    assert [value for value in variables.values() if not re.fullmatch(r"[\w-]+", value)] == []
+
+
+def test_the_app_has_the_name_that_was_given(variables, client):
+    shown = client.get(f"/v1/apps/{variables['APP']}", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+
+    assert shown.json["name"] == "Our Shop"
+
+
+def test_the_printed_secret_key_logs_somebody_in(variables, client):
+    made = client.post(
+        "/v1/login", json={"userId": "u-17"}, headers={"Authorization": f"Bearer {variables['SK']}"}
+    )
+
+    assert (made.status_code, made.json["session"]["verified"]) == (201, True)
+
+
+def test_the_printed_publishable_key_logs_in_anonymously(variables, client):
+    made = client.post("/v1/login", json={}, headers={"Authorization": f"Bearer {variables['PK']}"})
+
+    assert (made.status_code, made.json["user"]["anonymous"]) == (201, True)
+
+
+# --- what cannot be done -----------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that cannot be done, and answer what it says on standard error."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    # With a text the interpreter prints it on standard error, and ends with 1.
+    assert isinstance(ended.value.code, str)
+    assert capsys.readouterr().out == ""
+    return ended.value.code
+
+
+def test_an_app_in_a_store_without_tables_is_refused_with_what_to_run(empty_url, capsys):
+    said = refused(capsys, "apps", "create", "Shop")
+
+    assert said == f"usher: the store's schema lacks {', '.join(ALL)}: run `python -m service migrate` first"
+
+
+@pytest.mark.parametrize("arguments", [["migrate"], ["apps", "create", "Shop"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "url", ["postgres://postgres@127.0.0.1:1/usher", "sqlite:///nowhere/at/all.sqlite"], ids=ENGINES[::-1]
+)
+def test_a_store_that_is_away_is_said_to_be(environment, capsys, arguments, url):
+    environment.setenv("DATABASE_URL", url)
+
+    said = refused(capsys, *arguments)
+
+    assert said == "usher: the store is away, or does not answer in time"
+
+
+def test_each_missing_setting_is_named(environment, capsys):
+    environment.delenv("ADMIN_KEY")
+    environment.delenv("SECRET_KEY")
+
+    said = refused(capsys, "migrate")
+
+    assert said == "usher: ADMIN_KEY is missing; SECRET_KEY is missing"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:secret@h/d", "postgres://u:secret@h/d?nonsense=1"], ids=["engine", "parameter"]
+)
+def test_a_url_that_nobody_can_read_is_named_and_not_shown(environment, capsys, url):
+    environment.setenv("DATABASE_URL", url)
+
+    said = refused(capsys, "migrate")
+
+    assert "DATABASE_URL" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "\udcff"], ids=["empty", "blank", "line", "bytes"])
+def test_a_name_that_the_api_refuses_is_refused_here(empty_url, capsys, name):
+    migrate(empty_url)
+
+    said = refused(capsys, "apps", "create", name)
+
+    assert re.match("usher: An? ", said)
+
+
+@pytest.mark.parametrize("arguments", [[], ["apps"], ["apps", "create"], ["serve"]], ids=" ".join)
+def test_a_command_that_there_is_not_shows_how_to_use_those_that_there_are(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m service")
+
+
+def test_the_process_tells_its_caller_that_it_failed():
+    settings = {"ADMIN_KEY": "", "SECRET_KEY": SECRET_KEY, "DYNO": ""}
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "service", "migrate"],
+        cwd=HERE,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "usher: ADMIN_KEY is missing\n")

@@ -1,0 +1,113 @@
+"""The lines of the Procfile run as a platform runs them, on PostgreSQL by the URL that it gives."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from honcho.environ import parse_procfile
+
+from service.store.migrating import DIRECTORY
+from tests.conftest import ADMIN_KEY, SECRET_KEY, Databases
+from tests.servers import PATIENCE, Server, free_port
+
+HERE = Path(__file__).parent.parent
+ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def honcho(databases: Databases, tmp_path_factory: pytest.TempPathFactory, port: int) -> list[str]:
+    """The command that starts a process of the Procfile, with settings as a platform has them."""
+    settings = tmp_path_factory.mktemp("platform") / ".env"
+    settings.write_text(
+        f"DATABASE_URL='{databases.fresh('postgresql')}'\n"
+        f"ADMIN_KEY='{ADMIN_KEY}'\n"
+        f"SECRET_KEY='{SECRET_KEY}'\n"
+        "DYNO=web.1\n"
+        "WEB_CONCURRENCY=2\n"
+        # Heroku's buildpack turns the access log on, whose URLs would hold emails and user IDs.
+        "GUNICORN_CMD_ARGS='--access-logfile -'\n"
+    )
+    return [sys.executable, "-m", "honcho", "--env", str(settings), "start", "--port", str(port)]
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """An environment that holds no setting of ours."""
+    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def release(honcho: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What the release line did."""
+    return subprocess.run(
+        [*honcho, "release"],
+        cwd=HERE,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def web(
+    honcho: list[str],
+    environment: dict[str, str],
+    release: subprocess.CompletedProcess[str],
+    port: int,
+) -> Iterator[Server]:
+    """What the web line serves."""
+    process = subprocess.Popen(
+        [*honcho, "web"],
+        cwd=HERE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server = Server(process, port)
+    server.wait_until("/readyz")
+    yield server
+    process.send_signal(signal.SIGTERM)
+    process.wait(PATIENCE)
+    server.kill()
+
+
+def test_the_procfile_names_what_a_platform_runs():
+    processes = parse_procfile(HERE.joinpath("Procfile").read_text()).processes
+
+    assert set(processes) == {"release", "web"}
+
+
+def test_the_release_line_migrates(release):
+    assert release.returncode == 0, release.stdout + release.stderr
+    assert [name for name in ALL if f"applied {name}" not in release.stdout] == []
+
+
+def test_the_web_line_serves_whoever_logs_in(web):
+    tenant = web.tenant()
+
+    login = tenant.try_login(userId="u-17", email="jane@example.org")
+
+    assert login.status_code == 201
+    assert login.json["resolution"]["rule"] == "new-user-id"
+
+
+def test_the_web_line_writes_no_url_into_the_log(web):
+    tenant = web.tenant()
+    tenant.call("GET", "/v1/conversations?user=usr_who", tenant.sk)
+
+    web.wait_until("/healthz")
+
+    assert [line for line in web.stdout if "usr_who" in line] == []
+    assert [line for line in web.stdout if '"route": "/v1/conversations"' in line] != []

@@ -1,0 +1,40 @@
+"""A thread knows how long the request that it serves has waited for it."""
+
+import threading
+import time
+
+import pytest
+
+from service.threads import Threads, waited
+
+
+@pytest.fixture
+def threads():
+    with Threads(max_workers=1) as pool:
+        yield pool
+
+
+def test_who_finds_no_thread_free_waits_for_as_long_as_it_takes(threads):
+    done = threading.Event()
+    threads.submit(done.wait)
+    second = threads.submit(waited)
+    since = time.monotonic()
+
+    time.sleep(0.01)
+    least = time.monotonic() - since
+    done.set()
+
+    assert second.result() >= least
+
+
+def test_a_request_is_served_with_what_it_came_with(threads):
+    served = threads.submit(lambda *given, **named: (given, named), 1, two=2)
+
+    assert served.result() == ((1,), {"two": 2})
+
+
+def test_an_error_is_that_of_the_request(threads):
+    served = threads.submit([].pop)
+
+    with pytest.raises(IndexError):
+        served.result()
