@@ -113,7 +113,7 @@ def _who(body: Any) -> Any:
     if "user" not in body:
         return None
     shown = body["user"] | {"aliases": frozenset(body["user"]["aliases"])}
-    return {name: value for name, value in shown.items() if name != "createdAt"}
+    return {name: value for name, value in shown.items() if name not in ("createdAt", "purchases")}
 
 
 def _shown(id: str, person: Person) -> dict[str, Any]:
