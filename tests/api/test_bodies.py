@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peewee import SQL, fn
 
-from service.api.bodies import DEEPEST, LARGEST
+from service.api.bodies import LARGEST
 from service.identifiers import new_id
 from service.store.tables import TABLES
+from service.strict_json import DEEPEST
 
 
 @pytest.fixture

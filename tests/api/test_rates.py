@@ -13,7 +13,6 @@ from service.store.tables import Rates
 from tests.conftest import ADMIN_KEY
 from tests.servers import serve
 from tests.signing import hmac_of, identity_key, proof_of
-from tests.statements import require_app_in_every_statement
 from tests.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -41,8 +40,6 @@ def applications(config):
         if key not in made:
             limited = {"login_rate": LOGINS, "proof_failure_rate": FAILURES} | settings
             made[key] = create_app(replace(config, **limited))
-            hooks = made[key].extensions[NAME].store.database.peewee.query_hooks
-            hooks.append(require_app_in_every_statement)
         return made[key]
 
     yield application
