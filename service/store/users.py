@@ -214,10 +214,12 @@ class UserStore:
 
     def first_user_id(self, app: str, id: str) -> tuple[str, int] | None:
         """Answer the user ID of a user that was seen first, and when."""
+        # One transaction may add several in one millisecond: then our ids tell which user was made
+        # first, and who was anonymous was so before they had another ID.
         row = self._database.row(
             UserIds.select(UserIds.value, UserIds.added_at)
             .where((UserIds.app == app) & (UserIds.user == id))
-            .order_by(UserIds.added_at, UserIds.digest)
+            .order_by(UserIds.added_at, UserIds.home, _anonymous(UserIds.value).desc(), UserIds.digest)
             .limit(1)
         )
         return (row[0], row[1]) if row else None
@@ -328,7 +330,11 @@ def lives() -> Any:
 
 def of_a_device() -> Any:
     """Whether a user is a device's anonymous one."""
-    user_id = fn.COALESCE(Users.user_id, "")
+    return _anonymous(fn.COALESCE(Users.user_id, ""))
+
+
+def _anonymous(user_id: Any) -> Any:
+    """Whether a user ID is one that is made for anonymous users."""
     conditions = [fn.SUBSTR(user_id, 1, len(prefix)) == prefix for prefix in ANONYMOUS_PREFIXES]
     return reduce(operator.or_, conditions)
 

@@ -52,6 +52,22 @@ def test_the_first_login_of_an_anonymous_id_makes_it_somebody_once(rc):
     assert (original(first), original(again)) == (ANON, ANON)
 
 
+@pytest.mark.parametrize("letter", "abcdef")
+def test_an_anonymous_id_that_comes_with_its_login_is_the_original(rc, letter):
+    anonymous = "$RCAnonymousID:" + letter * 32
+
+    response = identify(rc, anonymous, "u-1")
+
+    assert (response.status_code, original(response)) == (201, anonymous)
+
+
+@pytest.mark.parametrize(("first", "second"), [(ANON, ANON_2), (ANON_2, ANON)], ids=["a b", "b a"])
+def test_of_two_anonymous_ids_that_come_at_once_the_one_with_the_alias_is_the_original(rc, first, second):
+    response = rc("POST", f"/subscribers/{first}/alias", {"new_app_user_id": second})
+
+    assert original(response) == original(rc("GET", f"/subscribers/{second}")) == first
+
+
 def test_a_second_devices_anonymous_id_is_not_merged(rc):
     identify(rc, ANON, "u-1")
 
