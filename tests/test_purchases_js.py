@@ -1,0 +1,316 @@
+"""RevenueCat's own web client, unmodified and in Node, against the running server, on both engines."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.servers import PATIENCE, Server, serve
+from tests.tenants import Tenant
+
+HERE = Path(__file__).parent / "node"
+# One more try, and that soon: who is not connected does not wait for a minute to be told so.
+INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+IMPATIENTLY = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"]
+# What npm says where no registry answers; anything else that goes wrong is a failure.
+NO_REGISTRY = re.compile(
+    r"error code (E(AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|NOTCACHED|NOTFOUND|TIMEDOUT)"
+    r"|ERR_SOCKET_TIMEOUT)\b"
+)
+
+# The client's own codes.
+INVALID_CREDENTIALS, INVALID_APP_USER_ID, CUSTOMER_INFO = 11, 14, 28
+
+Steps = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the client is, as it is published, beside the driver."""
+    for command in ("node", "npm"):
+        if shutil.which(command) is None:
+            pytest.skip(f"{command} is not on the PATH")
+    directory = tmp_path_factory.mktemp("purchases") / "node"
+    shutil.copytree(HERE, directory, ignore=shutil.ignore_patterns("node_modules"))
+    npm = subprocess.run(
+        INSTALL + IMPATIENTLY,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+    if npm.returncode and NO_REGISTRY.search(npm.stderr):
+        pytest.skip("npm reaches no registry")
+    assert npm.returncode == 0, npm.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def server(installed: Path, database_url: str) -> Iterator[Server]:
+    with serve(database_url) as server:
+        yield server
+
+
+@pytest.fixture
+def tenant(server: Server) -> Tenant:
+    """An app of this test's own, which RevenueCat's clients may call."""
+    return server.tenant(revenuecat="on")
+
+
+@pytest.fixture
+def take(installed: Path, server: Server, tenant: Tenant) -> Steps:
+    """Take steps with the client, in one process; answer what it told of each."""
+
+    def take(*steps: list[str], key: str = "rcb_" + tenant.pk) -> list[dict[str, Any]]:
+        node = subprocess.run(
+            ["node", "purchases.mjs"],
+            cwd=installed,
+            input=json.dumps({"url": server.url, "key": key, "steps": steps}),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert node.returncode == 0, node.stderr
+        return [json.loads(line) for line in node.stdout.splitlines()]
+
+    return take
+
+
+def id_of(step):
+    """Answer the ID that a client was configured with."""
+    return step["answer"]["appUserId"]
+
+
+def info(step):
+    """Answer what a client says of a customer, who may come with a login."""
+    return step["answer"].get("customerInfo", step["answer"])
+
+
+def original(step):
+    return info(step)["originalAppUserId"]
+
+
+def bought(step):
+    return [purchase["productIdentifier"] for purchase in info(step)["nonSubscriptionTransactions"]]
+
+
+def buy(tenant, id, product="pro"):
+    """Have somebody buy what never ends, as RevenueCat's other clients do."""
+    body = {"app_user_id": id, "fetch_token": f"token of {id}", "product_id": product}
+    assert tenant.call("POST", "/v1/receipts", tenant.pk, body).status_code == 200
+
+
+def test_the_readme_names_the_version_that_is_tested():
+    [(package, version)] = json.loads((HERE / "package.json").read_text())["dependencies"].items()
+
+    assert f"`{package}` {version}" in (HERE.parents[1] / "README.md").read_text()
+
+
+def test_the_lock_names_no_registry():
+    lock = (HERE / "package-lock.json").read_text()
+
+    assert "://" not in lock
+
+
+# --- logging in ----------------------------------------------------------------------------------
+
+
+def test_the_first_login_of_an_anonymous_id_makes_somebody_who_keeps_it_as_the_original(take):
+    device, seen, login, later = take(
+        ["configure"], ["getCustomerInfo"], ["identifyUser", "u-1"], ["getCustomerInfo"]
+    )
+
+    assert device["answer"]["isAnonymous"]
+    assert login["answer"]["wasCreated"] is True
+    assert original(seen) == original(login) == original(later) == id_of(device)
+
+
+def test_the_same_login_again_makes_nobody(take):
+    device, first = take(["configure"], ["identifyUser", "u-1"])
+
+    _, again = take(["configure", id_of(device)], ["identifyUser", "u-1"])
+
+    assert (first["answer"]["wasCreated"], again["answer"]["wasCreated"]) == (True, False)
+    assert original(first) == original(again) == id_of(device)
+
+
+def test_what_was_bought_anonymously_is_there_after_the_login(take, tenant):
+    (device,) = take(["configure"])
+    buy(tenant, id_of(device))
+
+    _, login = take(["configure", id_of(device)], ["identifyUser", "u-1"])
+
+    assert bought(login) == ["pro"]
+
+
+def test_a_second_devices_anonymous_id_is_not_merged(take, tenant):
+    first, _, second = take(["configure"], ["identifyUser", "u-1"], ["configure"])
+    buy(tenant, id_of(second))
+
+    _, login, _, left = take(
+        ["configure", id_of(second)],
+        ["identifyUser", "u-1"],
+        ["configure", id_of(second)],
+        ["getCustomerInfo"],
+    )
+
+    assert login["answer"]["wasCreated"] is False
+    assert (original(login), bought(login)) == (id_of(first), [])
+    assert (original(left), bought(left)) == (id_of(second), ["pro"])
+
+
+def test_an_anonymous_id_is_merged_into_somebody_who_has_none_yet(take, tenant):
+    _, seen, device = take(["configure", "u-1"], ["getCustomerInfo"], ["configure"])
+    buy(tenant, id_of(device))
+
+    _, login, _, left = take(
+        ["configure", id_of(device)],
+        ["identifyUser", "u-1"],
+        ["configure", id_of(device)],
+        ["getCustomerInfo"],
+    )
+
+    assert login["answer"]["wasCreated"] is False
+    assert original(seen) == original(login) == original(left) == "u-1"
+    assert bought(login) == bought(left) == ["pro"]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "known"])
+def test_going_from_one_custom_id_to_another_keeps_them_apart(take, tenant, known):
+    buy(tenant, "u-1")
+    if known:
+        buy(tenant, "u-2", "lifetime")
+
+    _, before, login, _, after = take(
+        ["configure", "u-1"],
+        ["getCustomerInfo"],
+        ["identifyUser", "u-2"],
+        ["configure", "u-1"],
+        ["getCustomerInfo"],
+    )
+
+    assert login["answer"]["wasCreated"] is not known
+    assert (original(login), bought(login)) == ("u-2", ["lifetime"] if known else [])
+    assert original(before) == original(after) == "u-1"
+    assert bought(before) == bought(after) == ["pro"]
+
+
+def test_a_change_of_the_user_keeps_them_apart(take):
+    device, _, changed = take(["configure"], ["getCustomerInfo"], ["changeUser", "u-1"])
+
+    _, left = take(["configure", id_of(device)], ["getCustomerInfo"])
+
+    assert (original(changed), original(left)) == ("u-1", id_of(device))
+
+
+# --- IDs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["guest", "0", " u-1", "u\u200b1", "x" * 101, "$RCAnonymousID:short"],
+    ids=["placeholder", "zero", "white space", "invisible", "too long", "anonymous"],
+)
+def test_an_id_that_the_service_refuses_is_the_clients_invalid_app_user_id(take, id):
+    _, login, _, asked = take(
+        ["configure", "u-1"], ["identifyUser", id], ["configure", id], ["getCustomerInfo"]
+    )
+
+    refused = {"errorCode": INVALID_APP_USER_ID, "backendErrorCode": 7220}
+    assert (login["error"], asked["error"]) == (refused, refused)
+
+
+def test_an_id_that_the_client_refuses_has_the_same_code_and_is_never_sent(take):
+    _, *logins = take(["configure", "u-1"], *(["identifyUser", id] for id in ("null", "no_user", "a/b", "")))
+
+    assert logins == [{"error": {"errorCode": INVALID_APP_USER_ID}, "requests": []}] * 4
+
+
+@pytest.mark.parametrize(
+    "raw_path",
+    ["$shop:17", "%24shop%3A17", "%24shop%3a17", "$shop%3A17"],
+    ids=["raw", "percent-encoded", "in small letters", "in part"],
+)
+def test_an_id_with_dollar_and_colon_is_the_same_raw_and_percent_encoded(take, tenant, raw_path):
+    buy(tenant, "$shop:17")
+
+    _, asked = take(["configure", "$shop:17"], ["getCustomerInfo"])
+    by_hand = tenant.call("GET", f"/v1/subscribers/{raw_path}", "rcb_" + tenant.pk)
+
+    assert asked["requests"] == ["GET /v1/subscribers/%24shop%3A17"]
+    assert (original(asked), bought(asked)) == ("$shop:17", ["pro"])
+    assert by_hand.status_code == 200
+    assert by_hand.json["subscriber"]["original_app_user_id"] == "$shop:17"
+    assert list(by_hand.json["subscriber"]["non_subscriptions"]) == ["pro"]
+
+
+@pytest.mark.parametrize("encode", [str, partial(quote, safe="")], ids=["raw", "percent-encoded"])
+def test_an_anonymous_id_is_the_same_raw_and_percent_encoded(take, tenant, encode):
+    device, _ = take(["configure"], ["identifyUser", "u-1"])
+
+    by_hand = tenant.call("GET", f"/v1/subscribers/{encode(id_of(device))}", "rcb_" + tenant.pk)
+
+    assert by_hand.status_code == 200
+    assert by_hand.json["subscriber"]["original_app_user_id"] == id_of(device)
+
+
+@pytest.mark.parametrize("id", ["a%41", "a+b c", "a?b#c&d", "Jörg·京"], ids=["%", "+", "?", "letters"])
+def test_any_other_letters_come_through_as_they_are(take, id):
+    _, asked, login = take(["configure", id], ["getCustomerInfo"], ["identifyUser", id + "$:"])
+
+    assert (original(asked), original(login)) == (id, id + "$:")
+
+
+# --- keys and purchases --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", ["rcb_", "rcb_sb_", "test_"])
+def test_the_client_takes_a_key_behind_each_prefix(take, tenant, prefix):
+    _, asked = take(["configure", "u-1"], ["getCustomerInfo"], key=prefix + tenant.pk)
+
+    assert original(asked) == "u-1"
+
+
+def test_an_unknown_key_is_the_clients_invalid_credential(take):
+    _, asked = take(["configure", "u-1"], ["getCustomerInfo"], key="rcb_pk_nothing")
+
+    assert asked["error"] == {"errorCode": INVALID_CREDENTIALS, "backendErrorCode": 7225}
+
+
+def test_an_app_that_has_it_off_has_no_customers(take, tenant):
+    tenant.set(revenuecat="off")
+
+    _, asked = take(["configure", "u-1"], ["getCustomerInfo"])
+
+    assert asked["error"] == {"errorCode": CUSTOMER_INFO, "backendErrorCode": 7259}
+
+
+def test_a_subscription_that_the_backend_tells_of_is_active(take, tenant):
+    tenant.login(userId="u-1")
+    purchase = {
+        "userId": "u-1",
+        "storeAccount": {"store": "app_store", "account": "A-77"},
+        "product": "monthly",
+        "transaction": "1001",
+        "purchasedAt": "2026-01-01T00:00:00.000Z",
+        "expiresAt": "2099-01-01T00:00:00.000Z",
+    }
+    assert tenant.call("POST", "/v1/purchases", tenant.sk, purchase).status_code == 200
+
+    _, asked = take(["configure", "u-1"], ["getCustomerInfo"])
+
+    shown = info(asked)["subscriptionsByProductIdentifier"]["monthly"]
+    assert info(asked)["activeSubscriptions"] == ["monthly"]
+    assert info(asked)["allExpirationDatesByProduct"] == {"monthly": purchase["expiresAt"]}
+    assert (shown["purchaseDate"], shown["store"], shown["isActive"]) == (
+        purchase["purchasedAt"], "app_store", True,
+    )  # fmt: skip
