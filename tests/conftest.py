@@ -7,6 +7,8 @@ TEST_DATABASE_URL, or one that comes with the test run.
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,18 +20,23 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
 from service.store import Store
 from service.store.migrating import migrate
+from tests.logbook import keep, personal_lines
 from tests.statements import watch_every_database
+from tests.store.marks import LONG
 from tests.tenants import Tenant
 
 ADMIN_KEY = "ak_" + "a" * 40
 SECRET_KEY = "s" * 40
+HERE = Path(__file__).parent.parent
 ENGINES = ("sqlite", "postgresql")
+
+# More than all SQLite files of a run take, in bytes.
+ROOM = 4 * 2**30
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = Path(tempfile.mkdtemp(prefix="usher-tests-"))
     server = get_server(directory / "pg", cleanup_mode="delete")
     os.environ["TEST_DATABASE_URL"] = server.get_uri()
+    # Nothing is learned here from a loss of power, and a disk may take seconds.
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
     def stop() -> None:
         del os.environ["TEST_DATABASE_URL"]
@@ -50,11 +61,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Databases"]:
+def databases() -> Iterator["Databases"]:
     """Make fresh databases, and drop them after."""
-    made = Databases(tmp_path_factory.mktemp("databases"))
-    yield made
-    made.drop()
+    with tempfile.TemporaryDirectory(prefix="usher-tests-", dir=_memory()) as directory:
+        made = Databases(Path(directory))
+        yield made
+        made.drop()
+
+
+def _memory() -> Path | None:
+    """Where files are in memory, if there is room for them: a disk may take seconds."""
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of a random name is made there
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 class Databases:
@@ -90,12 +108,27 @@ def as_url(conninfo: str) -> str:
     return f"postgres://{user}:{password}@/{parts['dbname']}?host={host}&port={port}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _log_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Log as a server does, and find nothing personal and no secret in all that was logged."""
+    path = tmp_path_factory.mktemp("log") / "run.jsonl"
+    keep(path)
+    yield
+    assert personal_lines(path.read_text().splitlines() if path.exists() else []) == []
+
+
 @pytest.fixture(scope="session", params=ENGINES)
-def database_url(request: pytest.FixtureRequest, databases: Databases) -> str:
-    """A migrated database of each engine."""
+def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """A migrated database of each engine, in which every invariant still holds at the end."""
     url = databases.fresh(request.param)
     migrate(url)
-    return url
+    yield url
+    settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": url, "DYNO": ""}
+    command = [sys.executable, "-m", "service", "check"]
+    checked = subprocess.run(
+        command, cwd=HERE, env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.fixture(scope="session")
@@ -107,11 +140,12 @@ def config(database_url: str) -> Config:
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
     """The application; every statement is looked at when it is issued."""
-    # Its plain lines are quickly made; structlog's own tracebacks are not.
-    logs.configure()
     app = create_app(config)
+    database = app.extensions[NAME].store.database
+    # A slow machine is no fault of the store's: nobody is sent away because of it.
+    database.patience = LONG
     yield app
-    app.extensions[NAME].store.database.close()
+    database.close()
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 
+from tests.logbook import personal_lines
 from tests.tenants import Tenant
 
 HERE = Path(__file__).parent.parent
@@ -150,6 +151,7 @@ class Server:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+        assert personal_lines(self.stdout + self.stderr) == []
 
     def _told(self) -> str:
         return "".join(self.stdout[-20:] + self.stderr[-20:])
@@ -194,6 +196,14 @@ def start(database_url: str, *arguments: str, **environment: str) -> subprocess.
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def free_port() -> int:

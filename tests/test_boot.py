@@ -2,9 +2,10 @@
 to stop finishes what it has begun."""
 
 import http.client
+import json
+import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -12,7 +13,7 @@ import pytest
 
 from service.store.migrating import DIRECTORY, migrate
 from tests.conftest import ENGINES
-from tests.servers import ADMIN_KEY, SECRET_KEY, Connection, Server, free_port, serve, start
+from tests.servers import ADMIN_KEY, SECRET_KEY, Server, free_port, serve, start, wait_until
 
 # How long anything may take, in seconds.
 LONG = 60
@@ -150,16 +151,15 @@ def test_a_worker_that_dies_is_replaced(server):
     assert answers == [201, 200, 200, 200]
 
 
-def is_stopping(connection: Connection) -> bool:
-    """Tell whether a worker keeps a connection no longer than for this request, or not even so long."""
-    try:
-        return connection.open("/healthz").headers["Connection"] == "close"
-    except (OSError, http.client.HTTPException):
-        return True
+def test_a_request_that_was_begun_is_finished_when_the_server_is_asked_to_stop(server):
+    tenant = server.tenant()
+    body = json.dumps({"userId": "u-17"}).encode()
+    connection = begin_to_log_in(server, tenant.sk, body)
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: any("Handling signal: term" in line for line in server.stdout))
 
+    connection.send(body)
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    with connection.getresponse() as answer:
+        assert (answer.status, json.load(answer)["resolution"]["rule"]) == (201, "new-user-id")
+    connection.close()

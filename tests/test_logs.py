@@ -11,21 +11,16 @@ import structlog
 
 from service.errors import BadSettings
 from service.logs import MOST_CAUSES, MOST_FRAMES, StandardOutput, configure, get_logger
+from tests.logbook import on_standard_output
 
 PERSONAL = "jane@example.org"
 
 
 @pytest.fixture(autouse=True)
 def configured():
-    """Log as a server does, and give pytest its own handlers back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    configure()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    """Log as a server does."""
+    with on_standard_output():
+        yield
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 """A page may call if its app names its origin, exactly; and every answer says how it is to be handled."""
 
-import logging
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-import structlog
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES
@@ -459,18 +456,6 @@ def test_so_does_every_error(client, tenant, method, path, data, status):
     assert response.headers["Cache-Control"] == "no-store"
 
 
-@pytest.fixture
-def as_a_server_logs():
-    """Without it an exception is drawn for a terminal, which takes seconds."""
-    root, configured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    logs.configure()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**configured)
-
-
 def fail():
     raise RuntimeError
 
@@ -478,7 +463,7 @@ def fail():
 @pytest.mark.parametrize(
     ("path", "status"), [pytest.param("/fail", 500, id="500"), pytest.param("/v1/me", 503, id="503")]
 )
-def test_so_do_errors_of_our_own(config, as_a_server_logs, path, status):
+def test_so_do_errors_of_our_own(config, path, status):
     # Nobody listens on this port.
     away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
     away.add_url_rule("/fail", "fail", fail)

@@ -1,10 +1,8 @@
 """Erase: who asks to be forgotten is, everywhere, also by whoever writes or logs in at that moment."""
 
-import io
-import logging
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -13,12 +11,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import structlog
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
+from tests.logbook import on_standard_output
 from tests.signing import hmac_of, identity_key, proof_of
 from tests.tenants import Tenant
 
@@ -105,24 +102,6 @@ def dump(url: str) -> str:
     return repr(rows)
 
 
-@contextmanager
-def logged():
-    """Log as a server does, and gather what it writes."""
-    written = io.StringIO()
-    handler = logging.StreamHandler(written)
-    handler.setFormatter(logs.formatter())
-    root = logging.getLogger()
-    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
-    logs.configure()
-    root.handlers[:] = [handler]
-    try:
-        yield written
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        structlog.configure(**configured)
-
-
 def traces(text: str, canary: str) -> list[str]:
     """Answer what stands around each canary."""
     parts = text.lower().split(canary)
@@ -133,8 +112,8 @@ def traces(text: str, canary: str) -> list[str]:
 
 
 @lives
-def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, canary, life):
-    with logged() as written:
+def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, capsys, canary, life):
+    with on_standard_output():
         lived = life(tenant, canary)
         assert len(traces(dump(database_url), canary)) > 10
 
@@ -150,9 +129,10 @@ def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, canary
     assert traces("".join(answer.text for answer in gone), canary) == []
     assert [answer["data"] for answer in found] == [[]] * 4
     assert (metrics.status_code, traces(metrics.text, canary)) == (200, [])
-    assert len(written.getvalue().splitlines()) > 5
-    assert traces(written.getvalue(), canary) == []
-    assert [token for token in lived.tokens if token in written.getvalue()] == []
+    written = capsys.readouterr().out
+    assert len(written.splitlines()) > 5
+    assert traces(written, canary) == []
+    assert [token for token in lived.tokens if token in written] == []
 
 
 def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, canary):

@@ -1,32 +1,17 @@
 """For those who run it: alive, ready, and what is counted."""
 
-import logging
 import os
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.errors import OldSchema
 from service.store.migrating import migrate
-
-
-@pytest.fixture(autouse=True)
-def as_a_server_logs():
-    """Log as a server does, and give pytest its own handlers back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

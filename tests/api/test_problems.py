@@ -1,17 +1,15 @@
 """Problems: every error has one shape, and says nothing that was sent, nor a word of what we stand on."""
 
 import json
-import logging
 import re
 from dataclasses import replace
 
 import pytest
-import structlog
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.identifiers import new_id
+from tests.logbook import on_standard_output
 
 CANARY = "C4n4ry"
 
@@ -49,14 +47,8 @@ def require_problem(response, status, code):
 @pytest.fixture
 def log(capsys):
     """Log as a server does; answer what was written since it was last called."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure()
-    yield lambda: "".join(capsys.readouterr())
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    with on_standard_output():
+        yield lambda: "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(("method", "path", "request_", "status", "code"), PROBLEMS)

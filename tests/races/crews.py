@@ -2,8 +2,8 @@
 
 import json
 import multiprocessing
-import os
-import sys
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any
 
-from service import logs
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
+from tests.logbook import keep, personal_lines
 from tests.servers import ADMIN_KEY, PATIENCE, SECRET_KEY, Connection
 
 PROCESSES = 4
@@ -105,9 +106,12 @@ def _rounds(races: Sequence[Sequence[Request]]) -> list[list[Numbered]]:
 def _crew(database_url: str | None, port: int | None) -> Iterator[Crew]:
     start = processes.Barrier(CREW)
     pipes = [processes.Pipe() for _ in range(PROCESSES)]
+    log = Path(tempfile.mkdtemp(prefix="usher-crew-"))
     members = [
-        processes.Process(target=_member, args=(theirs, start, database_url, port), daemon=True)
-        for _, theirs in pipes
+        processes.Process(
+            target=_member, args=(theirs, start, log / str(number), database_url, port), daemon=True
+        )
+        for number, (_, theirs) in enumerate(pipes)
     ]
     for member in members:
         member.start()
@@ -122,10 +126,13 @@ def _crew(database_url: str | None, port: int | None) -> Iterator[Crew]:
         for member in members:
             member.join(PATIENCE)
             member.close()
+        lines = [line for path in log.iterdir() for line in path.read_text().splitlines()]
+        shutil.rmtree(log)
+    assert personal_lines(lines) == []
 
 
-def _member(pipe: Pipe, start: Barrier, database_url: str | None, port: int | None) -> None:
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+def _member(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: int | None) -> None:
+    keep(log)
     open_caller = _worker(database_url) if database_url else lambda: Connection(port or 0).open
     callers = [open_caller() for _ in range(THREADS)]
     while True:
@@ -137,7 +144,6 @@ def _member(pipe: Pipe, start: Barrier, database_url: str | None, port: int | No
 
 
 def _worker(database_url: str) -> Callable[[], Caller]:
-    logs.configure()
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0))
     # A slow machine is no fault of the store's: nobody is sent away because of it.
     app.extensions[NAME].store.database.patience = PATIENCE
