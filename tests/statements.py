@@ -20,6 +20,11 @@ from service.store.tables import TABLES
 OWNED = {table._meta.table_name for table in TABLES}
 # The operator lists all apps, which are nobody's.
 ALL_APPS = re.compile(r'SELECT [^()]* FROM "apps" AS "t1" ORDER BY "t1"."created_at", "t1"."app"')
+# The self-test asks of all apps at once which rows are of none.
+OF_NO_APP_THERE = re.compile(
+    r'SELECT DISTINCT "t1"."app" FROM "\w+" AS "t1"'
+    r' WHERE \("t1"."app" NOT IN \(SELECT "t2"."app" FROM "apps" AS "t2"\)\)'
+)
 READ_HERE = {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
 # What these do is not done to one app's rows.
 OF_NO_APP = {"ALTER", "CREATE", "DROP", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK"}
@@ -68,7 +73,7 @@ def unscoped(sql: str) -> list[str]:
 @lru_cache(maxsize=10_000)
 def scopes(sql: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Answer the tables that are not scoped, and which of the statement's values are an app's id."""
-    if ALL_APPS.fullmatch(sql):
+    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql):
         return (), ()
     found, nodes = _Found(), _parsed(sql)
     if nodes[0] in READ_HERE:

@@ -1,19 +1,29 @@
 """What an operator does on the command line, what it prints, and what it says when it cannot be done."""
 
+import logging
 import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.cli import main
 from service.config import Config
+from service.identifiers import new_anonymous_user_id, new_id
+from service.nouns import User, now
+from service.store import Store
+from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
 from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
 
 HERE = Path(__file__).parent.parent
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+# An app, and what moves the clock.
+Visited = tuple[str, Any]
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
 
 
@@ -23,6 +33,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("ADMIN_KEY", ADMIN_KEY)
     monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("DYNO", "")
+    # A server writes its log where a command prints, and here there may have been one before.
+    monkeypatch.setattr(logging.getLogger("peewee.migrations"), "propagate", False)
     return monkeypatch
 
 
@@ -89,6 +101,65 @@ def test_the_printed_publishable_key_logs_in_anonymously(variables, client):
     assert (made.status_code, made.json["user"]["anonymous"]) == (201, True)
 
 
+# --- tidy --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visited(empty_url, capsys, time_machine) -> Visited:
+    """A store of one app, where somebody anonymous was at noon."""
+    time_machine.move_to(NOON, tick=False)
+    migrate(empty_url)
+    main(["apps", "create", "Shop"])
+    app = capsys.readouterr().out.split()[0].removeprefix("APP=")
+    database = Database(empty_url)
+    visitor = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
+    with database.transaction():
+        Store(database).users.create(app, visitor)
+    database.close()
+    return app, time_machine
+
+
+def told(app: str, users: int) -> str:
+    """Say what tidying says."""
+    return f"{app}: {users} anonymous users erased; forgot 0 sessions, 0 idempotency keys, 0 rates\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "days"), [([], 180), (["--idle-days", "1"], 1)], ids=["by default", "as given"]
+)
+def test_tidy_says_of_each_app_what_it_forgot(visited, capsys, arguments, days):
+    app, clock = visited
+    main(["apps", "create", "Another"])
+    another = capsys.readouterr().out.split()[0].removeprefix("APP=")
+    clock.move_to(NOON + timedelta(days=days), tick=False)
+    main(["tidy", *arguments])
+    at_the_limit = capsys.readouterr().out
+    clock.move_to(NOON + timedelta(days=days, milliseconds=1), tick=False)
+
+    main(["tidy", *arguments])
+
+    assert at_the_limit == told(app, 0) + told(another, 0)
+    assert capsys.readouterr().out == told(app, 1) + told(another, 0)
+
+
+@pytest.mark.parametrize("option", ["--idle-days", "--cleared-days"])
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "", "many", "36501", "9" * 5000, "\u0661"])
+def test_tidy_refuses_what_is_no_number_of_days_from_1_to_36500(capsys, option, days):
+    with pytest.raises(SystemExit) as ended:
+        main(["tidy", f"{option}={days}"])
+
+    assert ended.value.code == 2
+    assert "give a whole number of days from 1 to 36500" in capsys.readouterr().err
+
+
+def test_tidy_takes_the_most_days_that_there_are(visited, capsys):
+    app, _ = visited
+
+    main(["tidy", "--idle-days=36500", "--cleared-days=36500"])
+
+    assert capsys.readouterr().out == told(app, 0)
+
+
 # --- what cannot be done -----------------------------------------------------------------------------
 
 
@@ -102,13 +173,16 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return ended.value.code
 
 
-def test_an_app_in_a_store_without_tables_is_refused_with_what_to_run(empty_url, capsys):
-    said = refused(capsys, "apps", "create", "Shop")
+@pytest.mark.parametrize("arguments", [["apps", "create", "Shop"], ["check"], ["tidy"]], ids=" ".join)
+def test_a_store_without_tables_is_refused_with_what_to_run(empty_url, capsys, arguments):
+    said = refused(capsys, *arguments)
 
     assert said == f"usher: the store's schema lacks {', '.join(ALL)}: run `python -m service migrate` first"
 
 
-@pytest.mark.parametrize("arguments", [["migrate"], ["apps", "create", "Shop"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["migrate"], ["apps", "create", "Shop"], ["check"], ["tidy"]], ids=" ".join
+)
 @pytest.mark.parametrize(
     "url", ["postgres://postgres@127.0.0.1:1/usher", "sqlite:///nowhere/at/all.sqlite"], ids=ENGINES[::-1]
 )

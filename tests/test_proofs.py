@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service import identifiers
 from service.errors import ProofInvalid
 from service.proofs import LONGEST_PROOF, Proven, is_jwt, read_hmac, read_jwt
-from tests.signing import claims, hmac_of, jwt, unsigned, urlsafe
+from tests.signing import HEADER, claims, hmac_of, jwt, unsigned, urlsafe
 
 SECRET = "ik_0123456789abcdef0123456789abcdef_" + "s" * 43
 NEW_SECRET = "ik_0123456789abcdef0123456789abcdef_" + "n" * 43
@@ -442,6 +443,26 @@ def test_an_hmac_in_the_alphabet_for_urls_is_refused():
     read_hmac(proof, (SECRET,), user_id, None)
     with pytest.raises(ProofInvalid):
         read_hmac(proof.replace("+", "-").replace("/", "_"), (SECRET,), user_id, None)
+
+
+def completed(text):
+    """Make a JWT of a text and the HMAC of it."""
+    return f"{text}.{hmac_of(text, SECRET).translate(str.maketrans('+/', '-_', '='))}"
+
+
+def test_an_hmac_of_a_user_id_that_is_the_start_of_a_jwt_completes_it_as_the_readme_warns():
+    user_id = unsigned(said(sub="u-2"), HEADER)
+
+    assert identifiers.user_id(user_id) == user_id
+    assert read(completed(user_id))[0].user_id == "u-2"
+
+
+@pytest.mark.parametrize("at", [8, 40, 90], ids=["header", "payload", "end of payload"])
+def test_no_hmac_of_an_email_completes_a_jwt(at):
+    start = unsigned(said(sub="u-2"), HEADER)
+
+    with pytest.raises(ProofInvalid):
+        read(completed(f"{start[:at]}@{start[at:]}"))
 
 
 def test_an_hmac_by_another_hash_is_refused():

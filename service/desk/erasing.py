@@ -57,8 +57,8 @@ class Tidied:
 
 
 def tidy(store: Store, app: App, *, idle_days: int, cleared_days: int) -> Tidied:
-    """Erase the anonymous users who did nothing for so many days, or who were cleared so many days ago;
-    forget sessions that ended long ago, old idempotency keys and rates."""
+    """Erase the anonymous users who did nothing for so many days and have no store account, or who were
+    cleared so many days ago; forget sessions that ended long ago, old idempotency keys and rates."""
     at = now()
     since, cleared_before = at - idle_days * DAY, at - cleared_days * DAY
     users, after = 0, ""

@@ -13,6 +13,7 @@ from peewee import JOIN, fn
 from service.identifiers import email_key, search_key, user_id_digest
 from service.nouns import Side
 from service.store.database import Database
+from service.store.merges import EMPTY
 from service.store.tables import (
     TABLES,
     Apps,
@@ -21,6 +22,7 @@ from service.store.tables import (
     History,
     Merges,
     Messages,
+    Purchases,
     Repeats,
     Sessions,
     StoreAccounts,
@@ -37,12 +39,17 @@ Check = Callable[[Database, str], Iterator[str]]
 
 def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
     """Each user ID names one living user of its world, and is kept under its own digest."""
-    rows = database.rows(
+    is_elsewhere = Users.id.is_null() | ~lives() | (Users.verified != UserIds.verified)
+    for query in (
         UserIds.select(UserIds.user)
         .join(Users, JOIN.LEFT_OUTER, on=_same(Users, UserIds, id="user"))
-        .where((UserIds.app == app) & (Users.id.is_null() | ~lives() | (Users.verified != UserIds.verified)))
-    )
-    yield from (f"a user ID of {user}" for (user,) in rows)
+        .where((UserIds.app == app) & is_elsewhere),
+        UserIds.select(fn.MIN(UserIds.user))
+        .where(UserIds.app == app)
+        .group_by(UserIds.verified, UserIds.digest)
+        .having(fn.COUNT(UserIds.user) > 1),
+    ):
+        yield from (f"a user ID of {user}" for (user,) in database.rows(query))
     for world in (True, False):
         columns = UserIds.user, UserIds.value, UserIds.digest, UserIds.search
         theirs = UserIds.verified == world
@@ -113,6 +120,17 @@ def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
             yield conversation
 
 
+def store_accounts_have_one_owner(database: Database, app: str) -> Iterator[str]:
+    """A store account is a living user's."""
+    rows = database.rows(
+        StoreAccounts.select(StoreAccounts.user)
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, StoreAccounts, id="user"))
+        .where((StoreAccounts.app == app) & (Users.id.is_null() | ~lives()))
+        .distinct()
+    )
+    yield from (f"a store account of {user}" for (user,) in rows)
+
+
 def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str]:
     """A user ID, a session, a conversation, a store account is of the user whom its home became part
     of, or is."""
@@ -164,9 +182,25 @@ def merges_end_somewhere(database: Database, app: str) -> Iterator[str]:
     yield from (id for id, _ in rows if id in _became(database, app, id))
 
 
+def merges_are_written_down(database: Database, app: str) -> Iterator[str]:
+    """Who is part of another has a merge that says so and was not undone, and no such merge says so of
+    anybody else."""
+    stands = Merges.undone_at.is_null()
+    written = _same(Merges, Users, source="id", target="merged_into") & stands
+    for query in (
+        Users.select(Users.id)
+        .join(Merges, JOIN.LEFT_OUTER, on=written)
+        .where((Users.app == app) & Users.merged_into.is_null(False) & Merges.id.is_null()),
+        Merges.select(Merges.id)
+        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Merges, id="source", merged_into="target"))
+        .where((Merges.app == app) & stands & Users.id.is_null()),
+    ):
+        yield from (id for (id,) in database.rows(query))
+
+
 def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
-    idempotency key, and no word in the history."""
+    idempotency key, and no word in the history or the record of a merge."""
     into = Users.alias()
     is_erased = Users.erased_at.is_null(False)
     personal = (Users.user_id, Users.email, Users.email_key, Users.name, Users.name_key)
@@ -180,6 +214,8 @@ def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
         mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
         mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
         mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
+        mine.join(Merges, on=_same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
+        mine.join(Merges, on=_same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
     ):
         yield from (id for (id,) in database.rows(query.distinct()))
 
@@ -215,12 +251,15 @@ def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
 
 
 def nothing_is_orphaned(database: Database, app: str) -> Iterator[str]:
-    """Each row's device, user and conversation is there."""
+    """Each row's device, user, conversation and store account is there."""
     for table, column, parent, key in (
         (Sessions, Sessions.device, Devices, Devices.digest),
         (Conversations, Conversations.device, Devices, Devices.digest),
         (Messages, Messages.conversation, Conversations, Conversations.id),
         (Messages, Messages.author, Users, Users.id),
+        (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
+        (Merges, Merges.source, Users, Users.id),
+        (Merges, Merges.target, Users, Users.id),
         (History, History.user, Users, Users.id),
         (Repeats, Repeats.user, Users, Users.id),
     ):
@@ -241,9 +280,11 @@ CHECKS: tuple[Check, ...] = (
     one_unclaimed_user_per_email,
     users_are_somebody,
     conversations_have_one_owner,
+    store_accounts_have_one_owner,
     things_are_where_their_home_is,
     sessions_are_of_living_users,
     merges_end_somewhere,
+    merges_are_written_down,
     erased_users_hold_nothing,
     devices_lead_to_anonymous_users,
     messages_are_numbered,

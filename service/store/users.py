@@ -15,7 +15,7 @@ from service.errors import LostRace
 from service.identifiers import ANONYMOUS_PREFIXES, email_key, search_key, user_id_digest
 from service.nouns import User
 from service.store.database import Database
-from service.store.tables import Conversations, Devices, Sessions, UserIds, Users
+from service.store.tables import Conversations, Devices, Sessions, StoreAccounts, UserIds, Users
 
 # As many users with one email as it takes to know that several share it.
 ENOUGH = 2
@@ -249,7 +249,7 @@ class UserStore:
     ) -> list[str]:
         """Answer up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
         if any are given, who were cleared before a time, or who began and wrote nothing since another,
-        and on whose device no session was used since then."""
+        on whose device no session was used since then, and who never bought anything."""
         used = Sessions.used_at >= since
         busy = (
             _there_is(Sessions, app, (Sessions.user == Users.id) & used)
@@ -257,6 +257,7 @@ class UserStore:
             | _there_is(
                 Conversations, app, (Conversations.user == Users.id) & (Conversations.updated_at >= since)
             )
+            | _there_is(StoreAccounts, app, StoreAccounts.user == Users.id)
             | (Users.created_at >= since)
         )
         condition = (

@@ -182,6 +182,10 @@ SCOPED = {
     "all apps, for the operator": (
         'SELECT "t1"."app" FROM "apps" AS "t1" ORDER BY "t1"."created_at", "t1"."app"'
     ),
+    "rows of no app, for the self-test": (
+        'SELECT DISTINCT "t1"."app" FROM "users" AS "t1"'
+        ' WHERE ("t1"."app" NOT IN (SELECT "t2"."app" FROM "apps" AS "t2"))'
+    ),
     "a column named as a table": (
         'UPDATE "conversations" SET "messages" = ? WHERE ("conversations"."app" = ?)'
     ),

@@ -1,0 +1,296 @@
+"""Tidy: whom nobody will ask about is forgotten when the time has come, and not a moment before."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service.desk.erasing import Tidied, tidy
+from service.identifiers import digest, new_anonymous_user_id, new_id
+from service.nouns import MINUTE, User, now
+from service.store import Store
+from service.store.checks import CHECKS
+from service.store.database import Database
+from service.store.tables import Devices, Rates, Repeats, Sessions
+from tests.tenants import Tenant
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+MOMENT = timedelta(milliseconds=1)
+IDLE, CLEARED = timedelta(days=10), timedelta(days=3)
+NOTHING = Tidied(users=0, sessions=0, keys=0, rates=0)
+ACCOUNT = {"store": "app_store", "account": "apple-1"}
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine):
+    """Stands at noon, and moves when told to."""
+    time_machine.move_to(NOON, tick=False)
+    return time_machine
+
+
+@pytest.fixture
+def tidied(store: Store, tenant: Tenant) -> Callable[[], Tidied]:
+    """Tidy the app, in which those go who were idle for ten days, or cleared for three."""
+    return lambda: tidied_app(store, tenant)
+
+
+def tidied_app(store: Store, tenant: Tenant) -> Tidied:
+    app = store.apps.with_id(tenant.id)
+    return tidy(store, app, idle_days=IDLE.days, cleared_days=CLEARED.days)
+
+
+def visit(tenant: Tenant) -> tuple[str, str, str]:
+    """Log nobody in; answer the user, the device ID and the token."""
+    login = tenant.login()
+    return login["user"]["id"], login["deviceId"], login["session"]["token"]
+
+
+def is_there(tenant: Tenant, id: str) -> bool:
+    return tenant.call("GET", f"/v1/users/{id}", tenant.sk).status_code == 200
+
+
+def rows(store: Store, table, tenant: Tenant) -> int:
+    return len(store.database.rows(table.select(table.app).where(table.app == tenant.id)))
+
+
+# --- who was idle ------------------------------------------------------------------------------------
+
+moments = pytest.mark.parametrize(
+    ("more", "gone"), [(timedelta(), False), (MOMENT, True)], ids=["at the limit", "a moment later"]
+)
+
+
+@moments
+def test_an_anonymous_user_goes_who_never_did_anything(tenant, clock, tidied, more, gone):
+    id, *_ = visit(tenant)
+    clock.move_to(NOON + IDLE + more, tick=False)
+
+    done = tidied()
+
+    assert (done.users, is_there(tenant, id)) == (int(gone), not gone)
+
+
+def writes(tenant, id, device, token):
+    tenant.begin(token)
+
+
+def is_written_to(tenant, id, device, token):
+    tenant.begin(tenant.sk, user=id)
+
+
+def looks(tenant, id, device, token):
+    assert tenant.call("GET", "/v1/me", token).status_code == 200
+
+
+def comes_back(tenant, id, device, token):
+    assert tenant.login(deviceId=device)["user"]["id"] == id
+
+
+def makes_way(tenant, id, device, token):
+    """Somebody logs in on the device, where the anonymous user is kept."""
+    tenant.login(deviceId=device, userId="u-1")
+
+
+@moments
+@pytest.mark.parametrize("does", [writes, is_written_to, looks, comes_back, makes_way])
+def test_an_anonymous_user_is_idle_from_when_something_was_done_last(tenant, clock, tidied, does, more, gone):
+    one = visit(tenant)
+    later = NOON + timedelta(days=5)
+    clock.move_to(later, tick=False)
+    does(tenant, *one)
+    clock.move_to(later + IDLE + more, tick=False)
+
+    done = tidied()
+
+    assert (done.users, is_there(tenant, one[0])) == (int(gone), not gone)
+
+
+def test_an_anonymous_user_who_bought_something_stays(tenant, clock, tidied):
+    id, *_ = visit(tenant)
+    user_id = tenant.call("GET", f"/v1/users/{id}", tenant.sk).json["userId"]
+    bought = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": user_id}
+    tenant.call("POST", "/v1/purchases", tenant.sk, bought)
+    clock.move_to(NOON + timedelta(days=400), tick=False)
+
+    done = tidied()
+
+    purchases = tenant.call("GET", f"/v1/users/{id}", tenant.sk).json["purchases"]
+    assert (done.users, [purchase["product"] for purchase in purchases]) == (0, ["pro"])
+
+
+def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, tidied, database_url):
+    id, device, _ = visit(tenant)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+    other = Store(Database(database_url))
+
+    with ThreadPoolExecutor(1) as thread:
+        with other.transaction():
+            other.devices.hold(tenant.id, digest(device))
+            tidying = thread.submit(tidied)
+            # So long it waits for the device.
+            time.sleep(0.3)
+            used = Sessions.update(used_at=now()).where(Sessions.app == tenant.id)
+            other.database.change(used)
+        done = tidying.result()
+
+    other.database.close()
+    assert (done.users, is_there(tenant, id)) == (0, True)
+
+
+def test_all_go_also_where_they_are_more_than_a_hundred(store, tenant, clock, tidied):
+    with store.transaction():
+        for _ in range(101):
+            one = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
+            store.users.create(tenant.id, one)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+
+    assert tidied().users == 101
+
+
+# --- who was cleared ---------------------------------------------------------------------------------
+
+
+@moments
+def test_who_was_cleared_goes_some_days_after_whatever_agents_write(tenant, clock, tidied, more, gone):
+    id, device, token = visit(tenant)
+    conversation = tenant.begin(token)
+    tenant.set(anonymousOnLogin="clear")
+    tenant.login(deviceId=device, userId="u-1")
+    clock.move_to(NOON + CLEARED + more, tick=False)
+    tenant.call("POST", f"/v1/conversations/{conversation}/messages", tenant.sk, {"body": "Still there?"})
+
+    done = tidied()
+
+    listed = tenant.conversations(tenant.sk)
+    assert (done.users, is_there(tenant, id), listed) == (
+        (1, False, []) if gone else (0, True, [conversation])
+    )
+
+
+# --- who stays ---------------------------------------------------------------------------------------
+
+
+def known(tenant):
+    return tenant.login(userId="u-1")["user"]["id"]
+
+
+def unclaimed(tenant):
+    return tenant.login(email="jane@example.org")["user"]["id"]
+
+
+def unproven(tenant):
+    tenant.set(identityVerification="off")
+    tenant.try_login(key=tenant.pk, userId="u-1")
+    [user] = tenant.call("GET", "/v1/users?userId=u-1", tenant.sk).json["data"]
+    return user["id"]
+
+
+def no_longer_anonymous(tenant):
+    id, *_ = visit(tenant)
+    made = tenant.call("POST", f"/v1/users/{id}/aliases", tenant.sk, {"userId": "u-1"})
+    assert made.status_code == 201, made.text
+    return id
+
+
+def part_of_somebody(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    id, device, token = visit(tenant)
+    tenant.begin(token)
+    tenant.login(deviceId=device, userId="u-1")
+    return id
+
+
+@pytest.mark.parametrize("somebody", [known, unclaimed, unproven, no_longer_anonymous, part_of_somebody])
+def test_nobody_goes_who_is_or_says_to_be_somebody(tenant, clock, tidied, somebody):
+    id = somebody(tenant)
+    conversation = tenant.begin(tenant.sk, user=id)
+    clock.move_to(NOON + timedelta(days=1000), tick=False)
+
+    done = tidied()
+
+    assert (done.users, is_there(tenant, id)) == (0, True)
+    assert conversation in tenant.conversations(tenant.sk)
+
+
+def test_nothing_of_another_app_goes(store, tenant, other_tenant, clock, tidied):
+    id, _, token = visit(other_tenant)
+    other_tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
+    store.rates.count(other_tenant.id, "login", "address", 1)
+    before = [rows(store, table, other_tenant) for table in (Sessions, Devices, Repeats, Rates)]
+    clock.move_to(NOON + timedelta(days=1000), tick=False)
+
+    assert tidied() == NOTHING
+
+    after = [rows(store, table, other_tenant) for table in (Sessions, Devices, Repeats, Rates)]
+    assert (is_there(other_tenant, id), before, after) == (True, [1, 1, 1, 1], [1, 1, 1, 1])
+
+
+# --- what is left ------------------------------------------------------------------------------------
+
+
+def test_the_second_time_there_is_nothing_to_do(store, tenant, clock, tidied):
+    _, _, token = visit(tenant)
+    tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
+    tenant.session(userId="u-1")
+    store.rates.count(tenant.id, "login", "address", 1)
+    clock.move_to(NOON + timedelta(days=1000), tick=False)
+
+    first, second = tidied(), tidied()
+
+    # With the user went its session and its key.
+    assert (first, second) == (Tidied(users=1, sessions=1, keys=0, rates=1), NOTHING)
+
+
+def test_who_went_is_a_tombstone_and_the_device_begins_anew(store, tenant, clock, tidied):
+    id, device, _ = visit(tenant)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+
+    tidied()
+
+    entries = store.history.page(tenant.id, id, "", 10)
+    assert [(entry.event, entry.origin.by) for entry in entries[-1:]] == [("erased", "retention")]
+    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    assert violated == dict.fromkeys(violated, [])
+    again = tenant.login(deviceId=device)
+    assert (again["created"], again["user"]["id"] != id) == (True, True)
+
+
+# --- sessions, idempotency keys, rates ---------------------------------------------------------------
+
+
+@moments
+@pytest.mark.parametrize("used", [timedelta(), timedelta(days=25)], ids=["old", "used late"])
+def test_a_session_goes_when_it_is_over_and_was_not_used_for_long(tenant, clock, tidied, used, more, gone):
+    tenant.set(sessionDays=30, idleDays=365)
+    token = tenant.session(userId="u-1")
+    clock.move_to(NOON + used, tick=False)
+    looks(tenant, "", "", token)
+    clock.move_to(NOON + max(timedelta(days=30), used + IDLE) + more, tick=False)
+
+    done = tidied()
+
+    assert done.sessions == int(gone)
+
+
+@moments
+def test_an_idempotency_key_goes_after_two_days(store, tenant, clock, tidied, more, gone):
+    token = tenant.session(userId="u-1")
+    tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
+    clock.move_to(NOON + timedelta(days=2) + more, tick=False)
+
+    done = tidied()
+
+    assert (done.keys, rows(store, Repeats, tenant)) == (int(gone), int(not gone))
+
+
+def test_the_rates_of_this_minute_and_the_last_stay(store, tenant, tidied):
+    minute = now() // MINUTE
+    for ago in range(4):
+        store.rates.count(tenant.id, "login", f"address-{ago}", minute - ago)
+
+    done = tidied()
+
+    left = [store.rates.current(tenant.id, "login", f"address-{ago}", minute - ago) for ago in range(4)]
+    assert (done.rates, left) == (2, [1, 1, 0, 0])

@@ -1,0 +1,139 @@
+"""Users in the store: what the indexes decide, and what no API test reaches."""
+
+import pytest
+
+from service.errors import LostRace
+from service.identifiers import new_id
+from service.nouns import User
+from service.store import Store
+from service.store.database import Database
+from tests.store.conftest import an_app
+from tests.store.marks import at_once
+
+
+@pytest.fixture
+def store(patient: Database) -> Store:
+    return Store(patient)
+
+
+def a_user(user_id: str | None = None, email: str | None = None, *, verified: bool = True) -> User:
+    return User(new_id("usr"), user_id, email, None, (), 1, verified)
+
+
+def add(store: Store, app: str, user: User) -> User:
+    with store.transaction():
+        store.users.create(app, user)
+    return user
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [{"user_id": "u-1"}, {"email": "jane@example.org"}, {"user_id": "u-1", "email": "jane@example.org"}],
+    ids=["user ID", "email", "both"],
+)
+def test_of_many_who_add_the_same_user_at_once_one_does(store, app_id, claim):
+    adders = [lambda: add(store, app_id, a_user(**claim))] * 8
+
+    ended = at_once(*adders)
+
+    assert sorted(type(one).__name__ for one in ended) == ["LostRace"] * 7 + ["User"]
+
+
+def test_each_world_has_an_unclaimed_user_of_an_email(store, app_id):
+    users = [
+        add(store, app_id, a_user(email="jane@example.org", verified=verified)) for verified in (True, False)
+    ]
+
+    found = [store.users.with_email(app_id, "Jane@example.org", verified=world) for world in (True, False)]
+
+    assert found == [(user,) for user in users]
+
+
+def test_an_email_that_an_unclaimed_user_has_is_refused_to_another_and_nothing_changes(store, app_id):
+    add(store, app_id, a_user(email="jane@example.org"))
+    joan = add(store, app_id, a_user(email="joan@example.org"))
+
+    def change() -> None:
+        with store.transaction():
+            store.users.set_name(app_id, joan.id, "Joan")
+            store.users.set_email(app_id, joan.id, "JANE@example.org")
+
+    with pytest.raises(LostRace):
+        change()
+
+    assert store.users.with_id(app_id, joan.id) == joan
+
+
+def test_the_unclaimed_user_of_a_shared_email_comes_first(store, app_id):
+    shared = "jane@example.org"
+    users = [add(store, app_id, a_user(user_id, shared)) for user_id in ("u-1", "u-2", None)]
+
+    found = store.users.with_email(app_id, shared, verified=True)
+
+    assert found == (users[2], users[0])
+
+
+def test_of_a_chain_of_merges_everybody_leads_to_the_last_and_is_part_of_it(store, app_id):
+    users = [add(store, app_id, a_user(f"u-{number}")) for number in range(4)]
+    with store.transaction():
+        for user, into in zip(users, users[1:], strict=False):
+            store.users.absorb(app_id, user.id, into)
+
+    survivors = [store.users.survivor(app_id, user.id) for user in users]
+
+    assert {survivor.id for survivor in survivors} == {users[3].id}
+    assert survivors[0].user_ids == ("u-3", *survivors[0].aliases)
+    assert set(survivors[0].aliases) == {"u-0", "u-1", "u-2"}
+    assert set(store.users.part_of(app_id, users[3].id)) == {user.id for user in users[:3]}
+
+
+@pytest.mark.parametrize("gone", ["absorb", "erase"])
+def test_who_is_gone_can_no_longer_be_changed(store, app_id, gone):
+    jane, mary = add(store, app_id, a_user("u-1")), add(store, app_id, a_user("u-2"))
+    with store.transaction():
+        if gone == "absorb":
+            store.users.absorb(app_id, jane.id, mary)
+        else:
+            store.users.erase(app_id, (jane.id,), 2)
+
+    with pytest.raises(LostRace), store.transaction():
+        store.users.set_name(app_id, jane.id, "Jane")
+
+    assert (store.users.with_id(app_id, jane.id), store.users.is_gone(app_id, jane.id)) == (None, True)
+
+
+@pytest.mark.parametrize("prefix", ["a", "A", "\u00e9", "\ud7ff", "\U0010ffff", "a\U0010ffff"], ids=ascii)
+def test_whose_id_begins_so_is_found_and_nobody_else(store, app_id, prefix):
+    begins = [add(store, app_id, a_user(f"{prefix}{end}")) for end in ("", "1", "\U0010fffd")]
+    add(store, app_id, a_user("z"))
+
+    found = store.users.page(app_id, user_id=None, email=None, begins=prefix, after="", limit=10)
+
+    assert found == tuple(begins)
+
+
+def test_a_page_takes_up_after_the_last_one(store, app_id):
+    users = [add(store, app_id, a_user(f"u-{number}")) for number in range(5)]
+
+    def page(after: str) -> tuple[User, ...]:
+        return store.users.page(app_id, user_id=None, email=None, begins="u-", after=after, limit=2)
+
+    pages = [page(after) for after in ("", users[1].id, users[3].id, users[4].id)]
+
+    assert pages == [tuple(users[:2]), tuple(users[2:4]), tuple(users[4:]), ()]
+
+
+def test_nobody_of_another_app_is_found(store, app_id, database_url):
+    jane = add(store, app_id, a_user("u-1", "jane@example.org"))
+    other = an_app(database_url)
+
+    found = (
+        store.users.with_id(other, jane.id),
+        store.users.survivor(other, jane.id),
+        store.users.with_user_id(other, "u-1", verified=True),
+        store.users.with_email(other, "jane@example.org", verified=True),
+        store.users.page(other, user_id=None, email=None, begins="", after="", limit=10),
+        store.users.is_gone(other, jane.id),
+    )
+
+    assert found == (None, None, None, (), (), False)

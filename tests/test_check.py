@@ -1,0 +1,306 @@
+"""``python -m service check``: it holds on a sound store, finds whatever was broken by hand, and only
+reads."""
+
+# ruff: noqa: S608 - every statement here is written by hand, and meant to do harm
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from service.api.context import NAME
+from service.app import create_app
+from service.cli import MOST_SHOWN, main
+from service.config import Config
+from service.store.checks import CHECKS, every_row_has_its_app, user_ids_name_one_user
+from service.store.database import Database
+from service.store.migrating import migrate
+from service.store.tables import TABLES
+from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.corruptions import CORRUPTIONS, MESSAGE, UNGUARDED, change, copy, of
+from tests.stories import live
+
+HERE = Path(__file__).parent.parent
+
+# What a store holds, by table.
+Rows = dict[str, list[Any]]
+
+INVARIANTS = [question.__name__ for question in (*CHECKS, every_row_has_its_app)]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine."""
+    name: str = request.param
+    return name
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A store in which a story was lived and which nobody has open, and the names in it."""
+
+    url: str
+    names: dict[str, str]
+
+
+def lived_in(databases: Databases, engine: str) -> Lived:
+    """Have a story lived in a new store."""
+    url = databases.fresh(engine)
+    migrate(url)
+    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
+    names = live(app.test_client(), ADMIN_KEY)
+    app.extensions[NAME].store.database.close()
+    of_jane = f"""WHERE "app" = '{names["app"]}' AND "user" = '{names["jane"]}'"""
+    with opened(url) as connection:
+        for name, table, column in (
+            ("janes_device", "sessions", "device"),
+            ("janes_account", "store_accounts", "digest"),
+        ):
+            found = connection.execute(f'SELECT "{column}" FROM "{table}" {of_jane}').fetchall()
+            [(names[name],)] = found
+    return Lived(url, names)
+
+
+@pytest.fixture(scope="module")
+def untouched(databases: Databases, engine: str) -> Lived:
+    """A store that nobody breaks."""
+    return lived_in(databases, engine)
+
+
+@pytest.fixture(scope="module")
+def unguarded(databases: Databases, engine: str) -> Lived:
+    """A store without the constraints that keep the worst away."""
+    lived = lived_in(databases, engine)
+    plant(lived, *UNGUARDED)
+    return lived
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Settings with which every command runs, but for the store's."""
+    monkeypatch.setenv("ADMIN_KEY", ADMIN_KEY)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("DYNO", "")
+    return monkeypatch
+
+
+@pytest.fixture
+def sound(untouched: Lived, environment: pytest.MonkeyPatch) -> Lived:
+    """A sound store, which the settings name."""
+    environment.setenv("DATABASE_URL", untouched.url)
+    return untouched
+
+
+@pytest.fixture(scope="module")
+def before(unguarded: Lived) -> Rows:
+    """What is in that store before anybody breaks it."""
+    return dump(unguarded.url)
+
+
+@pytest.fixture
+def broken(unguarded: Lived, before: Rows, environment: pytest.MonkeyPatch) -> Iterator[Lived]:
+    """A store to break, which the settings name, and which is mended after."""
+    environment.setenv("DATABASE_URL", unguarded.url)
+    yield unguarded
+    sign = "?" if unguarded.url.startswith("sqlite:") else "%s"
+    with opened(unguarded.url) as connection:
+        for table, rows in before.items():
+            connection.execute(f'DELETE FROM "{table}"')
+            for row in rows:
+                signs = ", ".join(sign for _ in row)
+                connection.execute(f'INSERT INTO "{table}" VALUES ({signs})', row)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Any]:
+    """Open a database as somebody would who knows no foreign key; what is done inside is one transaction."""
+    if url.startswith("sqlite:"):
+        # Foreign keys are off in a connection that does not ask for them.
+        with closing(sqlite3.connect(urlsplit(url).path[1:])) as connection, connection:
+            yield connection
+    else:
+        with psycopg.connect(url) as connection:
+            connection.execute("SET LOCAL session_replication_role = replica")
+            yield connection
+
+
+def dump(url: str) -> Rows:
+    """Read all rows of all tables."""
+    with opened(url) as connection:
+        names = [table._meta.table_name for table in TABLES]
+        return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+
+
+def plant(lived: Lived, *statements: str) -> None:
+    """Run statements, each of which changes something."""
+    with opened(lived.url) as connection:
+        for statement in statements:
+            changed = connection.execute(statement.format(**lived.names)).rowcount
+            assert changed, statement
+
+
+def check(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run the command; answer how it ended, and what it printed."""
+    capsys.readouterr()
+    code: Any = 0
+    try:
+        main(["check"])
+    except SystemExit as ended:
+        code = ended.code
+    return code, capsys.readouterr().out
+
+
+def read(printed: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Answer what was printed: of each invariant whether it holds, and where it does not."""
+    words: dict[str, str] = {}
+    where: dict[str, list[str]] = {}
+    name = ""
+    for line in printed.splitlines():
+        if line.startswith("  "):
+            where.setdefault(name, []).append(line.strip())
+        else:
+            word, name, _ = line.split(": ", 2)
+            words[name] = word
+    return words, where
+
+
+# --- a sound store -----------------------------------------------------------------------------------
+
+
+def test_of_each_invariant_a_line_says_that_it_holds(sound, capsys):
+    code, printed = check(capsys)
+
+    words, where = read(printed)
+    assert (code, where) == (0, {})
+    assert list(words.items()) == [(name, "holds") for name in INVARIANTS]
+
+
+def test_each_line_says_in_a_sentence_what_holds(sound, capsys):
+    _, printed = check(capsys)
+
+    sentences = [line.split(": ", 2)[2] for line in printed.splitlines()]
+    assert [said for said in sentences if len(said.split()) < 5 or not said.endswith(".")] == []
+
+
+def test_nothing_is_written(sound, capsys, may_not_write):
+    before = dump(sound.url)
+
+    code, _ = check(capsys)
+
+    assert (code, dump(sound.url)) == (0, before)
+
+
+@pytest.fixture
+def may_not_write(sound: Lived) -> Iterator[None]:
+    """Nobody may write into the store: its server refuses it, or somebody else has the file for that."""
+    if sound.url.startswith("sqlite:"):
+        with opened(sound.url) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    name = urlsplit(sound.url).path[1:]
+    with psycopg.connect(sound.url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        yield
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+def test_what_somebody_is_about_to_write_is_neither_seen_nor_waited_for(sound, capsys):
+    half_done = change("conversations", "\"user\" = '{mary}'", of("thread", "id")).format(**sound.names)
+
+    with opened(sound.url) as connection:
+        connection.execute(half_done)
+        code, printed = check(capsys)
+        connection.rollback()
+
+    assert (code, set(read(printed)[0].values())) == (0, {"holds"})
+
+
+# --- a broken one ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("statements", "violated"), CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_what_is_broken_is_named_with_where_and_nothing_else_is(broken, capsys, statements, violated):
+    plant(broken, *statements)
+
+    code, printed = check(capsys)
+
+    words, where = read(printed)
+    assert code == 1
+    assert words == {name: "violated" if name in violated else "holds" for name in INVARIANTS}
+    assert {name: {place.split(" in app_")[0] for place in where[name]} for name in where} == {
+        name: {place.format(**broken.names) for place in places} for name, places in violated.items()
+    }
+
+
+def test_every_invariant_is_broken_by_some_corruption():
+    broken = {name for _, violated in CORRUPTIONS.values() for name in violated}
+
+    assert broken == set(INVARIANTS)
+
+
+def test_where_it_is_broken_stands_with_its_app_and_without_what_is_personal(broken, capsys):
+    plant(broken, change("users", '"email_key" = NULL', of("jane", "id")))
+
+    _, printed = check(capsys)
+
+    [where] = [line for line in printed.splitlines() if line.startswith(" ")]
+    assert where == f"  the key of {broken.names['jane']} in {broken.names['app']}"
+
+
+def test_of_many_violations_only_the_first_are_shown(broken, capsys):
+    plant(broken, *[copied_message(number) for number in range(3, MOST_SHOWN + 5)])
+
+    _, printed = check(capsys)
+
+    _, where = read(printed)
+    assert len(where["nothing_is_orphaned"]) == MOST_SHOWN
+
+
+def copied_message(number: int) -> str:
+    """Write an INSERT of a message into a conversation that is not there."""
+    return copy(
+        "messages",
+        of("thread", "conversation") + 'AND "number" = 1',
+        MESSAGE,
+        conversation=f"'cnv_{number}'",
+        id=f"'msg_{number}'",
+    )
+
+
+def test_rows_beyond_the_first_thousand_are_looked_at(broken, capsys):
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 1100)"
+    row = "'{app}', TRUE, 'z' || i, '{mary}', '{mary}', 'u-5', 'u-5', 1"
+    plant(broken, f'INSERT INTO "user_ids" {many} SELECT {row} FROM n')
+    database = Database(broken.url)
+
+    found = list(user_ids_name_one_user(database, broken.names["app"]))
+
+    database.close()
+    assert len(found) == 1101
+
+
+def test_the_process_tells_its_caller_that_something_is_broken(broken):
+    plant(broken, change("users", "\"name\" = 'Jane'", of("erased", "id")))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "service", "check"],
+        cwd=HERE,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert f"  {broken.names['erased']} in {broken.names['app']}\n" in ran.stdout
