@@ -35,10 +35,11 @@ class Run(Twins):
     @initialize(
         policy=st.sampled_from(["keep", "merge", "merge-once"]),
         order=st.permutations(STRANGERS),
-        merged=st.lists(st.tuples(numbers, numbers), max_size=2),
+        merged=st.lists(st.tuples(numbers, numbers), min_size=1, max_size=2),
     )
     def strangers_come(self, policy: str, order: list[Claim], merged: list[tuple[int, int]]) -> None:
-        """Have somebody of each kind there from the beginning, who wrote, and some of whom are merged."""
+        """Have somebody of each kind there from the beginning, who wrote, before some of
+        them are merged and since."""
         for number, claim in enumerate(order):
             device = DEVICES[number % len(DEVICES)]
             self._log_in(device, *claim)
@@ -47,6 +48,10 @@ class Run(Twins):
         for pair in merged:
             self.compare_people()
             self._merge(*map(self._person, pair))
+        for device, user_id in zip(DEVICES, ("u-1", "u-2"), strict=False):
+            self.compare_people()
+            self._log_in(device, user_id, None, None)
+            self._begin(device)
 
     # Log in
 
