@@ -231,7 +231,7 @@ def test_after_all_is_undone_it_is_as_if_nobody_had_been_merged(client, store):
     run(
         lambda: Run(tenant, store),
         settings=settings(
-            max_examples=8,
+            max_examples=6,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
