@@ -7,6 +7,7 @@ what was before: what has its home with the one who goes, goes along, whenever i
 holds the rest: what was filled in, user IDs that led nowhere meanwhile, devices.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from service.desk.history import Scribe
@@ -140,9 +141,8 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     store.sessions.end_of_homes(app, target.id, everyone)
     if not after.verified:
         store.sessions.set_verified(app, target.id, False)
-    for device, user in merge.devices:
-        if is_anonymous((after if user == after.id else source).user_id):
-            store.devices.return_anonymous(app, device, user)
+    for device, user in _devices_back(store, app, merge, target, after):
+        store.devices.return_anonymous(app, device, user)
     store.merges.mark_undone(app, merge.id or "", scribe.at)
     scribe.note(source.id, Event.UNMERGED, merge.rule, before={"into": target.id}, after={"merge": merge.id})
     scribe.note(target.id, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id})
@@ -161,6 +161,19 @@ def _without(store: Store, app: str, target: User, merge: Merge, everyone: tuple
         primary = next(iter(kept), None)
     verified = target.verified and not is_anonymous(primary)
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
+
+
+def _devices_back(
+    store: Store, app: str, merge: Merge, target: User, after: User
+) -> Iterator[tuple[str, str]]:
+    """Answer the devices whose anonymous user somebody is again by this undo. Where the survivor was
+    somebody still when other merges were undone, theirs had to wait for it."""
+    yield from (pair for pair in merge.devices if pair[1] == merge.source)
+    if is_anonymous(target.user_id) or not is_anonymous(after.user_id):
+        return
+    for other in store.merges.of_users(app, (target.id,)):
+        if other.id == merge.id or (other.undone_at or 0) >= merge.created_at:
+            yield from (pair for pair in other.devices if pair[1] == target.id)
 
 
 def _require_room(store: Store, app: str, source: User, target: User, merge: Merge) -> None:

@@ -357,3 +357,32 @@ def test_a_merge_by_login_is_undone_and_the_device_has_its_anonymous_user_again(
     back = tenant.login(deviceId=visit["deviceId"])
     assert back["user"]["id"] == visit["user"]["id"]
     assert tenant.conversations(back["session"]["token"]) == [thread]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in-order", "in-reverse"])
+def test_a_visitor_is_back_on_the_device_in_whatever_order_merges_are_undone(tenant, sound, order):
+    visit = tenant.login()
+    thread = tenant.begin(visit["session"]["token"])
+    others = [known(tenant, email="jane@example.org"), known(tenant, userId="u-2")]
+    made = [merged(tenant, other, visit["user"]["id"]) for other in others]
+
+    undone = [undo(tenant, made[number]).status_code for number in order]
+
+    assert undone == [200, 200]
+    back = tenant.login(deviceId=visit["deviceId"])
+    assert back["user"]["id"] == visit["user"]["id"]
+    assert tenant.conversations(back["session"]["token"]) == [thread]
+
+
+def test_an_undo_brings_no_visitor_back_who_was_cleared(tenant, sound):
+    visit = tenant.login()
+    others = [known(tenant, email="jane@example.org"), known(tenant, email="joan@example.org")]
+    made = [merged(tenant, other, visit["user"]["id"]) for other in others]
+    undo(tenant, made[0])
+    tenant.set(anonymousOnLogin="clear")
+    tenant.login(userId="u-1", deviceId=visit["deviceId"])
+
+    response = undo(tenant, made[1])
+
+    assert response.status_code == 200
+    assert tenant.login(deviceId=visit["deviceId"])["created"] is True
