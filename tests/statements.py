@@ -15,6 +15,7 @@ from typing import Any
 import peewee
 
 from service.store.database import Database
+from service.store.prepared import Statement
 from service.store.tables import TABLES
 
 OWNED = {table._meta.table_name for table in TABLES}
@@ -38,14 +39,22 @@ JOINS = {"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "NATURAL"}
 
 
 def watch_every_database() -> None:
-    """Look at the statements of every database that is opened in this process from now on."""
-    opened = Database.__init__
+    """Look at the statements of every database that is opened in this process from now on, and have those
+    that are prepared be what peewee makes of the same values."""
+    opened, prepared = Database.__init__, Statement.sql
 
     def open_watched(self: Database, *args: Any, **kwargs: Any) -> None:
         opened(self, *args, **kwargs)
         watch(self.peewee)
 
+    def compare(self: Statement, database: peewee.Database) -> tuple[str, list[Any]]:
+        made = prepared(self, database)
+        query = self.query.built(self.values, self.lock)
+        assert made == database.get_sql_context().sql(query).query()
+        return made
+
     Database.__init__ = open_watched  # type: ignore[method-assign]
+    Statement.sql = compare  # type: ignore[method-assign]
 
 
 def watch(database: peewee.Database) -> None:

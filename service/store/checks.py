@@ -4,7 +4,7 @@ Every question is one that only reads, and is asked of one app; so it can be put
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -14,6 +14,7 @@ from service.identifiers import email_key, search_key, user_id_digest
 from service.nouns import Side
 from service.store.database import Database
 from service.store.merges import EMPTY
+from service.store.prepared import Prepared
 from service.store.tables import (
     TABLES,
     Apps,
@@ -37,72 +38,130 @@ BATCH = 1000
 Check = Callable[[Database, str], Iterator[str]]
 
 
-def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
-    """Each user ID names one living user of its world, and is kept under its own digest."""
+def _same(one: Any, other: Any, **columns: str) -> Any:
+    condition = one.app == other.app
+    for mine, theirs in columns.items():
+        condition &= getattr(one, mine) == getattr(other, theirs)
+    return condition
+
+
+def _each(build: Callable[[Any], Sequence[Any]]) -> list[Prepared]:
+    """Prepare each of the queries that a function answers."""
+
+    def one(place: int) -> Prepared:
+        return Prepared(lambda app: build(app)[place])
+
+    return [one(place) for place in range(len(build("")))]
+
+
+@Prepared
+def _user_ids_elsewhere(app: Any) -> Any:
     is_elsewhere = Users.id.is_null() | ~lives() | (Users.verified != UserIds.verified)
-    for query in (
+    owner = _same(Users, UserIds, id="user")
+    return (
         UserIds.select(UserIds.user)
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, UserIds, id="user"))
-        .where((UserIds.app == app) & is_elsewhere),
+        .join(Users, JOIN.LEFT_OUTER, on=owner)
+        .where((UserIds.app == app) & is_elsewhere)
+    )
+
+
+@Prepared
+def _user_ids_twice(app: Any) -> Any:
+    return (
         UserIds.select(fn.MIN(UserIds.user))
         .where(UserIds.app == app)
         .group_by(UserIds.verified, UserIds.digest)
-        .having(fn.COUNT(UserIds.user) > 1),
-    ):
-        yield from (f"a user ID of {user}" for (user,) in database.rows(query))
+        .having(fn.COUNT(UserIds.user) > 1)
+    )
+
+
+@Prepared
+def _user_ids(app: Any, world: Any, after: Any) -> Any:
+    return (
+        UserIds.select(UserIds.digest, UserIds.user, UserIds.value, UserIds.search)
+        .where((UserIds.app == app) & (UserIds.verified == world) & (UserIds.digest > after))
+        .order_by(UserIds.digest)
+        .limit(BATCH)
+    )
+
+
+def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
+    """Each user ID names one living user of its world, and is kept under its own digest."""
+    for query in (_user_ids_elsewhere, _user_ids_twice):
+        yield from (f"a user ID of {user}" for (user,) in database.rows(query(app)))
     for world in (True, False):
-        columns = UserIds.user, UserIds.value, UserIds.digest, UserIds.search
-        theirs = UserIds.verified == world
-        for user, value, digest, search in _batches(database, app, UserIds, UserIds.digest, theirs, *columns):
+        for digest, user, value, search in _batches(database, _user_ids, app, world):
             if (user_id_digest(value), search_key(value)) != (digest, search):
                 yield f"a digest of {user}"
 
 
-def primary_user_ids_are_kept(database: Database, app: str) -> Iterator[str]:
-    """Each primary user ID stands among the user IDs, and leads to its user."""
+@Prepared
+def _users_without_their_id(app: Any) -> Any:
     kept = _same(UserIds, Users, user="id", value="user_id")
-    rows = database.rows(
+    return (
         Users.select(Users.id)
         .join(UserIds, JOIN.LEFT_OUTER, on=kept)
         .where((Users.app == app) & Users.user_id.is_null(False) & lives() & UserIds.user.is_null())
     )
-    yield from (id for (id,) in rows)
 
 
-def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
-    """In each world at most one user without a user ID has an email, and its key is that of the email."""
-    rows = database.rows(
+def primary_user_ids_are_kept(database: Database, app: str) -> Iterator[str]:
+    """Each primary user ID stands among the user IDs, and leads to its user."""
+    yield from (id for (id,) in database.rows(_users_without_their_id(app)))
+
+
+@Prepared
+def _emails_unclaimed_twice(app: Any) -> Any:
+    return (
         Users.select(fn.MIN(Users.id))
         .where((Users.app == app) & Users.user_id.is_null() & lives())
         .group_by(Users.verified, Users.email_key)
         .having(fn.COUNT(Users.id) > 1)
     )
-    yield from (f"the email of {id}" for (id,) in rows)
-    columns = Users.id, Users.email, Users.email_key
-    for id, email, key in _batches(database, app, Users, Users.id, Users.app == app, *columns):
+
+
+@Prepared
+def _emails(app: Any, after: Any) -> Any:
+    return (
+        Users.select(Users.id, Users.email, Users.email_key)
+        .where((Users.app == app) & (Users.id > after))
+        .order_by(Users.id)
+        .limit(BATCH)
+    )
+
+
+def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
+    """In each world at most one user without a user ID has an email, and its key is that of the email."""
+    yield from (f"the email of {id}" for (id,) in database.rows(_emails_unclaimed_twice(app)))
+    for id, email, key in _batches(database, _emails, app):
         if key != (email and email_key(email)):
             yield f"the key of {id}"
 
 
-def users_are_somebody(database: Database, app: str) -> Iterator[str]:
-    """A living user has a user ID or an email; an anonymous one has no email, and nobody proved it."""
+@Prepared
+def _nobodies(app: Any) -> Any:
     has_nothing = Users.user_id.is_null() & Users.email.is_null()
     has_too_much = of_a_device() & (Users.email.is_null(False) | Users.verified)
-    rows = database.rows(
-        Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
-    )
-    yield from (id for (id,) in rows)
+    return Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
 
 
-def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
-    """A conversation is a living user's, and nobody wrote in it who never was one with that user."""
-    rows = database.rows(
+def users_are_somebody(database: Database, app: str) -> Iterator[str]:
+    """A living user has a user ID or an email; an anonymous one has no email, and nobody proved it."""
+    yield from (id for (id,) in database.rows(_nobodies(app)))
+
+
+@Prepared
+def _conversations_of_nobody(app: Any) -> Any:
+    return (
         Conversations.select(Conversations.id)
         .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Conversations, id="user"))
         .where((Conversations.app == app) & (Users.id.is_null() | ~lives()))
     )
-    yield from (id for (id,) in rows)
-    strangers = database.rows(
+
+
+@Prepared
+def _strangers(app: Any) -> Any:
+    return (
         Messages.select(Messages.conversation, Conversations.user, Messages.author)
         .join(Conversations, on=_same(Conversations, Messages, id="conversation"))
         .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Messages, id="author"))
@@ -114,44 +173,59 @@ def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
         )
         .distinct()
     )
+
+
+def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
+    """A conversation is a living user's, and nobody wrote in it who never was one with that user."""
+    yield from (id for (id,) in database.rows(_conversations_of_nobody(app)))
+    strangers = database.rows(_strangers(app))
     one = _ever_one(database, app) if strangers else {}
     for conversation, user, author in strangers:
         if author is None or one.get(author, author) != one.get(user, user):
             yield conversation
 
 
-def store_accounts_have_one_owner(database: Database, app: str) -> Iterator[str]:
-    """A store account is a living user's."""
-    rows = database.rows(
+@Prepared
+def _store_accounts_of_nobody(app: Any) -> Any:
+    return (
         StoreAccounts.select(StoreAccounts.user)
         .join(Users, JOIN.LEFT_OUTER, on=_same(Users, StoreAccounts, id="user"))
         .where((StoreAccounts.app == app) & (Users.id.is_null() | ~lives()))
         .distinct()
     )
-    yield from (f"a store account of {user}" for (user,) in rows)
+
+
+def store_accounts_have_one_owner(database: Database, app: str) -> Iterator[str]:
+    """A store account is a living user's."""
+    yield from (f"a store account of {user}" for (user,) in database.rows(_store_accounts_of_nobody(app)))
+
+
+HAVING_A_HOME = (UserIds, Sessions, Conversations, StoreAccounts)
+
+
+@_each
+def _away_from_home(app: Any) -> Any:
+    return [
+        table.select(table.user, table.home).where((table.app == app) & (table.user != table.home)).distinct()
+        for table in HAVING_A_HOME
+    ]
 
 
 def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str]:
     """A user ID, a session, a conversation, a store account is of the user whom its home became part
     of, or is."""
-    for table in (UserIds, Sessions, Conversations, StoreAccounts):
-        rows = database.rows(
-            table.select(table.user, table.home)
-            .where((table.app == app) & (table.user != table.home))
-            .distinct()
-        )
-        for user, home in rows:
+    for table, query in zip(HAVING_A_HOME, _away_from_home, strict=True):
+        for user, home in database.rows(query(app)):
             if user not in _became(database, app, home)[-1:]:
                 yield f"{table._meta.table_name} of {user}"
 
 
-def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
-    """No session is of a user who was erased, merged or cleared, or of the other world; it holds what was
-    said where nobody proved it, and an anonymous one is on its own user's device."""
+@Prepared
+def _sessions_of_nobody(app: Any) -> Any:
     is_gone = Users.id.is_null() | ~lives() | Users.cleared_at.is_null(False)
     is_unproven = ~Users.verified & ~of_a_device()
     is_elsewhere = Devices.anonymous.is_null() | (Devices.anonymous != Sessions.user)
-    rows = database.rows(
+    return (
         Sessions.select(Sessions.user)
         .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Sessions, id="user"))
         .join(Devices, JOIN.LEFT_OUTER, on=_same(Devices, Sessions, digest="device"))
@@ -166,49 +240,64 @@ def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
             )
         )
     )
-    yield from (f"a session of {user}" for (user,) in rows)
+
+
+def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
+    """No session is of a user who was erased, merged or cleared, or of the other world; it holds what was
+    said where nobody proved it, and an anonymous one is on its own user's device."""
+    yield from (f"a session of {user}" for (user,) in database.rows(_sessions_of_nobody(app)))
+
+
+@_each
+def _merged_into_nobody_or_on(app: Any) -> Any:
+    into = Users.alias()
+    merged = (
+        Users.select(Users.id)
+        .join(into, JOIN.LEFT_OUTER, on=((into.app == Users.app) & (into.id == Users.merged_into)))
+        .where((Users.app == app) & Users.merged_into.is_null(False))
+    )
+    return [merged.where(into.id.is_null()), merged.where(into.merged_into.is_null(False))]
 
 
 def merges_end_somewhere(database: Database, app: str) -> Iterator[str]:
     """Who was merged leads to somebody, and never back to themselves."""
-    into = Users.alias()
-    merged = (
-        Users.select(Users.id, Users.merged_into)
-        .join(into, JOIN.LEFT_OUTER, on=((into.app == Users.app) & (into.id == Users.merged_into)))
-        .where((Users.app == app) & Users.merged_into.is_null(False))
-    )
-    yield from (id for id, _ in database.rows(merged.where(into.id.is_null())))
-    rows = database.rows(merged.where(into.merged_into.is_null(False)))
-    yield from (id for id, _ in rows if id in _became(database, app, id))
+    into_nobody, on = _merged_into_nobody_or_on
+    yield from (id for (id,) in database.rows(into_nobody(app)))
+    yield from (id for (id,) in database.rows(on(app)) if id in _became(database, app, id))
+
+
+@_each
+def _merges_unlike_what_is_written(app: Any) -> Any:
+    stands = Merges.undone_at.is_null()
+    written = _same(Merges, Users, source="id", target="merged_into") & stands
+    merged = _same(Users, Merges, id="source", merged_into="target")
+    return [
+        Users.select(Users.id)
+        .join(Merges, JOIN.LEFT_OUTER, on=written)
+        .where((Users.app == app) & Users.merged_into.is_null(False) & Merges.id.is_null()),
+        Merges.select(Merges.id)
+        .join(Users, JOIN.LEFT_OUTER, on=merged)
+        .where((Merges.app == app) & stands & Users.id.is_null()),
+    ]
 
 
 def merges_are_written_down(database: Database, app: str) -> Iterator[str]:
     """Who is part of another has a merge that says so and was not undone, and no such merge says so of
     anybody else."""
-    stands = Merges.undone_at.is_null()
-    written = _same(Merges, Users, source="id", target="merged_into") & stands
-    for query in (
-        Users.select(Users.id)
-        .join(Merges, JOIN.LEFT_OUTER, on=written)
-        .where((Users.app == app) & Users.merged_into.is_null(False) & Merges.id.is_null()),
-        Merges.select(Merges.id)
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Merges, id="source", merged_into="target"))
-        .where((Merges.app == app) & stands & Users.id.is_null()),
-    ):
-        yield from (id for (id,) in database.rows(query))
+    for query in _merges_unlike_what_is_written:
+        yield from (id for (id,) in database.rows(query(app)))
 
 
-def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
-    """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
-    idempotency key, and no word in the history or the record of a merge."""
+@_each
+def _held_by_erased(app: Any) -> Any:
     into = Users.alias()
     is_erased = Users.erased_at.is_null(False)
     personal = (Users.user_id, Users.email, Users.email_key, Users.name, Users.name_key)
     holds = reduce(operator.or_, (column.is_null(False) for column in personal))
     said = History.before.is_null(False) | History.after.is_null(False)
-    mine = Users.select(Users.id).where(Users.app == app)
+    mine = Users.select(Users.id).where(Users.app == app).distinct()
     merged_into = (into.app == Users.app) & (into.id == Users.merged_into)
-    for query in (
+    return [
         mine.where(is_erased & holds),
         mine.join(into, on=merged_into).where(into.erased_at.is_null(False) & ~is_erased),
         mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
@@ -216,24 +305,36 @@ def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
         mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
         mine.join(Merges, on=_same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Merges, on=_same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
-    ):
-        yield from (id for (id,) in database.rows(query.distinct()))
+        mine.join(Messages, on=_same(Messages, Users, author="id")).where(is_erased & (Messages.body != "")),
+    ]
+
+
+def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
+    """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
+    idempotency key, no message, and no word in the history or the record of a merge."""
+    for query in _held_by_erased:
+        yield from (id for (id,) in database.rows(query(app)))
+
+
+@_each
+def _devices_elsewhere(app: Any) -> Any:
+    anonymous = _same(Users, Devices, id="anonymous") & of_a_device() & lives() & Users.cleared_at.is_null()
+    mine = Devices.select(Devices.anonymous).where((Devices.app == app) & Devices.anonymous.is_null(False))
+    return [
+        mine.join(Users, JOIN.LEFT_OUTER, on=anonymous).where(Users.id.is_null()),
+        mine.group_by(Devices.anonymous).having(fn.COUNT(Devices.digest) > 1),
+    ]
 
 
 def devices_lead_to_anonymous_users(database: Database, app: str) -> Iterator[str]:
     """A device's anonymous user is anonymous, lives, was not cleared, and is of one device only."""
-    anonymous = _same(Users, Devices, id="anonymous") & of_a_device() & lives() & Users.cleared_at.is_null()
-    mine = Devices.select(Devices.anonymous).where((Devices.app == app) & Devices.anonymous.is_null(False))
-    for query in (
-        mine.join(Users, JOIN.LEFT_OUTER, on=anonymous).where(Users.id.is_null()),
-        mine.group_by(Devices.anonymous).having(fn.COUNT(Devices.digest) > 1),
-    ):
-        yield from (id for (id,) in database.rows(query))
+    for query in _devices_elsewhere:
+        yield from (id for (id,) in database.rows(query(app)))
 
 
-def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
-    """A conversation's messages are numbered without a gap, and no more are unread than there are."""
-    rows = database.rows(
+@Prepared
+def _messages_counted(app: Any) -> Any:
+    return (
         Conversations.select(
             Conversations.id,
             Conversations.messages,
@@ -245,33 +346,43 @@ def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
         .where(Conversations.app == app)
         .group_by(Conversations.id, Conversations.app)
     )
-    for id, messages, unread, count, last in rows:
+
+
+def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
+    """A conversation's messages are numbered without a gap, and no more are unread than there are."""
+    for id, messages, unread, count, last in database.rows(_messages_counted(app)):
         if not messages == count == (last or 0) or unread > messages:
             yield id
 
 
+LEADING = (
+    (Sessions, Sessions.device, Devices, Devices.digest),
+    (Conversations, Conversations.device, Devices, Devices.digest),
+    (Messages, Messages.conversation, Conversations, Conversations.id),
+    (Messages, Messages.author, Users, Users.id),
+    (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
+    (Merges, Merges.source, Users, Users.id),
+    (Merges, Merges.target, Users, Users.id),
+    (History, History.user, Users, Users.id),
+    (Repeats, Repeats.user, Users, Users.id),
+)
+
+
+@_each
+def _orphans(app: Any) -> Any:
+    return [
+        table.select(column)
+        .join(parent, JOIN.LEFT_OUTER, on=(parent.app == table.app) & (key == column))
+        .where((table.app == app) & column.is_null(False) & key.is_null())
+        .distinct()
+        for table, column, parent, key in LEADING
+    ]
+
+
 def nothing_is_orphaned(database: Database, app: str) -> Iterator[str]:
     """Each row's device, user, conversation and store account is there."""
-    for table, column, parent, key in (
-        (Sessions, Sessions.device, Devices, Devices.digest),
-        (Conversations, Conversations.device, Devices, Devices.digest),
-        (Messages, Messages.conversation, Conversations, Conversations.id),
-        (Messages, Messages.author, Users, Users.id),
-        (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
-        (Merges, Merges.source, Users, Users.id),
-        (Merges, Merges.target, Users, Users.id),
-        (History, History.user, Users, Users.id),
-        (Repeats, Repeats.user, Users, Users.id),
-    ):
-        there: Any = (parent.app == table.app) & (key == column)
-        mine: Any = (table.app == app) & column.is_null(False)
-        rows = database.rows(
-            table.select(column)
-            .join(parent, JOIN.LEFT_OUTER, on=there)
-            .where(mine & key.is_null())
-            .distinct()
-        )
-        yield from (f"{table._meta.table_name} of {name}" for (name,) in rows)
+    for (table, *_), query in zip(LEADING, _orphans, strict=True):
+        yield from (f"{table._meta.table_name} of {name}" for (name,) in database.rows(query(app)))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -301,40 +412,39 @@ def every_row_has_its_app(database: Database) -> Iterator[str]:
         yield from (f"{table._meta.table_name} of {app}" for (app,) in rows)
 
 
-def _same(one: Any, other: Any, **columns: str) -> Any:
-    condition = one.app == other.app
-    for mine, theirs in columns.items():
-        condition &= getattr(one, mine) == getattr(other, theirs)
-    return condition
+@Prepared
+def _merged_into(app: Any, id: Any) -> Any:
+    return Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id))
 
 
 def _became(database: Database, app: str, id: str) -> list[str]:
     """Answer whom a user became part of, one after the other, as far as it does not go in a circle."""
     chain: list[str] = []
     while True:
-        row = database.row(Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id)))
+        row = database.row(_merged_into(app, id))
         if row is None or row[0] is None or row[0] in chain:
             return chain
         id = row[0]
         chain.append(id)
 
 
+@Prepared
+def _merges(app: Any) -> Any:
+    return Merges.select(Merges.source, Merges.target).where(Merges.app == app)
+
+
 def _ever_one(database: Database, app: str) -> dict[str, str]:
     """Answer, for each user who had to do with a merge, undone or not, one name for all of those."""
     names: dict[str, str] = {}
-    for source, target in database.rows(Merges.select(Merges.source, Merges.target).where(Merges.app == app)):
+    for source, target in database.rows(_merges(app)):
         kept, lost = names.setdefault(target, target), names.setdefault(source, source)
         names |= {user: kept for user, name in names.items() if name == lost}
     return names
 
 
-def _batches(
-    database: Database, app: str, table: Any, by: Any, among: Any, *columns: Any
-) -> Iterator[tuple[Any, ...]]:
-    """Read those of a table's rows of an app in the order of a column, a batch at a time."""
+def _batches(database: Database, query: Prepared, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """Read what a query answers in the order of its first column, a batch at a time."""
     after = ""
-    while rows := database.rows(
-        table.select(by, *columns).where((table.app == app) & among & (by > after)).order_by(by).limit(BATCH)
-    ):
-        yield from (row[1:] for row in rows)
+    while rows := database.rows(query(*values, after)):
+        yield from rows
         after = rows[-1][0]

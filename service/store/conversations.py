@@ -111,6 +111,12 @@ class ConversationStore:
         self._database.change(Messages.delete().where((Messages.app == app) & Messages.conversation.in_(ids)))
         self._database.change(Conversations.delete().where(theirs))
 
+    def blank(self, app: str, users: Sequence[str]) -> None:
+        """Erase what these users wrote in conversations that are others' by now; that they wrote stays."""
+        self._database.change(
+            Messages.update(body="").where((Messages.app == app) & Messages.author.in_(users))
+        )
+
     def add_message(self, app: str, conversation: str, message: Message) -> None:
         """Append a message to a held conversation; a user's reopens it."""
         other = Side.AGENT if message.author.kind is Side.USER else Side.USER

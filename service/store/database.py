@@ -12,6 +12,7 @@ import psycopg
 
 from service.errors import InvalidCredential, LostRace, StoreUnavailable, UsherError
 from service.store.postgres import Postgres
+from service.store.prepared import Statement
 from service.store.sqlite import Sqlite
 
 # Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
@@ -36,7 +37,8 @@ Answer = TypeVar("Answer")
 
 
 class Database:
-    """One store. Queries are built from ``tables`` and know no database until they are run here.
+    """One store. Queries, prepared or not, are built from ``tables`` and know no database until they are run
+    here.
 
     Raises of every method: StoreUnavailable if the store is away or too slow, LostRace if another
     transaction was first (then nothing was changed), InvalidCredential if the app is gone.
@@ -67,7 +69,7 @@ class Database:
 
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
         """Run a query, and answer its rows. One that changes anything belongs into a transaction."""
-        return self.ask(lambda: list(self.peewee.execute(query).fetchall()))
+        return self.ask(lambda: list(self._run(query).fetchall()))
 
     def row(self, query: Any) -> tuple[Any, ...] | None:
         """Run a query of at most one row, and answer it or None."""
@@ -79,7 +81,7 @@ class Database:
         if not self.peewee.in_transaction():
             with self.transaction():
                 return self.change(query)
-        return int(self.peewee.execute(query).rowcount)
+        return int(self._run(query).rowcount)
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Run what changes nothing, anew if the connection was dead before the question was put."""
@@ -140,6 +142,11 @@ class Database:
             raise words from error
         finally:
             self.peewee.close()
+
+    def _run(self, query: Any) -> Any:
+        if isinstance(query, Statement):
+            return self.peewee.execute_sql(*query.sql(self.peewee))
+        return self.peewee.execute(query)
 
     def _until(self) -> float:
         now = time.monotonic()

@@ -135,6 +135,20 @@ def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, capsys
     assert [token for token in lived.tokens if token in written] == []
 
 
+def test_what_a_user_wrote_while_they_were_one_with_another_is_gone_as_well(tenant, canary):
+    mary, carol = (tenant.login(userId=user_id)["user"]["id"] for user_id in ("u-1", "u-7"))
+    conversation = tenant.begin(tenant.session(userId="u-1"), "Mary's own")
+    merge = tenant.call("POST", "/v1/merges", tenant.sk, {"from": carol, "into": mary}).json
+    messages = f"/v1/conversations/{conversation}/messages"
+    tenant.call("POST", messages, tenant.session(userId="u-7"), {"body": canary})
+    tenant.call("DELETE", f"/v1/merges/{merge['id']}", tenant.sk)
+
+    assert erase(tenant, carol).status_code == 204
+
+    left = tenant.call("GET", messages, tenant.sk).json["data"]
+    assert [message["body"] for message in left] == ["Mary's own", ""]
+
+
 def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, canary):
     url = databases.fresh("sqlite")
     migrate(url)

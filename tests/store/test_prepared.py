@@ -1,0 +1,55 @@
+"""Prepared queries: made once for each kind of database, and what peewee would make each time."""
+
+import pytest
+
+from service.store.prepared import Prepared
+from service.store.tables import Apps, Rates
+from tests.store.marks import mark
+
+
+@pytest.fixture
+def built():
+    """Count how often a query is built."""
+    return []
+
+
+@pytest.fixture
+def counts(built):
+    def build(app, kind):
+        built.append(kind)
+        return Rates.select(Rates.count).where(
+            (Rates.app == app) & (Rates.kind == kind) & (Rates.minute == 0)
+        )
+
+    return Prepared(build)
+
+
+def test_a_prepared_query_answers_what_its_values_ask_for(database, app_id, counts):
+    database.change(mark(app_id, "one"))
+
+    answers = [database.rows(counts(app_id, kind)) for kind in ("one", "other")]
+
+    assert answers == [[(1,)], []]
+
+
+def test_its_sql_is_made_when_it_is_first_run(database, app_id, built, counts):
+    made = [counts(app_id, kind).query.compiled(database.peewee, None) for kind in ("one", "other")]
+
+    assert made[0] is made[1]
+    assert len(built) == 1
+
+
+def test_it_changes_rows_as_well(database, app_id):
+    rename = Prepared(lambda app, name: Apps.update(name=name).where(Apps.app == app))
+
+    changed = database.change(rename(app_id, "Other"))
+
+    assert changed == 1
+    assert database.rows(Apps.select(Apps.name).where(Apps.app == app_id)) == [("Other",)]
+
+
+def test_it_locks_its_rows_where_rows_are_locked(database, app_id, counts):
+    sql, values = database.held(counts(app_id, "one"), "SHARE").sql(database.peewee)
+
+    assert sql.endswith("FOR SHARE") != database.is_sqlite
+    assert values == [app_id, "one", 0]
