@@ -7,13 +7,13 @@ logins run at once:
 - A decision that looks at an email holds that email, and one that changes an email holds both the
   old and the new. So what was seen of an email holds until the decision is carried out.
 - A user ID is decided by the primary key of ``user_ids``: who comes second looks again.
-- A user who is used is held, and must still be as they were when the rule was found.
+- A user who is used is held; if they changed since the rule was found, it is found again.
 
 A claim that nothing proves is looked up in a world of its own, among users whom nobody ever proved to
 be; so nobody can prepare a record that its owner later walks into.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from service import metrics
@@ -25,6 +25,7 @@ from service.desk.transactions import one_transaction
 from service.errors import LostRace, UnknownDevice
 from service.identifiers import (
     digest,
+    email_key,
     is_anonymous,
     new_anonymous_user_id,
     new_credential,
@@ -173,8 +174,7 @@ def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified
     """Find the rules, holding whatever they rest on."""
     anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
     evidence, home = _evidence(store, app.id, claim, anonymous, verified)
-    decision = login_rules.decide(claim, evidence)
-    _hold(store, app.id, decision, may_absorb=anonymous is not None)
+    evidence, decision = _decide(store, app.id, claim, evidence)
     fate = None
     if claim.names_somebody and anonymous is not None:
         fate = _decide_fate(store, app, device, decision, verified, at)
@@ -197,21 +197,49 @@ def _evidence(
     return Evidence(anonymous=anonymous), None
 
 
-def _hold(store: Store, app: str, decision: Decision, *, may_absorb: bool) -> None:
-    """Hold the user whom a plan uses. Raises LostRace if they are no longer as they were."""
-    match decision.plan:
-        case Use(user, email, _):
-            if email is not None:
-                store.users.hold_email(app, email, user.email)
-        case Attach(user):
-            pass
-        case Create():
-            return
-        case never:
-            assert_never(never)
-    to_change = bool(decision.changes) or may_absorb
-    if store.users.hold(app, user.id, to_change=to_change) != user:
+def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision]:
+    """Find the rule, and hold the user whom its plan uses. Who changed meanwhile is decided about as they
+    are now, if what is held allows for that; else this raises LostRace."""
+    decision = login_rules.decide(claim, evidence)
+    if isinstance(decision.plan, Create):
+        return evidence, decision
+    seen = decision.plan.user
+    store.users.hold_email(app, *_emails(decision))
+    to_change = bool(decision.changes) or evidence.anonymous is not None
+    held = store.users.hold(app, seen.id, to_change=to_change)
+    if held == seen:
+        return evidence, decision
+    if held is None:
         raise LostRace
+    evidence = _seen_anew(claim, evidence, held)
+    anew = login_rules.decide(claim, evidence)
+    is_held = not isinstance(anew.plan, Create) and anew.plan.user == held
+    is_prepared = (to_change or not anew.changes) and _keys(anew) <= _keys(decision)
+    if not (is_held and is_prepared):
+        raise LostRace
+    return evidence, anew
+
+
+def _seen_anew(claim: Claim, evidence: Evidence, held: User) -> Evidence:
+    if evidence.by_user_id is None:
+        by_email = tuple(held if user.id == held.id else user for user in evidence.by_email)
+        return replace(evidence, by_email=by_email)
+    if claim.user_id not in (held.user_id, *held.aliases):
+        raise LostRace
+    return replace(evidence, by_user_id=held)
+
+
+def _emails(decision: Decision) -> tuple[str, ...]:
+    """Answer the emails that a plan gives and takes away."""
+    match decision.plan:
+        case Use(user, str(email), _):
+            return (email, user.email) if user.email else (email,)
+        case _:
+            return ()
+
+
+def _keys(decision: Decision) -> set[str]:
+    return {email_key(email) for email in _emails(decision)}
 
 
 def _decide_fate(

@@ -10,8 +10,8 @@ from service import metrics
 from service.errors import Contended, LostRace
 from service.store import Store
 
-ATTEMPTS = 5
-PAUSE = 0.01  # seconds at most before the second attempt; doubled for each one after
+ATTEMPTS = 8
+PAUSE = 0.005  # seconds at most before the second attempt; doubled for each one after
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")

@@ -10,6 +10,7 @@ from peewee import IntegrityError
 from service.errors import LostRace
 from service.nouns import App, Key, KeyKind, Settings
 from service.store.database import Database
+from service.store.prepared import Prepared
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
@@ -28,7 +29,7 @@ class AppStore:
 
     def with_id(self, app: str) -> App | None:
         """Find an app."""
-        row = self._database.row(Apps.select(*APP_COLUMNS).where(Apps.app == app))
+        row = self._database.row(_app(app))
         return None if row is None else as_app(row)
 
     def hold(self, app: str) -> App | None:
@@ -88,20 +89,12 @@ class KeyStore:
 
     def with_digest(self, app: str, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
-        row = self._database.row(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, *APP_COLUMNS)
-            .join(Apps, on=(Apps.app == Keys.app))
-            .where((Keys.app == app) & (Keys.digest == digest))
-        )
+        row = self._database.row(_key_and_app(app, digest))
         return None if row is None else (as_app(row[4:]), as_key(row[:4]))
 
     def identity_secrets(self, app: str) -> tuple[tuple[Key, str], ...]:
         """Answer an app's identity keys with their sealed secrets, the newest first."""
-        rows = self._database.rows(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.sealed)
-            .where((Keys.app == app) & (Keys.kind == KeyKind.IDENTITY.value))
-            .order_by(Keys.created_at.desc(), Keys.id.desc())
-        )
+        rows = self._database.rows(_identity_secrets(app))
         return tuple((as_key(row[:4]), row[4]) for row in rows)
 
     def create(self, app: str, key: Key, digest: str, sealed: str | None) -> None:
@@ -124,6 +117,29 @@ class KeyStore:
     def delete(self, app: str, id: str) -> bool:
         """Delete a key, and say whether there was one."""
         return self._database.change(Keys.delete().where((Keys.app == app) & (Keys.id == id))) > 0
+
+
+@Prepared
+def _app(app: Any) -> Any:
+    return Apps.select(*APP_COLUMNS).where(Apps.app == app)
+
+
+@Prepared
+def _key_and_app(app: Any, digest: Any) -> Any:
+    return (
+        Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, *APP_COLUMNS)
+        .join(Apps, on=(Apps.app == Keys.app))
+        .where((Keys.app == app) & (Keys.digest == digest))
+    )
+
+
+@Prepared
+def _identity_secrets(app: Any) -> Any:
+    return (
+        Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.sealed)
+        .where((Keys.app == app) & (Keys.kind == KeyKind.IDENTITY.value))
+        .order_by(Keys.created_at.desc(), Keys.id.desc())
+    )
 
 
 def as_app(row: tuple[Any, ...]) -> App:

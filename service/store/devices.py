@@ -10,6 +10,7 @@ from peewee import JOIN
 from service.nouns import App, Claim, Device, Session, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
+from service.store.prepared import Prepared
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
@@ -32,7 +33,7 @@ class DeviceStore:
 
     def hold(self, app: str, digest: str) -> Device | None:
         """Find a device, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.held(self._one(app, digest)))
+        row = self._database.row(self._database.held(_device(app, digest)))
         return None if row is None else as_device(row)
 
     def hold_of(self, app: str, anonymous: str) -> None:
@@ -42,7 +43,7 @@ class DeviceStore:
 
     def add(self, app: str, digest: str, at: int) -> None:
         """Add a device unless it is there."""
-        self._database.change(Devices.insert(app=app, digest=digest, created_at=at).on_conflict_ignore())
+        self._database.change(_add_device(app, digest, at))
 
     def set_anonymous(self, app: str, digest: str, user: str | None) -> None:
         """Say who is the device's anonymous user."""
@@ -79,17 +80,12 @@ class DeviceStore:
 
     def find(self, app: str, digest: str) -> Device | None:
         """Find a device."""
-        row = self._database.row(self._one(app, digest))
+        row = self._database.row(_device(app, digest))
         return None if row is None else as_device(row)
 
     def set_clears(self, app: str, digest: str, clears: bool) -> None:
         """Set the device's clearAnonymousUser flag."""
         self._update(app, digest, clears=clears)
-
-    def _one(self, app: str, digest: str) -> Any:
-        return Devices.select(Devices.digest, Devices.anonymous, Devices.clears, Devices.sharing).where(
-            (Devices.app == app) & (Devices.digest == digest)
-        )
 
     def _update(self, app: str, digest: str, **fields: Any) -> None:
         self._database.change(
@@ -107,29 +103,12 @@ class SessionStore:
     def hold_of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
         """Find a device's session, and its user's primary user ID, and keep others from ending it until
         the transaction ends."""
-        query = (
-            Sessions.select(*SESSION_COLUMNS, Users.user_id)
-            .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
-            .where((Sessions.app == app) & (Sessions.device == device) & lives())
-        )
-        row = self._database.row(self._database.held(query, of=Sessions))
+        row = self._database.row(self._database.held(_session_of_device(app, device), of=Sessions))
         return None if row is None else (as_session(row), row[-1])
 
     def with_token(self, app: str, token: str) -> tuple[App, User, Session] | None:
         """Find a session by the digest of its token, with its app and user."""
-        rows = self._database.rows(
-            Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *USER_COLUMNS)
-            .join(Apps, on=(Apps.app == Sessions.app))
-            .switch(Sessions)
-            .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
-            .join(
-                UserIds,
-                JOIN.LEFT_OUTER,
-                on=((UserIds.app == Users.app) & (UserIds.user == Users.id)),
-            )
-            .where((Sessions.app == app) & (Sessions.token == token) & lives())
-            .order_by(UserIds.added_at, UserIds.digest)
-        )
+        rows = self._database.rows(_session_of_token(app, token))
         first = len(SESSION_COLUMNS)
         second = first + len(APP_COLUMNS)
         if not rows:
@@ -139,21 +118,10 @@ class SessionStore:
 
     def replace(self, app: str, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
-        fields = {
-            "token": token,
-            "user": session.user,
-            "home": session.home or session.user,
-            "verified": session.verified,
-            "claim": session.claim and json.dumps(asdict(session.claim)),
-            "began_at": session.began_at,
-            "used_at": session.used_at,
-        }
-        self._database.change(
-            Sessions.insert(app=app, device=session.device, **fields).on_conflict(
-                conflict_target=[Sessions.app, Sessions.device],
-                update={getattr(Sessions, name): value for name, value in fields.items()},
-            )
-        )
+        claim = session.claim and json.dumps(asdict(session.claim))
+        whose = session.user, session.home or session.user, session.verified, claim
+        when = session.began_at, session.used_at
+        self._database.change(_log_in(app, session.device, token, *whose, *when))
 
     def of_user(self, app: str, user: str) -> tuple[Session, ...]:
         """Answer a user's sessions, the oldest first."""
@@ -171,9 +139,7 @@ class SessionStore:
 
     def touch(self, app: str, token: str, session: Session, at: int) -> Session:
         """Note that a session was used."""
-        self._database.change(
-            Sessions.update(used_at=at).where((Sessions.app == app) & (Sessions.token == token))
-        )
+        self._database.change(_use(app, token, at))
         return replace(session, used_at=at)
 
     def end(self, app: str, *, token: str) -> tuple[str, ...]:
@@ -201,6 +167,66 @@ class SessionStore:
     def _end(self, app: str, condition: Any) -> tuple[str, ...]:
         query = Sessions.delete().where((Sessions.app == app) & condition).returning(Sessions.device)
         return tuple(device for (device,) in self._database.rows(query))
+
+
+@Prepared
+def _device(app: Any, digest: Any) -> Any:
+    shown = Devices.digest, Devices.anonymous, Devices.clears, Devices.sharing
+    return Devices.select(*shown).where((Devices.app == app) & (Devices.digest == digest))
+
+
+@Prepared
+def _add_device(app: Any, digest: Any, at: Any) -> Any:
+    return Devices.insert(app=app, digest=digest, created_at=at).on_conflict_ignore()
+
+
+@Prepared
+def _session_of_device(app: Any, device: Any) -> Any:
+    return (
+        Sessions.select(*SESSION_COLUMNS, Users.user_id)
+        .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
+        .where((Sessions.app == app) & (Sessions.device == device) & lives())
+    )
+
+
+@Prepared
+def _session_of_token(app: Any, token: Any) -> Any:
+    ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
+    return (
+        Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *USER_COLUMNS)
+        .join(Apps, on=(Apps.app == Sessions.app))
+        .switch(Sessions)
+        .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
+        .join(UserIds, JOIN.LEFT_OUTER, on=ids)
+        .where((Sessions.app == app) & (Sessions.token == token) & lives())
+        .order_by(UserIds.added_at, UserIds.digest)
+    )
+
+
+_OF_A_LOGIN = (
+    Sessions.token,
+    Sessions.user,
+    Sessions.home,
+    Sessions.verified,
+    Sessions.claim,
+    Sessions.began_at,
+    Sessions.used_at,
+)
+
+
+def _replaced(app: Any, device: Any, *values: Any) -> Any:
+    fields = dict(zip(_OF_A_LOGIN, values, strict=True))
+    return Sessions.insert({Sessions.app: app, Sessions.device: device} | fields).on_conflict(
+        conflict_target=[Sessions.app, Sessions.device], update=fields
+    )
+
+
+_log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
+
+
+@Prepared
+def _use(app: Any, token: Any, at: Any) -> Any:
+    return Sessions.update(used_at=at).where((Sessions.app == app) & (Sessions.token == token))
 
 
 def as_device(row: tuple[Any, ...]) -> Device:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from service.nouns import Entry, Event, Members, Origin
 from service.store.database import Database
+from service.store.prepared import inserting
 from service.store.tables import History
 
 
@@ -16,20 +17,9 @@ class HistoryStore:
 
     def add(self, app: str, user: str, entry: Entry) -> None:
         """Write one line."""
-        self._database.change(
-            History.insert(
-                app=app,
-                user=user,
-                id=entry.id,
-                at=entry.at,
-                event=entry.event.value,
-                rule=entry.rule,
-                by=entry.origin.by,
-                request=entry.origin.request,
-                before=_as_json(entry.before),
-                after=_as_json(entry.after),
-            )
-        )
+        what = entry.event.value, entry.rule, entry.origin.by, entry.origin.request
+        members = _as_json(entry.before), _as_json(entry.after)
+        self._database.change(_insert(app, user, entry.id, entry.at, *what, *members))
 
     def page(self, app: str, user: str, after: str, limit: int) -> tuple[Entry, ...]:
         """Answer up to ``limit`` lines, the oldest first, that come after the one with this id."""
@@ -60,6 +50,20 @@ class HistoryStore:
                 (History.app == app) & History.user.in_(list(users))
             )
         )
+
+
+_insert = inserting(
+    History.app,
+    History.user,
+    History.id,
+    History.at,
+    History.event,
+    History.rule,
+    History.by,
+    History.request,
+    History.before,
+    History.after,
+)
 
 
 def _as_json(members: Members | None) -> str | None:

@@ -1,10 +1,12 @@
 """What is counted and what is remembered so that nothing is done too often: rates and repeats."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from peewee import Case
 
 from service.store.database import Database
+from service.store.prepared import Prepared
 from service.store.tables import Rates, Repeats
 
 
@@ -19,12 +21,7 @@ class RepeatStore:
     ) -> tuple[str, str] | None:
         """Remember what a key makes; if it was used before, answer its request's digest and what it
         made then. Waits for whoever uses the same key at this moment."""
-        added = self._database.row(
-            Repeats.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
-            .on_conflict_ignore()
-            .returning(Repeats.key)
-        )
-        if added is not None:
+        if self._database.row(_remember(app, user, by, key, request, made, at)) is not None:
             return None
         return self._database.row(
             Repeats.select(Repeats.request, Repeats.made).where(
@@ -58,31 +55,36 @@ class RateStore:
 
     def count(self, app: str, kind: str, address: str, minute: int) -> int:
         """Count one more in this minute, and answer how many that makes."""
-        row = self._database.row(
-            Rates.insert(app=app, kind=kind, address=address, minute=minute, count=1)
-            .on_conflict(
-                conflict_target=[Rates.app, Rates.kind, Rates.address],
-                update={
-                    Rates.count: Case(None, ((Rates.minute == minute, Rates.count + 1),), 1),
-                    Rates.minute: minute,
-                },
-            )
-            .returning(Rates.count)
-        )
+        row = self._database.row(_count(app, kind, address, minute))
         return int(row[0]) if row else 0
 
     def current(self, app: str, kind: str, address: str, minute: int) -> int:
         """Answer how many were counted in this minute."""
-        row = self._database.row(
-            Rates.select(Rates.count).where(
-                (Rates.app == app)
-                & (Rates.kind == kind)
-                & (Rates.address == address)
-                & (Rates.minute == minute)
-            )
-        )
+        row = self._database.row(_counted(app, kind, address, minute))
         return int(row[0]) if row else 0
 
     def forget_before(self, app: str, minute: int) -> int:
         """Forget what was counted before a minute, and say how many rows that was."""
         return self._database.change(Rates.delete().where((Rates.app == app) & (Rates.minute < minute)))
+
+
+@Prepared
+def _remember(app: Any, user: Any, by: Any, key: Any, request: Any, made: Any, at: Any) -> Any:
+    row = Repeats.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
+    return row.on_conflict_ignore().returning(Repeats.key)
+
+
+@Prepared
+def _count(app: Any, kind: Any, address: Any, minute: Any) -> Any:
+    row = Rates.insert(app=app, kind=kind, address=address, minute=minute, count=1)
+    counted = Case(None, ((Rates.minute == minute, Rates.count + 1),), 1)
+    return row.on_conflict(
+        conflict_target=[Rates.app, Rates.kind, Rates.address],
+        update={Rates.count: counted, Rates.minute: minute},
+    ).returning(Rates.count)
+
+
+@Prepared
+def _counted(app: Any, kind: Any, address: Any, minute: Any) -> Any:
+    which = (Rates.app == app) & (Rates.kind == kind) & (Rates.address == address)
+    return Rates.select(Rates.count).where(which & (Rates.minute == minute))

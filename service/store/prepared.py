@@ -23,9 +23,9 @@ class Prepared:
     A value is passed on as it is: no field converts it, it is no list, and None is equal to nothing.
     """
 
-    def __init__(self, build: Callable[..., Any]) -> None:
+    def __init__(self, build: Callable[..., Any], values: int | None = None) -> None:
         self._build = build
-        self._values = len(inspect.signature(build).parameters)
+        self._values = len(inspect.signature(build).parameters) if values is None else values
         self._compiled: dict[tuple[type, Lock], tuple[str, list[Any]]] = {}
 
     def __call__(self, *values: Any) -> "Statement":
@@ -63,3 +63,12 @@ class Statement:
         sql, parameters = self.query.compiled(database, self.lock)
         values = self.values
         return sql, [values[one.place] if type(one) is _Placeholder else one for one in parameters]
+
+
+def inserting(*columns: peewee.Field) -> Prepared:
+    """Prepare to insert a row of these columns' values."""
+
+    def build(*values: Any) -> Any:
+        return columns[0].model.insert(dict(zip(columns, values, strict=True)))
+
+    return Prepared(build, len(columns))

@@ -5,7 +5,7 @@ A user who was merged away or erased has a row still, and is answered by nothing
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,6 +15,7 @@ from service.errors import LostRace
 from service.identifiers import ANONYMOUS_PREFIXES, email_key, search_key, user_id_digest
 from service.nouns import User
 from service.store.database import Database
+from service.store.prepared import Prepared, inserting
 from service.store.tables import Conversations, Devices, Sessions, StoreAccounts, UserIds, Users
 
 # As many users with one email as it takes to know that several share it.
@@ -29,18 +30,15 @@ class UserStore:
 
     def with_id(self, app: str, id: str) -> User | None:
         """Find a user by our id."""
-        found = self._all(app, Users.id == id)
-        return found[0] if found else None
+        rows = self._database.rows(_with_id(app, id))
+        return as_user(rows) if rows else None
 
     def survivor(self, app: str, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
-        row = self._database.row(
-            Users.select(Users.id, Users.merged_into).where((Users.app == app) & (Users.id == id))
-        )
+        row = self._database.row(_merged_into(app, id))
         if row is None:
             return None
-        found, merged_into = row
-        return self.survivor(app, merged_into) if merged_into else self.with_id(app, found)
+        return self.survivor(app, row[0]) if row[0] else self.with_id(app, id)
 
     def with_user_id(self, app: str, user_id: str, *, verified: bool) -> User | None:
         """Find the user of a world who has this user ID, as the primary one or as an alias."""
@@ -49,33 +47,14 @@ class UserStore:
 
     def with_user_id_and_home(self, app: str, user_id: str, *, verified: bool) -> tuple[User, str] | None:
         """As ``with_user_id``, with the user to whom the ID was given."""
-        row = self._database.row(
-            UserIds.select(UserIds.user, UserIds.home).where(
-                (UserIds.app == app)
-                & (UserIds.verified == verified)
-                & (UserIds.digest == user_id_digest(user_id))
-            )
-        )
-        user = self.with_id(app, row[0]) if row else None
-        return (user, row[1]) if user and row else None
+        rows = self._database.rows(_with_user_id(app, verified, user_id_digest(user_id)))
+        return (as_user([row[:-1] for row in rows]), rows[0][-1]) if rows else None
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
         there is another limit, enough to know whether they share it."""
-        ids = (
-            Users.select(Users.id)
-            .where(
-                (Users.app == app)
-                & (Users.email_key == email_key(email))
-                & (Users.verified == verified)
-                & lives()
-            )
-            .order_by(Users.user_id.is_null(False), Users.created_at, Users.id)
-            .limit(limit)
-        )
-        wanted = [id for (id,) in self._database.rows(ids)]
-        found = {user.id: user for user in self._all(app, Users.id.in_(wanted))} if wanted else {}
-        return tuple(found[id] for id in wanted if id in found)
+        found = as_users(self._database.rows(_with_email(app, email_key(email), verified, limit)))
+        return tuple(sorted(found, key=lambda user: (user.user_id is not None, user.created_at, user.id)))
 
     def page(
         self, app: str, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
@@ -88,7 +67,7 @@ class UserStore:
         condition = Users.id > after
         if user_id is not None:
             digest = UserIds.digest == user_id_digest(user_id)
-            condition &= Users.id.in_(_with_user_id(app, digest & UserIds.verified.in_((True, False))))
+            condition &= Users.id.in_(_owners(app, digest & UserIds.verified.in_((True, False))))
         if email is not None:
             condition &= Users.email_key == email_key(email)
         if begins is not None:
@@ -100,12 +79,13 @@ class UserStore:
             .limit(limit)
         )
         # One statement: a user who went between two would make a full page look like the last.
-        return tuple(sorted(self._all(app, Users.id.in_(ids)), key=lambda user: user.id))
+        found = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
+        return tuple(sorted(found, key=lambda user: user.id))
 
     def hold(self, app: str, id: str, *, to_change: bool) -> User | None:
         """Find a user by our id, and keep others from changing it (and, ``to_change``, from relying
         on it) until the transaction ends."""
-        query = Users.select(Users.id).where((Users.app == app) & (Users.id == id) & lives())
+        query = _living(app, id)
         # No id ever changes, so rows that refer to the user may be written meanwhile by who need not wait.
         held = self._database.row(self._database.held(query, "NO KEY UPDATE" if to_change else "SHARE"))
         return None if held is None else self.with_id(app, id)
@@ -116,35 +96,18 @@ class UserStore:
 
     def create(self, app: str, user: User) -> None:
         """Add a user. Raises LostRace if its user ID, or its email while unclaimed, is taken."""
-        self._database.change(
-            Users.insert(
-                app=app,
-                id=user.id,
-                verified=user.verified,
-                user_id=user.user_id,
-                email=user.email,
-                email_key=user.email and email_key(user.email),
-                name=user.name,
-                name_key=user.name and search_key(user.name),
-                created_at=user.created_at,
-            )
-        )
+        email = user.email and email_key(user.email)
+        name = user.name and search_key(user.name)
+        shown = user.user_id, user.email, email, user.name, name
+        self._database.change(_insert(app, user.id, user.verified, *shown, user.created_at))
         if user.user_id is not None:
             self.add_user_id(app, user, user.user_id, user.created_at)
 
     def add_user_id(self, app: str, user: User, value: str, at: int) -> None:
         """Give a user a user ID. Raises LostRace if somebody of their world has it."""
+        digest, search = user_id_digest(value), search_key(value)
         self._database.change(
-            UserIds.insert(
-                app=app,
-                verified=user.verified,
-                digest=user_id_digest(value),
-                user=user.id,
-                home=user.id,
-                value=value,
-                search=search_key(value),
-                added_at=at,
-            )
+            _insert_user_id(app, user.verified, digest, user.id, user.id, value, search, at)
         )
 
     def remove_user_ids(self, app: str, id: str) -> None:
@@ -281,22 +244,6 @@ class UserStore:
             ).where((Users.app == app) & Users.id.in_(ids))
         )
 
-    def _all(self, app: str, condition: Any) -> list[User]:
-        rows = self._database.rows(
-            Users.select(*USER_COLUMNS)
-            .join(
-                UserIds,
-                JOIN.LEFT_OUTER,
-                on=((UserIds.app == Users.app) & (UserIds.user == Users.id)),
-            )
-            .where((Users.app == app) & condition & lives())
-            .order_by(UserIds.added_at, UserIds.digest)
-        )
-        by_id: dict[str, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            by_id.setdefault(row[0], []).append(row)
-        return [as_user(rows) for rows in by_id.values()]
-
     def _update(self, app: str, id: str, **fields: Any) -> None:
         changed = self._database.change(
             Users.update(**fields).where((Users.app == app) & (Users.id == id) & lives())
@@ -317,7 +264,15 @@ USER_COLUMNS = (
 )
 
 
-def as_user(rows: list[tuple[Any, ...]]) -> User:
+def as_users(rows: Iterable[tuple[Any, ...]]) -> list[User]:
+    """Make users of their rows of USER_COLUMNS."""
+    by_id: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        by_id.setdefault(row[0], []).append(row)
+    return [as_user(theirs) for theirs in by_id.values()]
+
+
+def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
     """Make a user of its rows of USER_COLUMNS, of which there is at least one."""
     id, user_id, email, name, created_at, verified, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
@@ -340,6 +295,71 @@ def _anonymous(user_id: Any) -> Any:
     return reduce(operator.or_, conditions)
 
 
+def _users(app: Any, condition: Any) -> Any:
+    """Select users, each as often as they have user IDs, the oldest of these first."""
+    ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
+    return (
+        Users.select(*USER_COLUMNS)
+        .join(UserIds, JOIN.LEFT_OUTER, on=ids)
+        .where((Users.app == app) & condition & lives())
+        .order_by(UserIds.added_at, UserIds.digest)
+    )
+
+
+@Prepared
+def _with_id(app: Any, id: Any) -> Any:
+    return _users(app, Users.id == id)
+
+
+@Prepared
+def _with_user_id(app: Any, verified: Any, digest: Any) -> Any:
+    given = UserIds.alias()
+    given_here = (given.app == app) & (given.verified == verified) & (given.digest == digest)
+    query = _users(app, given_here).select_extend(given.home)
+    return query.join(given, on=((given.app == Users.app) & (given.user == Users.id)))
+
+
+@Prepared
+def _with_email(app: Any, key: Any, verified: Any, limit: Any) -> Any:
+    having = (Users.app == app) & (Users.email_key == key) & (Users.verified == verified) & lives()
+    unclaimed_first = Users.user_id.is_null(False), Users.created_at, Users.id
+    ids = Users.select(Users.id).where(having).order_by(*unclaimed_first).limit(limit)
+    return _users(app, Users.id.in_(ids))
+
+
+@Prepared
+def _merged_into(app: Any, id: Any) -> Any:
+    return Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id))
+
+
+@Prepared
+def _living(app: Any, id: Any) -> Any:
+    return Users.select(Users.id).where((Users.app == app) & (Users.id == id) & lives())
+
+
+_insert = inserting(
+    Users.app,
+    Users.id,
+    Users.verified,
+    Users.user_id,
+    Users.email,
+    Users.email_key,
+    Users.name,
+    Users.name_key,
+    Users.created_at,
+)
+_insert_user_id = inserting(
+    UserIds.app,
+    UserIds.verified,
+    UserIds.digest,
+    UserIds.user,
+    UserIds.home,
+    UserIds.value,
+    UserIds.search,
+    UserIds.added_at,
+)
+
+
 def _there_is(table: Any, app: str, condition: Any, session: Any = None) -> Any:
     query = table.select(SQL("1")).where((table.app == app) & condition)
     return fn.EXISTS(query if session is None else query.join(Sessions, on=session))
@@ -349,7 +369,7 @@ def _session_on_device() -> Any:
     return (Sessions.app == Devices.app) & (Sessions.device == Devices.digest)
 
 
-def _with_user_id(app: str, condition: Any) -> Any:
+def _owners(app: str, condition: Any) -> Any:
     return UserIds.select(UserIds.user).where((UserIds.app == app) & condition)
 
 
@@ -357,7 +377,7 @@ def _beginning(app: str, prefix: str) -> Any:
     """Select the ids of users whose name, email or user ID begins so, each by its own index."""
     named = Users.select(Users.id).where((Users.app == app) & _begins(Users.name_key, prefix))
     mailed = Users.select(Users.id).where((Users.app == app) & _begins(Users.email_key, prefix))
-    return named | mailed | _with_user_id(app, _begins(UserIds.search, prefix))
+    return named | mailed | _owners(app, _begins(UserIds.search, prefix))
 
 
 def _begins(column: Any, prefix: str) -> Any:
