@@ -11,10 +11,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --system-certs --python $(BIN)/python --
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test coverage check format lock clean
+.PHONY: help run test test-browser coverage check format lock clean
 
 help:  ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a demo app in .local
 	@set -e; umask 077; set -a; . ./$(LOCAL)/env; set +a; \
@@ -31,6 +31,13 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a
 
 test: .venv/.dev  ## Pass the tests, on SQLite and on PostgreSQL (TEST_DATABASE_URL, else one of its own)
 	$(BIN)/python -m pytest
+
+test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as root where apt-get is
+	@command -v chromium > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null; } || \
+		{ echo "chromium is not installed: run apt-get install chromium as root, or your system's like"; exit 1; }
+	@command -v chromium > /dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null; }
+	REQUIRE_CHROMIUM=1 $(BIN)/python -m pytest tests/browser
 
 coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
