@@ -89,6 +89,27 @@ def test_the_printed_publishable_key_logs_in_anonymously(variables, client):
     assert (made.status_code, made.json["user"]["anonymous"]) == (201, True)
 
 
+# --- keys create -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("secret", "SK"), ("publishable", "PK"), ("identity", "IK")], ids=lambda word: word
+)
+def test_keys_create_prints_one_line_for_a_shell(variables, capsys, kind, name):
+    main(["keys", "create", variables["APP"], kind])
+
+    printed, _, key = capsys.readouterr().out.strip().partition("=")
+    assert printed == name
+    assert re.fullmatch(rf"{name.lower()}_[\w-]+", key)
+
+
+def test_keys_create_says_that_there_is_no_such_app(variables):
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", "app_nowhere", "identity"])
+
+    assert ended.value.code == "usher: there is no app app_nowhere"
+
+
 # --- what cannot be done -----------------------------------------------------------------------------
 
 

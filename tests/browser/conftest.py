@@ -4,33 +4,20 @@ Where Chromium is not installed these tests are skipped, and say so; REQUIRE_CHR
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.store.migrating import migrate
+from tests.browser.chromium import EXECUTABLE, PATIENCE, browser
 from tests.browser.watching import Watch
 from tests.servers import Server, serve
 from tests.tenants import Tenant
 
 HERE = Path(__file__).parent
-EXECUTABLE = shutil.which("chromium")
 MISSING = "chromium is not installed: make test-browser installs it and runs these"
-# It calls nobody but the pages that it is given.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-# How long a browser waits for what has to appear, in milliseconds.
-PATIENCE = 20_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,11 +33,8 @@ def chromium() -> Iterator[Browser]:
     """The distribution's Chromium, without a window."""
     if EXECUTABLE is None:
         pytest.fail(MISSING)
-    # It ends with the module: as long as it runs, its event loop is that of the thread.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=FLAGS)
-        yield browser
-        browser.close()
+    with browser() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")
