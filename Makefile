@@ -7,14 +7,19 @@ BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 COMPILE = $(BIN)/uv pip compile --quiet --system-certs --python $(BIN)/python --python-version 3.11 \
 	--universal --generate-hashes --custom-compile-command "make lock" setup.cfg
+# Have the browser of the distribution.
+CHROMIUM = command -v chromium > /dev/null || { \
+	test "$$(id -u)" = 0 && command -v apt-get > /dev/null || \
+		{ echo "chromium is not installed: as root run apt-get install chromium, or what your system has"; exit 1; }; \
+	apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null; }
 # The state of `make run`: secrets, database, the demo app's keys. Remove it to start anew.
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test coverage check format lock clean
+.PHONY: help run test test-browser screenshots coverage check format lock clean
 
 help:  ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a demo app in .local
 	@set -e; umask 077; set -a; . ./$(LOCAL)/env; set +a; \
@@ -26,11 +31,24 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a
 		mv $(LOCAL)/demo.new $(LOCAL)/demo.txt; \
 	fi; \
 	. ./$(LOCAL)/demo.txt; \
+	if test -z "$$IK"; then \
+		$(BIN)/python -m service keys create "$$APP" identity >> $(LOCAL)/demo.txt; \
+		. ./$(LOCAL)/demo.txt; \
+	fi; \
+	export DEMO_KEYS="$$PK $$SK $$IK"; \
 	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
 	exec $(BIN)/gunicorn wsgi:app
 
 test: .venv/.dev  ## Pass the tests, on SQLite and on PostgreSQL (TEST_DATABASE_URL, else one of its own)
 	$(BIN)/python -m pytest
+
+test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as root where apt-get is
+	@$(CHROMIUM)
+	REQUIRE_CHROMIUM=1 $(BIN)/python -m pytest tests/browser
+
+screenshots: .venv/.dev  ## Make the pictures of the README anew, with Chromium as above
+	@$(CHROMIUM)
+	$(BIN)/python -m tests.browser.screenshots docs
 
 coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
@@ -93,6 +111,8 @@ curl -s {URL}/v1/conversations -H "Authorization: Bearer $$TOKEN" -H 'Content-Ty
   -d '{"subject": "Parcel", "message": "Where is it?"}'
 curl -s {URL}/v1/conversations -H "Authorization: Bearer $$TOKEN"
 curl -si -X POST {URL}/v1/logout -H "Authorization: Bearer $$TOKEN"
+
+# And in a browser: two phones, two people and an agent, at {URL}/demo
 
 endef
 export REQUESTS

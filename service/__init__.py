@@ -3,7 +3,7 @@
 The map of the house:
 
     app.py           create_app(config): the wiring, the only module that knows all rooms
-    cli.py           python -m service …: migrate, apps create
+    cli.py           python -m service …: migrate, apps create, keys create
     api/             the HTTP room: parse, ask once, render
     desk/            the use cases: each one transaction, each one short story
     rules/           THE RULEBOOK: decision tables as data, pure. Start reading here

@@ -8,6 +8,7 @@ from service.api import (
     apps,
     browsers,
     conversations,
+    demo,
     logins,
     merges,
     operations,
@@ -16,6 +17,7 @@ from service.api import (
     requests,
     revenuecat,
     users,
+    widget,
 )
 from service.api.blueprints import Api
 from service.api.callers import SCHEMES
@@ -54,7 +56,10 @@ def create_app(config: Config) -> Flask:
     problems.register(app)
     browsers.register(app)
     app.register_blueprint(operations.pages)
+    app.register_blueprint(widget.pages)
     app.register_blueprint(revenuecat.api)
+    if config.demo_keys:
+        app.register_blueprint(demo.pages)
     _register_api(app)
     return app
 

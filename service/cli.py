@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from service.api.schemas.apps import app_name
 from service.config import Config
-from service.desk.apps import create_app, create_key, list_apps
+from service.desk.apps import PREFIXES, create_app, create_key, list_apps
 from service.desk.checking import check
 from service.desk.erasing import tidy
-from service.errors import NotReady, StoreUnavailable
+from service.errors import NotFound, NotReady, StoreUnavailable
 from service.identifiers import Malformed
 from service.nouns import KeyKind, Settings
 from service.sealing import Seal
@@ -27,6 +27,18 @@ MOST_SHOWN = 20
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exit with 1, and a sentence on standard error, if it cannot be done."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(Config.from_environment(), chosen)
+    except StoreUnavailable:
+        sys.exit("usher: the store is away, or does not answer in time")
+    except NotReady as reason:
+        sys.exit(f"usher: {reason}")
+    except Malformed as refused:
+        sys.exit(f"usher: {refused.detail}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m service", description="Operate Usher.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("migrate", help="bring the store's schema up to date")
@@ -36,21 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = of_apps.add_parser("create", help="make an app, and print its keys, once")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=_create_app)
+    command = commands.add_parser("keys", help="make keys")
+    of_keys = command.add_subparsers(required=True, metavar="COMMAND")
+    command = of_keys.add_parser("create", help="make a key of an app, and print it, once")
+    command.add_argument("app", metavar="APP")
+    command.add_argument("kind", choices=[kind.value for kind in KeyKind])
+    command.set_defaults(run=_create_key)
     command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
     command.set_defaults(run=_check)
     command = commands.add_parser("tidy", help="erase idle and cleared anonymous users, forget what is old")
     command.add_argument("--idle-days", type=_days, default=180, metavar="N")
     command.add_argument("--cleared-days", type=_days, default=30, metavar="N")
     command.set_defaults(run=_tidy)
-    chosen = parser.parse_args(arguments)
-    try:
-        chosen.run(Config.from_environment(), chosen)
-    except StoreUnavailable:
-        sys.exit("usher: the store is away, or does not answer in time")
-    except NotReady as reason:
-        sys.exit(f"usher: {reason}")
-    except Malformed as refused:
-        sys.exit(f"usher: {refused.detail}")
+    return parser
 
 
 def _days(text: str) -> int:
@@ -72,6 +82,16 @@ def _create_app(config: Config, chosen: argparse.Namespace) -> None:
         print(f"APP={app.id}")
         for name, kind in (("SK", KeyKind.SECRET), ("PK", KeyKind.PUBLISHABLE)):
             print(f"{name}={create_key(store, Seal(config.secret_key), app.id, kind).plain}")
+
+
+def _create_key(config: Config, chosen: argparse.Namespace) -> None:
+    kind = KeyKind(chosen.kind)
+    with _store(config) as store:
+        try:
+            key = create_key(store, Seal(config.secret_key), chosen.app, kind)
+        except NotFound:
+            sys.exit(f"usher: there is no app {chosen.app}")
+        print(f"{PREFIXES[kind].upper()}={key.plain}")
 
 
 def _check(config: Config, _: argparse.Namespace) -> None:

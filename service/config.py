@@ -12,6 +12,7 @@ SCHEMES = ("postgres", "postgresql", "sqlite")
 
 _ADMIN_KEY = re.compile(r"ak_[!-~]{32,}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_DEMO_KEYS = re.compile(r"pk_\S+ sk_\S+ ik_\S+")
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:).+")
 
 
@@ -20,7 +21,8 @@ class Config:
     """What a server needs to know before it starts; ``repr`` shows no secret and no database URL.
 
     The rates are per minute and address, 0 for no limit. ``trusted_hops`` is how many routers in front
-    are believed when they say where a request came from.
+    are believed when they say where a request came from. ``demo_keys`` are the publishable key, the secret
+    key and the identity key of the app that is shown at /demo.
     """
 
     admin_key: str = field(repr=False)
@@ -31,6 +33,7 @@ class Config:
     login_rate: int = 300
     proof_failure_rate: int = 20
     trusted_hops: int = 0
+    demo_keys: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Config":
@@ -50,6 +53,7 @@ class Config:
                 "PROOF_FAILURE_RATE", cls.proof_failure_rate, 0, 1_000_000
             ),
             trusted_hops=settings.whole_number("TRUSTED_HOPS", cls.trusted_hops, 0, 16),
+            demo_keys=settings.demo_keys(),
         )
         if settings.complaints:
             raise BadSettings("; ".join(settings.complaints))
@@ -87,6 +91,17 @@ class _Settings:
             )
         elif scheme == "sqlite" and not _SQLITE_FILE.fullmatch(value):
             self.complaints.append("DATABASE_URL must name a file after sqlite:///")
+        return value
+
+    def demo_keys(self) -> str:
+        value = self.environ.get("DEMO_KEYS", "")
+        database_url = self.environ.get("DATABASE_URL") or DEFAULT_DATABASE_URL
+        is_local = not self.environ.get("DYNO") and database_url.startswith("sqlite:")
+        if value and not (_DEMO_KEYS.fullmatch(value) and is_local):
+            self.complaints.append(
+                "DEMO_KEYS is for make run alone: three keys, pk_… sk_… ik_…, of an app on SQLite, and never"
+                " on a Heroku dyno"
+            )
         return value
 
     def whole_number(self, name: str, default: int, least: int, most: int) -> int:

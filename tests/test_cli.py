@@ -158,6 +158,25 @@ def test_tidy_takes_the_most_days_that_there_are(visited, capsys):
     main(["tidy", "--idle-days=36500", "--cleared-days=36500"])
 
     assert capsys.readouterr().out == told(app, 0)
+# --- keys create -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("secret", "SK"), ("publishable", "PK"), ("identity", "IK")], ids=lambda word: word
+)
+def test_keys_create_prints_one_line_for_a_shell(variables, capsys, kind, name):
+    main(["keys", "create", variables["APP"], kind])
+
+    printed, _, key = capsys.readouterr().out.strip().partition("=")
+    assert printed == name
+    assert re.fullmatch(rf"{name.lower()}_[\w-]+", key)
+
+
+def test_keys_create_says_that_there_is_no_such_app(variables):
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", "app_nowhere", "identity"])
+
+    assert ended.value.code == "usher: there is no app app_nowhere"
 
 
 # --- what cannot be done -----------------------------------------------------------------------------

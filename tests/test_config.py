@@ -141,6 +141,30 @@ def test_a_dyno_takes_postgresql():
     assert config.database_url == "postgres://db/usher"
 
 
+def test_the_demo_has_the_three_keys_that_it_is_given():
+    config = Config.from_environment({**SECRETS, "DEMO_KEYS": "pk_1 sk_1 ik_1"})
+
+    assert config.demo_keys == "pk_1 sk_1 ik_1"
+    assert "pk_1" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"DYNO": "web.1", "DATABASE_URL": "postgres://db/usher"}, id="on a dyno"),
+        pytest.param({"DATABASE_URL": "postgres://db/usher"}, id="on PostgreSQL"),
+        pytest.param({"DEMO_KEYS": "pk_1 sk_1"}, id="with a key too few"),
+        pytest.param({"DEMO_KEYS": "sk_1 pk_1 ik_1"}, id="in another order"),
+        pytest.param({"DEMO_KEYS": "yes"}, id="without keys"),
+    ],
+)
+def test_the_demo_is_for_make_run_alone(environ):
+    message = complaint(**{**SECRETS, "DEMO_KEYS": "pk_1 sk_1 ik_1", **environ})
+
+    assert message.startswith("DEMO_KEYS is for make run alone")
+    assert "_1" not in message
+
+
 def test_its_repr_shows_no_secret_and_no_password():
     config = Config.from_environment({**SECRETS, "DATABASE_URL": "postgres://usher:hunter2@db/usher"})
 

@@ -1,0 +1,125 @@
+"""The page at /demo: two phones, two people and an agent, for the app that ``make run`` made.
+
+Here alone a server of ours plays an app's backend and its agent: it signs proofs for two made-up people,
+and answers whoever writes. So nothing of it is there unless the setting DEMO_KEYS says so.
+"""
+
+import time
+from typing import Any
+
+import flask
+import jwt
+from flask import Response, g, jsonify, render_template, request
+from werkzeug.exceptions import NotFound
+
+from service.api.bodies import Parser
+from service.api.context import context
+from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
+from service.api.schemas.members import Shape, Text
+from service.desk import conversations as desk
+from service.desk.credentials import identify
+from service.errors import InvalidCredential
+from service.identifiers import read_credential
+from service.nouns import Backend, Conversation
+
+pages = flask.Blueprint(
+    "demo",
+    __name__,
+    url_prefix="/demo",
+    template_folder="templates",
+    static_folder="static/demo",
+    static_url_path="/static",
+)
+
+PEOPLE = {
+    "jane": {"sub": "u-jane", "email": "jane@example.org", "name": "Jane"},
+    "omar": {"sub": "u-omar", "email": "omar@example.org", "name": "Omar"},
+}
+PHONES = ("left", "right")
+AGENT = "Dana"
+PROOF_SECONDS = 600
+
+OURS = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';"
+    " frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+)
+
+
+class ProofIn(Shape):
+    """Who is to be proven."""
+
+    person = Text(str, required=True)
+
+
+PROOF, MESSAGE = ProofIn(), MessageIn()
+CONVERSATION, SAID = ConversationOut(), MessageOut()
+
+
+@pages.after_request
+def _finish(response: Response) -> Response:
+    """Let the page load what is its own, and show its phones in frames."""
+    is_phone = request.endpoint == "demo.phone"
+    response.headers["Content-Security-Policy"] = OURS + ("'self'" if is_phone else "'none'")
+    if is_phone:
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@pages.get("")
+def stage() -> str:
+    """Show the phones and the agent."""
+    return render_template("demo.html", phones=PHONES, people=PEOPLE, agent=AGENT)
+
+
+@pages.get("/phones/<side>")
+def phone(side: str) -> str:
+    """Show one phone: a page of a made-up shop that embeds the widget."""
+    if side not in PHONES:
+        raise NotFound
+    return render_template("phone.html", side=side, key=_keys()[0])
+
+
+@pages.post("/proofs")
+def prove() -> Response:
+    """Sign who somebody is, as the backend of an app does once it knows."""
+    person = PEOPLE.get(Parser().parse(PROOF, request)["person"])
+    if person is None:
+        raise NotFound
+    publishable, _, secret = _keys()
+    parts, at = read_credential(publishable), int(time.time())
+    claims = {**person, "aud": parts and parts[1], "iat": at, "exp": at + PROOF_SECONDS}
+    return jsonify(proof=jwt.encode(claims, secret, "HS256"))
+
+
+@pages.get("/inbox")
+def inbox() -> Response:
+    """Answer what agents see: the conversations of all, the newest activity first, and what was said."""
+    agent, store = _agent(), context().store
+    page = desk.list_conversations(store, agent, user=None, status=None, cursor=None, limit=20)
+    return jsonify(data=[_with_messages(agent, conversation) for conversation in page.data])
+
+
+@pages.post("/inbox/<id>")
+def reply(id: str) -> tuple[Response, int]:
+    """Write to a user as the agent."""
+    body = Parser().parse(MESSAGE, request)["body"]
+    said, _ = desk.write(context().store, _agent(), id, body=body, agent_name=AGENT, key=None)
+    return jsonify(SAID.dump(said)), 201
+
+
+def _with_messages(agent: Backend, conversation: Conversation) -> dict[str, Any]:
+    said = desk.list_messages(context().store, agent, conversation.id, after=None, cursor=None, limit=100)
+    return {**CONVERSATION.dump(conversation), "messages": SAID.dump(said.data, many=True)}
+
+
+def _keys() -> list[str]:
+    """Answer the app's publishable key, its secret key and its identity key."""
+    return context().config.demo_keys.split()
+
+
+def _agent() -> Backend:
+    """Answer who holds the secret key. Raises InvalidCredential, as for anybody."""
+    caller = identify(context().store, context().config.admin_key, _keys()[1], g.request_id)
+    if not isinstance(caller, Backend):
+        raise InvalidCredential
+    return caller

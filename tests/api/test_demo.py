@@ -1,0 +1,131 @@
+"""The page at /demo: there for the app that its setting names, and nowhere else."""
+
+from dataclasses import replace
+
+import pytest
+
+from service.api.context import NAME
+from service.app import create_app
+from tests.signing import identity_key
+from tests.tenants import Tenant
+
+PATHS = ["/demo", "/demo/phones/left", "/demo/inbox", "/demo/static/demo.js"]
+
+
+@pytest.fixture
+def tenant(client, config):
+    return Tenant.create(client, config.admin_key)
+
+
+@pytest.fixture
+def keys(tenant):
+    return f"{tenant.pk} {tenant.sk} {identity_key(tenant)[1]}"
+
+
+@pytest.fixture
+def start(config):
+    """Start an application that shows the demo."""
+    started = []
+
+    def start(keys):
+        app = create_app(replace(config, demo_keys=keys))
+        started.append(app)
+        return app.test_client()
+
+    yield start
+    for app in started:
+        app.extensions[NAME].store.database.close()
+
+
+@pytest.fixture
+def demo(start, keys):
+    return start(keys)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_its_setting_it_is_not_there(client, path):
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_with_its_setting_it_is_there_and_loads_nothing_from_elsewhere(demo, path):
+    response = demo.get(path, buffered=True)
+
+    assert response.status_code == 200
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
+    assert "http" not in response.headers["Content-Security-Policy"]
+
+
+def test_only_the_phones_may_be_framed_and_only_by_ourselves(demo):
+    policies = {path: demo.get(path, buffered=True).headers for path in PATHS}
+
+    framed = {
+        path: (h["Content-Security-Policy"][-22:], h["X-Frame-Options"]) for path, h in policies.items()
+    }
+
+    assert framed.pop("/demo/phones/left") == ("frame-ancestors 'self'", "SAMEORIGIN")
+    assert set(framed.values()) == {("frame-ancestors 'none'"[-22:], "DENY")}
+
+
+def test_a_phone_embeds_the_widget_with_the_publishable_key_and_no_other(demo, tenant, keys):
+    page = demo.get("/demo/phones/right").text
+
+    assert f'data-key="{tenant.pk}"' in page
+    assert 'data-profile="right"' in page
+    assert [key for key in keys.split()[1:] if key in page + demo.get("/demo").text] == []
+
+
+def test_there_is_no_third_phone(demo):
+    assert demo.get("/demo/phones/middle").status_code == 404
+
+
+@pytest.mark.parametrize(("person", "name"), [("jane", "Jane"), ("omar", "Omar")])
+def test_a_person_of_the_demo_is_proven(demo, tenant, person, name):
+    proof = demo.post("/demo/proofs", json={"person": person}).json["proof"]
+
+    login = tenant.try_login(key=tenant.pk, proof=proof)
+
+    assert login.json["user"]["name"] == name
+    assert login.json["session"]["verified"] is True
+
+
+def test_nobody_else_is_proven(demo):
+    assert demo.post("/demo/proofs", json={"person": "somebody"}).status_code == 404
+
+
+def test_no_form_of_another_page_can_ask_for_a_proof(demo):
+    sent = demo.post("/demo/proofs", data='{"person": "jane"}', content_type="text/plain")
+
+    assert sent.status_code == 415
+
+
+def test_the_agent_sees_what_was_written_and_answers(demo, tenant):
+    token = tenant.session(userId="u-1")
+    id = tenant.begin(token, "Where is it?", subject="Parcel")
+
+    answered = demo.post(f"/demo/inbox/{id}", json={"body": "On its way."})
+
+    assert (answered.status_code, answered.json["author"]["name"]) == (201, "Dana")
+    (seen,) = demo.get("/demo/inbox").json["data"]
+    assert (seen["id"], seen["subject"]) == (id, "Parcel")
+    assert [message["body"] for message in seen["messages"]] == ["Where is it?", "On its way."]
+
+
+def test_the_agent_of_another_app_sees_nothing_of_it(start, keys, tenant, other_tenant):
+    id = tenant.begin(tenant.session(userId="u-1"))
+    _, secret = identity_key(other_tenant)
+    demo = start(f"{other_tenant.pk} {other_tenant.sk} {secret}")
+
+    answered = demo.post(f"/demo/inbox/{id}", json={"body": "On its way."})
+
+    assert answered.status_code == 404
+    assert demo.get("/demo/inbox").json == {"data": []}
+
+
+@pytest.mark.parametrize("kind", ["pk", "no"])
+def test_a_key_that_is_no_agents_sees_nothing(start, keys, tenant, kind):
+    publishable, secret, identity = keys.split()
+    wrong = {"pk": publishable, "no": secret[:-4] + "dead"}[kind]
+    demo = start(f"{publishable} {wrong} {identity}")
+
+    assert demo.get("/demo/inbox").status_code == 401

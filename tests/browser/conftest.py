@@ -1,0 +1,89 @@
+"""A real browser, and a server that it calls: one of each for a module, a fresh profile for each test.
+
+Where Chromium is not installed these tests are skipped, and say so; REQUIRE_CHROMIUM makes that a failure.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from service.store.migrating import migrate
+from tests.browser.chromium import EXECUTABLE, PATIENCE, browser
+from tests.browser.watching import Watch
+from tests.servers import Server, serve
+from tests.tenants import Tenant
+
+HERE = Path(__file__).parent
+MISSING = "chromium is not installed: make test-browser installs it and runs these"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip these tests where they cannot run; marked, and not skipped by a fixture, they share one line."""
+    if EXECUTABLE is None and not os.environ.get("REQUIRE_CHROMIUM"):
+        for item in items:
+            if item.path.is_relative_to(HERE):
+                item.add_marker(pytest.mark.skip(reason=MISSING))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The distribution's Chromium, without a window."""
+    if EXECUTABLE is None:
+        pytest.fail(MISSING)
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on a file of its own."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/usher.sqlite"
+    migrate(url)
+    with serve(url, workers=1) as server:
+        yield server
+
+
+@pytest.fixture
+def tenant(server: Server) -> Tenant:
+    """An app of this test's own on the server."""
+    return server.tenant()
+
+
+@pytest.fixture
+def watch(server: Server) -> Iterator[Watch]:
+    """Watch every profile of a test; in the end nobody has complained, and no request has gone elsewhere."""
+    watch = Watch({server.url})
+    yield watch
+    assert watch.unwelcome() == []
+
+
+@pytest.fixture
+def new_context(chromium: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
+    """Make profiles, each a device of its own, with Playwright's options such as ``color_scheme``."""
+    made: list[BrowserContext] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = chromium.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE)
+        watch.look_at(context)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    """A fresh profile."""
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty page in a fresh profile."""
+    return context.new_page()

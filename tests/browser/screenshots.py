@@ -1,0 +1,81 @@
+"""Make the README's pictures anew: python -m tests.browser.screenshots DIRECTORY."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
+
+from tests.browser.chromium import browser
+from tests.browser.demos import serve_demo
+from tests.browser.phones import OPEN_ROOTS
+from tests.servers import Server
+from tests.tenants import Tenant
+
+
+def profile(chromium: Browser, width: int, height: int, scheme: str = "light") -> BrowserContext:
+    """Make a device into whose widget we can reach."""
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
+    )
+    context.add_init_script(OPEN_ROOTS)
+    return context
+
+
+def write(phone: Page | FrameLocator, subject: str, message: str) -> None:
+    """Begin a conversation."""
+    phone.get_by_role("button", name="Write to us").click()
+    phone.get_by_label("Subject").fill(subject)
+    phone.get_by_role("textbox", name="Message").fill(message)
+    phone.get_by_role("button", name="Send").click()
+    expect(phone.get_by_role("log")).to_contain_text(message)
+
+
+def picture_demo(chromium: Browser, server: Server, path: Path) -> None:
+    """Show two phones, on which two people are logged in, and the agent who answers one."""
+    context = profile(chromium, 1240, 800)
+    page = context.new_page()
+    page.goto(f"{server.url}/demo")
+    left, right = (page.frame_locator(f'iframe[title="{side} phone"]') for side in ("Left", "Right"))
+    write(left, "Delivery", "Do you ship to Brisbane?")
+    page.get_by_role("button", name="Log Jane in").first.click()
+    expect(left.locator(".who")).to_have_text("Jane")
+    write(left, "Order 7", "It has not come.")
+    card = page.get_by_role("article").filter(has_text="Order 7")
+    card.get_by_label("Answer").fill("It is on its way.")
+    card.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Log Omar in").last.click()
+    expect(right.locator(".who")).to_have_text("Omar")
+    expect(left.get_by_role("log")).to_contain_text("It is on its way.")
+    page.screenshot(path=path, full_page=True)
+    context.close()
+
+
+def picture_widget(chromium: Browser, server: Server, tenant: Tenant, path: Path, scheme: str) -> None:
+    """Show a thread on a phone."""
+    context = profile(chromium, 360, 480, scheme)
+    page = context.new_page()
+    page.goto(f"{server.url}/demo/phones/left")
+    write(page, "Delivery", "Do you ship to Brisbane?")
+    id = tenant.conversations(tenant.sk)[0]
+    answer = {"body": "We do, in three days.", "agentName": "Dana"}
+    tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, answer)
+    expect(page.get_by_role("log")).to_contain_text("We do")
+    page.screenshot(path=path)
+    context.close()
+
+
+def main(directory: Path) -> None:
+    """Make all of them."""
+    with (
+        tempfile.TemporaryDirectory() as store,
+        serve_demo(Path(store)) as (server, tenant),
+        browser() as chromium,
+    ):
+        picture_demo(chromium, server, directory / "demo.png")
+        picture_widget(chromium, server, tenant, directory / "widget.png", "light")
+        picture_widget(chromium, server, tenant, directory / "widget-dark.png", "dark")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
