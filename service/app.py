@@ -21,6 +21,7 @@ from service.api.blueprints import Api
 from service.api.callers import SCHEMES
 from service.api.context import NAME, Context
 from service.config import Config
+from service.console import pages
 from service.errors import StoreUnavailable
 from service.sealing import Seal
 from service.store import Store
@@ -55,6 +56,7 @@ def create_app(config: Config) -> Flask:
     browsers.register(app)
     app.register_blueprint(operations.pages)
     app.register_blueprint(revenuecat.api)
+    pages.register(app)
     _register_api(app)
     return app
 

@@ -13,6 +13,7 @@ from service.store.database import Database
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
+KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
 
 
 class AppStore:
@@ -80,16 +81,14 @@ class KeyStore:
     def of_app(self, app: str) -> tuple[Key, ...]:
         """Answer an app's keys, oldest first, without what they are."""
         rows = self._database.rows(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
-            .where(Keys.app == app)
-            .order_by(Keys.created_at, Keys.id)
+            Keys.select(*KEY_COLUMNS).where(Keys.app == app).order_by(Keys.created_at, Keys.id)
         )
         return tuple(as_key(row) for row in rows)
 
     def with_digest(self, app: str, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
         row = self._database.row(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, *APP_COLUMNS)
+            Keys.select(*KEY_COLUMNS, *APP_COLUMNS)
             .join(Apps, on=(Apps.app == Keys.app))
             .where((Keys.app == app) & (Keys.digest == digest))
         )
@@ -98,7 +97,7 @@ class KeyStore:
     def identity_secrets(self, app: str) -> tuple[tuple[Key, str], ...]:
         """Answer an app's identity keys with their sealed secrets, the newest first."""
         rows = self._database.rows(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.sealed)
+            Keys.select(*KEY_COLUMNS, Keys.sealed)
             .where((Keys.app == app) & (Keys.kind == KeyKind.IDENTITY.value))
             .order_by(Keys.created_at.desc(), Keys.id.desc())
         )

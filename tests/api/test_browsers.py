@@ -403,7 +403,7 @@ EVERYWHERE = {
 
 
 def lacking(response):
-    """Which headers an answer lacks; the page at /docs has a policy of its own."""
+    """Which headers an answer lacks; the pages at /docs and /console have policies of their own."""
     return {name: value for name, value in EVERYWHERE.items() if response.headers.get(name) != value}
 
 
@@ -426,7 +426,8 @@ def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, 
         path: client.open(path, method=method, headers=headers, buffered=True) for path in paths(app)
     }
 
-    expected = {"/docs": {"Content-Security-Policy"}}
+    pages = {"/docs"} | {path for path in responses if path.startswith("/console")}
+    expected = {path: {"Content-Security-Policy"} for path in pages}
     assert len(responses) > 20
     assert {path: set(lacking(one)) for path, one in responses.items() if lacking(one)} == expected
     assert {path for path, one in responses.items() if "X-Request-Id" not in one.headers} == set()
