@@ -4,6 +4,7 @@ The map of the house:
 
     app.py           create_app(config): the wiring, the only module that knows all rooms
     cli.py           python -m service …: migrate, apps create, keys create
+    console/         pages for agents, on the same use cases
     api/             the HTTP room: parse, ask once, render
     desk/            the use cases: each one transaction, each one short story
     rules/           THE RULEBOOK: decision tables as data, pure. Start reading here
@@ -17,5 +18,5 @@ The map of the house:
     errors.py        what can go wrong, in the words of the domain
 
 Imports only go down:
-app, cli → api → desk → store | rules → identifiers, nouns, config → logs, metrics → errors.
+app, cli → console → api → desk → store | rules → identifiers, nouns, config → logs, metrics → errors.
 """

@@ -23,6 +23,7 @@ from service.api.blueprints import Api
 from service.api.callers import SCHEMES
 from service.api.context import NAME, Context
 from service.config import Config
+from service.console import pages
 from service.errors import StoreUnavailable
 from service.sealing import Seal
 from service.store import Store
@@ -60,6 +61,7 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(revenuecat.api)
     if config.demo_keys:
         app.register_blueprint(demo.pages)
+    pages.register(app)
     _register_api(app)
     return app
 

@@ -48,6 +48,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+_SIGN_IN = re.compile(r"si_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
 # Names such as `.test` and `.local` have a dot, the contract does not exclude them, and an intranet may
 # use them. `validate_email` has an option for `.test` alone; for the rest the library's documentation
@@ -234,7 +235,7 @@ def is_id(kind: str, text: str) -> bool:
 
 
 def new_credential(prefix: str, app: str) -> str:
-    """Make a key or token (``sk``, ``pk``, ``st``, ``ik``) that names its app and has 256 random bits."""
+    """Make a key or token (``sk``, ``pk``, ``st``, ``ik``, ``si``) with its app and 256 random bits."""
     return f"{prefix}_{app.removeprefix('app_')}_{secrets.token_urlsafe(32)}"
 
 
@@ -242,6 +243,12 @@ def read_credential(text: str) -> tuple[str, str] | None:
     """Return the prefix (``sk``, ``pk``, ``st``) and the app's ID of a well-formed credential."""
     found = _CREDENTIAL.fullmatch(text)
     return (found[1], f"app_{found[2]}") if found else None
+
+
+def read_sign_in(text: str) -> str | None:
+    """Return the app's ID of a well-formed sign-in (``si``), which opens the console and no call."""
+    found = _SIGN_IN.fullmatch(text)
+    return f"app_{found[1]}" if found else None
 
 
 def digest(secret: str) -> str:

@@ -104,6 +104,14 @@ class Key:
 
 
 @dataclass(frozen=True)
+class SignIn:
+    """An agent at the console. ``name`` is what users see of who writes to them."""
+
+    name: str | None
+    began_at: int
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a change comes from: by whom, and in which request."""
 
@@ -413,6 +421,17 @@ class Thread:
 
     conversation: Conversation
     messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A user with what surrounds them: ``parts`` are those who became part of them, ``sessions`` where
+    they are logged in, ``merges`` what they had to do with."""
+
+    user: User
+    parts: tuple[str, ...]
+    sessions: tuple[Session, ...]
+    merges: tuple["Merge", ...]
 
 
 @dataclass(frozen=True)

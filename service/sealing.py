@@ -7,10 +7,11 @@ from cryptography.fernet import Fernet, InvalidToken
 
 
 class Seal:
-    """Closes and opens secrets with a key derived from ``SECRET_KEY``."""
+    """Closes and opens secrets with a key derived from ``SECRET_KEY``; what was closed for one
+    ``purpose`` opens for no other."""
 
-    def __init__(self, secret_key: str) -> None:
-        derived = hashlib.sha256(b"usher identity secrets\0" + secret_key.encode()).digest()
+    def __init__(self, secret_key: str, purpose: str = "identity secrets") -> None:
+        derived = hashlib.sha256(f"usher {purpose}\0{secret_key}".encode()).digest()
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))
 
     def close(self, plain: str) -> str:

@@ -158,6 +158,8 @@ def test_tidy_takes_the_most_days_that_there_are(visited, capsys):
     main(["tidy", "--idle-days=36500", "--cleared-days=36500"])
 
     assert capsys.readouterr().out == told(app, 0)
+
+
 # --- keys create -------------------------------------------------------------------------------------
 
 

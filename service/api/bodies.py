@@ -27,12 +27,12 @@ class Parser(FlaskParser):
     def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Tell what a schema refused, by member."""
         (messages,) = error.messages_dict.values()
-        raise Refused(*_field_errors(messages, "")) from None
+        raise Refused(*field_errors(messages, "")) from None
 
 
 def read_json(req: Request) -> Any:
     """Read a request's body as a JSON object; none at all is one without members."""
-    data = _read(req)
+    data = read_bytes(req, LARGEST)
     if not data:
         return {}
     if req.mimetype != "application/json" or req.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
@@ -46,26 +46,27 @@ def read_json(req: Request) -> Any:
     return value
 
 
-def _read(req: Request) -> bytes:
+def read_bytes(req: Request, most: int) -> bytes:
+    """Read a request's body. Raises what becomes 400, and 413 for more bytes than ``most``."""
     # A chunked body says no length, so the bytes themselves are counted.
-    if (req.content_length or 0) > LARGEST:
+    if (req.content_length or 0) > most:
         raise RequestEntityTooLarge
     try:
-        data = req.stream.read(LARGEST + 1)
+        data = req.stream.read(most + 1)
     except Exception:  # noqa: BLE001 - of a malformed chunk each server tells by an error of its own
         raise BadRequest from None
-    if len(data) > LARGEST:
+    if len(data) > most:
         raise RequestEntityTooLarge
     return data
 
 
-def _field_errors(messages: Any, pointer: str) -> list[FieldError]:
+def field_errors(messages: Any, pointer: str) -> list[FieldError]:
     """Walk marshmallow's tree of messages, whose leaves are ``{"code", "detail"}``."""
     if isinstance(messages, Mapping):
         return [
             error
             for name, below in messages.items()
-            for error in _field_errors(below, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}")
+            for error in field_errors(below, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}")
         ]
     return [FieldError(pointer, message["code"], message["detail"]) for message in messages]
 

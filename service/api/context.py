@@ -7,7 +7,7 @@ from flask import current_app, request
 
 from service.config import Config
 from service.desk.limits import Limits
-from service.nouns import Backend, Visitor, Widget
+from service.nouns import App, Backend, Visitor, Widget
 from service.sealing import Seal
 from service.store import Store
 from service.store.migrating import Schema
@@ -32,12 +32,16 @@ def context() -> Context:
 
 def limits(caller: Backend | Widget | Visitor) -> Limits:
     """Answer the limits that hold for a caller's address; for a backend there are none."""
-    here = context()
     # A backend calls for many people from one address.
-    is_limited = not isinstance(caller, Backend)
+    return limits_in(caller.app, is_limited=not isinstance(caller, Backend))
+
+
+def limits_in(app: App, *, is_limited: bool = True) -> Limits:
+    """Answer the limits that hold in an app for the address of this request."""
+    here = context()
     return Limits(
         here.store,
-        caller.app,
+        app,
         request.remote_addr or "",
         here.config.secret_key,
         here.config.login_rate if is_limited else 0,

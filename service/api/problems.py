@@ -46,7 +46,7 @@ CODES = {
 
 def register(app: Flask) -> None:
     """Answer every error of an application as a problem."""
-    app.register_error_handler(errors.UsherError, _ours)
+    app.register_error_handler(errors.UsherError, answer)
     app.register_error_handler(HTTPException, _of_the_framework)
     app.register_error_handler(Exception, _unforeseen)
 
@@ -89,7 +89,8 @@ def _members(status: int, code: str, request_id: str) -> dict[str, object]:
     }
 
 
-def _ours(error: errors.UsherError) -> Response:
+def answer(error: errors.UsherError) -> Response:
+    """Answer one of our own errors."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = Headers()
     if status == 401:

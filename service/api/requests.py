@@ -43,7 +43,7 @@ def _limit_url() -> None:
 
 def _require_schema() -> None:
     """Serve nothing from a schema that nobody has looked at: the store was away at the start."""
-    if request.path.startswith("/v1/"):
+    if request.path.startswith(("/v1/", "/console")):
         context().schema.require()
 
 

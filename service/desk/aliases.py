@@ -1,5 +1,8 @@
 """Further user IDs, and merges that somebody asks for."""
 
+import hashlib
+import hmac
+
 from service.desk.editing import give_user_id
 from service.desk.history import Scribe
 from service.desk.merging import foresee, is_unproven, merge, present, undo
@@ -73,6 +76,25 @@ def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merg
     """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
     scribe = Scribe(store, caller.app.id, caller.origin, now())
     return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, scribe)[0]
+
+
+@one_transaction
+def merge_as_foreseen(store: Store, caller: Backend, source: str, target: str, foreseen: str) -> Merge:
+    """As ``merge_users``, and only if it does what somebody has seen that it would.
+
+    ``foreseen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
+    """
+    scribe = Scribe(store, caller.app.id, caller.origin, now())
+    done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, scribe)[0]
+    if not hmac.compare_digest(fingerprint(done).encode(), foreseen.encode("utf-8", "replace")):
+        raise Conflict("merge-conflict", "what would move is no longer what was shown")
+    return done
+
+
+def fingerprint(merge: Merge) -> str:
+    """Answer a digest of what a merge does, or would do: the same as long as that is the same."""
+    does = (merge.source, merge.target, merge.moved, merge.filled, merge.parked, merge.devices)
+    return hashlib.sha256(repr(does).encode()).hexdigest()
 
 
 def show_merge(store: Store, caller: Backend, id: str) -> Merge:

@@ -7,8 +7,21 @@ import hmac
 
 from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential
-from service.identifiers import digest, read_credential
-from service.nouns import MINUTE, Backend, Caller, KeyKind, Operator, Origin, Session, Visitor, Widget, now
+from service.identifiers import digest, read_credential, read_sign_in
+from service.nouns import (
+    MINUTE,
+    Backend,
+    Caller,
+    Key,
+    KeyKind,
+    Operator,
+    Origin,
+    Session,
+    SignIn,
+    Visitor,
+    Widget,
+    now,
+)
 from service.store import Store
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
@@ -31,6 +44,21 @@ def identify(store: Store, admin_key: str, credential: str, request: str) -> Cal
     return _key_holder(store, app, digest(credential), request)
 
 
+def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, SignIn]:
+    """Answer who is signed in to the console, and calls in the request of this id; ``held`` is what their
+    browser holds.
+
+    Raises InvalidCredential if the sign-in is malformed, unknown, or its key is gone.
+    """
+    app = read_sign_in(held)
+    found = store.sign_ins.with_digest(app, digest(held)) if app else None
+    if found is None:
+        raise InvalidCredential
+    its_app, key, sign_in = found
+    _note_use(store, its_app.id, key)
+    return Backend(its_app, Origin(key.id, request)), sign_in
+
+
 def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
     at = now()
     found = store.sessions.with_token(app, token)
@@ -45,15 +73,19 @@ def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
 
 
 def _key_holder(store: Store, app: str, hashed: str, request: str) -> Backend | Widget:
-    at = now()
     found = store.keys.with_digest(app, hashed)
     if found is None:
         raise InvalidCredential
     its_app, key = found
-    if (key.last_used_at or 0) < at - LAG:
-        _note_key(store, app, key.id, at)
+    _note_use(store, app, key)
     kind = Backend if key.kind is KeyKind.SECRET else Widget
     return kind(its_app, Origin(key.id, request))
+
+
+def _note_use(store: Store, app: str, key: Key) -> None:
+    at = now()
+    if (key.last_used_at or 0) < at - LAG:
+        _note_key(store, app, key.id, at)
 
 
 @one_transaction

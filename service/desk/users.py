@@ -17,6 +17,7 @@ from service.nouns import (
     Message,
     Page,
     Position,
+    Profile,
     Side,
     Thread,
     User,
@@ -97,27 +98,39 @@ def history(store: Store, app: App, id: str, cursor: Position | None, limit: int
     return Page.of(found, limit, lambda entry: (0, entry.id))
 
 
+def profile(store: Store, app: App, id: str) -> Profile:
+    """Answer a user, or whoever that user became part of, with what surrounds them. Raises NotFound."""
+    user = show_with_purchases(store, app, id)
+    parts = store.users.part_of(app.id, user.id)
+    everyone = (user.id, *parts)
+    return Profile(
+        user,
+        parts,
+        sessions=tuple(session for one in everyone for session in store.sessions.of_user(app.id, one)),
+        merges=store.merges.of_users(app.id, everyone),
+    )
+
+
 def export(store: Store, app: App, id: str) -> Export:
     """Answer all that is stored about a user, and about those who became part of them.
 
     Raises NotFound.
     """
-    user = show(store, app, id)
-    parts = store.users.part_of(app.id, user.id)
-    everyone = (user.id, *parts)
+    found = profile(store, app, id)
+    user, everyone = found.user, (found.user.id, *found.parts)
     entries = [entry for one in everyone for entry in _entries(store, app.id, one)]
     return Export(
-        with_purchases(store, app, user),
-        parts,
+        user,
+        found.parts,
         history=tuple(sorted(entries, key=lambda entry: entry.id)),
-        sessions=tuple(session for one in everyone for session in store.sessions.of_user(app.id, one)),
+        sessions=found.sessions,
         conversations=tuple(
             Thread(conversation, tuple(_messages(store, app.id, conversation.id)))
             for conversation in _conversations(store, app.id, user.id)
         ),
         idempotency_keys=store.repeats.keys_of(app.id, everyone),
         store_accounts=store.purchases.accounts(app.id, user.id),
-        merges=store.merges.of_users(app.id, everyone),
+        merges=found.merges,
     )
 
 

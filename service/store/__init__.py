@@ -11,6 +11,7 @@ from service.store.history import HistoryStore
 from service.store.limits import RateStore, RepeatStore
 from service.store.merges import MergeStore
 from service.store.purchases import PurchaseStore
+from service.store.sign_ins import SignInStore
 from service.store.users import UserStore
 
 
@@ -30,6 +31,7 @@ class Store:
         self.history = HistoryStore(database)
         self.repeats = RepeatStore(database)
         self.rates = RateStore(database)
+        self.sign_ins = SignInStore(database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

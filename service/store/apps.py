@@ -14,6 +14,7 @@ from service.store.prepared import Prepared
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
+KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
 
 
 class AppStore:
@@ -81,9 +82,7 @@ class KeyStore:
     def of_app(self, app: str) -> tuple[Key, ...]:
         """Answer an app's keys, oldest first, without what they are."""
         rows = self._database.rows(
-            Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
-            .where(Keys.app == app)
-            .order_by(Keys.created_at, Keys.id)
+            Keys.select(*KEY_COLUMNS).where(Keys.app == app).order_by(Keys.created_at, Keys.id)
         )
         return tuple(as_key(row) for row in rows)
 
@@ -127,7 +126,7 @@ def _app(app: Any) -> Any:
 @Prepared
 def _key_and_app(app: Any, digest: Any) -> Any:
     return (
-        Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, *APP_COLUMNS)
+        Keys.select(*KEY_COLUMNS, *APP_COLUMNS)
         .join(Apps, on=(Apps.app == Keys.app))
         .where((Keys.app == app) & (Keys.digest == digest))
     )
@@ -136,7 +135,7 @@ def _key_and_app(app: Any, digest: Any) -> Any:
 @Prepared
 def _identity_secrets(app: Any) -> Any:
     return (
-        Keys.select(Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.sealed)
+        Keys.select(*KEY_COLUMNS, Keys.sealed)
         .where((Keys.app == app) & (Keys.kind == KeyKind.IDENTITY.value))
         .order_by(Keys.created_at.desc(), Keys.id.desc())
     )

@@ -332,6 +332,23 @@ class Rates(Model):
         constraints: ClassVar = [references("apps", app="app")]
 
 
+class SignIns(Model):
+    """Agents who are signed in to the console, by the digest of what their browser holds; ``key`` is
+    the id of the secret key they signed in with, and one that was deleted opens nothing; ``name`` is
+    what users see."""
+
+    app = TextField()
+    digest = TextField()
+    key = TextField()
+    name = TextField(null=True)
+    began_at = BigIntegerField()
+
+    class Meta:
+        table_name = "sign_ins"
+        primary_key = CompositeKey("app", "digest")
+        constraints: ClassVar = [references("apps", app="app")]
+
+
 # In the order in which they may be created; emptied in the reverse order.
 TABLES: tuple[type[Model], ...] = (
     Apps,
@@ -348,4 +365,5 @@ TABLES: tuple[type[Model], ...] = (
     History,
     Repeats,
     Rates,
+    SignIns,
 )

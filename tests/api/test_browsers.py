@@ -400,7 +400,7 @@ EVERYWHERE = {
 
 
 def lacking(response):
-    """Which headers an answer lacks; the page at /docs has a policy of its own."""
+    """Which headers an answer lacks; the pages at /docs and /console have policies of their own."""
     return {name: value for name, value in EVERYWHERE.items() if response.headers.get(name) != value}
 
 
@@ -423,7 +423,8 @@ def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, 
         path: client.open(path, method=method, headers=headers, buffered=True) for path in paths(app)
     }
 
-    expected = {"/docs": {"Content-Security-Policy"}}
+    pages = {"/docs"} | {path for path in responses if path.startswith("/console")}
+    expected = {path: {"Content-Security-Policy"} for path in pages}
     if method in ("GET", "HEAD"):
         # Pages of other origins load it.
         expected["/widget.js"] = {"Cross-Origin-Resource-Policy"}

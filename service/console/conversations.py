@@ -1,0 +1,112 @@
+"""Conversations: those that wait, and one with its messages; reply, mark as read, resolve, reopen."""
+
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, g, redirect, request, url_for
+
+from service.api.context import context
+from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
+from service.api.schemas.conversations import cursor as written
+from service.console.forms import asked, sent
+from service.console.guard import guarded
+from service.console.rendering import page
+from service.desk import conversations as desk
+from service.desk import users
+from service.errors import NotFound, Refused
+from service.identifiers import Malformed, idempotency_key
+from service.nouns import Backend, Conversation, User
+
+pages = Blueprint("conversations", __name__)
+
+LIST, MESSAGES, MESSAGE, STATUS = ConversationsIn(), MessagesIn(), MessageIn(), StatusIn()
+
+
+@pages.get("")
+@guarded
+def home(caller: Backend) -> Response:
+    """Show the conversations that wait, or those that are settled."""
+    status = request.args.get("status", "open")
+    which = asked(LIST, status="" if status == "all" else status, cursor=request.args.get("cursor", ""))
+    found = desk.list_conversations(context().store, caller, **which)
+    return page(
+        "home",
+        which=status,
+        found=found.data,
+        next=found.next and written(*found.next),
+        users=_users(caller, found.data),
+    )
+
+
+@pages.get("/conversations/<id>")
+@guarded
+def show(caller: Backend, id: str) -> Response:
+    """Show a conversation with its messages."""
+    return _shown(caller, id, request.args.get("cursor", ""))
+
+
+@pages.post("/conversations/<id>/messages")
+@guarded
+def reply(caller: Backend, id: str) -> Any:
+    """Write to the user."""
+    try:
+        said = asked(MESSAGE, body=sent("body"), agentName=g.agent.name or "")
+        desk.write(context().store, caller, id, key=_key(), **said)
+    except Refused as refused:
+        return _shown(caller, id, "", 422, typed=sent("body"), errors=refused.errors)
+    return _to(id, "replied")
+
+
+@pages.post("/conversations/<id>/read")
+@guarded
+def mark_read(caller: Backend, id: str) -> Any:
+    """Note that agents have read all."""
+    desk.mark_read(context().store, caller, id)
+    return _to(id, "read")
+
+
+@pages.post("/conversations/<id>/status")
+@guarded
+def set_status(caller: Backend, id: str) -> Any:
+    """Resolve or reopen."""
+    status = asked(STATUS, status=sent("status"))["status"]
+    desk.set_status(context().store, caller, id, status)
+    return _to(id, status.value)
+
+
+def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: Any) -> Response:
+    store = context().store
+    conversation = desk.show(store, caller, id)
+    found = desk.list_messages(store, caller, id, **asked(MESSAGES, limit="100", cursor=cursor))
+    return page(
+        "conversation",
+        status,
+        conversation=conversation,
+        user=_users(caller, (conversation,)).get(conversation.user),
+        messages=found.data,
+        next=found.next and written(*found.next),
+        key=secrets.token_urlsafe(16),
+        **({"typed": ""} | values),
+    )
+
+
+def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str | None, User]:
+    """Say whose conversations these are; of who was erased meanwhile, nothing."""
+    found: dict[str | None, User] = {}
+    for id in {conversation.user for conversation in conversations}:
+        with suppress(NotFound):
+            found[id] = users.show(context().store, caller.app, id or "")
+    return found
+
+
+def _key() -> str | None:
+    """Read the key that the form was shown with: sent twice, a reply is written once."""
+    try:
+        return idempotency_key(sent("key")) if sent("key") else None
+    except Malformed as malformed:
+        raise Refused.member("key", malformed.code, malformed.detail) from None
+
+
+def _to(id: str, done: str) -> Any:
+    return redirect(url_for("console.conversations.show", id=id, done=done), 303)

@@ -1,0 +1,98 @@
+"""Who is signed in: a cookie, made a Backend, before anything else is read; and whether a form is ours.
+
+The cookie is sent to our own pages only and no script reads it. A form moreover carries a token that
+only a page of this sign-in holds, and the browser has to say that one of our own pages sends it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Response, g, request
+
+from service.api.context import context
+from service.console.forms import sent
+from service.desk.signing_in import LASTS, signed_in
+from service.errors import NotAllowed
+from service.nouns import Backend
+
+COOKIE = "usher_console"
+PATH = "/console"
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who looks at a page: the caller, the name that users see, and the token of the page's forms."""
+
+    caller: Backend
+    name: str | None
+    form_token: str
+
+
+def guarded(view: View) -> View:
+    """Let a page be seen by who is signed in, and give it the caller first.
+
+    Raises InvalidCredential (401), and NotAllowed (403) for a form that is no page's of this sign-in.
+    """
+
+    @wraps(view)
+    def guard(*args: Any, **kwargs: Any) -> Any:
+        cookie = request.cookies.get(COOKIE, "")
+        caller, sign_in = signed_in(context().store, cookie, g.request_id)
+        g.caller, g.agent = caller, Agent(caller, sign_in.name, _form_token(cookie))
+        if request.method == "POST":
+            require_own_page()
+            if not hmac.compare_digest(sent("token").encode(), g.agent.form_token.encode()):
+                raise NotAllowed
+        return view(caller, *args, **kwargs)
+
+    return guard
+
+
+def require_own_page() -> None:
+    """Raise NotAllowed for a form that the page of another origin sends.
+
+    Our pages send no referrer, so the browser says "null" of their origin too, and tells of itself
+    what kind of page it is; where it does not, the connection is none to type a secret key into.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        is_ours = site in ("same-origin", "none") and origin in (None, "null", *_origins())
+    else:
+        is_ours = origin in (None, *_origins())
+    if not is_ours:
+        raise NotAllowed
+
+
+def hold(response: Response, sign_in: str) -> Response:
+    """Have the browser hold a sign-in."""
+    response.set_cookie(COOKIE, sign_in, max_age=LASTS // 1000, secure=_is_https(), **_ATTRIBUTES)
+    return response
+
+
+def let_go(response: Response) -> Response:
+    """Have the browser forget its sign-in."""
+    response.delete_cookie(COOKIE, secure=_is_https(), **_ATTRIBUTES)
+    return response
+
+
+_ATTRIBUTES: dict[str, Any] = {"path": PATH, "httponly": True, "samesite": "Strict"}
+
+
+def _is_https() -> bool:
+    # Whoever lies in this header only keeps their own browser from sending the cookie in clear.
+    return request.is_secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+
+
+def _origins() -> tuple[str, ...]:
+    return (f"https://{request.host}", f"http://{request.host}")
+
+
+def _form_token(cookie: str) -> str:
+    key = hashlib.sha256(b"usher console forms\0" + context().config.secret_key.encode()).digest()
+    return hmac.new(key, cookie.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

@@ -1,0 +1,88 @@
+"""Merges: see what would move, merge, undo."""
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, url_for
+
+from service.api.context import context
+from service.api.schemas.merges import MergeIn
+from service.api.schemas.users import UsersIn
+from service.console.forms import asked, sent
+from service.console.guard import guarded
+from service.console.rendering import page
+from service.desk import aliases as desk
+from service.desk import users
+from service.errors import Refused
+from service.identifiers import is_id
+from service.nouns import Backend, User
+
+pages = Blueprint("merges", __name__)
+
+MERGE, FOUND = MergeIn(), UsersIn()
+
+
+@pages.post("/merges/choose")
+@guarded
+def choose(caller: Backend) -> Response:
+    """Find who is to become part of a user, by what an agent calls them; show what would move."""
+    user = users.show(context().store, caller.app, sent("into"))
+    others = tuple(other for other in _called(caller, sent("other").strip()) if other.id != user.id)
+    if len(others) == 1:
+        return _preview(caller, others[0].id, user.id)
+    return page("choose", 200 if others else 422, user=user, others=others)
+
+
+@pages.post("/merges/preview")
+@guarded
+def preview(caller: Backend) -> Response:
+    """Show what a merge would move; change nothing."""
+    return _preview(caller, sent("from"), sent("into"))
+
+
+@pages.post("/merges")
+@guarded
+def merge(caller: Backend) -> Any:
+    """Merge two users, if that does what was shown."""
+    both = asked(MERGE, **{"from": sent("from"), "into": sent("into")})
+    done = desk.merge_as_foreseen(
+        context().store, caller, both["source"], both["target"], foreseen=sent("foreseen")
+    )
+    return _to(done.target, "merged")
+
+
+@pages.post("/merges/<id>/undo")
+@guarded
+def undo(caller: Backend, id: str) -> Any:
+    """Have both users stand again."""
+    return _to(desk.undo_merge(context().store, caller, id).target, "undone")
+
+
+def _preview(caller: Backend, source: str, target: str) -> Response:
+    store, both = context().store, asked(MERGE, **{"from": source, "into": target})
+    foreseen, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
+    return page(
+        "merge",
+        merge=foreseen,
+        source=users.show(store, caller.app, source),
+        target=users.show(store, caller.app, target),
+        foreseen=desk.fingerprint(foreseen),
+    )
+
+
+def _called(caller: Backend, text: str) -> tuple[User, ...]:
+    """Find users by our id, by a user ID or by an email."""
+    if is_id("usr", text):
+        return (users.show(context().store, caller.app, text),)
+    return _found(caller, userId=text) or _found(caller, email=text)
+
+
+def _found(caller: Backend, **by: str) -> tuple[User, ...]:
+    try:
+        which = asked(FOUND, **by)
+    except Refused:
+        return ()
+    return users.find(context().store, caller.app, **which).data if any(by.values()) else ()
+
+
+def _to(user: str, done: str) -> Any:
+    return redirect(url_for("console.users.show", id=user, done=done), 303)

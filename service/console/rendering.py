@@ -1,0 +1,126 @@
+"""Make pages of templates, and a page of every problem: the same status, and what to do about it."""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+
+from service.api.problems import CONTENT_TYPE
+from service.api.schemas.members import written
+from service.console import words
+from service.console.guard import PATH, let_go
+from service.errors import FieldError
+from service.identifiers import is_anonymous
+
+ASSETS = Path(__file__).parent / "static"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none';"
+        " base-uri 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+# What a page says that somebody is sent to after a form did something.
+NOTICES = {
+    "began": "You are signed in.",
+    "ended": "You are signed out.",
+    "replied": "Your reply was sent.",
+    "read": "The conversation is marked as read.",
+    "resolved": "The conversation is resolved.",
+    "open": "The conversation is open again.",
+    "merged": "The two are one user now. You can undo it below, under Merges.",
+    "undone": "The merge was undone: both users stand again.",
+    "erased": "The user was erased, with all their messages and identifiers.",
+}
+
+# By status: what is the matter, and what to do about it.
+ADVICE = {
+    400: ("This form cannot be read", "Go back, reload the page and send it again."),
+    401: ("Sign in", "You are not signed in, or no longer: sign in with a secret key of your app."),
+    403: ("This form was not accepted", "Go back, reload the page and send it again, over HTTPS."),
+    404: (
+        "There is nothing here",
+        "It may have been erased, or the address is not complete. Look for the user by ID, email or name.",
+    ),
+    405: ("This address is for forms", "Go back to the page that you came from."),
+    409: ("This cannot be done as things stand", "Nothing was changed. Look at the user and try again."),
+    413: ("This is too much text", "Go back and send less of it, in several replies perhaps."),
+    422: ("Something has to be corrected", "Go back, correct it and send it again. Nothing was changed."),
+    429: ("Too many attempts", "Wait a minute, then try again."),
+    503: ("The store does not answer", "Wait a few seconds and reload. Look first whether it was done."),
+}
+FAULT = ("Something went wrong here", "Try again; if it stays so, tell the operator the number below.")
+
+# What a sign-in says that was refused.
+KEY_ADVICE = {
+    401: "No app has this key, or it was deleted. Paste the whole key; it begins with sk_.",
+    403: "This is not accepted. The console needs a secret key of an app, which begins with sk_.",
+    429: "Too many keys failed that came from your address. Wait a minute, then try again.",
+}
+
+
+def register(app: Flask) -> None:
+    """Teach the templates what they call, and make a page of every problem under our path."""
+    app.jinja_env.filters |= {
+        "sentence": words.sentence,
+        "by": words.by,
+        "title_of": words.title,
+        "when": words.when,
+        "written": written,
+        "is_anonymous": is_anonymous,
+    }
+    app.after_request(_finish)
+
+
+def page(name: str, status: int = 200, **values: Any) -> Response:
+    """Make a page of a template."""
+    text = render_template(
+        f"console/{name}.html",
+        agent=g.get("agent"),
+        notice=NOTICES.get(request.args.get("done", "")),
+        **({"errors": ()} | values),
+    )
+    return Response(text, status, mimetype="text/html")
+
+
+def sign_in_page(status: int = 200, wrong: str | None = None) -> Response:
+    """Make the page that asks for a key."""
+    return page("sign_in", status, wrong=wrong)
+
+
+def _finish(response: Response) -> Response:
+    if request.path != PATH and not request.path.startswith(f"{PATH}/"):
+        return response
+    if response.content_type == CONTENT_TYPE:
+        response = _as_page(response)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _as_page(answer: Response) -> Response:
+    problem = json.loads(answer.get_data())
+    status = answer.status_code
+    if request.path == f"{PATH}/sign-in" and status in KEY_ADVICE:
+        shown = sign_in_page(status, KEY_ADVICE[status])
+    elif status == HTTPStatus.UNAUTHORIZED:
+        # Of who was never here, nothing is wrong yet.
+        shown = let_go(sign_in_page(status, ADVICE[status][1] if request.cookies else None))
+    else:
+        shown = _error_page(status, problem)
+    for name, value in answer.headers:
+        if name in ("Allow", "Retry-After"):
+            shown.headers[name] = value
+    return shown
+
+
+def _error_page(status: int, problem: dict[str, Any]) -> Response:
+    title, advice = ADVICE.get(status, FAULT if status >= 500 else ADVICE[400])
+    errors = tuple(FieldError(**error) for error in problem.get("errors", ()))
+    number = problem["requestId"] if status >= 500 else None
+    return page(
+        "error", status, title=title, advice=advice, detail=g.get("detail"), errors=errors, number=number
+    )

@@ -1,0 +1,64 @@
+"""Sign in, sign out, and what the pages are made of."""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, redirect, request, send_from_directory, url_for
+
+from service.api.context import context, limits_in
+from service.api.schemas.logins import NAME
+from service.api.schemas.members import Shape, Text
+from service.console.forms import asked, sent
+from service.console.guard import COOKIE, guarded, hold, let_go, require_own_page
+from service.console.rendering import ASSETS, sign_in_page
+from service.desk import signing_in as desk
+from service.identifiers import name
+from service.nouns import Backend
+
+pages = Blueprint("door", __name__)
+
+
+class SignInIn(Shape):
+    """What an agent says at the door, besides the key."""
+
+    name = Text(name, blank_is_missing=True, metadata=NAME)
+
+
+SIGN_IN = SignInIn()
+
+
+@pages.get("/sign-in")
+def show() -> Response:
+    """Ask for a key."""
+    return sign_in_page()
+
+
+@pages.post("/sign-in")
+def sign_in() -> Any:
+    """Sign in with a secret key."""
+    require_own_page()
+    here = context()
+    said = asked(SIGN_IN, name=sent("name"))["name"]
+    g.caller, held = desk.sign_in(
+        here.store, here.config.admin_key, sent("key").strip(), said, g.request_id, limits_in
+    )
+    # Nobody would hold the former one any more.
+    desk.sign_out(here.store, request.cookies.get(COOKIE, ""))
+    return hold(_to("console.conversations.home", done="began"), held)
+
+
+@pages.post("/sign-out")
+@guarded
+def sign_out(_caller: Backend) -> Any:
+    """Sign out, here and wherever else this sign-in is held."""
+    desk.sign_out(context().store, request.cookies.get(COOKIE, ""))
+    return let_go(_to("console.door.show", done="ended"))
+
+
+@pages.get("/assets/<name>")
+def asset(name: str) -> Response:
+    """Serve what the pages are made of."""
+    return send_from_directory(ASSETS, name)
+
+
+def _to(endpoint: str, **values: Any) -> Any:
+    return redirect(url_for(endpoint, **values), 303)

@@ -1,0 +1,132 @@
+"""Users: find them, look at one, explain a login, erase."""
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from service.api.context import context, limits
+from service.api.schemas.conversations import ConversationsIn, PageIn
+from service.api.schemas.conversations import cursor as written
+from service.api.schemas.logins import LoginIn
+from service.api.schemas.users import UsersIn
+from service.console.forms import asked, sent
+from service.console.guard import guarded
+from service.console.rendering import page
+from service.desk import conversations, erasing
+from service.desk import users as desk
+from service.desk.logins import foresee
+from service.errors import NotFound, ProofInvalid, Refused
+from service.identifiers import is_id
+from service.nouns import Backend, now
+from service.sealing import Seal
+
+pages = Blueprint("users", __name__)
+
+FOUND, PAGE, CONVERSATIONS, LOGIN = UsersIn(), PageIn(), ConversationsIn(), LoginIn()
+LOGIN_MEMBERS = ("userId", "email", "name", "deviceId", "proof")
+
+
+@pages.post("/find")
+@guarded
+def look_for(caller: Backend) -> Any:
+    """Go to what is looked for: a user or a conversation by our id, else the users who are found.
+
+    Who is looked for is personal, so it stands in no address that somebody on the way could keep.
+    """
+    what = sent("q").strip()
+    if is_id("usr", what):
+        return redirect(url_for("console.users.show", id=what), 303)
+    if is_id("cnv", what):
+        return redirect(url_for("console.conversations.show", id=what), 303)
+    sealed = _seal().close(f"{caller.app.id} {what}")
+    return redirect(url_for("console.users.found", search=sealed), 303)
+
+
+@pages.get("/users")
+@guarded
+def found(caller: Backend) -> Response:
+    """Show the users whose name, email or user ID begins as what is looked for; else all."""
+    what = _opened(caller, request.args.get("search", ""))
+    try:
+        which = asked(FOUND, q=what, cursor=request.args.get("cursor", ""))
+    except Refused as refused:
+        return page("users", 422, what=what, found=(), next=None, errors=refused.errors)
+    users = desk.find(context().store, caller.app, **which)
+    return page("users", what=what, found=users.data, next=users.next and written(*users.next))
+
+
+@pages.get("/users/<id>")
+@guarded
+def show(caller: Backend, id: str) -> Any:
+    """Show a user; the address of one who was merged leads to the one it became."""
+    store = context().store
+    profile = desk.profile(store, caller.app, id)
+    if profile.user.id != id:
+        return redirect(url_for("console.users.show", id=profile.user.id), 303)
+    theirs = asked(CONVERSATIONS, user=id, cursor=request.args.get("conversations", ""))
+    threads = conversations.list_conversations(store, caller, **theirs)
+    entries = asked(PAGE, limit="100", cursor=request.args.get("history", ""))
+    history = desk.history(store, caller.app, id, **entries)
+    return page(
+        "user",
+        profile=profile,
+        user=profile.user,
+        threads=threads.data,
+        next_threads=threads.next and written(*threads.next),
+        history=history.data,
+        next_history=history.next and written(*history.next),
+        settings=caller.app.settings,
+        now=now(),
+    )
+
+
+@pages.get("/explain")
+@guarded
+def ask(_caller: Backend) -> Response:
+    """Ask what a login would say."""
+    return page("explain", typed={}, explained=None)
+
+
+@pages.post("/explain")
+@guarded
+def explain(caller: Backend) -> Response:
+    """Say what a login would do, and why; change nothing."""
+    here, typed = context(), {name: sent(name) for name in LOGIN_MEMBERS}
+    try:
+        explained = foresee(here.store, here.seal, caller, asked(LOGIN, **typed), limits(caller))
+    except Refused as refused:
+        return page("explain", 422, typed=typed, explained=None, errors=refused.errors)
+    except ProofInvalid:
+        return page("explain", 422, typed=typed, explained=None, is_proof_invalid=True)
+    return page("explain", typed=typed, explained=explained)
+
+
+@pages.get("/users/<id>/erase")
+@guarded
+def ask_to_erase(caller: Backend, id: str) -> Response:
+    """Ask whether a user is to be erased."""
+    return page("erase", profile=desk.profile(context().store, caller.app, id))
+
+
+@pages.post("/users/<id>/erase")
+@guarded
+def erase(caller: Backend, id: str) -> Any:
+    """Erase a user, of whom the form says that it is they who are meant."""
+    profile = desk.profile(context().store, caller.app, id)
+    # Who became part of somebody since is not whom the form showed.
+    if sent("erase") != profile.user.id:
+        return page("erase", 422, profile=profile, is_unconfirmed=True)
+    erasing.erase(context().store, caller, profile.user.id)
+    return redirect(url_for("console.users.found", done="erased"), 303)
+
+
+def _seal() -> Seal:
+    return Seal(context().config.secret_key, "console search")
+
+
+def _opened(caller: Backend, sealed: str) -> str:
+    """Read what is looked for. Raises NotFound for what another app's agent looked for, or nobody."""
+    app, _, what = (_seal().open(sealed) or "").partition(" ") if sealed else (caller.app.id, "", "")
+    if app != caller.app.id:
+        raise NotFound
+    return what

@@ -1,0 +1,121 @@
+"""What happened to a user, in plain words: one sentence for each kind of event."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from service.identifiers import is_anonymous
+from service.nouns import Entry, Event, Members, User
+
+Said = Callable[[Members, Members], str]
+
+# How the members of a user are called on a page.
+MEMBERS = {"userId": "user ID", "email": "email", "name": "name", "aliases": "further user IDs"}
+
+
+def _created(_before: Members, after: Members) -> str:
+    if is_anonymous(_one(after, "userId")):
+        return "Created as the anonymous user of a device."
+    given = [f"{MEMBERS[name]} {_quoted(after[name])}" for name in after if after[name]]
+    return f"Created with {_listed(given)}." if given else "Created."
+
+
+def _user_id_attached(before: Members, after: Members) -> str:
+    if is_anonymous(_one(before, "userId")):
+        return f"Was anonymous, and became known by the user ID {_quoted(after.get('userId'))}."
+    return f"Had no user ID, and was given {_quoted(after.get('userId'))}."
+
+
+def _changed(member: str) -> Said:
+    def say(before: Members, after: Members) -> str:
+        former, latter = before.get(member), after.get(member)
+        if not former and not latter:
+            return f"The {member} was changed."
+        if not former:
+            return f"The {member} {_quoted(latter)} was added."
+        if not latter:
+            return f"The {member} {_quoted(former)} was removed."
+        return f"The {member} was changed from {_quoted(former)} to {_quoted(latter)}."
+
+    return say
+
+
+def _cleared(_before: Members, _after: Members) -> str:
+    return "Was cleared: nobody reaches this anonymous user on its device any more; agents still do."
+
+
+def _alias_added(_before: Members, after: Members) -> str:
+    return f"{_quoted(after.get('userId'))} became a further user ID."
+
+
+def _merged(_before: Members, after: Members) -> str:
+    if after.get("into"):
+        return f"Became part of {after['into']}."
+    ids = after.get("aliases") or ()
+    which = f", with the user ID{'s' if len(ids) > 1 else ''} {_listed(map(_quoted, ids))}" if ids else ""
+    return f"Took in {after.get('from', 'another user')}{which}."
+
+
+def _unmerged(before: Members, _after: Members) -> str:
+    if before.get("into"):
+        return f"Stands apart from {before['into']} again: the merge was undone."
+    return f"{before.get('from', 'Another user')} stands apart again: the merge was undone."
+
+
+def _purchase(_before: Members, after: Members) -> str:
+    return f"Bought {_quoted(after.get('product'))}." if after.get("product") else "Bought something."
+
+
+def _erased(_before: Members, _after: Members) -> str:
+    return "Was erased."
+
+
+SENTENCES: dict[Event, Said] = {
+    Event.CREATED: _created,
+    Event.USER_ID_ATTACHED: _user_id_attached,
+    Event.EMAIL_CHANGED: _changed("email"),
+    Event.NAME_CHANGED: _changed("name"),
+    Event.CLEARED: _cleared,
+    Event.ALIAS_ADDED: _alias_added,
+    Event.MERGED: _merged,
+    Event.UNMERGED: _unmerged,
+    Event.PURCHASE: _purchase,
+    Event.ERASED: _erased,
+}
+
+
+def sentence(entry: Entry) -> str:
+    """Say what happened; of what was forgotten since, as much as is left."""
+    return SENTENCES[entry.event](entry.before or {}, entry.after or {})
+
+
+def by(entry: Entry) -> str:
+    """Say who did it."""
+    whom = {"session": "by the user’s own device", "retention": "by tidying up"}
+    return whom.get(entry.origin.by, f"with the key {entry.origin.by}")
+
+
+def title(user: User) -> str:
+    """Say who a user is in the words that tell most."""
+    if user.name or user.email:
+        return user.name or user.email or ""
+    return "Anonymous user" if is_anonymous(user.user_id) else user.user_id or user.id
+
+
+def when(milliseconds: int) -> str:
+    """Write a time as people read it, in UTC."""
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def _one(members: Members, name: str) -> str | None:
+    value = members.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _quoted(value: str | Sequence[str] | None) -> str:
+    return "(forgotten)" if value is None else f"“{value}”"
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else str(last)

@@ -1,0 +1,158 @@
+"""Conversations at the console: what waits, what was said, and what an agent does about it."""
+
+import pytest
+
+from tests.console.conftest import field_of, text_of
+
+NOBODY = "0" * 32
+
+
+def conversation(tenant, id):
+    return tenant.call("GET", f"/v1/conversations/{id}", tenant.sk).json
+
+
+def messages(tenant, id):
+    return tenant.call("GET", f"/v1/conversations/{id}/messages", tenant.sk).json["data"]
+
+
+def test_what_waits_is_shown_with_who_waits(agent, scene):
+    said = text_of(agent.get("/console"))
+
+    assert "Parcel" in said
+    assert "Kim" in said
+    assert "1 unread" in said
+
+
+def test_where_nobody_waits_the_page_says_so(agent):
+    assert "Nobody waits for an answer." in text_of(agent.get("/console"))
+    assert "There is nothing here yet." in text_of(agent.get("/console?status=resolved"))
+
+
+def test_what_is_resolved_is_listed_apart(agent, scene):
+    agent.post(f"/console/conversations/{scene.thread}/status", status="resolved")
+
+    listed = {
+        status: "Parcel" in text_of(agent.get(f"/console?status={status}"))
+        for status in ("open", "resolved", "all")
+    }
+
+    assert listed == {"open": False, "resolved": True, "all": True}
+
+
+def test_a_long_list_goes_on_on_another_page(agent, tenant):
+    token = tenant.session(userId="u-1")
+    for number in range(21):
+        tenant.begin(token, subject=f"Thread {number:02}")
+
+    first = agent.get("/console?status=all")
+    link = first.text.partition('<a class="more" href="')[2].partition('"')[0].replace("&amp;", "&")
+
+    assert "Thread 00" not in first.text
+    assert "Thread 00" in agent.get(link).text
+
+
+@pytest.mark.parametrize("query", ["status=some", "cursor=x"])
+def test_a_list_that_there_is_not_is_refused_on_a_page(agent, query):
+    assert agent.get(f"/console?{query}").status_code == 422
+
+
+def test_a_conversation_is_shown_with_its_messages_and_its_user(agent, tenant, scene):
+    tenant.call("POST", f"/v1/conversations/{scene.thread}/messages", tenant.sk, {"body": "On its way"})
+
+    said = text_of(agent.get(f"/console/conversations/{scene.thread}"))
+
+    assert said.index("Where is it?") < said.index("On its way")
+    assert "kim@example.org" in said
+
+
+def test_a_message_of_somebody_unproven_says_so(agent, tenant):
+    tenant.set(identityVerification="off")
+    token = tenant.try_login(key=tenant.pk, userId="u-1").json["session"]["token"]
+    thread = tenant.begin(token)
+
+    assert "(not verified)" in text_of(agent.get(f"/console/conversations/{thread}"))
+
+
+def test_a_reply_reaches_the_user_with_the_agents_name(agent, tenant, scene):
+    page = agent.post(f"/console/conversations/{scene.thread}/messages", body="On\r\nits way")
+
+    assert "Your reply was sent." in text_of(agent.follow(page))
+    written = messages(tenant, scene.thread)[-1]
+    assert written["body"] == "On\nits way"
+    assert written["author"] == {"kind": "agent", "name": "Ann"}
+
+
+def test_an_agent_without_a_name_writes_without_one(agent, tenant, scene):
+    agent.sign_in(tenant.sk)
+
+    agent.post(f"/console/conversations/{scene.thread}/messages", body="Here")
+
+    assert messages(tenant, scene.thread)[-1]["author"] == {"kind": "agent", "name": None}
+
+
+def test_a_reply_sent_twice_is_written_once(agent, tenant, scene):
+    key = field_of(agent.get(f"/console/conversations/{scene.thread}"), "key")
+
+    for _ in range(2):
+        agent.post(f"/console/conversations/{scene.thread}/messages", body="Here", key=key)
+
+    assert len(messages(tenant, scene.thread)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"body": ""}, {"body": "x" * 10_001}, {"body": "a\x00<b"}, {"body": "Here", "key": "ü"}],
+    ids=["empty", "too long", "forbidden", "a key that is none"],
+)
+def test_a_refused_reply_is_still_in_the_form(agent, tenant, scene, fields):
+    answer = agent.post(f"/console/conversations/{scene.thread}/messages", **fields)
+
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert fields["body"].replace("<", "&lt;") in answer.text
+    assert len(messages(tenant, scene.thread)) == 1
+
+
+def test_an_agent_marks_a_conversation_as_read(agent, tenant, scene):
+    answer = agent.post(f"/console/conversations/{scene.thread}/read")
+
+    assert "marked as read" in text_of(agent.follow(answer))
+    assert conversation(tenant, scene.thread)["unread"] == 0
+
+
+def test_looking_at_a_conversation_changes_nothing(agent, tenant, scene):
+    before = conversation(tenant, scene.thread)
+
+    agent.get(f"/console/conversations/{scene.thread}")
+
+    assert conversation(tenant, scene.thread) == before
+
+
+def test_an_agent_resolves_and_reopens(agent, tenant, scene):
+    seen = []
+    for status in ("resolved", "open"):
+        answer = agent.post(f"/console/conversations/{scene.thread}/status", status=status)
+        seen.append((conversation(tenant, scene.thread)["status"], text_of(agent.follow(answer))))
+
+    assert [status for status, _ in seen] == ["resolved", "open"]
+    assert "is resolved." in seen[0][1]
+    assert "is open again." in seen[1][1]
+
+
+def test_a_status_that_there_is_not_is_refused(agent, tenant, scene):
+    answer = agent.post(f"/console/conversations/{scene.thread}/status", status="gone")
+
+    assert answer.status_code == 422
+    assert conversation(tenant, scene.thread)["status"] == "open"
+
+
+def test_a_long_conversation_goes_on_on_another_page(agent, tenant, scene):
+    for number in range(100):
+        body = {"body": f"Message {number:03}"}
+        tenant.call("POST", f"/v1/conversations/{scene.thread}/messages", tenant.sk, body)
+
+    first = agent.get(f"/console/conversations/{scene.thread}")
+    link = first.text.partition('<a class="more" href="')[2].partition('"')[0]
+
+    assert "Message 099" not in first.text
+    assert "Message 099" in agent.get(link).text

@@ -1,0 +1,227 @@
+"""Users at the console: found, looked at, explained, erased."""
+
+import pytest
+
+from tests.console.conftest import text_of
+
+NOBODY = "0" * 32
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "what", ["u-kim", "u-k", "kim@example.org", "KIM@", "Kim", "ki", " Kim "], ids=lambda what: what
+)
+def test_a_user_is_found_by_how_an_id_an_email_or_a_name_begins(agent, scene, what):
+    said = text_of(agent.follow(agent.post("/console/find", q=what)))
+
+    assert "u-kim" in said
+    assert "u-lee" not in said
+
+
+def test_who_is_looked_for_stands_in_no_address(agent, scene):
+    location = agent.post("/console/find", q="kim@example.org").headers["Location"]
+
+    assert "kim" not in location.lower()
+    assert "example" not in location
+
+
+def test_what_one_app_looked_for_another_does_not_read(agent, other_agent, scene):
+    location = agent.post("/console/find", q="kim@example.org").headers["Location"]
+
+    answer = other_agent.get(location)
+
+    assert answer.status_code == 404
+    assert "kim" not in answer.text
+
+
+@pytest.mark.parametrize("search", ["x", "gAAAAA", "%00"])
+def test_an_address_that_we_did_not_write_is_not_there(agent, search):
+    assert agent.get(f"/console/users?search={search}").status_code == 404
+
+
+def test_our_own_ids_lead_straight_to_what_they_name(agent, scene):
+    assert "u-kim" in text_of(agent.follow(agent.post("/console/find", q=scene.kim)))
+    assert "Where is it?" in text_of(agent.follow(agent.post("/console/find", q=scene.thread)))
+
+
+def test_whoever_looks_for_nothing_sees_all(agent, scene):
+    said = text_of(agent.follow(agent.post("/console/find", q="")))
+
+    assert "u-kim" in said
+    assert "u-lee" in said
+
+
+def test_where_nobody_is_found_the_page_says_what_to_try(agent, scene):
+    assert "Try fewer letters" in text_of(agent.follow(agent.post("/console/find", q="zoe")))
+
+
+def test_an_app_without_users_says_so(agent):
+    assert "no users yet" in text_of(agent.get("/console/users"))
+
+
+def test_what_is_too_long_to_look_for_is_refused_in_words(agent):
+    answer = agent.follow(agent.post("/console/find", q="x" * 256))
+
+    assert answer.status_code == 422
+    assert "at most 255 characters" in text_of(answer)
+
+
+def test_many_users_go_on_on_another_page(agent, tenant):
+    for number in range(21):
+        tenant.login(userId=f"many-{number:02}")
+
+    first = agent.follow(agent.post("/console/find", q="many"))
+    link = first.text.partition('<a class="more" href="')[2].partition('"')[0].replace("&amp;", "&")
+
+    assert "many-20" not in first.text
+    assert "many-20" in agent.get(link).text
+
+
+def test_a_users_page_shows_what_is_known(agent, tenant, scene):
+    tenant.call("POST", f"/v1/users/{scene.kim}/aliases", tenant.sk, {"userId": "further-id"})
+    bought = {
+        "userId": "u-kim",
+        "storeAccount": {"store": "app_store", "account": "a-1"},
+        "product": "gold",
+        "transaction": "t-1",
+    }
+    assert tenant.call("POST", "/v1/purchases", tenant.sk, bought).status_code < 300
+
+    said = text_of(agent.get(f"/console/users/{scene.kim}"))
+
+    for known in ("u-kim", "further-id", "kim@example.org", "Kim", scene.kim, "Parcel", "gold", "active"):
+        assert known in said
+    assert "Yes: by the app’s own backend" in said
+    assert "Created with user ID “u-kim”, email “kim@example.org” and name “Kim”." in said
+    assert "“further-id” became a further user ID." in said
+    assert "Bought “gold”." in said
+    assert "Device" in said
+    assert "Never merged." in said
+
+
+def test_what_is_not_known_is_said_to_be_missing(agent, tenant):
+    id = tenant.login(email="only@example.org")["user"]["id"]
+    tenant.call("POST", "/v1/logout", tenant.sk, {"user": id})
+
+    said = text_of(agent.get(f"/console/users/{id}"))
+
+    assert "none yet" in said
+    assert "Logged in nowhere." in said
+    assert "What this user writes appears here." in said
+
+
+def test_an_anonymous_user_is_told_from_one_who_is_unproven(agent, tenant):
+    tenant.set(identityVerification="off")
+    anonymous = tenant.login()["user"]["id"]
+    tenant.try_login(key=tenant.pk, userId="claimed")
+    claimed = tenant.call("GET", "/v1/users?userId=claimed", tenant.sk).json["data"][0]["id"]
+
+    assert "Anonymous: nobody claimed" in text_of(agent.get(f"/console/users/{anonymous}"))
+    assert "No: somebody only claimed" in text_of(agent.get(f"/console/users/{claimed}"))
+
+
+def test_the_address_of_a_merged_user_leads_to_the_one_they_became(agent, tenant, scene):
+    merged = tenant.call("POST", "/v1/merges", tenant.sk, {"from": scene.lee, "into": scene.kim})
+    assert merged.status_code == 201
+
+    answer = agent.get(f"/console/users/{scene.lee}")
+
+    assert answer.headers["Location"] == f"/console/users/{scene.kim}"
+
+
+def test_a_long_history_goes_on_on_another_page(agent, tenant, scene):
+    for number in range(101):
+        tenant.call("PATCH", f"/v1/users/{scene.lee}", tenant.sk, {"name": f"Lee {number:03}"})
+
+    first = agent.get(f"/console/users/{scene.lee}")
+    link = first.text.partition('<a class="more" href="')[2].partition('"')[0]
+
+    assert "to “Lee 100”." not in first.text
+    assert "to “Lee 100”." in agent.get(link).text
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+def test_a_login_is_explained_and_nobody_is_logged_in(agent, tenant, scene):
+    before = tenant.call("GET", f"/v1/users/{scene.kim}/export", tenant.sk).json
+
+    said = text_of(agent.post("/console/explain", userId="u-kim", email="new@example.org"))
+
+    assert "known-user-id" in said
+    assert "A user has this user ID, which outranks any email." in said
+    assert "It would lead to a user who is there" in said
+    assert "Would change email" in said
+    assert tenant.call("GET", f"/v1/users/{scene.kim}/export", tenant.sk).json == before
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule", "then"),
+    [
+        ({"userId": "u-new"}, "new-user-id", "It would create a user"),
+        ({"email": "kim@example.org"}, "known-email", "It would lead to"),
+        ({"userId": "u-new", "email": "open@example.org"}, "attach-user-id", "this user ID"),
+        ({}, "anonymous", "It would create a user"),
+    ],
+    ids=["new", "email", "attach", "anonymous"],
+)
+def test_each_outcome_has_words(agent, tenant, scene, sent, rule, then):
+    tenant.login(email="open@example.org")
+
+    said = text_of(agent.post("/console/explain", **sent))
+
+    assert rule in said
+    assert then in said
+
+
+def test_a_login_that_would_be_refused_is_refused_with_what_was_typed(agent):
+    answer = agent.post("/console/explain", email=f"{HOSTILE}@", userId="null")
+
+    assert answer.status_code == 422
+    assert "This is not an email address that mail can be sent to. email" in text_of(answer)
+    assert "userId" in text_of(answer)
+    assert HOSTILE not in answer.text
+    assert 'value="null"' in answer.text
+
+
+def test_a_proof_that_shows_nothing_is_said_to(agent):
+    answer = agent.post("/console/explain", userId="u-1", proof="none")
+
+    assert answer.status_code == 422
+    assert "proof-invalid" in text_of(answer)
+
+
+def test_the_page_that_explains_begins_empty(agent):
+    assert "Nobody is logged in, and nothing changes." in text_of(agent.get("/console/explain"))
+
+
+# --- erase ---------------------------------------------------------------------------------------
+
+
+def test_a_user_is_erased_after_one_is_asked(agent, tenant, scene):
+    asked = agent.get(f"/console/users/{scene.kim}/erase")
+    assert f'value="{scene.kim}"' in asked.text
+
+    answer = agent.post(f"/console/users/{scene.kim}/erase", erase=scene.kim)
+
+    assert "The user was erased" in text_of(agent.follow(answer))
+    assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 404
+
+
+@pytest.mark.parametrize("confirmed", ["", "on", f"usr_{NOBODY}"])
+def test_without_the_tick_nobody_is_erased(agent, tenant, scene, confirmed):
+    answer = agent.post(f"/console/users/{scene.kim}/erase", erase=confirmed)
+
+    assert answer.status_code == 422
+    assert "Nothing was erased." in text_of(answer)
+    assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 200
+
+
+def test_who_was_merged_after_the_page_was_shown_takes_nobody_along(agent, tenant, scene):
+    tenant.call("POST", "/v1/merges", tenant.sk, {"from": scene.lee, "into": scene.kim})
+
+    answer = agent.post(f"/console/users/{scene.lee}/erase", erase=scene.lee)
+
+    assert answer.status_code == 422
+    assert "1 who became part" in text_of(answer)
+    assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 200
