@@ -1,14 +1,10 @@
-"""Make the README's pictures of the console anew: python -m tests.browser.console_pictures DIRECTORY."""
+"""Pictures of the console, for the README."""
 
-import sys
-import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from service.store.migrating import migrate
-from tests.browser.conftest import EXECUTABLE
-from tests.servers import Server, serve
+from tests.servers import Server
 from tests.tenants import Tenant
 
 SIZES = {"light": {"width": 1000, "height": 760}, "dark": {"width": 390, "height": 760}}
@@ -51,18 +47,3 @@ def _sign_in(page: Page, server: Server, tenant: Tenant) -> None:
     page.get_by_label("Your name").fill("Dana")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("status").wait_for()
-
-
-def main(directory: Path) -> None:
-    """Make all of them."""
-    with tempfile.TemporaryDirectory() as store, sync_playwright() as playwright:
-        url = f"sqlite:///{store}/usher.sqlite"
-        migrate(url)
-        chromium = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
-        with serve(url, workers=1) as server:
-            picture_console(chromium, server, directory)
-        chromium.close()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
 from tests.browser.chromium import browser
+from tests.browser.console_pictures import picture_console
 from tests.browser.demos import serve_demo
 from tests.browser.phones import OPEN_ROOTS
 from tests.servers import Server
@@ -75,6 +76,7 @@ def main(directory: Path) -> None:
         picture_demo(chromium, server, directory / "demo.png")
         picture_widget(chromium, server, tenant, directory / "widget.png", "light")
         picture_widget(chromium, server, tenant, directory / "widget-dark.png", "dark")
+        picture_console(chromium, server, directory)
 
 
 if __name__ == "__main__":

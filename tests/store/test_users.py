@@ -4,7 +4,7 @@ import pytest
 
 from service.errors import LostRace
 from service.identifiers import new_id
-from service.nouns import User
+from service.nouns import Filled, Merge, Moved, User
 from service.store import Store
 from service.store.database import Database
 from tests.store.conftest import an_app
@@ -24,6 +24,12 @@ def add(store: Store, app: str, user: User) -> User:
     with store.transaction():
         store.users.create(app, user)
     return user
+
+
+def absorb(store: Store, app: str, user: User, into: User) -> None:
+    nothing = Moved((), (), (), ())
+    store.merges.add(app, Merge(new_id("mrg"), user.id, into.id, "explicit", nothing, Filled(), 1))
+    store.users.absorb(app, user.id, into)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,7 @@ def test_of_a_chain_of_merges_everybody_leads_to_the_last_and_is_part_of_it(stor
     users = [add(store, app_id, a_user(f"u-{number}")) for number in range(4)]
     with store.transaction():
         for user, into in zip(users, users[1:], strict=False):
-            store.users.absorb(app_id, user.id, into)
+            absorb(store, app_id, user, into)
 
     survivors = [store.users.survivor(app_id, user.id) for user in users]
 
@@ -92,7 +98,7 @@ def test_who_is_gone_can_no_longer_be_changed(store, app_id, gone):
     jane, mary = add(store, app_id, a_user("u-1")), add(store, app_id, a_user("u-2"))
     with store.transaction():
         if gone == "absorb":
-            store.users.absorb(app_id, jane.id, mary)
+            absorb(store, app_id, jane, mary)
         else:
             store.users.erase(app_id, (jane.id,), 2)
 
