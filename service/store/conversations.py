@@ -6,10 +6,13 @@ came after a message never misses one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from service.nouns import Author, Conversation, Message, Position, Side, Status, View
 from service.store.database import Database
+from service.store.prepared import Prepared, Statement, inserting
 from service.store.tables import Conversations, Messages, Users
 
 
@@ -21,13 +24,12 @@ class ConversationStore:
 
     def with_id(self, view: View, id: str) -> Conversation | None:
         """Find a conversation."""
-        row = self._database.row(self._seen(view).where(Conversations.id == id))
+        row = self._database.row(_one(view, id))
         return None if row is None else as_conversation(row)
 
     def hold(self, view: View, id: str) -> Conversation | None:
         """Find a conversation, and keep others from changing it until the transaction ends."""
-        query = self._seen(view).where(Conversations.id == id)
-        row = self._database.row(self._database.held(query))
+        row = self._database.row(self._database.held(_one(view, id)))
         return None if row is None else as_conversation(row)
 
     def page(
@@ -35,35 +37,18 @@ class ConversationStore:
     ) -> tuple[Conversation, ...]:
         """Answer up to ``limit`` conversations, the newest activity first, that come after the one
         that was last active at ``before``."""
-        query = self._seen(view)
-        if status is not None:
-            query = query.where(Conversations.status == status.value)
-        if before is not None:
-            at, id = before
-            query = query.where(
-                (Conversations.updated_at < at) | ((Conversations.updated_at == at) & (Conversations.id < id))
-            ).where(Conversations.updated_at <= at)
-        query = query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
-        return tuple(as_conversation(row) for row in self._database.rows(query))
+        query = _page(_shape(view), status is not None, before is not None)
+        at, id = before or (None, None)
+        shown = query(view.app, view.user, view.device, status and status.value, at, id, limit)
+        return tuple(as_conversation(row) for row in self._database.rows(shown))
 
     def create(self, app: str, conversation: Conversation, device: str | None, home: str) -> None:
         """Add a conversation without messages; ``device`` is where a user began it, and ``home`` the
         user whose ID they had logged in with."""
+        what = conversation.subject, conversation.status.value
+        when = conversation.created_at, conversation.updated_at
         self._database.change(
-            Conversations.insert(
-                app=app,
-                id=conversation.id,
-                user=conversation.user,
-                home=home,
-                device=device,
-                subject=conversation.subject,
-                status=conversation.status.value,
-                messages=0,
-                unread_by_user=0,
-                unread_by_agent=0,
-                created_at=conversation.created_at,
-                updated_at=conversation.updated_at,
-            )
+            _insert(app, conversation.id, conversation.user, home, device, *what, 0, 0, 0, *when)
         )
 
     def set_status(self, view: View, id: str, status: Status, at: int) -> None:
@@ -119,32 +104,11 @@ class ConversationStore:
 
     def add_message(self, app: str, conversation: str, message: Message) -> None:
         """Append a message to a held conversation; a user's reopens it."""
-        other = Side.AGENT if message.author.kind is Side.USER else Side.USER
-        unread = _unread(other)
-        fields = {
-            "messages": Conversations.messages + 1,
-            "updated_at": message.created_at,
-            unread.name: unread + 1,
-        }
-        if message.author.kind is Side.USER:
-            fields["status"] = Status.OPEN.value
-        here = (Conversations.app == app) & (Conversations.id == conversation)
-        self._database.change(Conversations.update(**fields).where(here))
-        number = Conversations.select(Conversations.messages).where(here)
-        by_agent = message.author.kind is Side.AGENT
+        kind, name = message.author.kind, message.author.name
+        self._database.change(_append(kind)(app, conversation, message.created_at))
+        said = message.author.id, name if kind is Side.AGENT else None, message.body, message.verified
         self._database.change(
-            Messages.insert(
-                app=app,
-                conversation=conversation,
-                number=number,
-                id=message.id,
-                side=message.author.kind.value,
-                author=message.author.id,
-                agent_name=message.author.name if by_agent else None,
-                body=message.body,
-                verified=message.verified,
-                created_at=message.created_at,
-            )
+            _insert_message(app, conversation, message.id, kind.value, *said, message.created_at)
         )
 
     def message(self, view: View, conversation: str, id: str) -> Message | None:
@@ -161,17 +125,6 @@ class ConversationStore:
             .limit(limit)
         )
         return tuple(as_message(row) for row in self._database.rows(query))
-
-    def _seen(self, view: View) -> Any:
-        return Conversations.select(
-            Conversations.id,
-            Conversations.user,
-            Conversations.subject,
-            Conversations.status,
-            _unread(view.side),
-            Conversations.created_at,
-            Conversations.updated_at,
-        ).where(_in_view(view))
 
     def _messages(self, view: View, conversation: str) -> Any:
         shown = (Messages.app == view.app) & (Messages.conversation == conversation)
@@ -202,6 +155,18 @@ class ConversationStore:
         self._database.change(query)
 
 
+def _seen(view: View) -> Any:
+    return Conversations.select(
+        Conversations.id,
+        Conversations.user,
+        Conversations.subject,
+        Conversations.status,
+        _unread(view.side),
+        Conversations.created_at,
+        Conversations.updated_at,
+    ).where(_in_view(view))
+
+
 def _in_view(view: View) -> Any:
     condition = Conversations.app == view.app
     if view.user is not None:
@@ -210,6 +175,93 @@ def _in_view(view: View) -> Any:
         here = Conversations.device == view.device
         condition &= (here | Conversations.device.is_null()) if view.and_agents else here
     return condition
+
+
+def _shape(view: View) -> View:
+    """Answer what views have in common that look for different values in the same places."""
+    return replace(view, app="", user=view.user and "", device=view.device and "", authors=None)
+
+
+def _of_shape(shape: View, app: Any, user: Any, device: Any) -> View:
+    user, device = (None if shape.user is None else user), (None if shape.device is None else device)
+    return replace(shape, app=app, user=user, device=device)
+
+
+def _one(view: View, id: str) -> Statement:
+    return _with_id(_shape(view))(view.app, view.user, view.device, id)
+
+
+@cache
+def _with_id(shape: View) -> Prepared:
+    def build(app: Any, user: Any, device: Any, id: Any) -> Any:
+        return _seen(_of_shape(shape, app, user, device)).where(Conversations.id == id)
+
+    return Prepared(build)
+
+
+@cache
+def _page(shape: View, of_status: bool, goes_on: bool) -> Prepared:
+    def build(app: Any, user: Any, device: Any, status: Any, at: Any, id: Any, limit: Any) -> Any:
+        query = _seen(_of_shape(shape, app, user, device))
+        if of_status:
+            query = query.where(Conversations.status == status)
+        if goes_on:
+            query = query.where(
+                (Conversations.updated_at < at) | ((Conversations.updated_at == at) & (Conversations.id < id))
+            ).where(Conversations.updated_at <= at)
+        return query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
+
+    return Prepared(build)
+
+
+_insert = inserting(
+    Conversations.app,
+    Conversations.id,
+    Conversations.user,
+    Conversations.home,
+    Conversations.device,
+    Conversations.subject,
+    Conversations.status,
+    Conversations.messages,
+    Conversations.unread_by_user,
+    Conversations.unread_by_agent,
+    Conversations.created_at,
+    Conversations.updated_at,
+)
+
+
+@cache
+def _append(side: Side) -> Prepared:
+    """Count one more message of a side; a user's reopens."""
+    unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
+    fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
+    if side is Side.USER:
+        fields[Conversations.status] = Status.OPEN.value
+
+    def build(app: Any, id: Any, at: Any) -> Any:
+        counted = Conversations.update(fields | {Conversations.updated_at: at})
+        return counted.where((Conversations.app == app) & (Conversations.id == id))
+
+    return Prepared(build)
+
+
+def _numbered(app: Any, conversation: Any, *values: Any) -> Any:
+    here = (Conversations.app == app) & (Conversations.id == conversation)
+    number = Conversations.select(Conversations.messages).where(here)
+    where = {Messages.app: app, Messages.conversation: conversation, Messages.number: number}
+    return Messages.insert(where | dict(zip(_OF_A_MESSAGE, values, strict=True)))
+
+
+_OF_A_MESSAGE = (
+    Messages.id,
+    Messages.side,
+    Messages.author,
+    Messages.agent_name,
+    Messages.body,
+    Messages.verified,
+    Messages.created_at,
+)
+_insert_message = Prepared(_numbered, 2 + len(_OF_A_MESSAGE))
 
 
 def _unread(side: Side) -> Any:
