@@ -1,5 +1,7 @@
 """Logout and clearAnonymousUser: what ends a session, and what the device keeps in mind."""
 
+from collections.abc import Sequence
+
 from service.desk.transactions import one_transaction
 from service.errors import Refused
 from service.identifiers import Malformed, digest, is_id
@@ -11,7 +13,9 @@ from service.store import Store
 @one_transaction
 def log_out_token(store: Store, app: str, token: str) -> None:
     """End the session of a token, if there is one."""
-    _share_again(store, app, store.sessions.end(app, token=digest(token)))
+    hashed = digest(token)
+    _hold(store, app, store.sessions.devices_of(app, token=hashed))
+    _share_again(store, app, store.sessions.end(app, token=hashed))
 
 
 @one_transaction
@@ -21,14 +25,23 @@ def log_out(store: Store, app: App, *, device_id: str | None, user_id: str | Non
     A user ID means whoever has it in either world.
     """
     if device_id is not None:
-        _share_again(store, app.id, store.sessions.end_on_device(app.id, digest(device_id)))
+        device = digest(device_id)
+        _hold(store, app.id, (device,))
+        _share_again(store, app.id, store.sessions.end_on_device(app.id, device))
     found = []
     if user_id is not None:
         found = [store.users.with_user_id(app.id, user_id, verified=world) for world in (True, False)]
     if user is not None and is_id("usr", user):
         found = [store.users.survivor(app.id, user)]
-    ended = store.sessions.end_of_users(app.id, *(user.id for user in found if user is not None))
-    _share_again(store, app.id, ended)
+    users = [user.id for user in found if user is not None]
+    _hold(store, app.id, store.sessions.devices_of(app.id, users=users))
+    _share_again(store, app.id, store.sessions.end_of_users(app.id, *users))
+
+
+def _hold(store: Store, app: str, devices: Sequence[str]) -> None:
+    """Hold devices before their sessions, as a login does: in this order nobody waits in a circle."""
+    if devices:
+        store.devices.hold_all(app, devices)
 
 
 def _share_again(store: Store, app: str, devices: tuple[str, ...]) -> None:

@@ -36,6 +36,11 @@ class DeviceStore:
         row = self._database.row(self._database.held(_device(app, digest)))
         return None if row is None else as_device(row)
 
+    def hold_all(self, app: str, digests: Sequence[str]) -> None:
+        """Keep others from logging in on these devices until the transaction ends."""
+        query = Devices.select(Devices.digest).where((Devices.app == app) & Devices.digest.in_(digests))
+        self._database.rows(self._database.held(query.order_by(Devices.digest)))
+
     def hold_of(self, app: str, anonymous: str) -> None:
         """Keep others from logging in where this is the anonymous user, until the transaction ends."""
         query = Devices.select(Devices.digest).where((Devices.app == app) & (Devices.anonymous == anonymous))
@@ -141,6 +146,12 @@ class SessionStore:
         """Note that a session was used."""
         self._database.change(_use(app, token, at))
         return replace(session, used_at=at)
+
+    def devices_of(self, app: str, *, token: str | None = None, users: Sequence[str] = ()) -> tuple[str, ...]:
+        """Answer the devices where the session of a token is, by its digest, or one of these users."""
+        theirs = Sessions.user.in_(users) if token is None else Sessions.token == token
+        rows = self._database.rows(Sessions.select(Sessions.device).where((Sessions.app == app) & theirs))
+        return tuple(device for (device,) in rows)
 
     def end(self, app: str, *, token: str) -> tuple[str, ...]:
         """End the session of a token, by its digest, and answer the devices that this leaves."""

@@ -121,6 +121,18 @@ class UserIds(Model):
         constraints: ClassVar = [references("users", app="app", user="id")]
 
 
+# An anonymous ID that a client made moves from world to world; it is one user's all the same.
+UserIds.add_index(
+    UserIds.index(
+        UserIds.app,
+        UserIds.digest,
+        unique=True,
+        where=SQL("substr(\"value\", 1, 15) = '$RCAnonymousID:'"),
+        name="user_ids_one_client_made",
+    )
+)
+
+
 class Devices(Model):
     """Installations, by the digest of their device ID."""
 

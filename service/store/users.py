@@ -35,9 +35,11 @@ class UserStore:
 
     def survivor(self, app: str, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
-        row = self._database.row(_merged_into(app, id))
+        found = self.with_id(app, id)
+        row = None if found else self._database.row(_merged_into(app, id))
         if row is None:
-            return None
+            return found
+        # Who is part of nobody was erased, or stands again since the first look.
         return self.survivor(app, row[0]) if row[0] else self.with_id(app, id)
 
     def with_user_id(self, app: str, user_id: str, *, verified: bool) -> User | None:

@@ -124,7 +124,8 @@ def test_who_logs_in_while_being_merged_is_the_survivor(
         for call in calls:
             if "userId" in call.request.json:
                 me = round.tenant.call("GET", "/v1/me", call.body["session"]["token"])
-                assert (me.status_code, me.json["user"]["id"]) == (200, b)
+                # A merge ends the sessions of whoever became part of another.
+                assert me.status_code == 401 or me.json["user"]["id"] == b
         require_sound(round)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.races.arenas import Arena, Round, logins
 from tests.races.crews import Crew, Request
 
-ROUNDS = 60
+ROUNDS = 40
 DEVICES = ["one-of-two-devices", "two-of-two-devices"]
 
 

@@ -60,6 +60,8 @@ CREATE TABLE "user_ids" (
 );
 CREATE INDEX "userids_app_user" ON "user_ids" ("app", "user");
 CREATE INDEX "userids_app_search" ON "user_ids" ("app", "search");
+CREATE UNIQUE INDEX "user_ids_one_client_made" ON "user_ids" ("app", "digest")
+    WHERE substr("value", 1, 15) = '$RCAnonymousID:';
 CREATE TABLE "devices" (
     "app" TEXT NOT NULL,
     "digest" TEXT NOT NULL,
