@@ -10,7 +10,7 @@ from service.store.tables import Conversations
 from tests.races.arenas import Arena, Round, logins
 from tests.races.crews import Call, Crew, Request
 
-ROUNDS = 25
+ROUNDS = 15
 DEVICE = "the-only-device-here"
 DEVICES = [DEVICE, "another-device-here"]
 
