@@ -53,7 +53,7 @@ def test_another_secret_key_opens_nothing(other):
     assert Seal(other).open(sealed) is None
 
 
-@pytest.mark.parametrize("place", [0, 10, 60, -2], ids=["version", "time", "text", "signature"])
+@pytest.mark.parametrize("place", [0, 10, 60, -6], ids=["version", "time", "text", "signature"])
 def test_what_was_tampered_with_does_not_open(place):
     seal = Seal(SECRET_KEY)
     letters = list(seal.close(PLAIN))

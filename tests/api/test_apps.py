@@ -516,6 +516,7 @@ def fill(tenant, app, config):
     tenant.call("PATCH", f"/v1/conversations/{id}", tenant.sk, {"status": "resolved"})
     tenant.call("POST", "/v1/clearAnonymousUser", again["session"]["token"])
     tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
+    tenant.client.post("/console/sign-in", data={"key": tenant.sk, "name": "Dana"})
     bought = {"storeAccount": {"store": "app_store", "account": "apple-1"}, "product": "pro"}
     tenant.call("POST", "/v1/purchases", tenant.sk, bought | {"transaction": "t-1", "userId": "jane"})
     limited = create_app(replace(config, login_rate=1000))

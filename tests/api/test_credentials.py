@@ -56,7 +56,15 @@ ALLOWED = {
 KINDS = {"apps": "app", "users": "usr", "merges": "mrg"}
 LOGOUT = ("POST", "/v1/logout")
 # Served to anybody.
-PUBLIC = {"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/start.js", "/docs/<path:name>"}
+PUBLIC = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/start.js",
+    "/docs/<path:name>",
+    "/widget.js",
+}
 
 UNAUTHORIZED = {
     "type": "urn:usher:problem:invalid-credential",
