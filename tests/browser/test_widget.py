@@ -315,7 +315,9 @@ def test_an_anonymous_user_whose_session_ended_goes_on_where_they_stood(phone, t
     phone.field.fill("And to Perth?")
     tenant.call("POST", "/v1/logout", tenant.sk, {"user": user})
 
-    phone.look()
+    # Until the thread is read again, what is seen is what was there before.
+    with phone.page.expect_response(lambda answer: answer.ok and "/messages" in answer.url):
+        phone.look()
 
     expect(phone.log.get_by_text("Do you ship to Brisbane?")).to_be_visible()
     expect(phone.field).to_have_value("And to Perth?")
