@@ -7,6 +7,7 @@ from service.desk.editing import give_user_id
 from service.desk.history import Scribe
 from service.desk.merging import foresee, is_unproven, merge, present, undo
 from service.desk.transactions import one_transaction
+from service.desk.users import show
 from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
 from service.identifiers import is_anonymous, is_id
 from service.nouns import Backend, Merge, User, Visitor, now
@@ -22,10 +23,8 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
     Raises NotFound, Refused for the ID of an anonymous user that is none, and Conflict for the ID of
     another identified user.
     """
-    user = store.users.survivor(caller.app.id, id) if is_id("usr", id) else None
-    if user is None:
-        raise NotFound
-    return alias(store, Scribe(store, caller.app.id, caller.origin, now()), caller.app.id, user, user_id)
+    app, user = caller.app.id, show(store, caller.app, id)
+    return alias(store, Scribe(store, app, caller.origin, now()), app, user, user_id)
 
 
 @one_transaction

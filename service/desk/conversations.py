@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+from service.desk import users
 from service.desk.transactions import one_transaction
 from service.desk.views import Writer, key_scope, told, told_message, view_of
 from service.errors import InvalidCredential, LostRace, NotFound, Refused
@@ -77,7 +78,7 @@ def list_conversations(
     _require_agent(caller, user=user)
     view = view_of(caller)
     if user is not None:
-        view = replace(view, user=_addressee(store, view.app, user).id)
+        view = replace(view, user=users.show(store, caller.app, user).id)
     found = store.conversations.page(view, status, cursor, limit + 1)
     return Page.of(
         tuple(told(caller, conversation) for conversation in found),
@@ -161,16 +162,11 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
         case Backend(app):
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
-            user = _addressee(store, app.id, id)
+            user = users.show(store, app, id)
             held = store.users.hold(app.id, user.id, to_change=False)
             if held is None:
                 raise LostRace
     return held
-
-
-def _addressee(store: Store, app: str, id: str) -> User:
-    """Find a user, or whoever that user became part of. Raises NotFound."""
-    return _there(store.users.survivor(app, id) if is_id("usr", id) else None)
 
 
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:

@@ -30,7 +30,7 @@ from service.store.tables import (
     UserIds,
     Users,
 )
-from service.store.users import lives, of_a_device
+from service.store.users import lives, merged_into, of_a_device
 
 # How many rows are read at a time.
 BATCH = 1000
@@ -296,10 +296,10 @@ def _held_by_erased(app: Any) -> Any:
     holds = reduce(operator.or_, (column.is_null(False) for column in personal))
     said = History.before.is_null(False) | History.after.is_null(False)
     mine = Users.select(Users.id).where(Users.app == app).distinct()
-    merged_into = (into.app == Users.app) & (into.id == Users.merged_into)
+    is_into = (into.app == Users.app) & (into.id == Users.merged_into)
     return [
         mine.where(is_erased & holds),
-        mine.join(into, on=merged_into).where(into.erased_at.is_null(False) & ~is_erased),
+        mine.join(into, on=is_into).where(into.erased_at.is_null(False) & ~is_erased),
         mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
         mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
         mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
@@ -412,16 +412,11 @@ def every_row_has_its_app(database: Database) -> Iterator[str]:
         yield from (f"{table._meta.table_name} of {app}" for (app,) in rows)
 
 
-@Prepared
-def _merged_into(app: Any, id: Any) -> Any:
-    return Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id))
-
-
 def _became(database: Database, app: str, id: str) -> list[str]:
     """Answer whom a user became part of, one after the other, as far as it does not go in a circle."""
     chain: list[str] = []
     while True:
-        row = database.row(_merged_into(app, id))
+        row = database.row(merged_into(app, id))
         if row is None or row[0] is None or row[0] in chain:
             return chain
         id = row[0]

@@ -36,7 +36,7 @@ class UserStore:
     def survivor(self, app: str, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
         found = self.with_id(app, id)
-        row = None if found else self._database.row(_merged_into(app, id))
+        row = None if found else self._database.row(merged_into(app, id))
         if row is None:
             return found
         # Who is part of nobody was erased, or stands again since the first look.
@@ -330,7 +330,8 @@ def _with_email(app: Any, key: Any, verified: Any, limit: Any) -> Any:
 
 
 @Prepared
-def _merged_into(app: Any, id: Any) -> Any:
+def merged_into(app: Any, id: Any) -> Any:
+    """Ask whom a user is part of."""
     return Users.select(Users.merged_into).where((Users.app == app) & (Users.id == id))
 
 
