@@ -1,0 +1,5 @@
+"""How fast Usher is, measured against what the framework and the database allow: ``make bench``.
+
+Rates alone say something about a machine, and these are shared; so the candidates take turns in short
+rounds, and what counts is each one's ratio to a Flask endpoint that does nothing, in the same round.
+"""

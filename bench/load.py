@@ -1,0 +1,127 @@
+"""Load a server from a process of its own, over connections that are kept alive."""
+
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle
+from multiprocessing import get_context
+from uuid import uuid4
+
+LARGEST = 256 * 1024  # bytes of an answer
+CONNECTIONS = 8
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kind of request, as the bytes of a few examples that take turns; ``{new}`` in one of them
+    becomes something that was never sent before."""
+
+    name: str
+    examples: tuple[bytes, ...]
+    status: int = 200
+
+    @classmethod
+    def of(cls, name: str, method: str, examples: list[tuple[str, str, str]], status: int = 200) -> "Call":
+        """Make it of paths, credentials and bodies."""
+        return cls(name, tuple(_written(method, *example) for example in examples), status)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a server bore: answers per second, and how long each took, in seconds, shortest first."""
+
+    rate: float
+    times: tuple[float, ...]
+
+    def percentile(self, percent: float) -> float:
+        """Answer within how many seconds so many of a hundred were answered."""
+        return self.times[min(len(self.times) - 1, int(len(self.times) * percent / 100))]
+
+
+class Loader:
+    """A process that sends requests."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+
+    def load(
+        self, port: int, call: Call, *, seconds: float = 0, calls: int = 0, connections: int = CONNECTIONS
+    ) -> Load:
+        """Send one kind of request for so many seconds, or so often.
+
+        Raises AssertionError for an answer of another status.
+        """
+        return self._pool.submit(_load, port, call, seconds, calls, connections).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.shutdown()
+
+
+def _written(method: str, path: str, credential: str, body: str) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Accept: application/json"]
+    if credential:
+        lines.append(f"Authorization: Bearer {credential}")
+    if body:
+        # As long as it will be with something new in it.
+        length = len(body.replace("{new}", uuid4().hex).encode())
+        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -> Load:
+    fresh = _fresh(call)
+    selector = selectors.DefaultSelector()
+    for _ in range(connections):
+        one = socket.create_connection(("127.0.0.1", port))
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        selector.register(one, selectors.EVENT_READ, one.sendall)
+    began, times, sent = time.perf_counter(), [], {}
+    until = began + seconds if seconds else float("inf")
+    left = calls or float("inf")
+    for key in selector.get_map().values():
+        sent[key.fd] = time.perf_counter()
+        key.data(next(fresh))
+    waiting = connections
+    while waiting:
+        for key, _ in selector.select():
+            _require(_answer(key.fileobj), call.status)
+            now = time.perf_counter()
+            times.append(now - sent[key.fd])
+            if now < until and len(times) + waiting <= left:
+                sent[key.fd] = now
+                key.data(next(fresh))
+            else:
+                waiting -= 1
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+    return Load(len(times) / (time.perf_counter() - began), tuple(sorted(times)))
+
+
+def _fresh(call: Call) -> Iterator[bytes]:
+    for example in cycle(call.examples):
+        yield example.replace(b"{new}", uuid4().hex.encode()) if b"{new}" in example else example
+
+
+def _answer(connection: socket.socket) -> bytes:
+    data = connection.recv(LARGEST)
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        data += _more(connection)
+    at = data.find(b"Content-Length: ") + 16
+    whole = end + 4 + int(data[at : data.index(b"\r", at)])
+    while len(data) < whole:
+        data += _more(connection)
+    return data
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(LARGEST)
+    assert data, "the server hung up"
+    return data
+
+
+def _require(answer: bytes, status: int) -> None:
+    assert answer[9:12] == b"%d" % status, answer
