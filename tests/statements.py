@@ -34,6 +34,7 @@ TOKEN = re.compile(r"""\s+|"(?P<name>[^"]+)"|(?P<value>\?|%s)|'(?:[^']|'')*'|(?P
 CLAUSES = {
     *("SELECT", "INSERT", "INTO", "VALUES", "UPDATE", "SET", "DELETE", "FROM", "WHERE", "GROUP"),
     *("HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FOR", "RETURNING", "UNION", "INTERSECT", "EXCEPT"),
+    "CONFLICT",
 }
 JOINS = {"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "NATURAL"}
 
@@ -49,7 +50,7 @@ def watch_every_database() -> None:
 
     def compare(self: Statement, database: peewee.Database) -> tuple[str, list[Any]]:
         made = prepared(self, database)
-        query = self.query.built(self.values, self.lock)
+        query = self.query.built(database, self.values, self.lock)
         assert made == database.get_sql_context().sql(query).query()
         return made
 
@@ -135,7 +136,7 @@ def _clauses(nodes: list[Node]) -> Iterator[tuple[str, list[Node]]]:
     word, part = "", []
     for node in nodes:
         if isinstance(node, str) and node in CLAUSES:
-            yield word, part
+            yield word, part[:-1] if node == "CONFLICT" else part
             word, part = node, []
         else:
             part.append(node)
@@ -176,7 +177,10 @@ def _look_at_one(
         if _assigns_app(by_word["SET"]):
             found.missing.append(sources[0][0])
     conditions += [(None, condition) for condition in _conjuncts(by_word.get("WHERE", []))]
-    return _scoped(sources, conditions, outer, found)
+    scoped = _scoped(sources, conditions, outer, found)
+    if {"INTO", "SELECT"} <= by_word.keys():
+        _look_at_copied(by_word["INTO"], by_word["SELECT"], scoped, found)
+    return scoped
 
 
 def _look_at_insert(into: list[Node], values: list[Node], found: _Found) -> None:
@@ -194,6 +198,15 @@ def _look_at_insert(into: list[Node], values: list[Node], found: _Found) -> None
             found.places.append(app[0])
         else:
             found.missing.append(table)
+
+
+def _look_at_copied(into: list[Node], selected: list[Node], scoped: dict[str, bool], found: _Found) -> None:
+    """Look at rows that are inserted as they were selected: their app is that of what they come from."""
+    columns = [node.text for node in into[1] if isinstance(node, Name)]
+    if "app" in columns:
+        app = _app_of(_split(selected, {","})[columns.index("app")][1], None)
+        if not (isinstance(app, str) and scoped.get(app)):
+            found.missing.append(_text(into[0]))
 
 
 def _scoped(

@@ -93,7 +93,8 @@ def log_in(
     """
     if isinstance(caller, Backend) and device_id is not None:
         require_device_id(device_id)
-    login = _log_in(store, caller, claim, device_id, verified)
+    login = _come_back(store, caller, claim, device_id, verified)
+    login = login or _log_in(store, caller, claim, device_id, verified)
     metrics.LOGINS.labels(login.resolution.rule).inc()
     return login
 
@@ -127,6 +128,31 @@ def _having(store: Store, app: str, email: str | None) -> tuple[str, ...]:
     return tuple(user.id for user in having)
 
 
+def _come_back(
+    store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, verified: bool
+) -> Login | None:
+    """Log in a known user about whom a login changes nothing, on a known device without an anonymous user.
+
+    That is most logins by far, so nothing is held meanwhile: the statement that begins the session asks
+    whether all is as it was seen. None if it is not, or if there is more to do.
+    """
+    if device_id is None or claim.user_id is None:
+        return None
+    app, at, device = caller.app, now(), digest(device_id)
+    found = store.users.with_user_id_and_home(app.id, claim.user_id, verified=verified, coming_to=device)
+    if found is None:
+        return None
+    user, home = found
+    decision = login_rules.decide(claim, Evidence(user))
+    if decision.changes:
+        return None
+    session = _session(device, user.id, home, claim, verified, at)
+    token = new_credential("st", app.id)
+    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, claim.user_id):
+        return None
+    return _login(app, Situation(Evidence(user), decision, None, home), user, session, token, device_id)
+
+
 @one_transaction
 def _log_in(
     store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, verified: bool
@@ -139,17 +165,25 @@ def _log_in(
     user = _carry_out_fate(store, app.id, found, device, user, scribe)
     if not claim.names_somebody:
         store.devices.set_anonymous(app.id, device.digest, user.id)
-    session = Session(
-        device.digest,
-        user.id,
+    session = _session(device.digest, user.id, found.home, claim, verified, at)
+    token = new_credential("st", app.id)
+    store.sessions.replace(app.id, session, digest(token))
+    return _login(app, found, user, session, token, device_id)
+
+
+def _session(device: str, user: str, home: str | None, claim: Claim, verified: bool, at: int) -> Session:
+    return Session(
+        device,
+        user,
         verified=verified and claim.names_somebody,
         began_at=at,
         used_at=at,
         claim=claim if claim.names_somebody and not verified else None,
-        home=found.home or user.id,
+        home=home or user,
     )
-    token = new_credential("st", app.id)
-    store.sessions.replace(app.id, session, digest(token))
+
+
+def _login(app: App, found: Situation, user: User, session: Session, token: str, device_id: str) -> Login:
     return Login(
         session.claim or user,
         SessionShown(session.expires_at(app.settings), session.verified, token),

@@ -83,6 +83,13 @@ class Database:
                 return self.change(query)
         return int(self._run(query).rowcount)
 
+    def change_at_once(self, query: Any) -> int:
+        """As ``change``, of a statement that may be run twice: it is a transaction by itself, and needs no
+        messages around it."""
+        if self.is_sqlite:
+            return self.change(query)
+        return self.ask(lambda: int(self._run(query).rowcount))
+
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Run what changes nothing, anew if the connection was dead before the question was put."""
         for _ in range(ATTEMPTS):

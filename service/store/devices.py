@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
+from service.identifiers import user_id_digest
 from service.nouns import App, Claim, Device, Session, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.prepared import Prepared, as_value
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
@@ -123,10 +124,22 @@ class SessionStore:
 
     def replace(self, app: str, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
-        claim = session.claim and json.dumps(asdict(session.claim))
-        whose = session.user, session.home or session.user, session.verified, claim
+        whose = session.user, session.home or session.user, session.verified, _as_json(session.claim)
         when = session.began_at, session.used_at
         self._database.change(_log_in(app, session.device, token, *whose, *when))
+
+    def replace_unless_changed(
+        self, app: str, session: Session, token: str, user: User, user_id: str
+    ) -> bool:
+        """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is as
+        they were seen, and has this user ID still; say whether that is so.
+
+        It may be run twice, as who logs in twice is logged in.
+        """
+        seen = user.user_id or "", user.email or "", user.name or "", len(user.user_ids)
+        whose = user.verified, user_id_digest(user_id), user.id, *seen
+        how = session.verified, _as_json(session.claim), session.began_at, session.used_at
+        return self._database.change_at_once(_come_back(app, session.device, token, *whose, *how)) > 0
 
     def of_user(self, app: str, user: str) -> tuple[Session, ...]:
         """Answer a user's sessions, the oldest first."""
@@ -235,9 +248,44 @@ def _replaced(app: Any, device: Any, *values: Any) -> Any:
 _log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
 
 
+def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any:
+    token, world, digest, id, user_id, email, name, ids, verified, claim, began_at, used_at = values
+    here, whose, given, theirs = Devices.alias("d"), Users.alias("u"), UserIds.alias("i"), UserIds.alias("a")
+    count = theirs.select(fn.COUNT(theirs.digest)).where((theirs.app == app) & (theirs.user == id))
+    as_seen = (
+        (fn.COALESCE(whose.user_id, "") == user_id)
+        & (fn.COALESCE(whose.email, "") == email)
+        & (fn.COALESCE(whose.name, "") == name)
+        & whose.merged_into.is_null()
+        & whose.erased_at.is_null()
+        & (count == ids)
+    )
+    how = (as_value(value) for value in (verified, claim, began_at, used_at))
+    unchanged = (
+        here.select(here.app, here.digest, as_value(token), given.user, given.home, *how)
+        .join(given, on=((given.app == here.app) & (given.verified == world) & (given.digest == digest)))
+        .join(whose, on=((whose.app == here.app) & (whose.id == given.user)))
+        .where((here.app == app) & (here.digest == device) & here.anonymous.is_null())
+        .where((given.user == id) & as_seen)
+    )
+    # In the order in which every login holds them. What leads an ID elsewhere changes its row.
+    unchanged = held(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
+    columns = Sessions.app, Sessions.device, *_OF_A_LOGIN
+    return Sessions.insert_from(unchanged, columns).on_conflict(
+        conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN
+    )
+
+
+_come_back = Prepared(_begun_unless_changed, 14, holds=True)
+
+
 @Prepared
 def _use(app: Any, token: Any, at: Any) -> Any:
     return Sessions.update(used_at=at).where((Sessions.app == app) & (Sessions.token == token))
+
+
+def _as_json(claim: Claim | None) -> str | None:
+    return json.dumps(asdict(claim)) if claim else None
 
 
 def as_device(row: tuple[Any, ...]) -> Device:

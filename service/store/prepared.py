@@ -23,18 +23,21 @@ class Prepared:
     A value is passed on as it is: no field converts it, it is no list, and None is equal to nothing.
     """
 
-    def __init__(self, build: Callable[..., Any], values: int | None = None) -> None:
+    def __init__(self, build: Callable[..., Any], values: int | None = None, *, holds: bool = False) -> None:
+        """``values`` says how many there are, if the signature does not; one that ``holds`` rows is also
+        given, as ``held``, how a kind of database has that written."""
         self._build = build
-        self._values = len(inspect.signature(build).parameters) if values is None else values
+        self._holds = holds
+        self._values = len(inspect.signature(build).parameters) - holds if values is None else values
         self._compiled: dict[tuple[type, Lock], tuple[str, list[Any]]] = {}
 
     def __call__(self, *values: Any) -> "Statement":
         """Answer the query of these values, to be run like any other."""
         return Statement(self, values)
 
-    def built(self, values: tuple[Any, ...], lock: Lock) -> Any:
+    def built(self, database: Any, values: tuple[Any, ...], lock: Lock) -> Any:
         """Build the query as peewee has it."""
-        query = self._build(*values)
+        query = self._build(*values, held=database.held) if self._holds else self._build(*values)
         return query.for_update(lock[0], of=lock[1]) if lock else query
 
     def compiled(self, database: peewee.Database, lock: Lock) -> tuple[str, list[Any]]:
@@ -42,7 +45,9 @@ class Prepared:
         kind = type(database), lock
         if kind not in self._compiled:
             places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
-            self._compiled[kind] = database.get_sql_context().sql(self.built(tuple(places), lock)).query()
+            self._compiled[kind] = (
+                database.get_sql_context().sql(self.built(database, tuple(places), lock)).query()
+            )
         return self._compiled[kind]
 
 
@@ -63,6 +68,11 @@ class Statement:
         sql, parameters = self.query.compiled(database, self.lock)
         values = self.values
         return sql, [values[one.place] if type(one) is _Placeholder else one for one in parameters]
+
+
+def as_value(value: Any) -> Any:
+    """Have a value stand where only parts of queries may."""
+    return value if isinstance(value, peewee.Node) else peewee.Value(value, converter=False)
 
 
 def inserting(*columns: peewee.Field) -> Prepared:

@@ -47,9 +47,14 @@ class UserStore:
         found = self.with_user_id_and_home(app, user_id, verified=verified)
         return found[0] if found else None
 
-    def with_user_id_and_home(self, app: str, user_id: str, *, verified: bool) -> tuple[User, str] | None:
-        """As ``with_user_id``, with the user to whom the ID was given."""
-        rows = self._database.rows(_with_user_id(app, verified, user_id_digest(user_id)))
+    def with_user_id_and_home(
+        self, app: str, user_id: str, *, verified: bool, coming_to: str | None = None
+    ) -> tuple[User, str] | None:
+        """As ``with_user_id``, with the user to whom the ID was given; nobody, where a device is named that
+        they are ``coming_to``, unless it is known and has no anonymous user."""
+        asked = app, verified, user_id_digest(user_id)
+        query = _with_user_id(*asked) if coming_to is None else _coming_to(*asked, coming_to)
+        rows = self._database.rows(query)
         return (as_user([row[:-1] for row in rows]), rows[0][-1]) if rows else None
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
@@ -313,12 +318,20 @@ def _with_id(app: Any, id: Any) -> Any:
     return _users(app, Users.id == id)
 
 
-@Prepared
-def _with_user_id(app: Any, verified: Any, digest: Any) -> Any:
+def _having_id(app: Any, verified: Any, digest: Any) -> Any:
     given = UserIds.alias()
     given_here = (given.app == app) & (given.verified == verified) & (given.digest == digest)
     query = _users(app, given_here).select_extend(given.home)
     return query.join(given, on=((given.app == Users.app) & (given.user == Users.id)))
+
+
+_with_user_id = Prepared(_having_id)
+
+
+@Prepared
+def _coming_to(app: Any, verified: Any, digest: Any, device: Any) -> Any:
+    here = (Devices.app == app) & (Devices.digest == device) & Devices.anonymous.is_null()
+    return _having_id(app, verified, digest).where(fn.EXISTS(Devices.select(SQL("1")).where(here)))
 
 
 @Prepared

@@ -134,7 +134,12 @@ UNSCOPED = {
     ),
     "insert of a select": (
         'INSERT INTO "users" ("app", "id") SELECT "t1"."app", "t1"."id" FROM "keys" AS "t1"',
-        ["keys"],
+        ["keys", "users"],
+    ),
+    "insert of a select into an app of any name": (
+        'INSERT INTO "users" ("id", "app") SELECT "t1"."id", "t1"."kind" FROM "keys" AS "t1"'
+        ' WHERE ("t1"."app" = ?)',
+        ["users"],
     ),
     "truncate": ('TRUNCATE "users"', ["users"]),
     "replace": ('REPLACE INTO "users" ("id") VALUES (?)', ["users"]),
@@ -177,6 +182,10 @@ SCOPED = {
     "upsert": (
         'INSERT INTO "sessions" ("app", "device") VALUES (?, ?)'
         ' ON CONFLICT ("app", "device") DO UPDATE SET "token" = ? RETURNING "token"'
+    ),
+    "insert of a select": (
+        'INSERT INTO "users" ("id", "app") SELECT "t1"."id", "t1"."app" FROM "keys" AS "t1"'
+        ' WHERE ("t1"."app" = ?) ON CONFLICT ("app", "id") DO UPDATE SET "name" = EXCLUDED."name"'
     ),
     "a table of no app": 'SELECT * FROM "schema_migration" AS "t1"',
     "all apps, for the operator": (
