@@ -6,7 +6,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service import logs
 from service.api import (
     apps,
-    browsers,
     conversations,
     demo,
     logins,
@@ -55,7 +54,6 @@ def create_app(config: Config) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
     requests.register(app)
     problems.register(app)
-    browsers.register(app)
     app.register_blueprint(operations.pages)
     app.register_blueprint(widget.pages)
     app.register_blueprint(revenuecat.api)

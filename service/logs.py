@@ -9,6 +9,7 @@ import logging
 import logging.config
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -29,31 +30,39 @@ def get_logger() -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger("usher"))
 
 
-def configure() -> None:
-    """Send the lines of structlog and of the standard library to standard output; may be called again."""
+class Output:
+    """Writes to what ``sys.stdout`` is at the moment of writing; a line that cannot be written is lost, and
+    never fails a request."""
+
+    def write(self, text: str) -> None:
+        """Write."""
+        with suppress(OSError, ValueError):  # A closed pipe, a closed file: there is no place left to say so.
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Have it written now."""
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
+OUTPUT = Output()
+
+
+def configure(output: Any = OUTPUT) -> None:
+    """Send the lines of structlog and of the standard library to standard output, or elsewhere; may be called
+    again."""
     structlog.configure(
-        processors=[*_EVERY_LINE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*_EVERY_LINE, _render],
+        logger_factory=structlog.WriteLoggerFactory(output),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(LOGGING)
-
-
-class StandardOutput(logging.Handler):
-    """Writes to what ``sys.stdout`` is at the moment of writing."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; a line that cannot be written is lost, and never fails a request."""
-        try:
-            sys.stdout.write(self.format(record) + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):  # A closed pipe, a closed file: there is no place left to say so.
-            return
+    (handler,) = logging.getLogger().handlers
+    cast("logging.StreamHandler[Any]", handler).setStream(output)
 
 
 def formatter() -> logging.Formatter:
-    """Make the formatter of every line: one JSON object."""
+    """Make the formatter of the libraries' lines: each one JSON object, as ours are."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[_constant_text, *_EVERY_LINE],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
@@ -67,7 +76,13 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "service.logs.formatter"}},
-    "handlers": {"stdout": {"()": "service.logs.StandardOutput", "formatter": "json"}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://service.logs.OUTPUT",
+            "formatter": "json",
+        }
+    },
     "root": {"level": "INFO", "handlers": ["stdout"]},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},

@@ -21,22 +21,20 @@ _PERSONAL = re.compile(
 
 def keep(path: Path) -> None:
     """Log as a server does from now on, into a file."""
-    logs.configure()
-    handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(logs.formatter())
-    logging.getLogger().handlers[:] = [handler]
+    logs.configure(path.open("a", encoding="utf-8"))
 
 
 @contextmanager
 def on_standard_output() -> Iterator[None]:
     """Log on standard output as a server does, and give the run its own handlers back afterwards."""
     root = logging.getLogger()
-    handlers = root.handlers[:]
+    handlers, settings = root.handlers[:], structlog.get_config()
     logs.configure()
     try:
         yield
     finally:
         root.handlers[:] = handlers
+        structlog.configure(**settings)
         structlog.contextvars.clear_contextvars()
 
 

@@ -4,7 +4,9 @@ A page may call with a publishable key or a session token if the app names its o
 other page is refused before it does anything; our own pages are no strangers.
 """
 
-from flask import Flask, Response, g, request
+from collections.abc import Iterable
+
+from flask import Request, Response, g, request
 
 from service.api.callers import bearer
 from service.api.context import context
@@ -12,16 +14,17 @@ from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Strict-Transport-Security", "max-age=31536000"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+)
 
 # The page's library sets styles on its elements, and holds small images in its style sheet.
 DOCS_POLICY = (
@@ -29,19 +32,21 @@ DOCS_POLICY = (
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
-# What widgets call.
-FOR_PAGES = (
-    "/v1/subscribers",
-    "/v1/receipts",
-    "/v1/aliases",
-    "/v1/purchases",
-    "/v1/restore",
-    "/v1/allowSharingStoreAccount",
-    "/v1/login",
-    "/v1/logout",
-    "/v1/clearAnonymousUser",
-    "/v1/me",
-    "/v1/conversations",
+# What widgets call, under /v1/.
+FOR_PAGES = frozenset(
+    {
+        "subscribers",
+        "receipts",
+        "aliases",
+        "purchases",
+        "restore",
+        "allowSharingStoreAccount",
+        "login",
+        "logout",
+        "clearAnonymousUser",
+        "me",
+        "conversations",
+    }
 )
 METHODS = "GET, POST, PATCH"
 ASKED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
@@ -49,17 +54,11 @@ TOLD_HEADERS = "Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = "600"
 
 
-def register(app: Flask) -> None:
-    """Answer preflights, and set the headers of every answer."""
-    app.before_request(_preflight)
-    app.after_request(_finish)
-
-
-def _preflight() -> Response | None:
+def preflight(asked: Request) -> Response | None:
     """Answer a browser that asks before it calls. It sends no credential yet, so no app is known; who
     may call is decided at the call itself."""
-    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    if not asks or not _is_for_pages():
+    asks = asked.method == "OPTIONS" and "Access-Control-Request-Method" in asked.headers
+    if not asks or not _is_for_pages(asked):
         return None
     response = Response(status=204)
     response.headers["Access-Control-Allow-Methods"] = METHODS
@@ -68,16 +67,17 @@ def _preflight() -> Response | None:
     return _allowing(response)
 
 
-def _finish(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.path == "/docs":
-        response.headers["Content-Security-Policy"] = DOCS_POLICY
-    if _is_for_pages():
-        response.vary.add("Origin")
-        if request.method != "OPTIONS" and _is_allowed():
+def secure(asked: Request, response: Response, others: Iterable[tuple[str, str]]) -> None:
+    """Set the headers of an answer that it does not have yet: these, and ``others``."""
+    headers = response.headers
+    if asked.path == "/docs":
+        headers["Content-Security-Policy"] = DOCS_POLICY
+    if _is_for_pages(asked):
+        headers.add("Vary", "Origin")
+        if asked.method != "OPTIONS" and _is_allowed(asked):
             _allowing(response)
-    return response
+    there = {name.lower() for name, _ in headers}
+    headers.extend((name, value) for name, value in (*HEADERS, *others) if name.lower() not in there)
 
 
 def _allowing(response: Response) -> Response:
@@ -86,10 +86,10 @@ def _allowing(response: Response) -> Response:
     return response
 
 
-def _is_allowed() -> bool:
+def _is_allowed(asked: Request) -> bool:
     """Tell whether the app of this request names the page's origin; also of a credential that is dead,
     so that a widget can read that it is."""
-    origin = request.headers.get("Origin")
+    origin = asked.headers.get("Origin")
     if origin is None:
         return False
     caller = g.get("caller")
@@ -105,5 +105,5 @@ def _app_of_credential() -> App | None:
         return None
 
 
-def _is_for_pages() -> bool:
-    return any(request.path == path or request.path.startswith(f"{path}/") for path in FOR_PAGES)
+def _is_for_pages(asked: Request) -> bool:
+    return asked.path.startswith("/v1/") and asked.path.split("/", 3)[2] in FOR_PAGES

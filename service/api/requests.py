@@ -4,63 +4,64 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 """
 
 import time
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
+from flask.globals import app_ctx, request_ctx
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
 from service import metrics, threads
+from service.api import browsers
 from service.api.context import context
 from service.logs import get_logger
 from service.nouns import Operator
 
 LONGEST_URL = 16 * 1024  # bytes
 
+# On every answer that has no other: what one caller may see is kept by nobody on the way.
+NOT_KEPT = ("Cache-Control", "no-store")
+
 
 def register(app: Flask) -> None:
-    """Do what surrounds every request of an application."""
+    """Do what surrounds every request of an application: in one step before it and one after, as each costs
+    as much as the framework takes to find an endpoint."""
     app.before_request(_begin)
-    app.before_request(_limit_url)
-    app.before_request(_require_schema)
     app.after_request(_finish)
     app.teardown_request(_end)
 
 
-def _begin() -> None:
-    g.began = time.perf_counter()
-    g.request_id = uuid7().hex
+def _begin() -> Response | None:
+    asked, here = request_ctx.request, app_ctx.g
+    here.began = time.perf_counter()
+    here.request_id = uuid7().hex
     clear_contextvars()
-    bind_contextvars(requestId=g.request_id)
-    context().store.database.start_clock(threads.waited())
-
-
-def _limit_url() -> None:
-    url = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path
-    if len(url) > LONGEST_URL:
+    bind_contextvars(requestId=here.request_id)
+    surroundings = context()
+    surroundings.store.database.start_clock(threads.waited())
+    if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
         raise RequestURITooLarge
-
-
-def _require_schema() -> None:
-    """Serve nothing from a schema that nobody has looked at: the store was away at the start."""
-    if request.path.startswith(("/v1/", "/console")):
-        context().schema.require()
+    if asked.path.startswith(("/v1/", "/console")):
+        # Nothing is served from a schema that nobody has looked at: the store was away at the start.
+        surroundings.schema.require()
+    return browsers.preflight(asked)
 
 
 def _finish(response: Response) -> Response:
-    seconds = time.perf_counter() - g.began
-    route = request.url_rule.rule if request.url_rule else None
-    metrics.request_answered(request.method, route, response.status_code, seconds)
+    asked, here = request_ctx.request, app_ctx.g
+    browsers.secure(asked, response, {NOT_KEPT, ("X-Request-Id", here.request_id)})
+    seconds = time.perf_counter() - here.began
+    route = asked.url_rule.rule if asked.url_rule else None
+    metrics.request_answered(asked.method, route, response.status_code, seconds)
     get_logger().info(
         "answered",
-        method=request.method if request.method in metrics.METHODS else "other",
+        method=asked.method if asked.method in metrics.METHODS else "other",
         route=route,
         status=response.status_code,
         milliseconds=round(seconds * 1000, 1),
-        **_who(),
+        **_who(here),
     )
-    response.headers["X-Request-Id"] = g.request_id
-    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
@@ -70,14 +71,14 @@ def _end(_error: BaseException | None) -> None:
     clear_contextvars()
 
 
-def _who() -> dict[str, str]:
+def _who(here: Any) -> dict[str, str]:
     """Say the caller's kind and app, and the rule that decided, where there was one."""
     said: dict[str, str] = {}
-    caller = g.get("caller")
+    caller = here.get("caller")
     if caller is not None:
         said["caller"] = type(caller).__name__.lower()
         if not isinstance(caller, Operator):
             said["app"] = caller.app.id
-    if "rule" in g:
-        said["rule"] = g.rule
+    if "rule" in here:
+        said["rule"] = here.rule
     return said
