@@ -202,8 +202,8 @@ def _look_at_insert(into: list[Node], values: list[Node], found: _Found) -> None
 
 def _look_at_copied(into: list[Node], selected: list[Node], scoped: dict[str, bool], found: _Found) -> None:
     """Look at rows that are inserted as they were selected: their app is that of what they come from."""
-    columns = [node.text for node in into[1] if isinstance(node, Name)]
-    if "app" in columns:
+    columns = [node.text for part in into[1:] for node in part if isinstance(node, Name)]
+    if _text(into[0]) in OWNED and "app" in columns:
         app = _app_of(_split(selected, {","})[columns.index("app")][1], None)
         if not (isinstance(app, str) and scoped.get(app)):
             found.missing.append(_text(into[0]))

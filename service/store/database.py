@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import peewee
@@ -36,6 +36,15 @@ FAILURES = (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error, sqlite3.
 Answer = TypeVar("Answer")
 
 
+class _Here(threading.local):
+    """What this thread is about: until when it wants its answers, if a clock runs; how deep in what has a
+    connection it is; and whether what it does may have been committed."""
+
+    until: float | None = None
+    depth = 0
+    committing = False
+
+
 class Database:
     """One store. Queries, prepared or not, are built from ``tables`` and know no database until they are run
     here.
@@ -47,7 +56,8 @@ class Database:
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self.patience = patience
         self.peewee = Sqlite(url) if url.startswith("sqlite:") else Postgres(url)
-        self._here = threading.local()
+        self._here = _Here()
+        self._connected = _Connected(self)
 
     @property
     def is_sqlite(self) -> bool:
@@ -55,7 +65,8 @@ class Database:
         return isinstance(self.peewee, Sqlite)
 
     def start_clock(self, waited: float = 0.0) -> None:
-        """Have all that this thread asks from now on answered within the store's patience, taken together.
+        """Have all that this thread asks from now on answered within the store's patience, taken together,
+        and over one connection.
 
         ``waited`` is for how many seconds whoever asks had waited for this thread.
         """
@@ -63,13 +74,15 @@ class Database:
         self.peewee.clock.waited = waited
 
     def stop_clock(self) -> None:
-        """Let each question and each transaction take as long as the store's patience again."""
+        """Let each question and transaction take as long as the store's patience again; give back the
+        connection."""
         self._here.until = None
         self.peewee.clock.waited = 0.0
+        self.peewee.close()
 
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
         """Run a query, and answer its rows. One that changes anything belongs into a transaction."""
-        return self.ask(lambda: list(self._run(query).fetchall()))
+        return self.ask(self._fetch, query)
 
     def row(self, query: Any) -> tuple[Any, ...] | None:
         """Run a query of at most one row, and answer it or None."""
@@ -81,27 +94,29 @@ class Database:
         if not self.peewee.in_transaction():
             with self.transaction():
                 return self.change(query)
-        return int(self._run(query).rowcount)
+        return self._count(query)
 
     def change_at_once(self, query: Any) -> int:
         """As ``change``, of a statement that may be run twice: it is a transaction by itself, and needs no
         messages around it."""
         if self.is_sqlite:
             return self.change(query)
-        return self.ask(lambda: int(self._run(query).rowcount))
+        return self.ask(self._count, query)
 
-    def ask(self, question: Callable[[], Answer]) -> Answer:
+    def ask(self, question: Callable[..., Answer], *about: Any) -> Answer:
         """Run what changes nothing, anew if the connection was dead before the question was put."""
+        if self._here.depth:
+            # What is lost inside a transaction is run again as a whole.
+            return question(*about)
         for _ in range(ATTEMPTS):
-            # Inside a transaction none is caught here: it is run again as a whole.
-            with suppress(LostRace), self.connected():
-                return question()
+            with suppress(LostRace), self._connected:
+                return question(*about)
         raise StoreUnavailable
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do all or nothing of what is done inside; on SQLite nobody else writes meanwhile."""
-        with self.connected(), self.peewee.atomic():
+        with self._connected, self.peewee.atomic():
             yield
             # What fails from here on may have been committed, so it must not be run again.
             self._here.committing = True
@@ -123,7 +138,7 @@ class Database:
         """Let this transaction last longer than an answer should, and a clock that runs go on for as long: it
         erases a lot, or migrates."""
         until = self.peewee.clock.until = time.monotonic() + seconds
-        if getattr(self._here, "until", None) is not None:
+        if self._here.until is not None:
             self._here.until = until
         self.peewee.take_time(seconds)
 
@@ -131,33 +146,24 @@ class Database:
         """Close the connections that nobody uses."""
         self.peewee.close_idle()
 
-    @contextmanager
-    def connected(self) -> Iterator[None]:
+    def connected(self) -> AbstractContextManager[None]:
         """Have a connection inside, and tell failures in our own words."""
-        if not self.peewee.is_closed():
-            yield
-            return
-        self._here.committing = False
-        self.peewee.clock.until = self._until()
-        try:
-            self.peewee.connect()
-            yield
-        except FAILURES as error:
-            words = self._in_our_words(error)
-            if words is None:
-                raise
-            raise words from error
-        finally:
-            self.peewee.close()
+        return self._connected
+
+    def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
+        return list(self._run(query).fetchall())
+
+    def _count(self, query: Any) -> int:
+        return int(self._run(query).rowcount)
 
     def _run(self, query: Any) -> Any:
         if isinstance(query, Statement):
-            return self.peewee.execute_sql(*query.sql(self.peewee))
+            return self.peewee.execute_prepared(*query.sql(self.peewee))
         return self.peewee.execute(query)
 
     def _until(self) -> float:
         now = time.monotonic()
-        until: float = getattr(self._here, "until", None) or now + self.patience
+        until = self._here.until or now + self.patience
         if until <= now:
             raise StoreUnavailable
         return until
@@ -182,6 +188,43 @@ class Database:
             self.peewee.close_idle()
         self.peewee.discard()
         return LostRace() if dead and not silent and not self._here.committing else StoreUnavailable()
+
+
+class _Connected:
+    """Has a connection inside, which is kept while a clock runs, and tells failures in our own words."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        database, here = self._database, self._database._here
+        here.depth += 1
+        if here.depth > 1:
+            return
+        try:
+            here.committing = False
+            database.peewee.clock.until = database._until()
+            if database.peewee.is_closed():
+                database.peewee.connect()
+        except BaseException as error:
+            self._leave(error)
+            raise
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        database, here = self._database, self._database._here
+        here.depth -= 1
+        if here.depth:
+            return
+        try:
+            words = database._in_our_words(error) if isinstance(error, FAILURES) else None
+            if words is not None:
+                raise words from error
+        finally:
+            if here.until is None:
+                database.peewee.close()
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -27,6 +27,7 @@ class _Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's clock, whatever the network does."""
 
     clock = Clock()
+    kept: psycopg.Cursor[Any] | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         # In a transaction the server ends a slow statement by itself, and a commit is never cut off.
@@ -111,6 +112,19 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
         for name in sorted(set(names)):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
             self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
+
+    def cursor(self, named_cursor: Any = None, *, kept: bool = False) -> Any:
+        """Open a cursor; what is prepared shares one, as a new one takes longer than a statement."""
+        if not kept:
+            return super().cursor(named_cursor)
+        connection = self.connection()
+        if connection.kept is None:
+            connection.kept = connection.cursor()
+        return connection.kept
+
+    def execute_prepared(self, sql: str, values: list[Any]) -> Any:
+        """Run a statement whose answer is read before the next one is run."""
+        return self._execute_cursor(sql, values, kept=True)  # type: ignore[attr-defined]
 
     def held(self, query: Any, how: str, of: Any) -> Any:
         """Have a query lock its rows."""

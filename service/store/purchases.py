@@ -7,6 +7,7 @@ from typing import Any
 from service.identifiers import new_id
 from service.nouns import Purchase, StoreAccount
 from service.store.database import Database
+from service.store.prepared import Prepared
 from service.store.tables import Purchases, StoreAccounts
 
 
@@ -80,23 +81,7 @@ class PurchaseStore:
 
     def of_user(self, app: str, user: str) -> tuple[Purchase, ...]:
         """Answer what was bought under a user's accounts, the oldest first."""
-        rows = self._database.rows(
-            Purchases.select(
-                Purchases.id,
-                StoreAccounts.store,
-                Purchases.product,
-                Purchases.transaction,
-                Purchases.purchased_at,
-                Purchases.expires_at,
-            )
-            .join(
-                StoreAccounts,
-                on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
-            )
-            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
-            .order_by(Purchases.purchased_at, Purchases.id)
-        )
-        return tuple(Purchase(*row) for row in rows)
+        return tuple(Purchase(*row) for row in self._database.rows(_of_user(app, user)))
 
     def accounts(self, app: str, user: str) -> tuple[StoreAccount, ...]:
         """Answer a user's accounts, the oldest first."""
@@ -141,6 +126,26 @@ class PurchaseStore:
         self._database.change(
             StoreAccounts.delete().where((StoreAccounts.app == app) & StoreAccounts.user.in_(users))
         )
+
+
+@Prepared
+def _of_user(app: Any, user: Any) -> Any:
+    return (
+        Purchases.select(
+            Purchases.id,
+            StoreAccounts.store,
+            Purchases.product,
+            Purchases.transaction,
+            Purchases.purchased_at,
+            Purchases.expires_at,
+        )
+        .join(
+            StoreAccounts,
+            on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
+        )
+        .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+        .order_by(Purchases.purchased_at, Purchases.id)
+    )
 
 
 def _digest(account: StoreAccount) -> str:

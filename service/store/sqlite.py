@@ -80,6 +80,10 @@ class Sqlite(Stock, peewee.SqliteDatabase):
     def lock(self, app: str, *names: str) -> None:
         """Hold nothing: the transaction does."""
 
+    def execute_prepared(self, sql: str, values: list[Any]) -> Any:
+        """Run a statement."""
+        return self.execute_sql(sql, values)
+
     def held(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
         """Answer the query as it is: the transaction holds all rows."""
         return query

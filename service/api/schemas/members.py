@@ -35,6 +35,10 @@ class Shape(ma.Schema):
         "type": {"code": "not-an-object", "detail": "This is a JSON object."},
     }
 
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """Take a member of a noun or a dict, and nothing that stands behind dots or in places."""
+        return obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
+
 
 class Answer(Shape):
     """The base of what we answer: every member is there, but for those that are only ``sometimes``."""
@@ -151,4 +155,4 @@ class Time(ma.fields.String):
 def written(milliseconds: int) -> str:
     """Write epoch milliseconds as RFC 3339, in UTC."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
