@@ -152,7 +152,10 @@ def _time_and_level(_logger: WrappedLogger, method: str, event: EventDict) -> Ev
 
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """Write JSON; of an object that JSON does not know, only its class."""
-    return json.dumps(event, default=lambda value: f"<{type(value).__name__}>")
+    return _JSON.encode(event)
+
+
+_JSON = json.JSONEncoder(default=lambda value: f"<{type(value).__name__}>")
 
 
 _EVERY_LINE: list[structlog.typing.Processor] = [

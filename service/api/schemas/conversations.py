@@ -8,7 +8,18 @@ from typing import Any
 import marshmallow as ma
 
 from service.api.schemas.logins import NAME, as_sent
-from service.api.schemas.members import Answer, Choice, Digits, Shape, Text, Time
+from service.api.schemas.members import (
+    Answer,
+    Choice,
+    Digits,
+    PlainNumber,
+    PlainText,
+    PlainTruth,
+    PlainWord,
+    Shape,
+    Text,
+    Time,
+)
 from service.identifiers import Malformed, name, text
 from service.nouns import Side, Status
 
@@ -100,11 +111,11 @@ class MessagesIn(PageIn):
 class ConversationOut(Answer):
     """A conversation as one side sees it."""
 
-    id = ma.fields.String()
-    user = ma.fields.String(allow_none=True)
-    subject = ma.fields.String(allow_none=True)
-    status = ma.fields.Enum(Status, by_value=True)
-    unread = ma.fields.Integer()
+    id = PlainText()
+    user = PlainText(allow_none=True)
+    subject = PlainText(allow_none=True)
+    status = PlainWord(Status)
+    unread = PlainNumber()
     created_at = Time(data_key="createdAt")
     updated_at = Time(data_key="updatedAt")
 
@@ -112,9 +123,9 @@ class ConversationOut(Answer):
 class AuthorOut(Shape):
     """Who wrote a message; an agent has no id."""
 
-    kind = ma.fields.Enum(Side, by_value=True, required=True)
-    id = ma.fields.String()
-    name = ma.fields.String(allow_none=True, required=True)
+    kind = PlainWord(Side, required=True)
+    id = PlainText()
+    name = PlainText(allow_none=True, required=True)
 
     @ma.post_dump
     def _without_empty_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
@@ -126,10 +137,10 @@ class AuthorOut(Shape):
 class MessageOut(Answer):
     """A message."""
 
-    id = ma.fields.String()
+    id = PlainText()
     author = ma.fields.Nested(AuthorOut())
-    body = ma.fields.String()
-    verified = ma.fields.Boolean()
+    body = PlainText()
+    verified = PlainTruth()
     created_at = Time(data_key="createdAt")
 
 

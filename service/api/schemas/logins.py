@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import Answer, Shape, Text, Time, Truth, problem
+from service.api.schemas.members import Answer, PlainText, PlainTruth, Shape, Text, Time, Truth, problem
 from service.api.schemas.people import ToldBuyerOut, ToldOut
 from service.nouns import Claim, LoginSent
 
@@ -55,20 +55,20 @@ class SessionOut(Answer):
     """A session, as it is seen from then on."""
 
     expires_at = Time(data_key="expiresAt")
-    verified = ma.fields.Boolean()
+    verified = PlainTruth()
 
 
 class NewSessionOut(SessionOut):
     """A session as the login answers it: its token is shown this once."""
 
-    token = ma.fields.String()
+    token = PlainText()
 
 
 class ResolutionOut(Answer):
     """Which rule decided, why, and what it changed on a user who was there before."""
 
-    rule = ma.fields.String()
-    because = ma.fields.String()
+    rule = PlainText()
+    because = PlainText()
     changes = ma.fields.List(ma.fields.String())
 
 
@@ -79,8 +79,8 @@ class LoginOut(Answer):
 
     user = ma.fields.Nested(ToldOut())
     session = ma.fields.Nested(NewSessionOut())
-    device_id = ma.fields.String(data_key="deviceId")
-    created = ma.fields.Boolean()
+    device_id = PlainText(data_key="deviceId")
+    created = PlainTruth()
     resolution = ma.fields.Nested(ResolutionOut())
 
 
@@ -94,9 +94,9 @@ class MeOut(Answer):
 class ClaimOut(Answer):
     """What an unproven login said, and nothing that was found."""
 
-    user_id = ma.fields.String(data_key="userId", allow_none=True)
-    email = ma.fields.String(allow_none=True)
-    name = ma.fields.String(allow_none=True)
+    user_id = PlainText(data_key="userId", allow_none=True)
+    email = PlainText(allow_none=True)
+    name = PlainText(allow_none=True)
 
 
 class UnprovenLoginOut(Answer):
@@ -104,7 +104,7 @@ class UnprovenLoginOut(Answer):
 
     user = ma.fields.Nested(ClaimOut())
     session = ma.fields.Nested(NewSessionOut())
-    device_id = ma.fields.String(data_key="deviceId")
+    device_id = PlainText(data_key="deviceId")
 
 
 class UnprovenMeOut(Answer):

@@ -5,13 +5,15 @@ or boolean is ever turned into one.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import marshmallow as ma
 
 from service.identifiers import Malformed
+from service.nouns import DAY
 
 
 def problem(code: str, detail: str) -> list[Any]:
@@ -36,8 +38,10 @@ class Shape(ma.Schema):
     }
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """Take a member of a noun or a dict, and nothing that stands behind dots or in places."""
-        return obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
+        """Take a member of a noun, without asking whether it may be something else."""
+        if isinstance(obj, dict) or "." in attr:
+            return super().get_attribute(obj, attr, default)
+        return getattr(obj, attr, default)
 
 
 class Answer(Shape):
@@ -142,17 +146,55 @@ class Part(ma.fields.Nested):
     default_error_messages = COMMON | {"type": problem("not-an-object", "This is a JSON object.")}
 
 
+class _Plain:
+    """A noun's member that JSON can say as it is. Most of what we answer is that, and asking each of them
+    what else it might be would take longer than all the rest."""
+
+    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
+        """Answer the member."""
+        return getattr(obj, attr)
+
+
+class PlainText(_Plain, ma.fields.String):
+    """A text as it is."""
+
+
+class PlainTruth(_Plain, ma.fields.Boolean):
+    """A boolean as it is."""
+
+
+class PlainNumber(_Plain, ma.fields.Integer):
+    """A whole number as it is."""
+
+
+class PlainWord(_Plain, ma.fields.Enum[Any]):
+    """A word of an enumeration, whose words are texts."""
+
+    def __init__(self, kind: type[StrEnum], **kwargs: Any) -> None:
+        super().__init__(kind, by_value=True, **kwargs)
+
+
 class Time(ma.fields.String):
     """Epoch milliseconds, written as RFC 3339 in UTC."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(metadata={"format": "date-time"}, dump_only=True, **kwargs)
 
-    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
+        """Write the member."""
+        value = getattr(obj, self.attribute or attr)
         return None if value is None else written(value)
 
 
 def written(milliseconds: int) -> str:
     """Write epoch milliseconds as RFC 3339, in UTC."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
+    days, rest = divmod(milliseconds, DAY)
+    seconds, rest = divmod(rest, 1000)
+    hours, seconds = divmod(seconds, 3600)
+    return f"{_date(days)}T{hours:02}:{seconds // 60:02}:{seconds % 60:02}.{rest:03}Z"
+
+
+@lru_cache(maxsize=1000)
+def _date(days: int) -> str:
+    """Write a day since 1970; a page of a list is of a few days, and names each of them twice a line."""
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()

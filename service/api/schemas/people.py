@@ -3,17 +3,17 @@
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import Answer, Time
+from service.api.schemas.members import Answer, PlainText, PlainTruth, Time
 from service.nouns import now
 
 
 class UserOut(Answer):
     """A user."""
 
-    id = ma.fields.String()
-    user_id = ma.fields.String(data_key="userId", allow_none=True)
-    email = ma.fields.String(allow_none=True)
-    name = ma.fields.String(allow_none=True)
+    id = PlainText()
+    user_id = PlainText(data_key="userId", allow_none=True)
+    email = PlainText(allow_none=True)
+    name = PlainText(allow_none=True)
     anonymous = ma.fields.Function(
         lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
     )
@@ -30,10 +30,10 @@ class ToldOut(UserOut):
 class PurchaseOut(Answer):
     """A purchase; ``active`` while its end lies ahead, or it has none."""
 
-    id = ma.fields.String()
-    store = ma.fields.String()
-    product = ma.fields.String()
-    transaction = ma.fields.String()
+    id = PlainText()
+    store = PlainText()
+    product = PlainText()
+    transaction = PlainText()
     purchased_at = Time(data_key="purchasedAt")
     expires_at = Time(data_key="expiresAt", allow_none=True)
     active = ma.fields.Function(lambda purchase: purchase.active_at(now()), metadata={"type": "boolean"})
@@ -54,7 +54,7 @@ class ToldBuyerOut(BuyerOut):
 class KnownUserOut(UserOut):
     """A user as a backend sees it; ``verified`` is false where nobody proved to be this user."""
 
-    verified = ma.fields.Boolean()
+    verified = PlainTruth()
 
 
 class ProfileOut(KnownUserOut):
