@@ -348,14 +348,15 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Conversation:
-    """A thread as one side sees it: ``unread`` counts the other side's messages. ``user`` is None for
-    those who may not know."""
+    """A thread as one side sees it: ``unread`` counts the other side's messages, ``messages`` all. ``user``
+    is None for those who may not know."""
 
     id: str
     user: str | None
     subject: str | None
     status: Status
     unread: int
+    messages: int
     created_at: int
     updated_at: int
 

@@ -55,10 +55,10 @@ def begin(
     made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
         return told(caller, _seen(store, view, made)), False
-    conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, at, at)
+    conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
     device = caller.session.device if isinstance(caller, Visitor) else None
-    store.conversations.create(view.app, conversation, device, home)
-    store.conversations.add_message(view.app, id, _message(caller, body, agent_name, at))
+    first = _message(caller, body, agent_name, at)
+    store.conversations.create(view.app, conversation, first, device, home)
     return told(caller, conversation), True
 
 
@@ -132,7 +132,7 @@ def write(
     made = _made_before(store, caller, home, key, asked, message.id, at)
     if made is not None:
         return told_message(caller, _there(store.conversations.message(view, id, made))), False
-    store.conversations.add_message(view.app, id, message)
+    store.conversations.add_message(view.app, conversation, message)
     return told_message(caller, message), True
 
 

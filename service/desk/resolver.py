@@ -158,10 +158,17 @@ def _log_in(
     store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, verified: bool
 ) -> Login:
     app, at = caller.app, now()
-    device, device_id = _device(store, caller, device_id, at)
+    if is_new := device_id is None:
+        # Nobody else knows it yet, so there is nothing to hold.
+        device_id = new_device_id()
+        device = Device(digest(device_id), None, clears=False)
+    else:
+        device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
     scribe = Scribe(store, app.id, caller.origin, at)
     user = _carry_out(store, app.id, found.decision, verified, scribe)
+    if is_new:
+        store.devices.add(app.id, device.digest, at)
     user = _carry_out_fate(store, app.id, found, device, user, scribe)
     if not claim.names_somebody:
         store.devices.set_anonymous(app.id, device.digest, user.id)
@@ -193,15 +200,16 @@ def _login(app: App, found: Situation, user: User, session: Session, token: str,
     )
 
 
-def _device(store: Store, caller: Backend | Widget, device_id: str | None, at: int) -> tuple[Device, str]:
+def _device(store: Store, caller: Backend | Widget, device_id: str, at: int) -> Device:
     """Hold the device; a backend may name any, a widget only one that is known."""
-    if device_id is None or isinstance(caller, Backend):
-        device_id = device_id or new_device_id()
-        store.devices.add(caller.app.id, digest(device_id), at)
-    device = store.devices.hold(caller.app.id, digest(device_id))
+    app = caller.app.id
+    device = store.devices.hold(app, digest(device_id))
+    if device is None and isinstance(caller, Backend):
+        store.devices.add(app, digest(device_id), at)
+        device = store.devices.hold(app, digest(device_id))
     if device is None:
         raise UnknownDevice
-    return device, device_id
+    return device
 
 
 def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified: bool, at: int) -> Situation:

@@ -42,14 +42,19 @@ class ConversationStore:
         shown = query(view.app, view.user, view.device, status and status.value, at, id, limit)
         return tuple(as_conversation(row) for row in self._database.rows(shown))
 
-    def create(self, app: str, conversation: Conversation, device: str | None, home: str) -> None:
-        """Add a conversation without messages; ``device`` is where a user began it, and ``home`` the
+    def create(
+        self, app: str, conversation: Conversation, first: Message, device: str | None, home: str
+    ) -> None:
+        """Add a conversation with its first message; ``device`` is where a user began it, and ``home`` the
         user whose ID they had logged in with."""
         what = conversation.subject, conversation.status.value
+        by_user = first.author.kind is Side.USER
+        counts = 1, int(not by_user), int(by_user)
         when = conversation.created_at, conversation.updated_at
-        self._database.change(
-            _insert(app, conversation.id, conversation.user, home, device, *what, 0, 0, 0, *when)
+        self._database.add(
+            _insert(app, conversation.id, conversation.user, home, device, *what, *counts, *when)
         )
+        self._add_message(app, conversation.id, 1, first)
 
     def set_status(self, view: View, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""
@@ -102,13 +107,16 @@ class ConversationStore:
             Messages.update(body="").where((Messages.app == app) & Messages.author.in_(users))
         )
 
-    def add_message(self, app: str, conversation: str, message: Message) -> None:
+    def add_message(self, app: str, conversation: Conversation, message: Message) -> None:
         """Append a message to a held conversation; a user's reopens it."""
+        self._database.add(_append(message.author.kind)(app, conversation.id, message.created_at))
+        self._add_message(app, conversation.id, conversation.messages + 1, message)
+
+    def _add_message(self, app: str, conversation: str, number: int, message: Message) -> None:
         kind, name = message.author.kind, message.author.name
-        self._database.change(_append(kind)(app, conversation, message.created_at))
         said = message.author.id, name if kind is Side.AGENT else None, message.body, message.verified
-        self._database.change(
-            _insert_message(app, conversation, message.id, kind.value, *said, message.created_at)
+        self._database.add(
+            _insert_message(app, conversation, number, message.id, kind.value, *said, message.created_at)
         )
 
     def message(self, view: View, conversation: str, id: str) -> Message | None:
@@ -162,6 +170,7 @@ def _seen(view: View) -> Any:
         Conversations.subject,
         Conversations.status,
         _unread(view.side),
+        Conversations.messages,
         Conversations.created_at,
         Conversations.updated_at,
     ).where(_in_view(view))
@@ -245,14 +254,10 @@ def _append(side: Side) -> Prepared:
     return Prepared(build)
 
 
-def _numbered(app: Any, conversation: Any, *values: Any) -> Any:
-    here = (Conversations.app == app) & (Conversations.id == conversation)
-    number = Conversations.select(Conversations.messages).where(here)
-    where = {Messages.app: app, Messages.conversation: conversation, Messages.number: number}
-    return Messages.insert(where | dict(zip(_OF_A_MESSAGE, values, strict=True)))
-
-
-_OF_A_MESSAGE = (
+_insert_message = inserting(
+    Messages.app,
+    Messages.conversation,
+    Messages.number,
     Messages.id,
     Messages.side,
     Messages.author,
@@ -261,7 +266,6 @@ _OF_A_MESSAGE = (
     Messages.verified,
     Messages.created_at,
 )
-_insert_message = Prepared(_numbered, 2 + len(_OF_A_MESSAGE))
 
 
 def _unread(side: Side) -> Any:
@@ -270,8 +274,8 @@ def _unread(side: Side) -> Any:
 
 def as_conversation(row: tuple[Any, ...]) -> Conversation:
     """Make a conversation of its columns."""
-    id, user, subject, status, unread, created_at, updated_at = row
-    return Conversation(id, user, subject, Status(status), unread, created_at, updated_at)
+    id, user, subject, status, unread, messages, created_at, updated_at = row
+    return Conversation(id, user, subject, Status(status), unread, messages, created_at, updated_at)
 
 
 def as_message(row: tuple[Any, ...]) -> Message:

@@ -38,11 +38,13 @@ Answer = TypeVar("Answer")
 
 class _Here(threading.local):
     """What this thread is about: until when it wants its answers, if a clock runs; how deep in what has a
-    connection it is; and whether what it does may have been committed."""
+    connection it is; what is to be added; and whether what it does may have been committed."""
 
-    until: float | None = None
-    depth = 0
-    committing = False
+    def __init__(self) -> None:
+        self.until: float | None = None
+        self.depth = 0
+        self.added: list[Statement] = []
+        self.committing = False
 
 
 class Database:
@@ -96,6 +98,15 @@ class Database:
                 return self.change(query)
         return self._count(query)
 
+    def add(self, statement: Statement) -> None:
+        """Add a row, or to one, in this transaction, before whatever is asked next or when it ends.
+
+        What is added in a row is one statement by then: its parts see nothing of each other.
+        """
+        if any(other.query is statement.query for other in self._here.added):
+            self._add_all()
+        self._here.added.append(statement)
+
     def change_at_once(self, query: Any) -> int:
         """As ``change``, of a statement that may be run twice: it is a transaction by itself, and needs no
         messages around it."""
@@ -117,12 +128,17 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Do all or nothing of what is done inside; on SQLite nobody else writes meanwhile."""
         with self._connected, self.peewee.atomic():
-            yield
+            try:
+                yield
+                self._add_all()
+            finally:
+                self._here.added.clear()
             # What fails from here on may have been committed, so it must not be run again.
             self._here.committing = True
 
     def lock(self, app: str, *names: str) -> None:
         """Hold these names of an app until the transaction ends, waiting for whoever holds one."""
+        self._add_all()
         self.peewee.lock(app, *names)
 
     def held(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
@@ -156,7 +172,13 @@ class Database:
     def _count(self, query: Any) -> int:
         return int(self._run(query).rowcount)
 
+    def _add_all(self) -> None:
+        added, self._here.added = self._here.added, []
+        if added:
+            self.peewee.execute_all([statement.sql(self.peewee) for statement in added])
+
     def _run(self, query: Any) -> Any:
+        self._add_all()
         if isinstance(query, Statement):
             return self.peewee.execute_prepared(*query.sql(self.peewee))
         return self.peewee.execute(query)

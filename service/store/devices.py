@@ -49,7 +49,7 @@ class DeviceStore:
 
     def add(self, app: str, digest: str, at: int) -> None:
         """Add a device unless it is there."""
-        self._database.change(_add_device(app, digest, at))
+        self._database.add(_add_device(app, digest, at))
 
     def set_anonymous(self, app: str, digest: str, user: str | None) -> None:
         """Say who is the device's anonymous user."""
@@ -126,7 +126,7 @@ class SessionStore:
         """Log a device in; whatever session it had has ended."""
         whose = session.user, session.home or session.user, session.verified, _as_json(session.claim)
         when = session.began_at, session.used_at
-        self._database.change(_log_in(app, session.device, token, *whose, *when))
+        self._database.add(_log_in(app, session.device, token, *whose, *when))
 
     def replace_unless_changed(
         self, app: str, session: Session, token: str, user: User, user_id: str
@@ -241,7 +241,7 @@ _OF_A_LOGIN = (
 def _replaced(app: Any, device: Any, *values: Any) -> Any:
     fields = dict(zip(_OF_A_LOGIN, values, strict=True))
     return Sessions.insert({Sessions.app: app, Sessions.device: device} | fields).on_conflict(
-        conflict_target=[Sessions.app, Sessions.device], update=fields
+        conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN
     )
 
 

@@ -19,7 +19,7 @@ class HistoryStore:
         """Write one line."""
         what = entry.event.value, entry.rule, entry.origin.by, entry.origin.request
         members = _as_json(entry.before), _as_json(entry.after)
-        self._database.change(_insert(app, user, entry.id, entry.at, *what, *members))
+        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members))
 
     def page(self, app: str, user: str, after: str, limit: int) -> tuple[Entry, ...]:
         """Answer up to ``limit`` lines, the oldest first, that come after the one with this id."""

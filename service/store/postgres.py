@@ -126,6 +126,13 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
         """Run a statement whose answer is read before the next one is run."""
         return self._execute_cursor(sql, values, kept=True)  # type: ignore[attr-defined]
 
+    def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
+        """Run statements that add rows, and see nothing of each other, as one."""
+        *others, last = (sql for sql, _ in statements)
+        named = ", ".join(f'"added{place}" AS ({sql})' for place, sql in enumerate(others))
+        values = [value for _, values in statements for value in values]
+        self.execute_prepared(f"WITH {named} {last}" if others else last, values)
+
     def held(self, query: Any, how: str, of: Any) -> Any:
         """Have a query lock its rows."""
         return query.for_update(f"FOR {how}", of=of)

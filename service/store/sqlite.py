@@ -84,6 +84,11 @@ class Sqlite(Stock, peewee.SqliteDatabase):
         """Run a statement."""
         return self.execute_sql(sql, values)
 
+    def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
+        """Run statements one after the other, as a file is near."""
+        for sql, values in statements:
+            self.execute_sql(sql, values)
+
     def held(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
         """Answer the query as it is: the transaction holds all rows."""
         return query

@@ -106,16 +106,14 @@ class UserStore:
         email = user.email and email_key(user.email)
         name = user.name and search_key(user.name)
         shown = user.user_id, user.email, email, user.name, name
-        self._database.change(_insert(app, user.id, user.verified, *shown, user.created_at))
+        self._database.add(_insert(app, user.id, user.verified, *shown, user.created_at))
         if user.user_id is not None:
             self.add_user_id(app, user, user.user_id, user.created_at)
 
     def add_user_id(self, app: str, user: User, value: str, at: int) -> None:
         """Give a user a user ID. Raises LostRace if somebody of their world has it."""
         digest, search = user_id_digest(value), search_key(value)
-        self._database.change(
-            _insert_user_id(app, user.verified, digest, user.id, user.id, value, search, at)
-        )
+        self._database.add(_insert_user_id(app, user.verified, digest, user.id, user.id, value, search, at))
 
     def remove_user_ids(self, app: str, id: str) -> None:
         """Have a user's IDs lead nowhere."""

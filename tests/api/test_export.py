@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from service.nouns import Author, Message, Side
+from service.nouns import Author, Message, Side, View
 from tests.tenants import Tenant
 
 MEMBERS = {
@@ -75,9 +75,9 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
     with store.transaction():
         for number in range(1, 502):
             author = Author(Side.USER, None, login["user"]["id"])
-            store.conversations.add_message(
-                tenant.id, id, Message(f"msg_{number}", 0, author, str(number), True, 1)
-            )
+            message = Message(f"msg_{number}", 0, author, str(number), True, 1)
+            thread = store.conversations.hold(View(tenant.id, Side.AGENT), id)
+            store.conversations.add_message(tenant.id, thread, message)
 
     [thread] = export(tenant, login["user"]["id"])["conversations"]
 

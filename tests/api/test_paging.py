@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from service.identifiers import new_id
-from service.nouns import Conversation, Status
+from service.nouns import Author, Conversation, Message, Side, Status
 
 MANY = 230
 NOON = 1_800_000_000  # seconds since 1970
@@ -88,7 +88,9 @@ def fill(store, tenant, user, at, many=MANY, status=Status.OPEN):
     ids = [new_id("cnv") for _ in range(many)]
     with store.transaction():
         for id in ids:
-            store.conversations.create(tenant.id, Conversation(id, user, None, status, 0, at, at), None, user)
+            conversation = Conversation(id, user, None, status, 0, 1, at, at)
+            first = Message(new_id("msg"), 1, Author(Side.AGENT, None), "Hello", True, at)
+            store.conversations.create(tenant.id, conversation, first, None, user)
     return sorted(ids, reverse=True)
 
 

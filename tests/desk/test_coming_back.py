@@ -1,0 +1,162 @@
+"""Who comes back to their device is logged in by one look and one statement. Whatever happens between the
+two, the login ends as if all of it had come after."""
+
+import pytest
+
+DEVICE = "device-of-the-test-0001"
+OTHER_DEVICE = "device-of-the-test-0002"
+KIM = {"userId": "u-kim", "email": "kim@example.org", "name": "Kim"}
+
+
+@pytest.fixture
+def kim(tenant):
+    """Have somebody who was logged in on a device before."""
+    return tenant.login(deviceId=DEVICE, **KIM)["user"]["id"]
+
+
+@pytest.fixture
+def meanwhile(store, monkeypatch):
+    """Have something happen once, right after a login has looked who comes back; answer the looks."""
+
+    def set_up(happen):
+        look, looks = store.users.with_user_id_and_home, []
+
+        def look_and_wait(*args, coming_to=None, **kwargs):
+            found = look(*args, coming_to=coming_to, **kwargs)
+            if coming_to is not None:
+                looks.append(found)
+                if len(looks) == 1:
+                    happen()
+            return found
+
+        monkeypatch.setattr(store.users, "with_user_id_and_home", look_and_wait)
+        return looks
+
+    return set_up
+
+
+@pytest.fixture
+def steps(store, monkeypatch):
+    """Note what logins hold; who comes back and whom nothing keeps holds nothing."""
+    held, hold = [], store.devices.hold
+
+    def note(*args):
+        held.append(args)
+        return hold(*args)
+
+    monkeypatch.setattr(store.devices, "hold", note)
+    return held
+
+
+def merge(tenant, source, into):
+    done = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": into})
+    assert done.status_code == 201, done.text
+    return done.json["id"]
+
+
+def undo(tenant, id):
+    assert tenant.call("DELETE", f"/v1/merges/{id}", tenant.sk).status_code == 200
+
+
+def test_who_comes_back_is_logged_in_without_holding_anything(tenant, kim, steps):
+    login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert (login["user"]["id"], login["created"], login["resolution"]["rule"]) == (
+        kim,
+        False,
+        "known-user-id",
+    )
+    assert login["resolution"]["changes"] == []
+    assert steps == []
+
+
+def test_the_session_before_has_ended(tenant, kim):
+    before, after = (tenant.login(deviceId=DEVICE, **KIM)["session"]["token"] for _ in range(2))
+
+    assert tenant.call("GET", "/v1/me", before).status_code == 401
+    assert tenant.call("GET", "/v1/me", after).json["user"]["id"] == kim
+
+
+@pytest.mark.parametrize(
+    "news", [{"email": "kim@example.com"}, {"name": "Kimberley"}, {"deviceId": OTHER_DEVICE}], ids=repr
+)
+def test_who_brings_news_is_looked_at_closer(tenant, kim, steps, news):
+    login = tenant.login(**{"deviceId": DEVICE} | KIM | news)
+
+    assert login["user"]["id"] == kim
+    assert steps != []
+
+
+def merged_away(tenant, kim):
+    lee = tenant.login(userId="u-lee")["user"]["id"]
+    merge(tenant, kim, lee)
+    return lee
+
+
+def renamed(tenant, kim):
+    tenant.login(userId="u-kim", name="Kimberley")
+    return kim
+
+
+def written_elsewhere(tenant, kim):
+    tenant.login(userId="u-kim", email="kim@example.com")
+    return kim
+
+
+def joined(tenant, kim):
+    merge(tenant, tenant.login(userId="u-lee")["user"]["id"], kim)
+    return kim
+
+
+def erased(tenant, kim):
+    assert tenant.call("DELETE", f"/v1/users/{kim}", tenant.sk).status_code == 204
+
+
+@pytest.mark.parametrize("happen", [merged_away, renamed, written_elsewhere, joined, erased])
+def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, happen):
+    became = []
+    looks = meanwhile(lambda: (became.append(happen(tenant, kim)), steps.clear()))
+
+    login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert len(looks) == 1
+    assert steps != []
+    now = tenant.call("GET", f"/v1/users/{login['user']['id']}", tenant.sk).json
+    assert {name: now[name] for name in login["user"]} == login["user"]
+    assert login["user"]["id"] == (became[0] or now["id"]) != (None if became[0] else kim)
+    assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == now["id"]
+
+
+def test_an_id_that_goes_back_to_its_owner_meanwhile_leads_there(tenant, kim, meanwhile):
+    lee = tenant.login(userId="u-lee", email="lee@example.org", name="Lee")["user"]["id"]
+    id = merge(tenant, kim, lee)
+    tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
+    meanwhile(lambda: undo(tenant, id))
+
+    login = tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
+
+    assert login["user"]["id"] == kim
+
+
+def test_a_visitor_of_the_device_meanwhile_is_not_forgotten(tenant, kim, meanwhile):
+    tenant.set(anonymousOnLogin="merge")
+    threads = []
+
+    def visit():
+        tenant.call("POST", "/v1/logout", tenant.sk, {"deviceId": DEVICE})
+        threads.append(tenant.begin(tenant.session(deviceId=DEVICE), "Hello"))
+
+    meanwhile(visit)
+
+    login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert login["resolution"]["changes"] == ["aliases"]
+    assert tenant.conversations(login["session"]["token"]) == threads
+
+
+def test_a_logout_meanwhile_comes_before(tenant, kim, meanwhile):
+    meanwhile(lambda: tenant.call("POST", "/v1/logout", tenant.sk, {"userId": "u-kim"}))
+
+    login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == kim
