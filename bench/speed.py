@@ -1,0 +1,191 @@
+"""How many calls per second, beside an endpoint that does nothing and beside the bare database."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from rich.progress import Progress
+
+from bench.calls import NOTHING, Candidate, candidates
+from bench.load import CONNECTIONS, Call, Load, Loader
+from bench.memory import LIMIT, Memory, measure_memory
+from bench.results import Cell, plot, table
+from bench.servers import (
+    NOOP,
+    POSTGRESQL,
+    TITLES,
+    USHER,
+    config,
+    databases,
+    gather_statistics,
+    serve,
+    versions,
+)
+from bench.statements import Script, script_of
+from service.app import create_app
+
+WARM_UP = 200  # calls
+
+HEAD = """# How fast it is
+
+Written by `make bench`. All calls are kept-alive HTTP requests, and each column holds medians of the rounds, in
+which the calls take turns. *Ratio* compares the requests per second with those of a Flask endpoint that does
+nothing, in the same round and on as many workers. *pgbench* is how often per second PostgreSQL alone does the
+same statements for as many clients, and *of pgbench* compares with that. Everything shares one machine: the
+server, the database and who loads them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure."""
+
+    rounds: int
+    seconds: float
+    workers: int
+    requests: int
+
+
+@dataclass
+class Series:
+    """What one candidate did, round by round. ``bare`` is what pgbench did with its statements."""
+
+    name: str
+    target: float | None = None
+    loads: list[Load] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return median(load.rate for load in self.loads)
+
+    @property
+    def ratio(self) -> float:
+        """Its rate, as a ratio to that of the endpoint that does nothing in the same round."""
+        return median(self.ratios)
+
+    @property
+    def bare_rate(self) -> float | None:
+        """How often per second the bare database does the same."""
+        return median(self.bare) if self.bare else None
+
+    @property
+    def bare_ratio(self) -> float | None:
+        """Its rate, as a ratio to that of the bare database in the same round."""
+        if not self.bare:
+            return None
+        return median(load.rate / rate for load, rate in zip(self.loads, self.bare, strict=True))
+
+    def within(self, percent: float) -> float:
+        """Answer within how many milliseconds so many of a hundred were answered."""
+        return 1000 * median(load.percentile(percent) for load in self.loads)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured on one engine; ``busy`` is the machine's load average before and after."""
+
+    engine: str
+    versions: str
+    series: tuple[Series, ...]
+    memory: Memory
+    busy: tuple[float, float]
+
+
+def measure(engine: str, plan: Plan) -> Speed:
+    """Measure one engine."""
+    before = os.getloadavg()[0]
+    with databases(engine) as make, _loader() as loader, Progress(transient=True) as progress:
+        url = make("bench")
+        title = TITLES[engine]
+        filling = progress.add_task(f"{title}: people and what they wrote", total=None)
+        client = create_app(config(url)).test_client()
+        measured = candidates(client)
+        gather_statistics(url)
+        hot = [candidate.call for candidate in measured if candidate.hot]
+        scripts = (
+            {call.name: script_of(client, call, CONNECTIONS) for call in hot} if engine == POSTGRESQL else {}
+        )
+        progress.remove_task(filling)
+        with serve(USHER, url, plan.workers) as usher, serve(NOOP, url, plan.workers) as noop:
+            series = [Series(NOTHING.name), *(Series(one.call.name, one.target) for one in measured)]
+            for port, call in _served(noop.port, usher.port, measured):
+                loader.load(port, call, calls=WARM_UP)
+            rounds = progress.add_task(f"{title}: rounds", total=plan.rounds * (len(series) + len(scripts)))
+            for _ in range(plan.rounds):
+                served = _served(noop.port, usher.port, measured)
+                for one, (port, call) in zip(series, served, strict=True):
+                    one.loads.append(loader.load(port, call, seconds=plan.seconds))
+                    one.ratios.append(one.loads[-1].rate / series[0].loads[-1].rate)
+                    progress.advance(rounds)
+                    if script := scripts.get(one.name):
+                        one.bare.append(script.run(url, clients=CONNECTIONS, seconds=plan.seconds))
+                        progress.advance(rounds)
+        after = os.getloadavg()[0]
+        memory = measure_memory(url, plan.workers, hot, plan.requests, loader, progress)
+        return Speed(engine, versions(url), tuple(series), memory, (before, after))
+
+
+def write(speeds: Sequence[Speed], plan: Plan, directory: Path) -> str:
+    """Write ``results.md`` and ``ratios.svg`` into a directory, and answer the text of the first."""
+    text = "\n\n".join([HEAD, *(_section(speed, plan) for speed in speeds)]) + "\n"
+    (directory / "results.md").write_text(text)
+    series = speeds[0].series[1:]
+    bars: dict[str, list[float | None]] = {
+        TITLES[speed.engine]: [one.ratio for one in speed.series[1:]] for speed in speeds
+    }
+    bars["target"] = [one.target for one in series]
+    title = "Requests per second, as a ratio to a Flask endpoint that does nothing"
+    plot(directory / "ratios.svg", title, [one.name.replace("`", "") for one in series], bars, 2)
+    return text
+
+
+def _section(speed: Speed, plan: Plan) -> str:
+    head = ["call", "per second", "p50 ms", "p99 ms", "ratio", "target"]
+    rows: list[list[Cell]] = [
+        [one.name, (one.rate, 0), (one.within(50), 1), (one.within(99), 1), (one.ratio, 2), (one.target, 2)]
+        for one in speed.series
+    ]
+    if speed.engine == POSTGRESQL:
+        head += ["pgbench", "of pgbench"]
+        for row, one in zip(rows, speed.series, strict=True):
+            row += [(one.bare_rate, 0), (one.bare_ratio, 2)]
+    return "\n\n".join([f"## {TITLES[speed.engine]}", _circumstances(speed, plan), table(head, rows), _memory(speed)])
+
+
+def _circumstances(speed: Speed, plan: Plan) -> str:
+    before, after = speed.busy
+    return (
+        f"{speed.versions}; {plan.workers} worker{'s' if plan.workers > 1 else ''},"
+        f" {CONNECTIONS} connections, {plan.rounds} rounds of {plan.seconds:g} s each;"
+        f" load average {before:.1f} before and {after:.1f} after."
+    )
+
+
+def _memory(speed: Speed) -> str:
+    memory = speed.memory
+    sizes = [
+        f"{first:.1f} MB after {memory.requests:,} requests and {second:.1f} MB after as many again"
+        f" ({second - first:+.1f})"
+        for first, second in zip(memory.first, memory.second, strict=True)
+    ]
+    verdict = "holds" if memory.holds else "does not hold"
+    return f"Memory of a worker: {'; '.join(sizes)}. That it stays below {LIMIT:g} MB {verdict}."
+
+
+def _served(noop: int, usher: int, measured: list[Candidate]) -> list[tuple[int, Call]]:
+    """Answer each call with the port where it is served."""
+    return [(noop, NOTHING), *((usher, candidate.call) for candidate in measured)]
+
+
+@contextmanager
+def _loader() -> Iterator[Loader]:
+    loader = Loader()
+    try:
+        yield loader
+    finally:
+        loader.close()
