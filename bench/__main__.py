@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from bench import growth, speed
-from bench.servers import ENGINES, POSTGRESQL
+from bench.servers import POSTGRESQL, TITLES
 
 # In memory, as /tmp may be, nothing would ever be synced.
 ON_A_DISK = Path("/var/tmp")  # noqa: S108 - directories of random names are made there
@@ -28,7 +28,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Usher.")
     parser.set_defaults(run=_measure_speed)
-    parser.add_argument("--engine", choices=ENGINES, help="one of them; else one after the other")
+    parser.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
     _add_rounds(parser, rounds=5, seconds=2)
     parser.add_argument(
         "--workers",
@@ -40,15 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     command = commands.add_parser("growth", help="measure stores of growing size beside each other")
     command.set_defaults(run=_measure_growth)
-    command.add_argument("--engine", choices=ENGINES, default=POSTGRESQL)
-    _add_rounds(command, rounds=9, seconds=1)
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    _add_rounds(command, rounds=25, seconds=0.4)
     command.add_argument("--users", type=_numbers, default=(10_000, 100_000, 1_000_000), metavar="N,N,…")
     return parser
 
 
 def _add_rounds(parser: argparse.ArgumentParser, *, rounds: int, seconds: float) -> None:
     parser.add_argument("--rounds", type=int, default=rounds, metavar="N")
-    parser.add_argument("--seconds", type=float, default=seconds, metavar="S", help="for each call in a round")
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, metavar="S", help="for each call in a round"
+    )
     parser.add_argument(
         "--into", type=Path, default=Path(__file__).parent, metavar="DIRECTORY", help="for the results"
     )
@@ -60,7 +62,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _measure_speed(chosen: argparse.Namespace) -> None:
     plan = speed.Plan(chosen.rounds, chosen.seconds, chosen.workers, chosen.requests)
-    engines = [chosen.engine] if chosen.engine else [POSTGRESQL, *(set(ENGINES) - {POSTGRESQL})]
+    engines = [chosen.engine] if chosen.engine else list(TITLES)
     print(speed.write([speed.measure(engine, plan) for engine in engines], plan, chosen.into))
 
 

@@ -31,18 +31,18 @@ class Candidate:
     hot: bool = True
 
 
-def candidates(client: FlaskClient) -> list[Candidate]:
-    """Make an app with people who have logged in and written, and answer what they do next."""
+def candidates(client: FlaskClient, users: int = USERS, writers: int = WRITERS) -> list[Candidate]:
+    """Make an app with people who have logged in, and of whom some have written; answer what they do next."""
     tenant = Tenant.create(client, ADMIN_KEY)
     _, secret = identity_key(tenant)
-    people = [_person(number) for number in range(USERS)]
+    people = [_person(number) for number in range(users)]
     devices = [tenant.login(**person)["deviceId"] for person in people]
-    tokens = [tenant.session(**person) for person in people[:WRITERS]]
+    tokens = [tenant.session(**person) for person in people[:writers]]
     begun = [[tenant.begin(token) for _ in range(CONVERSATIONS)] for token in tokens]
     expires = int(time.time()) + HOURS
     proofs = [
         proof_of(tenant, secret, sub=f"u-{number}", **_beside_the_id(number), exp=expires)
-        for number in range(USERS)
+        for number in range(users)
     ]
 
     def logins(key: str, sent: list[dict[str, str]]) -> tuple[Request, ...]:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 from multiprocessing import get_context
+from typing import Any
 from uuid import uuid4
 
 LARGEST = 256 * 1024  # bytes of an answer
@@ -94,7 +95,8 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
     waiting = connections
     while waiting:
         for key, _ in selector.select():
-            _require(_answer(key.fileobj), call.status)
+            connection: Any = key.fileobj
+            _require(_answer(connection), call.status)
             now = time.perf_counter()
             times.append(now - sent[key.fd])
             if now < until and len(times) + waiting <= left:
@@ -102,8 +104,8 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
                 key.data(next(fresh))
             else:
                 waiting -= 1
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
+                selector.unregister(connection)
+                connection.close()
     return Load(len(times) / (time.perf_counter() - began), tuple(sorted(times)))
 
 

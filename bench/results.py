@@ -1,10 +1,15 @@
 """Write down what was measured: tables for people, in Markdown, and plots."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pygal
+
+# It puts itself in the way of every later import, in a manner that Python warns of, for plug-ins of which
+# there are none here.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 # How it looks: grey differs from grey for everybody, and the file is one that a README may show.
 LOOK = """
@@ -38,7 +43,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         ]
         return f"| {' | '.join(aligned)} |"
 
-    rule = [f"{'-' * (width - 1)}{':' if right else '-'}" for width, right in zip(widths, to_the_right, strict=True)]
+    rule = [
+        f"{'-' * (width - 1)}{':' if right else '-'}"
+        for width, right in zip(widths, to_the_right, strict=True)
+    ]
     return "\n".join([line(head), line(rule), *map(line, written)])
 
 

@@ -58,7 +58,11 @@ def serve(app: str, database_url: str, workers: int) -> Iterator[Server]:
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", app], cwd=HERE, env=os.environ | settings, stdout=log, stderr=log
+            [sys.executable, "-m", "gunicorn", app],
+            cwd=HERE,
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
         )
         try:
             wait_until(lambda: process.poll() is not None or _listens(port))

@@ -1,8 +1,8 @@
 """How many calls per second, beside an endpoint that does nothing and beside the bare database."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -10,7 +10,7 @@ from statistics import median
 from rich.progress import Progress
 
 from bench.calls import NOTHING, Candidate, candidates
-from bench.load import CONNECTIONS, Call, Load, Loader
+from bench.load import CONNECTIONS, Load, Loader
 from bench.memory import LIMIT, Memory, measure_memory
 from bench.results import Cell, plot, table
 from bench.servers import (
@@ -25,17 +25,18 @@ from bench.servers import (
     versions,
 )
 from bench.statements import Script, script_of
+from service.api.context import NAME
 from service.app import create_app
 
 WARM_UP = 200  # calls
 
 HEAD = """# How fast it is
 
-Written by `make bench`. All calls are kept-alive HTTP requests, and each column holds medians of the rounds, in
-which the calls take turns. *Ratio* compares the requests per second with those of a Flask endpoint that does
-nothing, in the same round and on as many workers. *pgbench* is how often per second PostgreSQL alone does the
-same statements for as many clients, and *of pgbench* compares with that. Everything shares one machine: the
-server, the database and who loads them."""
+Written by `make bench`. All calls are HTTP requests on connections that are kept alive. The calls take
+turns in short rounds, and each column holds medians of these. *Ratio* compares the requests per second
+with those of a Flask endpoint that does nothing, in the same round and on as many workers. *pgbench* is
+how often per second PostgreSQL alone does the statements of the call, for as many clients, and *of
+pgbench* compares with that. The server, the database and who loads them share one machine."""
 
 
 @dataclass(frozen=True)
@@ -99,35 +100,47 @@ class Speed:
 def measure(engine: str, plan: Plan) -> Speed:
     """Measure one engine."""
     before = os.getloadavg()[0]
-    with databases(engine) as make, _loader() as loader, Progress(transient=True) as progress:
+    with databases(engine) as make, Progress(transient=True) as progress, closing(Loader()) as loader:
         url = make("bench")
-        title = TITLES[engine]
-        filling = progress.add_task(f"{title}: people and what they wrote", total=None)
-        client = create_app(config(url)).test_client()
-        measured = candidates(client)
+        task = progress.add_task(f"{TITLES[engine]}: people and what they wrote", total=None)
+        app = create_app(config(url))
+        measured = candidates(app.test_client())
         gather_statistics(url)
-        hot = [candidate.call for candidate in measured if candidate.hot]
-        scripts = (
-            {call.name: script_of(client, call, CONNECTIONS) for call in hot} if engine == POSTGRESQL else {}
-        )
-        progress.remove_task(filling)
-        with serve(USHER, url, plan.workers) as usher, serve(NOOP, url, plan.workers) as noop:
-            series = [Series(NOTHING.name), *(Series(one.call.name, one.target) for one in measured)]
-            for port, call in _served(noop.port, usher.port, measured):
-                loader.load(port, call, calls=WARM_UP)
-            rounds = progress.add_task(f"{title}: rounds", total=plan.rounds * (len(series) + len(scripts)))
-            for _ in range(plan.rounds):
-                served = _served(noop.port, usher.port, measured)
-                for one, (port, call) in zip(series, served, strict=True):
-                    one.loads.append(loader.load(port, call, seconds=plan.seconds))
-                    one.ratios.append(one.loads[-1].rate / series[0].loads[-1].rate)
-                    progress.advance(rounds)
-                    if script := scripts.get(one.name):
-                        one.bare.append(script.run(url, clients=CONNECTIONS, seconds=plan.seconds))
-                        progress.advance(rounds)
+        hot = [one.call for one in measured if one.hot]
+        scripts: dict[str, Script] = {}
+        if engine == POSTGRESQL:
+            scripts = {call.name: script_of(app.test_client(), call, CONNECTIONS) for call in hot}
+        app.extensions[NAME].store.database.close()
+        progress.remove_task(task)
+        series = _take_turns(url, plan, measured, scripts, loader, progress)
         after = os.getloadavg()[0]
         memory = measure_memory(url, plan.workers, hot, plan.requests, loader, progress)
-        return Speed(engine, versions(url), tuple(series), memory, (before, after))
+        return Speed(engine, versions(url), series, memory, (before, after))
+
+
+def _take_turns(
+    url: str,
+    plan: Plan,
+    measured: list[Candidate],
+    scripts: dict[str, Script],
+    loader: Loader,
+    progress: Progress,
+) -> tuple[Series, ...]:
+    calls = [NOTHING, *(one.call for one in measured)]
+    series = (Series(NOTHING.name), *(Series(one.call.name, one.target) for one in measured))
+    task = progress.add_task("rounds", total=plan.rounds * len(calls))
+    with serve(NOOP, url, plan.workers) as noop, serve(USHER, url, plan.workers) as usher:
+        ports = [noop.port, *(usher.port for _ in measured)]
+        for port, call in zip(ports, calls, strict=True):
+            loader.load(port, call, calls=WARM_UP)
+        for _ in range(plan.rounds):
+            for one, port, call in zip(series, ports, calls, strict=True):
+                one.loads.append(loader.load(port, call, seconds=plan.seconds))
+                one.ratios.append(one.loads[-1].rate / series[0].loads[-1].rate)
+                if call.name in scripts:
+                    one.bare.append(scripts[call.name].run(url, clients=CONNECTIONS, seconds=plan.seconds))
+                progress.advance(task)
+    return series
 
 
 def write(speeds: Sequence[Speed], plan: Plan, directory: Path) -> str:
@@ -154,7 +167,9 @@ def _section(speed: Speed, plan: Plan) -> str:
         head += ["pgbench", "of pgbench"]
         for row, one in zip(rows, speed.series, strict=True):
             row += [(one.bare_rate, 0), (one.bare_ratio, 2)]
-    return "\n\n".join([f"## {TITLES[speed.engine]}", _circumstances(speed, plan), table(head, rows), _memory(speed)])
+    return "\n\n".join(
+        [f"## {TITLES[speed.engine]}", _circumstances(speed, plan), table(head, rows), _memory(speed)]
+    )
 
 
 def _circumstances(speed: Speed, plan: Plan) -> str:
@@ -175,17 +190,3 @@ def _memory(speed: Speed) -> str:
     ]
     verdict = "holds" if memory.holds else "does not hold"
     return f"Memory of a worker: {'; '.join(sizes)}. That it stays below {LIMIT:g} MB {verdict}."
-
-
-def _served(noop: int, usher: int, measured: list[Candidate]) -> list[tuple[int, Call]]:
-    """Answer each call with the port where it is served."""
-    return [(noop, NOTHING), *((usher, candidate.call) for candidate in measured)]
-
-
-@contextmanager
-def _loader() -> Iterator[Loader]:
-    loader = Loader()
-    try:
-        yield loader
-    finally:
-        loader.close()

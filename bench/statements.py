@@ -7,7 +7,7 @@ here knows which statements a call is made of.
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ class Script:
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write("\n".join([*self.lines, ""]))
             file.flush()
-            ran = subprocess.run(  # noqa: S603 - our own arguments
+            ran = subprocess.run(
                 [
                     *(PGBENCH, "--no-vacuum", "--protocol=prepared", f"--file={file.name}"),
                     *(f"--client={clients}", f"--time={max(1, round(seconds))}"),
