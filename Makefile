@@ -53,7 +53,7 @@ screenshots: .venv/.dev  ## Make the pictures of the README anew, with Chromium 
 coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/.dev  ## Measure how fast it is on both engines, beside Flask and PostgreSQL alone, and how large
+bench: .venv/.dev  ## Measure how fast it is on both engines, and how much memory it takes
 	$(BIN)/python -m bench
 
 bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 thousand and 1 million users

@@ -24,7 +24,7 @@ class Memory:
 
     @property
     def holds(self) -> bool:
-        """Whether none takes more than it may."""
+        """Whether no worker takes more than it may."""
         return max(self.first + self.second) <= LIMIT
 
 

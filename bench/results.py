@@ -71,6 +71,7 @@ def plot(
         print_values=True,
         print_values_position="top",
         range=(0, None),
+        margin_left=40,
         value_formatter=lambda value: "" if value is None else f"{value:.{digits}f}",
     )
     # Else each run would write another file where the numbers are the same.

@@ -41,7 +41,7 @@ pgbench* compares with that. The server, the database and who loads them share o
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure."""
+    """How to measure; ``requests`` are sent before memory is looked at, and as many again after that."""
 
     rounds: int
     seconds: float
@@ -188,5 +188,5 @@ def _memory(speed: Speed) -> str:
         f" ({second - first:+.1f})"
         for first, second in zip(memory.first, memory.second, strict=True)
     ]
-    verdict = "holds" if memory.holds else "does not hold"
-    return f"Memory of a worker: {'; '.join(sizes)}. That it stays below {LIMIT:g} MB {verdict}."
+    verdict = "met" if memory.holds else "missed"
+    return f"Memory of a worker: {'; '.join(sizes)}. The target of at most {LIMIT:g} MB is {verdict}."

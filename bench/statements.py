@@ -52,15 +52,19 @@ class Script:
     lines: list[str]
     variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, url: str, *, clients: int, seconds: float) -> float:
-        """Answer how often it is done per second. Raises RuntimeError if a statement fails."""
+    def run(self, url: str, *, clients: int, seconds: float = 0, calls: int = 0) -> float:
+        """Have each client do it for so many seconds, or so often, and answer how often it is done per second.
+
+        Raises RuntimeError if a statement fails.
+        """
+        until = f"--transactions={calls}" if calls else f"--time={max(1, round(seconds))}"
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write("\n".join([*self.lines, ""]))
             file.flush()
             ran = subprocess.run(
                 [
                     *(PGBENCH, "--no-vacuum", "--protocol=prepared", f"--file={file.name}"),
-                    *(f"--client={clients}", f"--time={max(1, round(seconds))}"),
+                    *(f"--client={clients}", until),
                     *(f"--define={name}={value}" for value, name in self.variables.items()),
                     url,
                 ],

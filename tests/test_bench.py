@@ -91,8 +91,7 @@ def test_as_many_calls_are_sent_as_were_asked_for(loader, noop):
 def test_calls_are_sent_for_as_long_as_was_asked_for(loader, noop):
     load = loader.load(noop, NOTHING, seconds=0.3, connections=1)
 
-    assert sum(load.times) == pytest.approx(len(load.times) / load.rate, rel=0.2)
-    assert sum(load.times) >= 0.2
+    assert len(load.times) / load.rate >= 0.299
 
 
 def test_an_answer_of_another_status_ends_the_load(loader, noop):
@@ -157,7 +156,7 @@ def test_nothing_is_recorded_any_more_after(busy_client):
 def test_a_bare_database_does_the_statements_of_a_call(url, busy_client, measured, name):
     script = script_of(busy_client, measured[name].call, CLIENTS)
 
-    rate = script.run(url, clients=CLIENTS, seconds=1)
+    rate = script.run(url, clients=CLIENTS, calls=20)
 
     assert rate > 0
 
@@ -167,10 +166,10 @@ def test_what_a_call_makes_anew_is_made_anew_each_time(url, busy_client, measure
 
     with psycopg.connect(url, autocommit=True) as connection:
         [before] = connection.execute("SELECT count(*) FROM messages").fetchone()
-        script.run(url, clients=1, seconds=1)
+        script.run(url, clients=1, calls=5)
         [after] = connection.execute("SELECT count(*) FROM messages").fetchone()
 
-    assert after > before + 1
+    assert after == before + 5
 
 
 def test_a_statement_that_fails_is_told(url, busy_client, measured):
@@ -178,7 +177,7 @@ def test_a_statement_that_fails_is_told(url, busy_client, measured):
     script.lines.append("SELECT no_such_column;")
 
     with pytest.raises(RuntimeError, match="no_such_column"):
-        script.run(url, clients=1, seconds=1)
+        script.run(url, clients=1, calls=5)
 
 
 # --- a great many people -------------------------------------------------------------------------
