@@ -24,6 +24,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, HERE, Databases
+from tests.store.marks import LONG
 
 CLIENTS = 2
 HOT = (
@@ -51,8 +52,10 @@ def url(databases: Databases) -> str:
 @pytest.fixture(scope="module")
 def busy_app(url: str) -> Iterator[Flask]:
     app = create_app(config(url))
+    database = app.extensions[NAME].store.database
+    database.patience = LONG
     yield app
-    app.extensions[NAME].store.database.close()
+    database.close()
 
 
 @pytest.fixture(scope="module")
