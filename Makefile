@@ -16,7 +16,7 @@ CHROMIUM = command -v chromium > /dev/null || { \
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots coverage check format lock clean
+.PHONY: help run test test-browser screenshots coverage bench bench-growth check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -52,6 +52,12 @@ screenshots: .venv/.dev  ## Make the pictures of the README anew, with Chromium 
 
 coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+bench: .venv/.dev  ## Measure how fast it is on both engines, and how much memory it takes
+	$(BIN)/python -m bench
+
+bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 thousand and 1 million users
+	$(BIN)/python -m bench growth
 
 check: .venv/.dev  ## Check style, types, imports, migrations and the locks
 	$(BIN)/ruff format --check .

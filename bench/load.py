@@ -3,11 +3,11 @@
 import selectors
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 from multiprocessing import get_context
+from typing import Any
 from uuid import uuid4
 
 LARGEST = 256 * 1024  # bytes of an answer
@@ -15,18 +15,35 @@ CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
+class Request:
+    """One request: ``{new}`` in its body becomes something that was never sent before."""
+
+    method: str
+    path: str
+    credential: str = ""
+    body: str = ""
+
+    def written(self) -> bytes:
+        """Write it as it is sent, with ``{new}`` left in it."""
+        lines = [f"{self.method} {self.path} HTTP/1.1", "Host: localhost", "Accept: application/json"]
+        if self.credential:
+            lines.append(f"Authorization: Bearer {self.credential}")
+        if self.body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(self.filled())}"]
+        return "\r\n".join([*lines, "", self.body]).encode()
+
+    def filled(self) -> bytes:
+        """Answer the body with something new in it."""
+        return _with_something_new(self.body.encode())
+
+
+@dataclass(frozen=True)
 class Call:
-    """A kind of request, as the bytes of a few examples that take turns; ``{new}`` in one of them
-    becomes something that was never sent before."""
+    """A kind of request, by a few examples that take turns, and the status that each has to have."""
 
     name: str
-    examples: tuple[bytes, ...]
+    requests: tuple[Request, ...]
     status: int = 200
-
-    @classmethod
-    def of(cls, name: str, method: str, examples: list[tuple[str, str, str]], status: int = 200) -> "Call":
-        """Make it of paths, credentials and bodies."""
-        return cls(name, tuple(_written(method, *example) for example in examples), status)
 
 
 @dataclass(frozen=True)
@@ -61,19 +78,9 @@ class Loader:
         self._pool.shutdown()
 
 
-def _written(method: str, path: str, credential: str, body: str) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Accept: application/json"]
-    if credential:
-        lines.append(f"Authorization: Bearer {credential}")
-    if body:
-        # As long as it will be with something new in it.
-        length = len(body.replace("{new}", uuid4().hex).encode())
-        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
-    return "\r\n".join([*lines, "", body]).encode()
-
-
 def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -> Load:
-    fresh = _fresh(call)
+    examples = cycle([request.written() for request in call.requests])
+    fresh = map(_with_something_new, examples)
     selector = selectors.DefaultSelector()
     for _ in range(connections):
         one = socket.create_connection(("127.0.0.1", port))
@@ -88,7 +95,8 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
     waiting = connections
     while waiting:
         for key, _ in selector.select():
-            _require(_answer(key.fileobj), call.status)
+            connection: Any = key.fileobj
+            _require(_answer(connection), call.status)
             now = time.perf_counter()
             times.append(now - sent[key.fd])
             if now < until and len(times) + waiting <= left:
@@ -96,14 +104,13 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
                 key.data(next(fresh))
             else:
                 waiting -= 1
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
+                selector.unregister(connection)
+                connection.close()
     return Load(len(times) / (time.perf_counter() - began), tuple(sorted(times)))
 
 
-def _fresh(call: Call) -> Iterator[bytes]:
-    for example in cycle(call.examples):
-        yield example.replace(b"{new}", uuid4().hex.encode()) if b"{new}" in example else example
+def _with_something_new(text: bytes) -> bytes:
+    return text.replace(b"{new}", uuid4().hex.encode()) if b"{new}" in text else text
 
 
 def _answer(connection: socket.socket) -> bytes:

@@ -1,19 +1,32 @@
 """Start what is measured: gunicorn as the Procfile does, with Usher or with an endpoint that does nothing."""
 
 import os
+import platform
+import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from service.config import Config
+from service.store.migrating import migrate
+from tests.conftest import ENGINES, as_url
+from tests.postgresql import postgres
 from tests.servers import ADMIN_KEY, HERE, SECRET_KEY, Connection, free_port, wait_until
 
 USHER, NOOP = "wsgi:app", "bench.noop:app"
+SQLITE, POSTGRESQL = ENGINES
+TITLES = {POSTGRESQL: "PostgreSQL", SQLITE: "SQLite"}
+
+# Makes a database, by its name, and answers its URL.
+Make = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,11 @@ def serve(app: str, database_url: str, workers: int) -> Iterator[Server]:
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", app], cwd=HERE, env=os.environ | settings, stdout=log, stderr=log
+            [sys.executable, "-m", "gunicorn", app],
+            cwd=HERE,
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
         )
         try:
             wait_until(lambda: process.poll() is not None or _listens(port))
@@ -56,6 +73,47 @@ def serve(app: str, database_url: str, workers: int) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def databases(engine: str) -> Iterator[Make]:
+    """Have a place for databases on a disk: a PostgreSQL that syncs as it does by itself, or a directory."""
+    if engine == SQLITE:
+        with tempfile.TemporaryDirectory(prefix="usher-bench-") as directory:
+            yield lambda name: _migrated(f"sqlite:///{Path(directory) / name}.sqlite")
+        return
+    with postgres() as server:
+
+        def make(name: str) -> str:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            return _migrated(as_url(make_conninfo(server.url, dbname=name)))
+
+        yield make
+
+
+def gather_statistics(database_url: str) -> None:
+    """Do now what PostgreSQL does by itself some time after a lot was written; SQLite does nothing."""
+    if not database_url.startswith("sqlite:"):
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
+
+
+def versions(database_url: str) -> str:
+    """Say what is measured on, and nothing that is peculiar to one machine."""
+    if database_url.startswith("sqlite:"):
+        engine = f"SQLite {sqlite3.sqlite_version}"
+    else:
+        with psycopg.connect(database_url) as connection:
+            number = connection.info.server_version
+            engine = f"PostgreSQL {number // 10_000}.{number % 10_000}"
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {engine}"
+
+
+def _migrated(database_url: str) -> str:
+    migrate(database_url)
+    return database_url
 
 
 def config(database_url: str) -> Config:

@@ -1,0 +1,75 @@
+"""``python -m bench`` measures how fast Usher is, ``python -m bench growth`` whether it stays so."""
+
+import argparse
+import logging
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from bench import growth, speed
+from bench.servers import POSTGRESQL, TITLES
+
+# In memory, as /tmp may be, nothing would ever be synced.
+ON_A_DISK = Path("/var/tmp")  # noqa: S108 - directories of random names are made there
+
+
+def main() -> None:
+    """Measure, print, and write the results beside this file."""
+    chosen = _parser().parse_args()
+    # The app that runs in this process would fill the terminal.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    if ON_A_DISK.is_dir():
+        tempfile.tempdir = str(ON_A_DISK)
+    chosen.into.mkdir(parents=True, exist_ok=True)
+    chosen.run(chosen)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Usher.")
+    parser.set_defaults(run=_measure_speed)
+    parser.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    _add_rounds(parser, rounds=5, seconds=2)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="of each server; of two, one may take all connections, which halves the rate",
+    )
+    parser.add_argument("--requests", type=int, default=100_000, help="before memory is looked at")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    command = commands.add_parser("growth", help="measure stores of growing size beside each other")
+    command.set_defaults(run=_measure_growth)
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    _add_rounds(command, rounds=25, seconds=0.4)
+    command.add_argument("--users", type=_numbers, default=(10_000, 100_000, 1_000_000), metavar="N,N,…")
+    return parser
+
+
+def _add_rounds(parser: argparse.ArgumentParser, *, rounds: int, seconds: float) -> None:
+    parser.add_argument("--rounds", type=int, default=rounds, metavar="N")
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, metavar="S", help="for each call in a round"
+    )
+    parser.add_argument(
+        "--into", type=Path, default=Path(__file__).parent, metavar="DIRECTORY", help="for the results"
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(sorted(int(number) for number in text.split(",")))
+
+
+def _measure_speed(chosen: argparse.Namespace) -> None:
+    plan = speed.Plan(chosen.rounds, chosen.seconds, chosen.workers, chosen.requests)
+    engines = [chosen.engine] if chosen.engine else list(TITLES)
+    print(speed.write([speed.measure(engine, plan) for engine in engines], plan, chosen.into))
+
+
+def _measure_growth(chosen: argparse.Namespace) -> None:
+    plan = growth.Plan(chosen.users, chosen.rounds, chosen.seconds)
+    print(growth.write(growth.measure(chosen.engine, plan), plan, chosen.into))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""How much memory a worker takes once it has served a lot, and whether that still grows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.progress import Progress
+
+from bench.load import Call, Loader
+from bench.servers import USHER, serve
+
+LIMIT = 100.0  # megabytes
+# In so many turns of each call.
+TURNS = 20
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What each worker takes after so many requests and after as many again, in megabytes, where what
+    the workers share counts in proportion."""
+
+    requests: int
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no worker takes more than it may."""
+        return max(self.first + self.second) <= LIMIT
+
+
+def measure_memory(
+    database_url: str, workers: int, calls: Sequence[Call], requests: int, loader: Loader, progress: Progress
+) -> Memory:
+    """Send a new server a mix of calls, in turns, and look at its workers."""
+    each = max(1, requests // (len(calls) * TURNS))
+    sizes = []
+    task = progress.add_task("memory", total=2 * TURNS * len(calls))
+    with serve(USHER, database_url, workers) as server:
+        for _ in range(2):
+            for _ in range(TURNS):
+                for call in calls:
+                    loader.load(server.port, call, calls=each)
+                    progress.advance(task)
+            sizes.append(tuple(size / 1e6 for size in server.memory()))
+    return Memory(each * TURNS * len(calls), *sizes)
