@@ -71,12 +71,16 @@ class UserStore:
         They have this user ID, this email, and a name, email or user ID that begins so, as far as each
         is given.
         """
-        condition = Users.id > after
+        # Who is known by something is found by its index: SQLite, which knows no numbers, would rather look
+        # through all who come after, if it was a column that is compared or ordered by.
+        is_known = user_id is not None or email is not None or begins is not None
+        condition = fn.COALESCE(Users.id, "") > after if is_known else Users.id > after
         if user_id is not None:
             digest = UserIds.digest == user_id_digest(user_id)
             condition &= Users.id.in_(_owners(app, digest & UserIds.verified.in_((True, False))))
         if email is not None:
-            condition &= Users.email_key == email_key(email)
+            having = (Users.app == app) & (Users.email_key == email_key(email))
+            condition &= Users.id.in_(Users.select(Users.id).where(having))
         if begins is not None:
             condition &= Users.id.in_(_beginning(app, search_key(begins)))
         ids = (
