@@ -80,6 +80,10 @@ class PurchaseStore:
 
     def of_user(self, app: str, user: str) -> tuple[Purchase, ...]:
         """Answer what was bought under a user's accounts, the oldest first."""
+        theirs = StoreAccounts.select(StoreAccounts.digest).where(
+            (StoreAccounts.app == app) & (StoreAccounts.user == user)
+        )
+        # Joined by a condition on the accounts alone, SQLite would look at every purchase first.
         rows = self._database.rows(
             Purchases.select(
                 Purchases.id,
@@ -93,7 +97,7 @@ class PurchaseStore:
                 StoreAccounts,
                 on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
             )
-            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .where((Purchases.app == app) & Purchases.account.in_(theirs))
             .order_by(Purchases.purchased_at, Purchases.id)
         )
         return tuple(Purchase(*row) for row in rows)
