@@ -41,8 +41,13 @@ JOINS = {"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "NATURAL"}
 
 def watch_every_database() -> None:
     """Look at the statements of every database that is opened in this process from now on, and have those
-    that are prepared be what peewee makes of the same values."""
+    that are prepared be what peewee makes of the same values.
+
+    This is looked at once for each kind of values: what peewee makes of them may depend on their types, and
+    on which of them are None, empty, zero or false.
+    """
     opened, prepared = Database.__init__, Statement.sql
+    compared: set[Any] = set()
 
     def open_watched(self: Database, *args: Any, **kwargs: Any) -> None:
         opened(self, *args, **kwargs)
@@ -50,8 +55,11 @@ def watch_every_database() -> None:
 
     def compare(self: Statement, database: peewee.Database) -> tuple[str, list[Any]]:
         made = prepared(self, database)
-        query = self.query.built(database, self.values, self.lock)
-        assert made == database.get_sql_context().sql(query).query()
+        kind = type(database), self.query, self.lock, tuple((type(one), bool(one)) for one in self.values)
+        if kind not in compared:
+            query = self.query.built(database, self.values, self.lock)
+            assert made == database.get_sql_context().sql(query).query()
+            compared.add(kind)
         return made
 
     Database.__init__ = open_watched  # type: ignore[method-assign]

@@ -130,6 +130,10 @@ class PurchaseStore:
 
 @Prepared
 def _of_user(app: Any, user: Any) -> Any:
+    theirs = StoreAccounts.select(StoreAccounts.digest).where(
+        (StoreAccounts.app == app) & (StoreAccounts.user == user)
+    )
+    # Joined by a condition on the accounts alone, SQLite would look at every purchase first.
     return (
         Purchases.select(
             Purchases.id,
@@ -143,7 +147,7 @@ def _of_user(app: Any, user: Any) -> Any:
             StoreAccounts,
             on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
         )
-        .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+        .where((Purchases.app == app) & Purchases.account.in_(theirs))
         .order_by(Purchases.purchased_at, Purchases.id)
     )
 

@@ -71,18 +71,18 @@ class UserStore:
         They have this user ID, this email, and a name, email or user ID that begins so, as far as each
         is given.
         """
-        # Who is known by something is found by its index: SQLite, which knows no numbers, would rather look
-        # through all who come after, if it was a column that is compared or ordered by.
-        is_known = user_id is not None or email is not None or begins is not None
-        condition = fn.COALESCE(Users.id, "") > after if is_known else Users.id > after
+        found: list[Any] = []
         if user_id is not None:
             digest = UserIds.digest == user_id_digest(user_id)
-            condition &= Users.id.in_(_owners(app, digest & UserIds.verified.in_((True, False))))
+            found.append(_owners(app, digest & UserIds.verified.in_((True, False))))
         if email is not None:
             having = (Users.app == app) & (Users.email_key == email_key(email))
-            condition &= Users.id.in_(Users.select(Users.id).where(having))
+            found.append(Users.select(Users.id).where(having))
         if begins is not None:
-            condition &= Users.id.in_(_beginning(app, search_key(begins)))
+            found.append(_beginning(app, search_key(begins)))
+        # Else SQLite walks through all whose ids come after one, and not through the few that were found.
+        id = Users.id.concat("") if found else Users.id
+        condition = reduce(operator.and_, map(Users.id.in_, found), id > after)
         ids = (
             Users.select(Users.id)
             .where((Users.app == app) & lives() & condition)
@@ -90,8 +90,8 @@ class UserStore:
             .limit(limit)
         )
         # One statement: a user who went between two would make a full page look like the last.
-        found = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
-        return tuple(sorted(found, key=lambda user: user.id))
+        users = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
+        return tuple(sorted(users, key=lambda user: user.id))
 
     def hold(self, app: str, id: str, *, to_change: bool) -> User | None:
         """Find a user by our id, and keep others from changing it (and, ``to_change``, from relying

@@ -53,7 +53,8 @@ class Arena:
 
     def round(self, policy: str = "keep") -> Round:
         """Make an app of its own for one round."""
-        return Round(Tenant.create(self._client, self._admin_key, anonymousOnLogin=policy), World(policy))
+        settings = {} if policy == "keep" else {"anonymousOnLogin": policy}
+        return Round(Tenant.create(self._client, self._admin_key, **settings), World(policy))
 
     def judge(self, round: Round, calls: Sequence[Call]) -> None:
         """Require that some order explains a race, and that nobody was made twice."""

@@ -53,3 +53,15 @@ def test_it_locks_its_rows_where_rows_are_locked(database, app_id, counts):
 
     assert sql.endswith("FOR SHARE") != database.is_sqlite
     assert values == [app_id, "one", 0]
+
+
+def test_one_that_depends_on_its_values_is_found(database, app_id):
+    def build(app, kind):
+        counted = Rates.select(Rates.count).where(Rates.app == app)
+        return counted if kind is None else counted.where(Rates.kind == kind)
+
+    counts = Prepared(build)
+    database.rows(counts(app_id, "one"))
+
+    with pytest.raises(AssertionError):
+        database.rows(counts(app_id, None))
