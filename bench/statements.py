@@ -149,9 +149,9 @@ def _statements(one: Sent, other: Sent, variables: dict[str, str]) -> list[str]:
 
 
 def _value(mine: Any, theirs: Any, variables: dict[str, str]) -> str:
-    # A variable cannot be null.
-    if mine is None:
-        return "NULL"
+    # A variable cannot be null or empty.
+    if mine in (None, ""):
+        return "NULL" if mine is None else "''"
     dumper = Transformer().get_dumper(mine, PyFormat.TEXT)
     text = bytes(dumper.dump(mine) or b"").decode()
     place = f":{variables.setdefault(text, f'v{len(variables)}')}"

@@ -50,17 +50,17 @@ class Plan:
 def looking(database: peewee.Database) -> Iterator[list[Plan]]:
     """Gather the plans of the statements that are run inside."""
     plans: list[Plan] = []
-    run = database.execute_sql
+    run = database._execute_cursor
 
-    def look(sql: str, params: Any = None) -> Any:
+    def look(sql: str, params: Any = None, **how: Any) -> Any:
         plans.extend(plans_of(database, sql, params or ()))
-        return run(sql, params)
+        return run(sql, params, **how)
 
-    database.execute_sql = look
+    database._execute_cursor = look
     try:
         yield plans
     finally:
-        del database.execute_sql
+        del database._execute_cursor
 
 
 def plans_of(database: peewee.Database, sql: str, params: Any) -> list[Plan]:
