@@ -101,7 +101,7 @@ def script_of(client: FlaskClient, call: Call, clients: int) -> Script:
     Each connection has examples of its own, as those of a server have. A value that differs between two
     calls with one request is made there and then, so pgbench makes one as well, which is new each time.
     """
-    script = Script([r"\set new random(0, 1000000000000000)", r"\set few :new % 1000000"])
+    script = Script([r"\set new random(0, 1000000000000000)", r"\set few :new % 1000000000"])
     count = min(clients * EXAMPLES, max(clients, len(call.requests)))
     script.lines.append(rf"\set example :client_id + {clients} * random(0, {max(0, count // clients - 1)})")
     for number in range(count):
@@ -162,6 +162,6 @@ def _value(mine: Any, theirs: Any, variables: dict[str, str]) -> str:
         return typed
     if isinstance(mine, str):
         return f"({place}::text || :new)"
-    # Whatever number it is, this keeps its size: of a time it changes some minutes.
+    # Whatever number it is, it stays one: of a time this changes some days.
     is_whole = isinstance(mine, int) and not isinstance(mine, bool)
     return f"({place}::bigint # :few)" if is_whole else typed
