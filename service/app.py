@@ -1,5 +1,8 @@
 """The wiring: the only module that knows all rooms."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -30,6 +33,14 @@ from service.store.database import Database
 from service.store.migrating import Schema
 
 
+class Usher(Flask):
+    """The application. Nothing in it is asynchronous, and Flask need not ask at each step."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Answer the function itself."""
+        return func
+
+
 def create_app(config: Config) -> Flask:
     """Make the application.
 
@@ -45,7 +56,7 @@ def create_app(config: Config) -> Flask:
     finally:
         # Nothing that was opened here may be used on the other side of a fork.
         database.close()
-    app = Flask("usher", static_folder=None)
+    app = Usher("usher", static_folder=None)
     # A redirect to the path without its second slash would repeat the URL in a page of HTML.
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@ else."""
 
 import hashlib
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.errors import BadSettings
+from service.store.libpq import PreparedCursor
 from service.store.stock import Clock, Stock
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
@@ -27,7 +29,7 @@ class _Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's clock, whatever the network does."""
 
     clock = Clock()
-    kept: psycopg.Cursor[Any] | None = None
+    prepared: PreparedCursor | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         # In a transaction the server ends a slow statement by itself, and a commit is never cut off.
@@ -113,18 +115,26 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
             self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
 
-    def cursor(self, named_cursor: Any = None, *, kept: bool = False) -> Any:
-        """Open a cursor; what is prepared shares one, as a new one takes longer than a statement."""
-        if not kept:
+    def cursor(self, named_cursor: Any = None, *, prepared: bool = False) -> Any:
+        """Open a cursor; what is prepared shares one."""
+        if not prepared:
             return super().cursor(named_cursor)
         connection = self.connection()
-        if connection.kept is None:
-            connection.kept = connection.cursor()
-        return connection.kept
+        if connection.prepared is None:
+            connection.prepared = PreparedCursor(connection)
+        return connection.prepared
 
-    def execute_prepared(self, sql: str, values: list[Any]) -> Any:
+    def execute_prepared(self, sql: str, values: Sequence[Any]) -> Any:
         """Run a statement whose answer is read before the next one is run."""
-        return self._execute_cursor(sql, values, kept=True)  # type: ignore[attr-defined]
+        return self._execute_cursor(sql, values, prepared=True)  # type: ignore[attr-defined]
+
+    def commit(self) -> None:
+        """Commit a transaction."""
+        self._execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo a transaction, and nothing else: psycopg would also forget what is prepared."""
+        self._execute("ROLLBACK")
 
     def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
         """Run statements that add rows, and see nothing of each other, as one."""
@@ -156,7 +166,7 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
     def _execute(self, statements: str) -> None:
         """Send several statements in one message, so in one round trip."""
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self.cursor().execute(statements)
+            self.cursor(prepared=True).say(statements)
 
 
 def _within(seconds: float) -> str:
