@@ -11,7 +11,7 @@ import sys
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -27,38 +27,42 @@ _QUOTING_LINES = ("Invalid request", "Error handling request", "Exception during
 
 def get_logger() -> FilteringBoundLogger:
     """Return the logger of Usher itself."""
-    return cast(FilteringBoundLogger, structlog.get_logger("usher"))
+    return _LOGGER
+
+
+# Made once: to make one takes as long as to write a line.
+_LOGGER = cast(FilteringBoundLogger, structlog.get_logger("usher"))
 
 
 class Output:
-    """Writes to what ``sys.stdout`` is at the moment of writing; a line that cannot be written is lost, and
-    never fails a request."""
+    """Writes to what ``sys.stdout`` is at the moment of writing, or ``elsewhere``; a line that cannot be
+    written is lost, and never fails a request."""
+
+    elsewhere: TextIO | None = None
 
     def write(self, text: str) -> None:
         """Write."""
         with suppress(OSError, ValueError):  # A closed pipe, a closed file: there is no place left to say so.
-            sys.stdout.write(text)
+            (self.elsewhere or sys.stdout).write(text)
 
     def flush(self) -> None:
         """Have it written now."""
         with suppress(OSError, ValueError):
-            sys.stdout.flush()
+            (self.elsewhere or sys.stdout).flush()
 
 
 OUTPUT = Output()
 
 
-def configure(output: Any = OUTPUT) -> None:
-    """Send the lines of structlog and of the standard library to standard output, or elsewhere; may be called
-    again."""
+def configure() -> None:
+    """Send the lines of structlog and of the standard library to standard output; may be called again."""
     structlog.configure(
         processors=[*_EVERY_LINE, _render],
-        logger_factory=structlog.WriteLoggerFactory(output),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, OUTPUT)),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(LOGGING)
-    (handler,) = logging.getLogger().handlers
-    cast("logging.StreamHandler[Any]", handler).setStream(output)
 
 
 def formatter() -> logging.Formatter:

@@ -21,20 +21,22 @@ _PERSONAL = re.compile(
 
 def keep(path: Path) -> None:
     """Log as a server does from now on, into a file."""
-    logs.configure(path.open("a", encoding="utf-8"))
+    logs.configure()
+    logs.OUTPUT.elsewhere = path.open("a", encoding="utf-8")
 
 
 @contextmanager
 def on_standard_output() -> Iterator[None]:
     """Log on standard output as a server does, and give the run its own handlers back afterwards."""
     root = logging.getLogger()
-    handlers, settings = root.handlers[:], structlog.get_config()
+    handlers, elsewhere = root.handlers[:], logs.OUTPUT.elsewhere
     logs.configure()
+    logs.OUTPUT.elsewhere = None
     try:
         yield
     finally:
         root.handlers[:] = handlers
-        structlog.configure(**settings)
+        logs.OUTPUT.elsewhere = elsewhere
         structlog.contextvars.clear_contextvars()
 
 
