@@ -8,6 +8,8 @@ logins run at once:
   old and the new. So what was seen of an email holds until the decision is carried out.
 - A user ID is decided by the primary key of ``user_ids``: who comes second looks again.
 - A user who is used is held; if they changed since the rule was found, it is found again.
+- Whom a login changes nothing about is looked up without holding anything: the one statement that begins
+  the session asks whether all is as it was seen. If it is not, all of the above happens.
 
 A claim that nothing proves is looked up in a world of its own, among users whom nobody ever proved to
 be; so nobody can prepare a record that its owner later walks into.
