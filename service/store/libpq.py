@@ -1,7 +1,9 @@
 """Statements sent by libpq's own calls: what a cursor of psycopg's does for each of them takes longer than
 the server takes to answer. Values, rows and errors are written and read by psycopg as ever."""
 
+import hashlib
 import re
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -31,7 +33,11 @@ class PreparedCursor:
         types = self._types.types or ()
         name = self._names.get((sql, types)) or self._prepare(sql, types)
         self._connection.pgconn.send_query_prepared(name, sent)
-        result = self._answer()
+        try:
+            result = self._answer()
+        except psycopg.errors.InvalidSqlStatementName:
+            self._names.clear()
+            raise
         self.rowcount = result.command_tuples or 0
         self._rows = []
         if result.status == _WITH_ROWS:
@@ -48,10 +54,14 @@ class PreparedCursor:
         self._answer()
 
     def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes:
-        name, places = b"usher_%d" % len(self._names), iter(range(1, len(types) + 1))
+        places = iter(range(1, len(types) + 1))
         numbered = _PLACE.sub(lambda found: "%" if found[0] == "%%" else f"${next(places)}", sql)
+        # Behind a pooler another may have prepared it here already, and then it is the same.
+        told = f"{types} {numbered}".encode()
+        name = b"usher_" + hashlib.blake2b(told, digest_size=16).hexdigest().encode()
         self._connection.pgconn.send_prepare(name, numbered.encode(), types)
-        self._answer()
+        with suppress(psycopg.errors.DuplicatePreparedStatement):
+            self._answer()
         self._names[sql, types] = name
         return name
 

@@ -86,6 +86,8 @@ class _Adapter(peewee.Psycopg3Adapter):
                 if not addresses:
                     raise
         connection.clock, db.silent = db.clock, False
+        # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
+        connection.prepare_threshold = None
         return connection
 
 

@@ -17,6 +17,7 @@ from service.errors import BadSettings, LostRace, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
+from service.store.tables import Apps
 from tests.conftest import Databases
 from tests.proxies import Network, silent_address
 from tests.store.conftest import an_app
@@ -302,6 +303,53 @@ def test_a_server_that_became_a_standby_is_left_for_its_successor(opened, app_id
         return store.database.change(mark(app_id))
 
     assert leave_a_mark(store) == 1
+
+
+@pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "DISCARD ALL"])
+def test_what_was_prepared_and_is_forgotten_is_prepared_anew(opened, app_id, forget):
+    store = Store(opened())
+    assert store.apps.with_id(app_id) is not None
+    store.database.ask(lambda: store.database.peewee.execute_sql(forget))
+
+    assert store.apps.with_id(app_id) is not None
+    store.database.ask(lambda: store.database.peewee.execute_sql(forget))
+
+    @one_transaction
+    def look_twice(store: Store) -> tuple[str, ...]:
+        return tuple(app.id for app in (store.apps.with_id(app_id), store.apps.with_id(app_id)) if app)
+
+    assert look_twice(store) == (app_id, app_id)
+
+
+def test_what_another_has_prepared_there_is_the_same(opened, app_id):
+    store = Store(opened())
+    assert store.apps.with_id(app_id) is not None
+    forgetful = store.database.ask(lambda: store.database.peewee.cursor(prepared=True))
+    forgetful._names.clear()
+
+    assert store.apps.with_id(app_id) is not None
+    forgetful._names.clear()
+
+    @one_transaction
+    def look(store: Store) -> str:
+        found = store.apps.with_id(app_id)
+        return found.id if found else ""
+
+    assert look(store) == app_id
+
+
+def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
+    store = Store(opened())
+    for _ in range(7):
+        store.database.rows(Apps.select(Apps.app).where(Apps.app == app_id))
+        assert store.apps.with_id(app_id) is not None
+        with suppress(LostRace), store.database.transaction(), store.database.transaction():
+            raise LostRace
+
+    names = store.database.ask(
+        lambda: store.database.peewee.execute_sql("SELECT name FROM pg_prepared_statements").fetchall()
+    )
+    assert [name[:6] for (name,) in names] == ["usher_"]
 
 
 def test_a_connection_is_handed_on_without_traces(opened, app_id):
