@@ -102,10 +102,15 @@ class Database:
         return self._count(query)
 
     def add(self, statement: Statement) -> None:
-        """Add a row, or to one, in this transaction, before whatever is asked next or when it ends.
+        """Add a row, or to one, in this transaction, before whatever is asked next or when it ends; so a row
+        that is there already is a lost race by then.
 
-        What is added in a row is one statement by then: its parts see nothing of each other.
+        What is added one after the other is one statement: its parts see nothing of each other.
         """
+        if not self.peewee.in_transaction():
+            with self.transaction():
+                self.add(statement)
+                return
         if any(other.query is statement.query for other in self._here.added):
             self._add_all()
         self._here.added.append(statement)
@@ -130,14 +135,17 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do all or nothing of what is done inside; on SQLite nobody else writes meanwhile."""
-        with self._connected, self.peewee.atomic():
-            try:
-                yield
-                self._add_all()
-            finally:
-                self._here.added.clear()
-            # What fails from here on may have been committed, so it must not be run again.
-            self._here.committing = True
+        with self._connected:
+            # What was added before a transaction inside another is none of its business.
+            self._add_all()
+            with self.peewee.atomic():
+                try:
+                    yield
+                    self._add_all()
+                finally:
+                    self._here.added.clear()
+                # What fails from here on may have been committed, so it must not be run again.
+                self._here.committing = True
 
     def lock(self, app: str, *names: str) -> None:
         """Hold these names of an app until the transaction ends, waiting for whoever holds one."""

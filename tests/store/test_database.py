@@ -1,12 +1,18 @@
 """A transaction is all or nothing, and what goes wrong in a store is told in our own words."""
 
+from contextlib import suppress
+
 import peewee
 import pytest
 
 from service.errors import InvalidCredential, LostRace, NotFound, StoreUnavailable
 from service.store.database import Database
+from service.store.prepared import inserting
 from service.store.tables import Keys, Rates
 from tests.store.marks import LONG, at_once, count, mark
+
+ADD = inserting(Rates.app, Rates.kind, Rates.address, Rates.minute, Rates.count)
+ADD_KEY = inserting(Keys.app, Keys.id, Keys.kind, Keys.digest, Keys.created_at)
 
 # --- all or nothing ----------------------------------------------------------------------------------
 
@@ -54,6 +60,74 @@ def test_a_change_outside_of_a_transaction_is_one_by_itself(database, app_id):
     changed = database.change(mark(app_id))
 
     assert (changed, count(database, app_id)) == (1, 1)
+
+
+# --- what is added together ---------------------------------------------------------------------------
+
+
+def kinds(database, app_id):
+    return sorted(kind for (kind,) in database.rows(Rates.select(Rates.kind).where(Rates.app == app_id)))
+
+
+def test_what_is_added_is_there_for_whatever_is_asked_next(database, app_id):
+    with database.transaction():
+        for kind in ("one", "two", "three"):
+            database.add(ADD(app_id, kind, "", 0, 1))
+
+        assert kinds(database, app_id) == ["one", "three", "two"]
+
+
+def test_what_is_added_outside_of_a_transaction_is_there_at_once(database, database_url, app_id):
+    other = Database(database_url)
+
+    database.add(ADD(app_id, "one", "", 0, 1))
+
+    assert kinds(other, app_id) == ["one"]
+    other.close()
+
+
+def test_what_is_there_already_is_a_lost_race_that_leaves_nothing(database, app_id):
+    database.add(ADD(app_id, "taken", "", 0, 1))
+
+    def add_both() -> None:
+        with database.transaction():
+            database.add(ADD(app_id, "free", "", 0, 1))
+            database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
+            database.add(ADD(app_id, "taken", "", 0, 1))
+
+    with pytest.raises(LostRace):
+        add_both()
+
+    assert kinds(database, app_id) == ["taken"]
+    assert database.rows(Keys.select(Keys.id).where(Keys.app == app_id)) == []
+
+
+def test_of_several_kinds_each_is_added(database, app_id):
+    with database.transaction():
+        database.add(ADD(app_id, "one", "", 0, 1))
+        database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
+
+    assert kinds(database, app_id) == ["one"]
+    assert database.rows(Keys.select(Keys.id).where(Keys.app == app_id)) == [("key",)]
+
+
+def test_a_transaction_within_another_takes_nothing_of_it_along_when_it_fails(database, app_id):
+    with database.transaction():
+        database.add(ADD(app_id, "outer", "", 0, 1))
+        with suppress(NotFound), database.transaction():
+            database.add(ADD(app_id, "inner", "", 0, 1))
+            raise NotFound
+        database.add(ADD(app_id, "later", "", 0, 1))
+
+    assert kinds(database, app_id) == ["later", "outer"]
+
+
+def test_what_a_failed_transaction_was_about_to_add_is_never_added(database, app_id):
+    with suppress(NotFound), database.transaction():
+        database.add(ADD(app_id, "one", "", 0, 1))
+        raise NotFound
+
+    assert kinds(database, app_id) == []
 
 
 def test_a_change_says_how_many_rows_it_changed(database, app_id):
