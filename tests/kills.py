@@ -67,6 +67,12 @@ def _die_at(moment: int, database: Any) -> None:
             if sql == "COMMIT":
                 pass_by()
 
+        def say(self, statements: str) -> None:
+            pass_by()
+            self._cursor.say(statements)
+            if statements == "COMMIT":
+                pass_by()
+
         def __getattr__(self, name: str) -> Any:
             return getattr(self._cursor, name)
 

@@ -10,8 +10,9 @@ from service import metrics
 from service.errors import Contended, LostRace
 from service.store import Store
 
-ATTEMPTS = 8
-PAUSE = 0.005  # seconds at most before the second attempt; doubled for each one after
+ATTEMPTS = 12
+PAUSE = 0.005  # seconds at most before the second attempt; doubled for each one after, up to
+LONGEST_PAUSE = 0.32
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -30,7 +31,8 @@ def one_transaction(
     def run(store: Store, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         for attempt in range(ATTEMPTS):
             if attempt:
-                time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - spreads attempts, hides nothing
+                pause = min(PAUSE * 2**attempt, LONGEST_PAUSE)
+                time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads attempts, hides nothing
             try:
                 with store.transaction():
                     return use_case(store, *args, **kwargs)
