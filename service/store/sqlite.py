@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -51,21 +52,11 @@ class Sqlite(Stock, peewee.SqliteDatabase):
             raise StoreUnavailable
         try:
             self._wait_for_others(self.connection(), NAP)
-            while not self._has_begun(lock_type, until):
+            while not _is_done(super().begin, lock_type, until=until):
                 pass
             self.silent = False
         finally:
             self._queue.release()
-
-    def _has_begun(self, lock_type: str | None, until: float) -> bool:
-        try:
-            super().begin(lock_type)
-        except peewee.OperationalError as error:
-            code = getattr(error.__cause__ or error.__context__, "sqlite_errorcode", 0)
-            if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                raise
-            return False
-        return True
 
     def forget_parents(self) -> None:
         """Leave alone what was opened before a fork, and whoever waited there."""
@@ -113,15 +104,30 @@ class Sqlite(Stock, peewee.SqliteDatabase):
         return connection
 
     def _add_conn_hooks(self, conn: Any) -> None:
-        # To be set up, it may have to wait as well.
-        self._wait_for_others(conn, self.clock.left())
-        super()._add_conn_hooks(conn)  # type: ignore[misc]
+        # To be set up, it may have to wait as well; for others who set up a new file, SQLite itself does not.
+        left = self.clock.left()
+        until = time.monotonic() + left
+        self._wait_for_others(conn, left)
+        while not _is_done(super()._add_conn_hooks, conn, until=until):  # type: ignore[misc]
+            time.sleep(NAP)
 
     def _is_clean(self, connection: Any) -> bool:
         return not connection.in_transaction
 
     def _wait_for_others(self, connection: Any, seconds: float) -> None:
         connection.execute(f"PRAGMA busy_timeout = {min(int(seconds * 1000), 2**31 - 1)}")
+
+
+def _is_done(step: Callable[..., object], *arguments: Any, until: float) -> bool:
+    """Take a step, and tell whether nobody was in its way; from then on, whoever is raises."""
+    try:
+        step(*arguments)
+    except (peewee.OperationalError, sqlite3.OperationalError) as error:
+        codes = {getattr(cause, "sqlite_errorcode", 0) & 0xFF for cause in (error, error.__context__)}
+        if sqlite3.SQLITE_BUSY not in codes or time.monotonic() >= until:
+            raise
+        return False
+    return True
 
 
 def _which(path: str) -> tuple[int, int] | None:

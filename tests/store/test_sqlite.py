@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -155,6 +156,20 @@ def test_whoever_writes_for_a_moment_is_waited_for(opened, file, app_id):
         return database.change(mark(app_id))
 
     assert at_once(write_for_a_moment, change) == [None, 1]
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_those_who_open_a_new_file_at_once_all_find_it_set_up(opened, tmp_path, number):
+    for turn in range(50):
+        together = threading.Barrier(number)
+
+        def open_(database: Database, together: threading.Barrier = together) -> object:
+            together.wait(LONG)
+            return setting(database, "journal_mode")
+
+        databases = [opened(tmp_path / f"{turn}.sqlite") for _ in range(number)]
+
+        assert at_once(*(partial(open_, database) for database in databases)) == ["wal"] * number
 
 
 def test_a_file_that_another_has_for_itself_is_not_waited_for(opened, file):
