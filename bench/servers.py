@@ -3,8 +3,6 @@
 import os
 import platform
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from service.config import Config
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, as_url
 from tests.postgresql import postgres
-from tests.servers import ADMIN_KEY, HERE, SECRET_KEY, Connection, free_port, wait_until
+from tests.servers import ADMIN_KEY, SECRET_KEY, Connection, free_port, start, wait_until
 
 USHER, NOOP = "wsgi:app", "bench.noop:app"
 SQLITE, POSTGRESQL = ENGINES
@@ -45,24 +43,11 @@ class Server:
 def serve(app: str, database_url: str, workers: int) -> Iterator[Server]:
     """Have a server; what it logs goes into a file, as there is no platform to read it."""
     port = free_port()
-    settings = {
-        "ADMIN_KEY": ADMIN_KEY,
-        "SECRET_KEY": SECRET_KEY,
-        "DATABASE_URL": database_url,
-        "PORT": str(port),
-        "WEB_CONCURRENCY": str(workers),
-        # All calls come from one address here.
-        "LOGIN_RATE": "0",
-        "GUNICORN_CMD_ARGS": "",
-        "DYNO": "",
-    }
+    # All calls come from one address here; of the proofs that fail, as elsewhere, so many do no harm.
+    limits = {"LOGIN_RATE": "0", "PROOF_FAILURE_RATE": ""}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", app],
-            cwd=HERE,
-            env=os.environ | settings,
-            stdout=log,
-            stderr=log,
+        process = start(
+            database_url, app=app, output=log, PORT=str(port), WEB_CONCURRENCY=str(workers), **limits
         )
         try:
             wait_until(lambda: process.poll() is not None or _listens(port))

@@ -7,8 +7,6 @@ TEST_DATABASE_URL, or one that comes with the test run.
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,13 +24,11 @@ from service.config import Config
 from service.store import Store
 from service.store.migrating import migrate
 from tests.logbook import keep, personal_lines
+from tests.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.statements import watch_every_database
 from tests.store.marks import LONG
 from tests.tenants import Tenant
 
-ADMIN_KEY = "ak_" + "a" * 40
-SECRET_KEY = "s" * 40
-HERE = Path(__file__).parent.parent
 ENGINES = ("sqlite", "postgresql")
 
 # More than all SQLite files of a run take, in bytes.
@@ -123,11 +119,7 @@ def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterat
     url = databases.fresh(request.param)
     migrate(url)
     yield url
-    settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": url, "DYNO": ""}
-    command = [sys.executable, "-m", "service", "check"]
-    checked = subprocess.run(
-        command, cwd=HERE, env=os.environ | settings, capture_output=True, text=True, check=False
-    )
+    checked = command("check", DATABASE_URL=url)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -176,8 +176,26 @@ def serve(
     server.stop()
 
 
-def start(database_url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start gunicorn, and wait for nothing."""
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one of Usher's commands, as an operator does, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=HERE,
+        env=os.environ | {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DYNO": ""} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def start(
+    database_url: str,
+    *arguments: str,
+    app: str = "wsgi:app",
+    output: IO[Any] | int = subprocess.PIPE,
+    **environment: str,
+) -> subprocess.Popen[str]:
+    """Start gunicorn with an application, and wait for nothing."""
     settings = {
         "ADMIN_KEY": ADMIN_KEY,
         "SECRET_KEY": SECRET_KEY,
@@ -189,11 +207,11 @@ def start(database_url: str, *arguments: str, **environment: str) -> subprocess.
         "GUNICORN_CMD_ARGS": "",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "wsgi:app", *arguments],
+        [sys.executable, "-m", "gunicorn", app, *arguments],
         cwd=HERE,
         env=os.environ | settings | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         text=True,
     )
 

@@ -23,7 +23,8 @@ from bench.statements import recorded, script_of
 from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
-from tests.conftest import ENGINES, HERE, Databases
+from tests.conftest import ENGINES, Databases
+from tests.servers import HERE
 from tests.store.marks import LONG
 
 CLIENTS = 2

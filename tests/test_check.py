@@ -3,14 +3,10 @@ reads."""
 
 # ruff: noqa: S608 - every statement here is written by hand, and meant to do harm
 
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,9 +23,8 @@ from service.store.migrating import migrate
 from service.store.tables import TABLES
 from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
 from tests.corruptions import CORRUPTIONS, MESSAGE, UNGUARDED, change, copy, of
+from tests.servers import command
 from tests.stories import live
-
-HERE = Path(__file__).parent.parent
 
 # What a store holds, by table.
 Rows = dict[str, list[Any]]
@@ -293,14 +288,7 @@ def test_rows_beyond_the_first_thousand_are_looked_at(broken, capsys):
 def test_the_process_tells_its_caller_that_something_is_broken(broken):
     plant(broken, change("users", "\"name\" = 'Jane'", of("erased", "id")))
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "service", "check"],
-        cwd=HERE,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = command("check")
 
     assert (ran.returncode, ran.stderr) == (1, "")
     assert f"  {broken.names['erased']} in {broken.names['app']}\n" in ran.stdout

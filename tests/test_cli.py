@@ -1,12 +1,8 @@
 """What an operator does on the command line, what it prints, and what it says when it cannot be done."""
 
 import logging
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +15,8 @@ from service.store import Store
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
 from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.servers import command
 
-HERE = Path(__file__).parent.parent
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 # An app, and what moves the clock.
 Visited = tuple[str, Any]
@@ -255,15 +251,6 @@ def test_a_command_that_there_is_not_shows_how_to_use_those_that_there_are(capsy
 
 
 def test_the_process_tells_its_caller_that_it_failed():
-    settings = {"ADMIN_KEY": "", "SECRET_KEY": SECRET_KEY, "DYNO": ""}
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "service", "migrate"],
-        cwd=HERE,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = command("migrate", ADMIN_KEY="")
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "usher: ADMIN_KEY is missing\n")

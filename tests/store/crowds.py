@@ -1,16 +1,15 @@
 """Fill a database with more than a plan could read by the way: many apps, and two of them large."""
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 
 from service.identifiers import digest, new_credential, new_id, user_id_digest
 from service.nouns import now
 from service.store.tables import TABLES
+from tests.bulk import Rows, write
 
 # Of each kind of row in each large app.
 MANY = 2_000
@@ -224,34 +223,17 @@ EACH: dict[str, Callable[[Crowd, int, int], Row]] = {
 def fill(url: str, crowds: dict[Crowd, str]) -> None:
     """Fill a migrated database that nobody has open with crowds and their settings, and with small apps."""
     small = [Crowd.gather() for _ in range(SMALL_APPS)]
-    filling = _fill_sqlite if url.startswith("sqlite:") else _fill_postgresql
-    filling(url, _by_table(crowds, small))
+    write(url, _by_table(crowds, small))
+    if not url.startswith("sqlite:"):
+        # In time the server does so by itself; SQLite never does.
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ANALYZE")
 
 
-def _by_table(crowds: dict[Crowd, str], small: list[Crowd]) -> Iterator[tuple[str, list[str], list[tuple]]]:
+def _by_table(crowds: dict[Crowd, str], small: list[Crowd]) -> Iterator[Rows]:
     """Answer the rows of each table in the order in which they may be inserted, as one width."""
     made = {crowd: crowd.rows(settings, MANY) for crowd, settings in crowds.items()}
     made |= {crowd: crowd.rows("{}", 0) for crowd in small}
     for table in (table._meta.table_name for table in TABLES):
         rows = [{"app": crowd.app} | row for crowd, tables in made.items() for row in tables.get(table, ())]
         yield table, list(rows[0]), [tuple(row.values()) for row in rows]
-
-
-def _fill_sqlite(url: str, tables: Iterable[tuple[str, list[str], list[tuple]]]) -> None:
-    connection = sqlite3.connect(unquote(urlsplit(url).path)[1:])
-    with connection:
-        for table, columns, rows in tables:
-            names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
-            connection.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({places})', rows)  # noqa: S608
-    connection.close()
-
-
-def _fill_postgresql(url: str, tables: Iterable[tuple[str, list[str], list[tuple]]]) -> None:
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        for table, columns, rows in tables:
-            names = ", ".join(f'"{name}"' for name in columns)
-            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-                for row in rows:
-                    copy.write_row(row)
-        # In time the server does so by itself; SQLite never does.
-        cursor.execute("ANALYZE")

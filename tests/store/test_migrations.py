@@ -1,8 +1,5 @@
 """Migrations make the schema of the models, all or nothing, once, whoever else tries at the same time."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,12 @@ from service.errors import OldSchema
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
 from service.store.tables import TABLES, Keys, Messages, Sessions, Users
-from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.conftest import ENGINES, Databases
+from tests.servers import command
 from tests.store import catalogues
+from tests.store.marks import at_once
 
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
-HERE = Path(__file__).parents[2]
 
 
 # --- the schema is that of the models ----------------------------------------------------------------
@@ -211,24 +209,10 @@ def test_a_table_that_others_refer_to_is_rebuilt_without_losing_their_rows(empty
 
 @pytest.mark.parametrize("number", [2, 8])
 def test_several_at_once_all_succeed_and_one_of_them_applies(empty_url, number):
-    settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": empty_url, "DYNO": ""}
+    told = at_once(*[lambda: command("migrate", DATABASE_URL=empty_url)] * number)
 
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "service", "migrate"],
-            cwd=HERE,
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(number)
-    ]
-    told = [process.communicate() for process in processes]
-
-    assert [process.returncode for process in processes] == [0] * number, told
-    said = sorted(output for output, _ in told)
-    assert said == [
+    assert [(process.returncode, process.stderr) for process in told] == [(0, "")] * number
+    assert sorted(process.stdout for process in told) == [
         "".join(f"applied {name}\n" for name in ALL),
         *["the schema is up to date\n"] * (number - 1),
     ]
