@@ -50,7 +50,7 @@ def _begin() -> Response | None:
 
 def _finish(response: Response) -> Response:
     asked, here = request_ctx.request, app_ctx.g
-    browsers.secure(asked, response, {NOT_KEPT, ("X-Request-Id", here.request_id)})
+    browsers.secure(asked, response, (("X-Request-Id", here.request_id), NOT_KEPT))
     seconds = time.perf_counter() - here.began
     route = asked.url_rule.rule if asked.url_rule else None
     metrics.request_answered(asked.method, route, response.status_code, seconds)

@@ -145,14 +145,15 @@ def _come_back(
     if found is None:
         return None
     user, home = found
-    decision = login_rules.decide(claim, Evidence(user))
-    if decision.changes:
+    evidence = Evidence(user)
+    situation = Situation(evidence, login_rules.decide(claim, evidence), None, home)
+    if situation.changes:
         return None
     session = _session(device, user.id, home, claim, verified, at)
     token = new_credential("st", app.id)
     if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, claim.user_id):
         return None
-    return _login(app, Situation(Evidence(user), decision, None, home), user, session, token, device_id)
+    return _login(app, situation, user, session, token, device_id)
 
 
 @one_transaction

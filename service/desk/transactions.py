@@ -11,8 +11,8 @@ from service.errors import Contended, LostRace
 from service.store import Store
 
 ATTEMPTS = 12
-PAUSE = 0.005  # seconds at most before the second attempt; doubled for each one after, up to
-LONGEST_PAUSE = 0.32
+# Seconds at most before the second attempt; doubled for each one after, up to the longest.
+PAUSE, LONGEST_PAUSE = 0.005, 0.32
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")

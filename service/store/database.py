@@ -22,11 +22,13 @@ ATTEMPTS = 3
 
 # What the drivers call it: PostgreSQL's SQLSTATE, SQLite's result code.
 MISSING_APP = {"23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}
-# A unique index; a serialization failure, a deadlock.
-LOST_RACES = {"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "40001", "40P01"}
-# What was prepared is gone, or has spoilt a transaction by being there: a pooler has put us before another
-# server process. It is run again there.
-LOST_RACES |= {"26000", "25P02"}
+LOST_RACES = {
+    # A unique index; a serialization failure, a deadlock.
+    *("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "40001", "40P01"),
+    # What was prepared is gone, or has spoilt a transaction by being there: a pooler has put us before
+    # another server process. It is run again there.
+    *("26000", "25P02"),
+}
 # The server that we are connected to has become a standby.
 READ_ONLY = {"25006"}
 BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"}

@@ -238,11 +238,14 @@ _OF_A_LOGIN = (
 )
 
 
+def _instead(begun: Any) -> Any:
+    """Have a session that is begun take the place of the one that its device has."""
+    return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN)
+
+
 def _replaced(app: Any, device: Any, *values: Any) -> Any:
     fields = dict(zip(_OF_A_LOGIN, values, strict=True))
-    return Sessions.insert({Sessions.app: app, Sessions.device: device} | fields).on_conflict(
-        conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN
-    )
+    return _instead(Sessions.insert({Sessions.app: app, Sessions.device: device} | fields))
 
 
 _log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
@@ -256,8 +259,7 @@ def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any
         (fn.COALESCE(whose.user_id, "") == user_id)
         & (fn.COALESCE(whose.email, "") == email)
         & (fn.COALESCE(whose.name, "") == name)
-        & whose.merged_into.is_null()
-        & whose.erased_at.is_null()
+        & lives(whose)
         & (count == ids)
     )
     how = (as_value(value) for value in (verified, claim, began_at, used_at))
@@ -271,9 +273,7 @@ def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any
     # In the order in which every login holds them. What leads an ID elsewhere changes its row.
     unchanged = held(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
     columns = Sessions.app, Sessions.device, *_OF_A_LOGIN
-    return Sessions.insert_from(unchanged, columns).on_conflict(
-        conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN
-    )
+    return _instead(Sessions.insert_from(unchanged, columns))
 
 
 _come_back = Prepared(_begun_unless_changed, 14, holds=True)

@@ -115,7 +115,7 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
         """Hold these names of an app until the transaction ends."""
         for name in sorted(set(names)):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
-            self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
+            self.execute_prepared("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
 
     def cursor(self, named_cursor: Any = None, *, prepared: bool = False) -> Any:
         """Open a cursor; what is prepared shares one."""

@@ -288,9 +288,9 @@ def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
     return User(id, user_id, email, name, aliases, created_at, bool(verified))
 
 
-def lives() -> Any:
+def lives(users: Any = Users) -> Any:
     """Whether a user is one still: neither part of another, nor erased."""
-    return Users.merged_into.is_null() & Users.erased_at.is_null()
+    return users.merged_into.is_null() & users.erased_at.is_null()
 
 
 def of_a_device() -> Any:

@@ -7,8 +7,7 @@ or boolean is ever turned into one.
 from collections.abc import Callable
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import cached_property, lru_cache
-from operator import attrgetter
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import marshmallow as ma
@@ -53,31 +52,6 @@ class Answer(Shape):
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
         field_obj.required = field_name not in self.sometimes
-
-    def _serialize(self, obj: Any, *, many: bool = False) -> Any:
-        """Take all plain members in one go, and of the others each as marshmallow does."""
-        plain, others = self._kinds
-        if many or plain is None:
-            return super()._serialize(obj, many=many)
-        keys, take = plain
-        told = self._blank | dict(zip(keys, take(obj), strict=True))
-        for key, name, field in others:
-            told[key] = field.serialize(name, obj, accessor=self.get_attribute)
-        return told
-
-    @cached_property
-    def _kinds(self) -> Any:
-        fields = [(field.data_key or name, name, field) for name, field in self.dump_fields.items()]
-        plain = [(key, name) for key, name, field in fields if isinstance(field, _Plain)]
-        others = [one for one in fields if not isinstance(one[2], _Plain)]
-        if len(plain) < 2:
-            return None, others
-        keys, names = zip(*plain, strict=True)
-        return (keys, attrgetter(*names)), others
-
-    @cached_property
-    def _blank(self) -> dict[str, Any]:
-        return dict.fromkeys(field.data_key or name for name, field in self.dump_fields.items())
 
 
 class Text(ma.fields.String):
