@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import peewee
@@ -16,33 +15,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.errors import BadSettings
-from service.store.libpq import PreparedCursor
-from service.store.stock import Clock, Stock
+from service.store.libpq import Bounded, PreparedCursor
+from service.store.stock import Stock
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
 HANDSHAKE = 10.0
 # How long to wait for a name server, in seconds, where an address is known.
 LOOKUP = 0.5
-
-
-class _Bounded(psycopg.Connection[Any]):
-    """A connection on which no wait goes past its thread's clock, whatever the network does."""
-
-    clock = Clock()
-    prepared: PreparedCursor | None = None
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        # In a transaction the server ends a slow statement by itself, and a commit is never cut off.
-        alone = self.pgconn.transaction_status == TransactionStatus.IDLE
-        try:
-            return super().wait(gen, interval=interval, timeout=timeout or self.clock.left())
-        except psycopg.errors._WaitTimeout:
-            if alone:
-                with suppress(psycopg.Error):
-                    self.cancel_safe(timeout=0.1)
-            # The answer may still come, to a question that nobody asks any more.
-            self.pgconn.finish()
-            raise
 
 
 class _Names:
@@ -71,14 +50,14 @@ class _Names:
 
 
 class _Adapter(peewee.Psycopg3Adapter):
-    def connect(self, db: "Postgres", **params: Any) -> _Bounded:
+    def connect(self, db: "Postgres", **params: Any) -> Bounded:
         # libpq bounds the wait for each address by itself, so that two silent ones take twice as long.
         until = time.monotonic() + min(db.patience(), HANDSHAKE)
         addresses = db.names.addresses({"dbname": db.database} | params, until - time.monotonic())
         while True:
             address = addresses.pop(0)
             share = max(0.0, until - time.monotonic()) / (len(addresses) + 1)
-            asking = _Bounded._connect_gen(make_conninfo("", **address))
+            asking = Bounded._connect_gen(make_conninfo("", **address))
             try:
                 connection = wait_conn(asking, interval=0.1, timeout=share)
                 break

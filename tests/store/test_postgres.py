@@ -1,6 +1,7 @@
 """A PostgreSQL that goes away, falls silent or is slow: what is run again, what never is, and for how
 long anybody waits."""
 
+import secrets
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from service.errors import BadSettings, LostRace, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
+from service.store.prepared import Prepared
 from service.store.tables import Apps
 from tests.conftest import Databases
 from tests.proxies import Network, silent_address
@@ -85,8 +87,11 @@ def backend(database: Database) -> int:
     return database.row(peewee.Select(columns=[peewee.fn.pg_backend_pid()]))[0]
 
 
-def sleep(seconds: float) -> peewee.Select:
+def sleep(seconds: object) -> peewee.Select:
     return peewee.Select(columns=[peewee.fn.pg_sleep(seconds)])
+
+
+sleep_prepared = Prepared(sleep)
 
 
 def kill(operator: psycopg.Connection, *backends: int) -> None:
@@ -305,6 +310,14 @@ def test_a_server_that_became_a_standby_is_left_for_its_successor(opened, app_id
     assert leave_a_mark(store) == 1
 
 
+def test_a_value_longer_than_a_socket_takes_at_once_arrives(opened, network):
+    echo = Prepared(lambda text: peewee.Select(columns=[peewee.Cast(text, "TEXT")]))
+    text = secrets.token_hex(2**22)
+
+    for database in (opened(), opened(network.url)):
+        assert database.row(echo(text)) == (text,)
+
+
 @pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "DISCARD ALL"])
 def test_what_was_prepared_and_is_forgotten_is_prepared_anew(opened, app_id, forget):
     store = Store(opened())
@@ -389,12 +402,13 @@ def test_one_thread_keeps_to_one_connection(opened):
 IS_OVER = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
 
 
-def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator):
+@pytest.mark.parametrize("asking", [sleep, sleep_prepared], ids=["built", "prepared"])
+def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator, asking):
     database = opened(patience=0.5)
     asked = backend(database)
 
     with pytest.raises(StoreUnavailable), within(LONG / 2):
-        database.rows(sleep(LONG))
+        database.rows(asking(2 * LONG))
 
     until(operator, IS_OVER, asked)
 
