@@ -11,6 +11,7 @@ import string
 import unicodedata
 import uuid
 from collections.abc import Iterable
+from functools import lru_cache
 
 import email_validator
 import uuid_utils
@@ -41,6 +42,9 @@ _FORBIDDEN_IN_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 _DROPPED_FROM_DOMAINS = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+
+# With these, whether an address is one depends on its domain alone.
+_PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 
 _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
@@ -138,13 +142,21 @@ def email(text: str) -> str | None:
         return None
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST_EMAIL:
         raise Malformed("too-long", f"An email has at most {LONGEST_EMAIL} bytes.")
-    domain = _ascii_domain(text)
     # email-validator lowers the letters of `Support@` and its like, so this part is taken from the text.
     # It has no @ of its own, as quoted ones are refused.
-    local_part = text.partition("@")[0]
+    local_part, _, domain = text.partition("@")
+    is_plain = _PLAIN_LOCAL_PART.fullmatch(local_part) and domain.isascii()
+    domain = _known_domain(domain) if is_plain else _ascii_domain(text)
     if len(local_part) > LONGEST_LOCAL_PART:
         raise Malformed("too-long", f"An email has at most {LONGEST_LOCAL_PART} characters before the @.")
     return f"{local_part}@{domain}"
+
+
+@lru_cache(maxsize=1000)
+def _known_domain(domain: str) -> str:
+    """Return an ASCII domain as ``_ascii_domain`` does; at once if it was asked for lately, as most emails
+    are of a few domains."""
+    return _ascii_domain(f"x@{domain}")
 
 
 def _ascii_domain(address: str) -> str:

@@ -10,6 +10,7 @@ import logging.config
 import sys
 import traceback
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
@@ -23,6 +24,10 @@ MOST_FRAMES = 40
 
 # The only lines of gunicorn's that hold what a client sent, or an exception's message.
 _QUOTING_LINES = ("Invalid request", "Error handling request", "Exception during worker exit")
+
+
+# The id of the request that is served where a line is written, if one is.
+REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -112,6 +117,12 @@ def _with_arguments(text: str, arguments: Any) -> str:
     return text % arguments if arguments else text
 
 
+def _of_a_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the request that is served."""
+    request = REQUEST.get()
+    return event if request is None else {"requestId": request, **event}
+
+
 def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replace an exception by its class and frames, and those of its causes."""
     error = _exception(event.pop("exc_info", None))
@@ -163,7 +174,7 @@ _JSON = json.JSONEncoder(default=lambda value: f"<{type(value).__name__}>")
 
 
 _EVERY_LINE: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
+    _of_a_request,
     _without_messages,
     _time_and_level,
 ]

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import structlog
-
 from service import logs
 
 # What the tests send: emails, IDs that apps gave, and everything that opens something.
@@ -37,7 +35,7 @@ def on_standard_output() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         logs.OUTPUT.elsewhere = elsewhere
-        structlog.contextvars.clear_contextvars()
+        logs.REQUEST.set(None)
 
 
 def personal_lines(lines: Iterable[str]) -> list[str]:

@@ -7,8 +7,8 @@ import re
 import sys
 
 import pytest
-import structlog
 
+from service import logs
 from service.errors import BadSettings
 from service.logs import MOST_CAUSES, MOST_FRAMES, configure, get_logger
 from tests.logbook import on_standard_output
@@ -84,12 +84,12 @@ def test_a_line_is_one_json_object_with_the_time_in_milliseconds(lines):
     assert line == {"level": "info", "event": "login", "rule": "known-user-id"}
 
 
-def test_a_line_carries_what_is_bound_to_the_request(lines):
-    structlog.contextvars.bind_contextvars(request_id="req_1")
+def test_a_line_names_the_request_that_is_served(lines):
+    logs.REQUEST.set("req_1")
 
     get_logger().warning("slow")
 
-    assert lines()[0]["request_id"] == "req_1"
+    assert lines()[0]["requestId"] == "req_1"
 
 
 def test_a_value_with_a_line_break_stays_on_its_line(lines):

@@ -8,20 +8,15 @@ from typing import Any
 
 from flask import Flask, Response
 from flask.globals import app_ctx, request_ctx
-from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
-from service import metrics, threads
+from service import logs, metrics, threads
 from service.api import browsers
 from service.api.context import context
-from service.logs import get_logger
 from service.nouns import Operator
 
 LONGEST_URL = 16 * 1024  # bytes
-
-# On every answer that has no other: what one caller may see is kept by nobody on the way.
-NOT_KEPT = ("Cache-Control", "no-store")
 
 
 def register(app: Flask) -> None:
@@ -30,14 +25,14 @@ def register(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_end)
+    app.wsgi_app = browsers.Secured(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def _begin() -> Response | None:
     asked, here = request_ctx.request, app_ctx.g
     here.began = time.perf_counter()
     here.request_id = uuid7().hex
-    clear_contextvars()
-    bind_contextvars(requestId=here.request_id)
+    logs.REQUEST.set(here.request_id)
     surroundings = context()
     surroundings.store.database.start_clock(threads.waited())
     if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
@@ -50,11 +45,12 @@ def _begin() -> Response | None:
 
 def _finish(response: Response) -> Response:
     asked, here = request_ctx.request, app_ctx.g
-    browsers.secure(asked, response, (("X-Request-Id", here.request_id), NOT_KEPT))
+    response.headers["X-Request-Id"] = here.request_id
+    browsers.secure(asked, response)
     seconds = time.perf_counter() - here.began
     route = asked.url_rule.rule if asked.url_rule else None
     metrics.request_answered(asked.method, route, response.status_code, seconds)
-    get_logger().info(
+    logs.get_logger().info(
         "answered",
         method=asked.method if asked.method in metrics.METHODS else "other",
         route=route,
@@ -68,7 +64,7 @@ def _finish(response: Response) -> Response:
 def _end(_error: BaseException | None) -> None:
     context().store.database.stop_clock()
     # What this thread logs before its next request belongs to none.
-    clear_contextvars()
+    logs.REQUEST.set(None)
 
 
 def _who(here: Any) -> dict[str, str]:

@@ -33,15 +33,15 @@ def identify(store: Store, admin_key: str, credential: str, request: str) -> Cal
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
     """
-    if hmac.compare_digest(digest(credential), digest(admin_key)):
-        return Operator()
-    parts = read_credential(credential)
+    hashed, parts = digest(credential), read_credential(credential)
     if parts is None:
+        if hmac.compare_digest(hashed, digest(admin_key)):
+            return Operator()
         raise InvalidCredential
     prefix, app = parts
     if prefix == "st":
-        return _visitor(store, app, digest(credential), request)
-    return _key_holder(store, app, digest(credential), request)
+        return _visitor(store, app, hashed, request)
+    return _key_holder(store, app, hashed, request)
 
 
 def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, SignIn]:

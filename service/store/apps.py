@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, fields
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from peewee import IntegrityError
@@ -158,7 +159,9 @@ def _as_json(settings: Settings) -> str:
     return json.dumps({name: value for name, value in asdict(settings).items() if value != defaults[name]})
 
 
+@lru_cache(maxsize=1000)
 def _from_json(text: str) -> Settings:
+    """Read settings; it takes as long as to find them, and most apps have the same."""
     stored = json.loads(text)
     for field in fields(Settings):
         value = stored.get(field.name)

@@ -47,6 +47,8 @@ class Bounded(psycopg.Connection[Any]):
         send(*what)
         while pgconn.flush():
             self._listen(alone, select.POLLIN | select.POLLOUT)
+        # Until then it is busy for sure, and even to ask would let another thread go first.
+        self._listen(alone, select.POLLIN)
         last = failed = None
         while True:
             while pgconn.is_busy():
