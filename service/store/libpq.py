@@ -38,8 +38,7 @@ class Bounded(psycopg.Connection[Any]):
             raise
 
     def ask(self, send: Callable[..., None], *what: Any) -> Any:
-        """Send something by a call of libpq's, wait for all results, and answer the last one; as ``wait`` and
-        its generators do, in half the time.
+        """Send something by a call of libpq's, wait for all results, and answer the last one.
 
         Raises psycopg.Error for a result that is an error.
         """
