@@ -21,9 +21,9 @@ from service.store.checks import CHECKS, every_row_has_its_app, user_ids_name_on
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
-from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.conftest import ENGINES, Databases
 from tests.corruptions import CORRUPTIONS, MESSAGE, UNGUARDED, change, copy, of
-from tests.servers import command
+from tests.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.stories import live
 
 # What a store holds, by table.

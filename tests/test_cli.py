@@ -14,8 +14,8 @@ from service.nouns import User, now
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
-from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
-from tests.servers import command
+from tests.conftest import ENGINES, Databases
+from tests.servers import ADMIN_KEY, SECRET_KEY, command
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 # An app, and what moves the clock.

@@ -17,8 +17,9 @@ from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
-from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.conftest import ENGINES, Databases
 from tests.kills import do, killed_at
+from tests.servers import ADMIN_KEY, SECRET_KEY
 from tests.tenants import Tenant
 
 # Of a merge and of its undo; fewer would mean that they are not what is counted.

@@ -12,8 +12,8 @@ import pytest
 from honcho.environ import parse_procfile
 
 from service.store.migrating import DIRECTORY
-from tests.conftest import ADMIN_KEY, SECRET_KEY, Databases
-from tests.servers import PATIENCE, Server, free_port, wait_until
+from tests.conftest import Databases
+from tests.servers import ADMIN_KEY, PATIENCE, SECRET_KEY, Server, free_port, wait_until
 
 HERE = Path(__file__).parent.parent
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))

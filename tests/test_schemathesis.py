@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from service.app import create_app
 from service.config import Config
-from tests.conftest import ADMIN_KEY, SECRET_KEY
+from tests.servers import ADMIN_KEY, SECRET_KEY
 from tests.tenants import Tenant
 
 # The same cases in each run: what fails for one fails for all. To explore, raise the numbers.

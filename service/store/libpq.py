@@ -7,6 +7,7 @@ import re
 import select
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -25,8 +26,11 @@ class Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's clock, whatever the network does."""
 
     clock = Clock()
-    prepared: "PreparedCursor | None" = None
-    _socket: "select.poll | None" = None
+
+    @cached_property
+    def prepared(self) -> "PreparedCursor":
+        """The cursor that all prepared statements share."""
+        return PreparedCursor(self)
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait as psycopg does, no longer than the clock has left."""
@@ -63,13 +67,15 @@ class Bounded(psycopg.Connection[Any]):
         return last
 
     def _listen(self, alone: bool, events: int) -> None:
-        if self._socket is None:
-            self._socket = select.poll()
         self._socket.register(self.pgconn.socket, events)
         if not self._socket.poll(1000 * self.clock.left()):
             self._give_up(alone)
             raise psycopg.errors._WaitTimeout
         self.pgconn.consume_input()
+
+    @cached_property
+    def _socket(self) -> "select.poll":
+        return select.poll()
 
     def _is_alone(self) -> bool:
         return self.pgconn.transaction_status == _IDLE

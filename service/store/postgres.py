@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.errors import BadSettings
-from service.store.libpq import Bounded, PreparedCursor
+from service.store.libpq import Bounded
 from service.store.stock import Stock
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
@@ -98,12 +98,7 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
 
     def cursor(self, named_cursor: Any = None, *, prepared: bool = False) -> Any:
         """Open a cursor; what is prepared shares one."""
-        if not prepared:
-            return super().cursor(named_cursor)
-        connection = self.connection()
-        if connection.prepared is None:
-            connection.prepared = PreparedCursor(connection)
-        return connection.prepared
+        return self.connection().prepared if prepared else super().cursor(named_cursor)
 
     def execute_prepared(self, sql: str, values: Sequence[Any]) -> Any:
         """Run a statement whose answer is read before the next one is run."""

@@ -10,7 +10,7 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES
-from tests.conftest import ADMIN_KEY
+from tests.servers import ADMIN_KEY
 from tests.tenants import Tenant
 
 SHOP, ELSEWHERE = "https://shop.example.org", "https://attacker.example"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES, Keys
-from tests.conftest import ADMIN_KEY
+from tests.servers import ADMIN_KEY
 from tests.signing import claims, delete_key, hmac_of, identity_key, jwt, proof_of, unsigned, urlsafe
 from tests.tenants import Tenant
 

@@ -10,8 +10,7 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import Rates
-from tests.conftest import ADMIN_KEY
-from tests.servers import serve
+from tests.servers import ADMIN_KEY, serve
 from tests.signing import hmac_of, identity_key, proof_of
 from tests.tenants import Tenant
 

@@ -13,8 +13,8 @@ from service.errors import InvalidCredential, LostRace
 from service.identifiers import digest, new_credential
 from service.nouns import SignIn
 from service.store.tables import SignIns
-from tests.conftest import ADMIN_KEY
 from tests.console.conftest import NOBODY, Agent, held_by, status_with, text_of
+from tests.servers import ADMIN_KEY
 from tests.tenants import Tenant
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ import time_machine
 
 from service.identifiers import new_credential
 from service.store.tables import SignIns
-from tests.conftest import ADMIN_KEY
 from tests.console.conftest import Agent, guarded_routes, held_by, status_with, text_of
+from tests.servers import ADMIN_KEY
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.store import Store
-from tests.conftest import ADMIN_KEY
 from tests.races.arenas import Arena
 from tests.races.crews import Crew, crew_of_workers
+from tests.servers import ADMIN_KEY
 
 
 @pytest.fixture(autouse=True)

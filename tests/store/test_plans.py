@@ -17,8 +17,9 @@ from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import Conversations, Keys, Messages, Users
-from tests.conftest import ADMIN_KEY, ENGINES, SECRET_KEY, Databases
+from tests.conftest import ENGINES, Databases
 from tests.plans import Plan, looking, plans_of
+from tests.servers import ADMIN_KEY, SECRET_KEY
 from tests.signing import identity_key, proof_of
 from tests.store.crowds import MANY, Crowd, device_id, fill
 from tests.store.marks import LONG
