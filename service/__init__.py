@@ -10,6 +10,9 @@ The map of the house:
     rules/           THE RULEBOOK: decision tables as data, pure. Start reading here
     store/           the database room: speaks nouns at its door
     identifiers.py   what a user ID, an email, a name is, and its comparison key
+    proofs.py        is this claim signed?
+    strict_json.py   JSON without what JSON leaves open
+    sealing.py       identity secrets at rest
     nouns.py         frozen dataclasses that travel between rooms
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data
