@@ -4,7 +4,10 @@ are written and read by psycopg as ever."""
 
 import hashlib
 import re
-import select
+import socket
+import threading
+import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
@@ -13,8 +16,12 @@ from typing import Any
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from service.store.stock import Clock
+
+# By how much an answer may be later than it should, in seconds, before somebody looks.
+LATE = 0.1
 
 _PLACE = re.compile("%[s%]")
 _IDLE = TransactionStatus.IDLE
@@ -26,6 +33,9 @@ class Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's clock, whatever the network does."""
 
     clock = Clock()
+    # Until when the answer has to come that is waited for inside of libpq, by `time.monotonic()`.
+    until = float("inf")
+    _is_cut = False
 
     @cached_property
     def prepared(self) -> "PreparedCursor":
@@ -38,55 +48,84 @@ class Bounded(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval=interval, timeout=timeout or self.clock.left())
         except psycopg.errors._WaitTimeout:
-            self._give_up(alone)
+            self._cancel(alone)
+            # The answer may still come, to a question that nobody asks any more.
+            self.pgconn.finish()
             raise
 
-    def ask(self, send: Callable[..., None], *what: Any) -> Any:
-        """Send something by a call of libpq's, wait for all results, and answer the last one.
+    def ask(self, call: Callable[..., PGresult], *what: Any) -> PGresult:
+        """Make a call of libpq's that waits for an answer, as long as it is watched.
 
-        Raises psycopg.Error for a result that is an error.
+        Raises psycopg.Error for an answer that is an error.
         """
-        pgconn, alone = self.pgconn, self._is_alone()
-        send(*what)
-        while pgconn.flush():
-            self._listen(alone, select.POLLIN | select.POLLOUT)
-        # Until then it is busy for sure, and even to ask would let another thread go first.
-        self._listen(alone, select.POLLIN)
-        last = failed = None
-        while True:
-            while pgconn.is_busy():
-                self._listen(alone, select.POLLIN)
-            result = pgconn.get_result()
-            if result is None:
-                break
-            last = result
-            if result.status not in _FINE:
-                failed = failed or result
-        if failed:
-            raise psycopg.errors.error_from_result(failed, encoding="utf-8")
-        return last
-
-    def _listen(self, alone: bool, events: int) -> None:
-        self._socket.register(self.pgconn.socket, events)
-        if not self._socket.poll(1000 * self.clock.left()):
-            self._give_up(alone)
+        self._alone = self._is_alone()
+        self.until = time.monotonic() + self.clock.left()
+        try:
+            result = call(*what)
+        except MemoryError:
+            # That is what psycopg makes of having no answer at all, which a dead connection has not.
+            raise psycopg.OperationalError("the connection is lost") from None
+        finally:
+            self.until = float("inf")
+        if self._is_cut:
+            self.pgconn.finish()
+        if result.status in _FINE:
+            return result
+        if self._is_cut:
             raise psycopg.errors._WaitTimeout
-        self.pgconn.consume_input()
+        raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
-    @cached_property
-    def _socket(self) -> "select.poll":
-        return select.poll()
+    def cut(self) -> None:
+        """Have the wait for an answer end that did not come in time; another thread's wait."""
+        self.until, self._is_cut = float("inf"), True
+        self._cancel(self._alone)
+        with suppress(psycopg.Error, OSError):
+            line = socket.socket(fileno=self.pgconn.socket)
+            try:
+                line.shutdown(socket.SHUT_RDWR)
+            finally:
+                line.detach()
 
     def _is_alone(self) -> bool:
         return self.pgconn.transaction_status == _IDLE
 
-    def _give_up(self, alone: bool) -> None:
+    def _cancel(self, alone: bool) -> None:
         # In a transaction the server ends a slow statement by itself, and a commit is never cut off.
         if alone:
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=0.1)
-        # The answer may still come, to a question that nobody asks any more.
-        self.pgconn.finish()
+
+
+class Watch:
+    """Cuts off connections whose answer is late: who waits inside of libpq cannot look at a clock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: weakref.WeakSet[Bounded] = weakref.WeakSet()
+        self._is_kept = False
+
+    def add(self, connection: Bounded) -> None:
+        """Watch a connection for as long as it lasts."""
+        with self._lock:
+            self._connections.add(connection)
+            if not self._is_kept:
+                self._is_kept = True
+                threading.Thread(target=self._keep, name="watch", daemon=True).start()
+
+    def _keep(self) -> None:
+        while self._look():
+            time.sleep(LATE)
+
+    def _look(self) -> bool:
+        with self._lock:
+            connections = list(self._connections)
+            self._is_kept = bool(connections)
+        now = time.monotonic()
+        for connection in connections:
+            if connection.until <= now:
+                # Those that are late are late together, and each may have to be cancelled first.
+                threading.Thread(target=connection.cut, name="cut", daemon=True).start()
+        return bool(connections)
 
 
 class PreparedCursor:
@@ -107,7 +146,7 @@ class PreparedCursor:
         types = self._types.types or ()
         name = self._names.get((sql, types)) or self._prepare(sql, types)
         try:
-            result = self._connection.ask(self._connection.pgconn.send_query_prepared, name, sent)
+            result = self._connection.ask(self._connection.pgconn.exec_prepared, name, sent)
         except psycopg.errors.InvalidSqlStatementName:
             self._names.clear()
             raise
@@ -123,7 +162,7 @@ class PreparedCursor:
 
     def say(self, statements: str) -> None:
         """Run statements without values and answers in one message, so in one round trip."""
-        self._connection.ask(self._connection.pgconn.send_query, statements.encode())
+        self._connection.ask(self._connection.pgconn.exec_, statements.encode())
 
     def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes:
         places = iter(range(1, len(types) + 1))
@@ -132,6 +171,6 @@ class PreparedCursor:
         told = f"{types} {numbered}".encode()
         name = b"usher_" + hashlib.blake2b(told, digest_size=16).hexdigest().encode()
         with suppress(psycopg.errors.DuplicatePreparedStatement):
-            self._connection.ask(self._connection.pgconn.send_prepare, name, numbered.encode(), types)
+            self._connection.ask(self._connection.pgconn.prepare, name, numbered.encode(), types)
         self._names[sql, types] = name
         return name

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.errors import BadSettings
-from service.store.libpq import Bounded
+from service.store.libpq import Bounded, Watch
 from service.store.stock import Stock
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
@@ -65,6 +65,7 @@ class _Adapter(peewee.Psycopg3Adapter):
                 if not addresses:
                     raise
         connection.clock, db.silent = db.clock, False
+        db.watch.add(connection)
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
         return connection
@@ -82,7 +83,7 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
             raise BadSettings("DATABASE_URL is no URL that PostgreSQL's libpq can read") from None
         params = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3} | named
         name = params.pop("dbname", None) or params.get("user") or "postgres"
-        self.names = _Names()
+        self.names, self.watch = _Names(), Watch()
         super().__init__(name, prefer_psycopg3=True, autoconnect=False, **params)
 
     def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
@@ -128,9 +129,9 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
         self._execute(_within(seconds))
 
     def forget_parents(self) -> None:
-        """Leave alone what was opened before a fork, and whoever looked up names there."""
+        """Leave alone what was opened before a fork, and whoever looked up names and kept watch there."""
         super().forget_parents()
-        self.names = _Names()
+        self.names, self.watch = _Names(), Watch()
 
     def is_dead(self) -> bool:
         """Tell whether this thread's connection was cut off."""
