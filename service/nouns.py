@@ -126,10 +126,12 @@ class Operator:
 
 @dataclass(frozen=True)
 class Backend:
-    """Who calls with an app's secret key: its backend, or an agent's tool."""
+    """Who calls with an app's secret key: its backend, or an agent's tool. Whom it logs in is looked up
+    together with its key."""
 
     app: App
     origin: Origin
+    arrival: "Arrival | None" = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,16 @@ class User:
     def user_ids(self) -> tuple[str, ...]:
         """All user IDs, the primary one first."""
         return self.aliases if self.user_id is None else (self.user_id, *self.aliases)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Who comes to a device, by its digest, as a backend says, and who that is, with the user to whom the
+    ID was given: nobody, unless the device is known and has no anonymous user."""
+
+    user_id: str
+    device: str
+    found: tuple[User, str] | None = None
 
 
 @dataclass(frozen=True)

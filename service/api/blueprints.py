@@ -9,7 +9,7 @@ import marshmallow as ma
 from flask_smorest.utils import prepare_response
 
 from service.api.bodies import Parser
-from service.api.callers import SCHEMES, guarded
+from service.api.callers import SCHEMES, Arriving, guarded, nobody
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller
 
@@ -64,11 +64,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = Parser()
 
-    def open_to(self, *kinds: type[Caller]) -> Callable[[Any], Any]:
-        """Let these call an endpoint, and give it the caller first."""
+    def open_to(self, *kinds: type[Caller], arriving: Arriving = nobody) -> Callable[[Any], Any]:
+        """Let these call an endpoint, and give it the caller first: a backend with whoever is arriving."""
         security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
         return self._refusing(
-            lambda view: guarded(self.doc(security=security)(view), kinds), 401, 403, 414, 503
+            lambda view: guarded(self.doc(security=security)(view), kinds, arriving), 401, 403, 414, 503
         )
 
     def body(self, shape: ma.Schema, *, required: bool = True) -> Callable[[Any], Any]:

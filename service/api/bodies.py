@@ -5,8 +5,9 @@ from typing import Any, NoReturn
 
 import marshmallow as ma
 from flask import Request
+from flask.globals import app_ctx
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from service import strict_json
 from service.errors import FieldError, Refused
@@ -19,6 +20,20 @@ class Parser(FlaskParser):
     """Reads bodies and query strings for the schemas, and refuses as the contract says."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}
+
+    def parse(self, argmap: Any, req: Request | None = None, *args: Any, **kwargs: Any) -> Any:
+        """As webargs does; who reads it as the same schema again is told the same, as a body can be read
+        but once."""
+        read = app_ctx.g.setdefault("read", {})
+        if argmap not in read:
+            try:
+                read[argmap] = super().parse(argmap, req, *args, **kwargs), None
+            except (Refused, HTTPException) as refusal:
+                read[argmap] = None, refusal
+        sent, refused = read[argmap]
+        if refused:
+            raise refused
+        return sent
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
         """Read the body. Raises what becomes 400, 413 or 415."""

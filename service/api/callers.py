@@ -9,7 +9,7 @@ from flask import g, request
 from service.api.context import context
 from service.desk.credentials import identify
 from service.errors import InvalidCredential, NotAllowed
-from service.nouns import Backend, Caller, Operator, Visitor, Widget
+from service.nouns import Arrival, Backend, Caller, Operator, Visitor, Widget
 
 SCHEMES: dict[type[Caller], tuple[str, str]] = {
     Operator: ("adminKey", "`ak_`: the operator's"),
@@ -19,6 +19,12 @@ SCHEMES: dict[type[Caller], tuple[str, str]] = {
 }
 
 View = Callable[..., Any]
+# Reads from a request who logs in where, before it is known who says so.
+Arriving = Callable[[], Arrival | None]
+
+
+def nobody() -> None:
+    """Read of nobody."""
 
 
 def bearer() -> str:
@@ -29,7 +35,7 @@ def bearer() -> str:
     return credential.strip(" ")
 
 
-def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
+def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = nobody) -> View:
     """Let an endpoint be called by these kinds, and give it the caller first.
 
     Raises InvalidCredential (401), and NotAllowed (403) for a valid credential of another kind.
@@ -37,7 +43,7 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
-        caller = whoever_calls()
+        caller = whoever_calls(arriving())
         if not isinstance(caller, kinds):
             raise NotAllowed
         require_page(caller)
@@ -46,10 +52,10 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
     return guard
 
 
-def whoever_calls() -> Caller:
-    """Answer who calls. Raises InvalidCredential."""
+def whoever_calls(arrival: Arrival | None = None) -> Caller:
+    """Answer who calls, a backend with whoever arrives. Raises InvalidCredential."""
     here = context()
-    caller = identify(here.store, here.config.admin_key, bearer(), g.request_id)
+    caller = identify(here.store, here.config.admin_key, bearer(), g.request_id, arrival)
     g.caller = caller
     return caller
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from service.api.blueprints import Blueprint
 from service.api.bodies import Parser
@@ -24,18 +25,29 @@ from service.api.schemas.logins import (
 from service.desk import sessions
 from service.desk.logins import admit
 from service.desk.purchasing import with_purchases
-from service.errors import InvalidCredential, NotAllowed
-from service.identifiers import read_credential
-from service.nouns import Backend, Claim, Login, LoginSent, Me, SessionShown, Visitor, Widget
+from service.errors import InvalidCredential, NotAllowed, Refused
+from service.identifiers import Malformed, digest, read_credential
+from service.identifiers import device_id as parse_device_id
+from service.nouns import Arrival, Backend, Claim, Login, LoginSent, Me, SessionShown, Visitor, Widget
 
 api = Blueprint("logins", __name__, url_prefix="/v1")
 
-UNPROVEN_LOGIN, UNPROVEN_ME = UnprovenLoginOut(), UnprovenMeOut()
+LOGIN, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), UnprovenLoginOut(), UnprovenMeOut()
+
+
+def _arrival() -> Arrival | None:
+    """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
+    who may call."""
+    with suppress(Refused, HTTPException, Malformed):
+        sent = Parser().parse(LOGIN, request)
+        if sent.claim.user_id is not None and sent.device_id is not None:
+            return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
+    return None
 
 
 @api.post("/login")
-@api.open_to(Backend, Widget)
-@api.body(LoginIn(), required=False)
+@api.open_to(Backend, Widget, arriving=_arrival)
+@api.body(LOGIN, required=False)
 @api.response(200, LoginOut())
 @api.alt_response(201, schema=LoginOut())
 @api.refuses(429)

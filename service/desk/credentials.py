@@ -10,6 +10,7 @@ from service.errors import InvalidCredential
 from service.identifiers import digest, read_credential, read_sign_in
 from service.nouns import (
     MINUTE,
+    Arrival,
     Backend,
     Caller,
     Key,
@@ -28,8 +29,10 @@ from service.store import Store
 LAG = MINUTE
 
 
-def identify(store: Store, admin_key: str, credential: str, request: str) -> Caller:
-    """Answer who holds a credential, and calls in the request of this id.
+def identify(
+    store: Store, admin_key: str, credential: str, request: str, arrival: Arrival | None = None
+) -> Caller:
+    """Answer who holds a credential, and calls in the request of this id; a backend with whoever arrives.
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
     """
@@ -41,6 +44,8 @@ def identify(store: Store, admin_key: str, credential: str, request: str) -> Cal
     prefix, app = parts
     if prefix == "st":
         return _visitor(store, app, hashed, request)
+    if prefix == "sk" and arrival is not None:
+        return _backend(store, app, hashed, request, arrival)
     return _key_holder(store, app, hashed, request)
 
 
@@ -80,6 +85,15 @@ def _key_holder(store: Store, app: str, hashed: str, request: str) -> Backend | 
     _note_use(store, app, key)
     kind = Backend if key.kind is KeyKind.SECRET else Widget
     return kind(its_app, Origin(key.id, request))
+
+
+def _backend(store: Store, app: str, hashed: str, request: str, arrival: Arrival) -> Backend:
+    found = store.users.arriving_with_key(app, hashed, arrival)
+    if found is None:
+        raise InvalidCredential
+    its_app, key, arrived = found
+    _note_use(store, app, key)
+    return Backend(its_app, Origin(key.id, request), arrived)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

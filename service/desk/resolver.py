@@ -141,7 +141,11 @@ def _come_back(
     if device_id is None or claim.user_id is None:
         return None
     app, at, device = caller.app, now(), digest(device_id)
-    found = store.users.with_user_id_and_home(app.id, claim.user_id, verified=verified, coming_to=device)
+    arrival = caller.arrival if isinstance(caller, Backend) else None
+    if arrival and (arrival.user_id, arrival.device) == (claim.user_id, device):
+        found = arrival.found
+    else:
+        found = store.users.with_user_id_and_home(app.id, claim.user_id, verified=verified, coming_to=device)
     if found is None:
         return None
     user, home = found

@@ -6,6 +6,7 @@ A user who was merged away or erased has a row still, and is answered by nothing
 
 import operator
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -13,10 +14,11 @@ from peewee import JOIN, SQL, fn
 
 from service.errors import LostRace
 from service.identifiers import ANONYMOUS_PREFIXES, email_key, search_key, user_id_digest
-from service.nouns import User
+from service.nouns import App, Arrival, Key, User
+from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
 from service.store.prepared import Prepared, inserting
-from service.store.tables import Conversations, Devices, Sessions, StoreAccounts, UserIds, Users
+from service.store.tables import Apps, Conversations, Devices, Keys, Sessions, StoreAccounts, UserIds, Users
 
 # As many users with one email as it takes to know that several share it.
 ENOUGH = 2
@@ -55,7 +57,20 @@ class UserStore:
         asked = app, verified, user_id_digest(user_id)
         query = _with_user_id(*asked) if coming_to is None else _coming_to(*asked, coming_to)
         rows = self._database.rows(query)
-        return (as_user([row[:-1] for row in rows]), rows[0][-1]) if rows else None
+        return _as_user_and_home(rows) if rows else None
+
+    def arriving_with_key(self, app: str, key: str, arrival: Arrival) -> tuple[App, Key, Arrival] | None:
+        """Find a key by its digest, with its app, and of the verified world who arrives."""
+        rows = self._database.rows(
+            _key_and_arrival(app, key, user_id_digest(arrival.user_id), arrival.device)
+        )
+        if not rows:
+            return None
+        first = len(KEY_COLUMNS)
+        second = first + len(APP_COLUMNS)
+        who = [row[second:] for row in rows]
+        found = None if who[0][0] is None else _as_user_and_home(who)
+        return as_app(rows[0][first:second]), as_key(rows[0][:first]), replace(arrival, found=found)
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
@@ -288,6 +303,10 @@ def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
     return User(id, user_id, email, name, aliases, created_at, bool(verified))
 
 
+def _as_user_and_home(rows: Sequence[tuple[Any, ...]]) -> tuple[User, str]:
+    return as_user([row[:-1] for row in rows]), rows[0][-1]
+
+
 def lives(users: Any = Users) -> Any:
     """Whether a user is one still: neither part of another, nor erased."""
     return users.merged_into.is_null() & users.erased_at.is_null()
@@ -330,10 +349,26 @@ def _having_id(app: Any, verified: Any, digest: Any) -> Any:
 _with_user_id = Prepared(_having_id)
 
 
-@Prepared
-def _coming_to(app: Any, verified: Any, digest: Any, device: Any) -> Any:
+def _having_id_at(app: Any, verified: Any, digest: Any, device: Any) -> Any:
     here = (Devices.app == app) & (Devices.digest == device) & Devices.anonymous.is_null()
     return _having_id(app, verified, digest).where(fn.EXISTS(Devices.select(SQL("1")).where(here)))
+
+
+_coming_to = Prepared(_having_id_at)
+
+
+@Prepared
+def _key_and_arrival(app: Any, key: Any, digest: Any, device: Any) -> Any:
+    coming = _having_id_at(app, True, digest, device).order_by()
+    coming = coming.select_extend(Users.app, UserIds.added_at, UserIds.digest).alias("coming")
+    who = [coming.c[column.column_name] for column in (*USER_COLUMNS, UserIds.home)]
+    return (
+        Keys.select(*KEY_COLUMNS, *APP_COLUMNS, *who)
+        .join(Apps, on=(Apps.app == Keys.app))
+        .join(coming, JOIN.LEFT_OUTER, on=(coming.c.app == Keys.app))
+        .where((Keys.app == app) & (Keys.digest == key))
+        .order_by(coming.c.added_at, coming.c.digest)
+    )
 
 
 @Prepared
