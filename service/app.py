@@ -59,7 +59,6 @@ def create_app(config: Config) -> Flask:
     app = Usher("usher", static_folder=None)
     # A redirect to the path without its second slash would repeat the URL in a page of HTML.
     app.url_map.merge_slashes = False
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[NAME] = Context(config, Store(database), schema, Seal(config.secret_key))
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]

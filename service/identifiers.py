@@ -92,7 +92,8 @@ def existing_user_id(text: str) -> str:
         raise Malformed("too-long", f"A user ID has at most {LONGEST_USER_ID} characters.")
     if text[0].isspace() or text[-1].isspace():
         raise Malformed("white-space", "A user ID neither begins nor ends with white space.")
-    if any(_is_forbidden_in_user_ids(character) for character in text):
+    is_plain = text.isascii() and text.isprintable()
+    if not is_plain and any(_is_forbidden_in_user_ids(character) for character in text):
         raise Malformed(
             "forbidden-character",
             "A user ID holds no control, format or surrogate characters and no non-characters.",

@@ -8,16 +8,18 @@ import json
 import logging
 import logging.config
 import sys
+import time
 import traceback
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
+import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from service.errors import NotReady
+from service.times import written
 
 MOST_CAUSES = 10
 MOST_FRAMES = 40
@@ -117,12 +119,6 @@ def _with_arguments(text: str, arguments: Any) -> str:
     return text % arguments if arguments else text
 
 
-def _of_a_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Name the request that is served."""
-    request = REQUEST.get()
-    return event if request is None else {"requestId": request, **event}
-
-
 def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replace an exception by its class and frames, and those of its causes."""
     error = _exception(event.pop("exc_info", None))
@@ -160,21 +156,26 @@ def _class_name(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
-def _time_and_level(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return {"timestamp": now.replace("+00:00", "Z"), "level": method, "event": event.pop("event"), **event}
+def _head(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Begin with the time, the level and the event, and the request that is served, if one is."""
+    now = written(time.time_ns() // 1_000_000)
+    head = {"timestamp": now, "level": method, "event": event.pop("event")}
+    if request := REQUEST.get():
+        head["requestId"] = request
+    return {**head, **event}
 
 
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """Write JSON; of an object that JSON does not know, only its class."""
-    return _JSON.encode(event)
+    try:
+        return orjson.dumps(event, _class_only, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    except orjson.JSONEncodeError:
+        # A library's text is not always Unicode: a file's name may be any bytes.
+        return json.dumps(event, default=_class_only)
 
 
-_JSON = json.JSONEncoder(default=lambda value: f"<{type(value).__name__}>")
+def _class_only(value: object) -> str:
+    return f"<{type(value).__name__}>"
 
 
-_EVERY_LINE: list[structlog.typing.Processor] = [
-    _of_a_request,
-    _without_messages,
-    _time_and_level,
-]
+_EVERY_LINE: list[structlog.typing.Processor] = [_without_messages, _head]

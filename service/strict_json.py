@@ -12,9 +12,7 @@ def read(data: bytes) -> Any:
     Raises ValueError.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse
-        )
+        value = _DECODER.decode(data.decode("utf-8"))
     except RecursionError:
         raise ValueError from None
     if _depth(value) > DEEPEST:
@@ -31,6 +29,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(_text: str) -> NoReturn:
     raise ValueError
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse)
 
 
 def _depth(value: Any) -> int:

@@ -6,7 +6,7 @@ from service.api.blueprints import Blueprint
 from service.api.context import context
 from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
 from service.desk import apps as desk
-from service.nouns import App, Key, KeyKind, Operator, Settings
+from service.nouns import App, Key, KeyKind, Operator, Page, Settings
 
 api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 
@@ -23,9 +23,9 @@ def create_app(_: Operator, sent: dict[str, Any]) -> App:
 @api.get("")
 @api.open_to(Operator)
 @api.response(200, AppsOut())
-def list_apps(_: Operator) -> Any:
+def list_apps(_: Operator) -> Page[App]:
     """List all apps, the oldest first."""
-    return {"data": desk.list_apps(context().store)}
+    return Page(desk.list_apps(context().store), None)
 
 
 @api.get("/<id>")
@@ -73,9 +73,9 @@ def create_key(_: Operator, sent: dict[str, KeyKind], id: str) -> Key:
 @api.open_to(Operator)
 @api.response(200, KeysOut())
 @api.refuses(404)
-def list_keys(_: Operator, id: str) -> Any:
+def list_keys(_: Operator, id: str) -> Page[Key]:
     """List an app's keys, the oldest first, without what they are."""
-    return {"data": desk.list_keys(context().store, id)}
+    return Page(desk.list_keys(context().store, id), None)
 
 
 @api.delete("/<id>/keys/<key>")

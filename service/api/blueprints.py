@@ -1,14 +1,17 @@
 """What our endpoints are made of, and how they are written into the OpenAPI document."""
 
 from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
 import marshmallow as ma
+from flask import Response
+from flask.globals import request_ctx
 from flask_smorest.utils import prepare_response
 
-from service.api.bodies import Parser
+from service.api.bodies import JSON, Parser, as_json
 from service.api.callers import SCHEMES, Arriving, guarded, nobody
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller
@@ -64,32 +67,79 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = Parser()
 
+    @staticmethod
+    def doc(**said: Any) -> Callable[[Any], Any]:
+        """Describe an endpoint."""
+        return _described(flask_smorest.Blueprint.doc(**said))
+
+    def response(self, status: int, shape: ma.Schema | None = None, **said: Any) -> Callable[[Any], Any]:
+        """Answer what an endpoint returns in a shape, or nothing if there is none; with this status, unless
+        it returns another beside it. A response is answered as it is."""
+        describe = _described(super().response(status, shape, **said))
+
+        def decorate(view: Any) -> Any:
+            @wraps(describe(view))
+            def answering(*args: Any, **kwargs: Any) -> Response:
+                told = view(*args, **kwargs)
+                if isinstance(told, Response):
+                    return told
+                told, code = told if type(told) is tuple else (told, status)
+                if shape is None:
+                    return Response(status=code, mimetype=JSON)
+                return as_json(shape.dump(told), code)
+
+            return answering
+
+        return decorate
+
     def open_to(self, *kinds: type[Caller], arriving: Arriving = nobody) -> Callable[[Any], Any]:
         """Let these call an endpoint, and give it the caller first: a backend with whoever is arriving."""
         security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
-        return self._refusing(
-            lambda view: guarded(self.doc(security=security)(view), kinds, arriving), 401, 403, 414, 503
-        )
+        describe = self.doc(security=security)
+        return self._refusing(lambda view: guarded(describe(view), kinds, arriving), 401, 403, 414, 503)
 
     def body(self, shape: ma.Schema, *, required: bool = True) -> Callable[[Any], Any]:
         """Give an endpoint what its body says; not ``required`` if no member is."""
-        return self._refusing(self.arguments(shape, required=required), 400, 413, 415, 422)
+        return self._reading(shape, "json", required, 400, 413, 415, 422)
 
     def query(self, shape: ma.Schema) -> Callable[[Any], Any]:
         """Give an endpoint what its query string says."""
-        return self._refusing(self.arguments(shape, location="query"), 422)
+        return self._reading(shape, "query", False, 422)
 
     def refuses(self, *statuses: int) -> Callable[[Any], Any]:
         """Name the errors that an endpoint answers, besides those of its credential and body."""
         return self._refusing(lambda view: view, *statuses)
 
+    def _reading(
+        self, shape: ma.Schema, location: str, required: bool, *refused: int
+    ) -> Callable[[Any], Any]:
+        describe = _described(self.arguments(shape, location=location, required=required))
+        parser = self.ARGUMENTS_PARSER
+
+        def decorate(view: Any) -> Any:
+            @wraps(describe(view))
+            def reading(*args: Any, **kwargs: Any) -> Any:
+                return view(*args, parser.parse(shape, request_ctx.request, location=location), **kwargs)
+
+            return reading
+
+        return self._refusing(decorate, *refused)
+
     def _refusing(self, decorate: Callable[[Any], Any], *statuses: int) -> Callable[[Any], Any]:
         def both(view: Any) -> Any:
-            documented = view
             for status in statuses:
-                documented = self.alt_response(status, HTTPStatus(status).name)(documented)
-            # Only what it says is taken: the wrappers do nothing, ten of them at each call.
-            view._apidoc = documented._apidoc
+                view = _described(self.alt_response(status, HTTPStatus(status).name))(view)
             return decorate(view)
 
         return both
+
+
+def _described(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Take of one of the library's decorators only what it says: of its wrappers, a dozen around each
+    endpoint, most do nothing."""
+
+    def describe(view: Any) -> Any:
+        view._apidoc = decorate(view)._apidoc
+        return view
+
+    return describe

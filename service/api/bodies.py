@@ -1,10 +1,11 @@
-"""Read what was sent, strictly, and say by member what a schema refused."""
+"""Read what was sent, strictly, and say by member what a schema refused; write what is answered."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import marshmallow as ma
-from flask import Request
+import orjson
+from flask import Request, Response
 from flask.globals import app_ctx
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
@@ -12,6 +13,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from service import strict_json
 from service.errors import FieldError, Refused
 
+JSON = "application/json"
 LARGEST = 64 * 1024  # bytes
 LONGEST_POINTER = 100  # characters of a member's name
 
@@ -35,6 +37,10 @@ class Parser(FlaskParser):
             raise refused
         return sent
 
+    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
+        """Read the query string, of which no parameter is a list: the first of several of a name."""
+        return req.args.to_dict()
+
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
         """Read the body. Raises what becomes 400, 413 or 415."""
         return read_json(req)
@@ -45,12 +51,17 @@ class Parser(FlaskParser):
         raise Refused(*field_errors(messages, "")) from None
 
 
+def as_json(told: Any, status: int = 200) -> Response:
+    """Answer JSON."""
+    return Response(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE), status, mimetype=JSON)
+
+
 def read_json(req: Request) -> Any:
     """Read a request's body as a JSON object; none at all is one without members."""
     data = read_bytes(req, LARGEST)
     if not data:
         return {}
-    if req.mimetype != "application/json" or req.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+    if req.content_type != JSON and not _is_json(req):
         raise UnsupportedMediaType
     try:
         value = strict_json.read(data)
@@ -61,13 +72,19 @@ def read_json(req: Request) -> Any:
     return value
 
 
+def _is_json(req: Request) -> bool:
+    return req.mimetype == JSON and req.mimetype_params.get("charset", "utf-8").lower() == "utf-8"
+
+
 def read_bytes(req: Request, most: int) -> bytes:
     """Read a request's body. Raises what becomes 400, and 413 for more bytes than ``most``."""
     # A chunked body says no length, so the bytes themselves are counted.
     if (req.content_length or 0) > most:
         raise RequestEntityTooLarge
     try:
-        data = req.stream.read(most + 1)
+        # What ends by itself needs none of the framework's bounds around it.
+        stream = req.environ["wsgi.input"] if req.environ.get("wsgi.input_terminated") else req.stream
+        data = stream.read(most + 1)
     except Exception:  # noqa: BLE001 - of a malformed chunk each server tells by an error of its own
         raise BadRequest from None
     if len(data) > most:

@@ -9,10 +9,10 @@ from typing import Any
 
 import flask
 import jwt
-from flask import Response, g, jsonify, render_template, request
+from flask import Response, g, render_template, request
 from werkzeug.exceptions import NotFound
 
-from service.api.bodies import Parser
+from service.api.bodies import Parser, as_json
 from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.members import Shape, Text
@@ -88,7 +88,7 @@ def prove() -> Response:
     publishable, _, secret = _keys()
     parts, at = read_credential(publishable), int(time.time())
     claims = {**person, "aud": parts and parts[1], "iat": at, "exp": at + PROOF_SECONDS}
-    return jsonify(proof=jwt.encode(claims, secret, "HS256"))
+    return as_json({"proof": jwt.encode(claims, secret, "HS256")})
 
 
 @pages.get("/inbox")
@@ -96,15 +96,15 @@ def inbox() -> Response:
     """Answer what agents see: the conversations of all, the newest activity first, and what was said."""
     agent, store = _agent(), context().store
     page = desk.list_conversations(store, agent, user=None, status=None, cursor=None, limit=20)
-    return jsonify(data=[_with_messages(agent, conversation) for conversation in page.data])
+    return as_json({"data": [_with_messages(agent, conversation) for conversation in page.data]})
 
 
 @pages.post("/inbox/<id>")
-def reply(id: str) -> tuple[Response, int]:
+def reply(id: str) -> Response:
     """Write to a user as the agent."""
     body = Parser().parse(MESSAGE, request)["body"]
     said, _ = desk.write(context().store, _agent(), id, body=body, agent_name=AGENT, key=None)
-    return jsonify(SAID.dump(said)), 201
+    return as_json(SAID.dump(said), 201)
 
 
 def _with_messages(agent: Backend, conversation: Conversation) -> dict[str, Any]:

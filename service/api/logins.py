@@ -4,11 +4,11 @@ from contextlib import suppress
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, g, jsonify, request
+from flask import Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from service.api.blueprints import Blueprint
-from service.api.bodies import Parser
+from service.api.bodies import Parser, as_json
 from service.api.callers import bearer, may_call_from_this_page, whoever_calls
 from service.api.context import context, limits
 from service.api.schemas.logins import (
@@ -113,4 +113,4 @@ def me(caller: Visitor) -> Any:
 
 def _told(shown: Login | Me, shape: ma.Schema) -> Response | None:
     """Answer those who proved nothing in the shape that tells only what they said."""
-    return jsonify(shape.dump(shown)) if isinstance(shown.user, Claim) else None
+    return as_json(shape.dump(shown)) if isinstance(shown.user, Claim) else None

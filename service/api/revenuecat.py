@@ -9,27 +9,25 @@ from functools import wraps
 from operator import itemgetter
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from service import errors
-from service.api.bodies import read_json
+from service.api.bodies import as_json, read_json
 from service.api.callers import bearer, require_page
 from service.api.context import context, limits
 from service.api.problems import RETRY_AFTER
-from service.api.schemas.members import written
 from service.desk import subscribers as desk
 from service.desk.credentials import identify
 from service.identifiers import Malformed, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget, now
+from service.times import written
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
 # What the clients insist on before a key; the longer one first.
 KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
 LONGEST_TOKEN = 4096  # code points
-
-Answer = tuple[Response, int]
 
 # RevenueCat's codes for what can go wrong, and their words.
 INVALID_ID = (400, 7220, "The app user ID is not valid.")
@@ -75,14 +73,14 @@ def answering(view: Callable[..., Any]) -> Callable[..., Any]:
 
 @api.get("/subscribers/<path:id>")
 @answering
-def get_or_create(caller: Backend | Widget, id: str) -> Answer:
+def get_or_create(caller: Backend | Widget, id: str) -> Response:
     """Answer a subscriber, made on first sight."""
     return _answer(*desk.get_or_create(context().store, caller, _id(id)))
 
 
 @api.post("/subscribers/identify")
 @answering
-def log_in(caller: Backend | Widget) -> Answer:
+def log_in(caller: Backend | Widget) -> Response:
     """Log in as another ID; 201 if it was made for it."""
     body = _body("app_user_id", "new_app_user_id")
     first, second = _id(body["app_user_id"]), _id(body["new_app_user_id"])
@@ -91,7 +89,7 @@ def log_in(caller: Backend | Widget) -> Answer:
 
 @api.post("/subscribers/<id>/alias")
 @answering
-def add_alias(caller: Backend | Widget, id: str) -> Answer:
+def add_alias(caller: Backend | Widget, id: str) -> Response:
     """Have a further ID lead to a subscriber."""
     new = _id(_body("new_app_user_id")["new_app_user_id"])
     return _answer(*desk.add_alias(context().store, caller, _id(id), new))
@@ -99,7 +97,7 @@ def add_alias(caller: Backend | Widget, id: str) -> Answer:
 
 @api.post("/receipts")
 @answering
-def receive(caller: Backend | Widget) -> Answer:
+def receive(caller: Backend | Widget) -> Response:
     """Take a purchase, or restore what was bought."""
     body = _body("app_user_id", "fetch_token")
     product, restores = body.get("product_id"), body.get("is_restore", False)
@@ -113,12 +111,12 @@ def receive(caller: Backend | Widget) -> Answer:
 
 @api.delete("/subscribers/<path:id>")
 @answering
-def forget(caller: Backend | Widget, id: str) -> Answer:
+def forget(caller: Backend | Widget, id: str) -> Response:
     """Erase a subscriber."""
     if not isinstance(caller, Backend):
         raise errors.InvalidCredential
     desk.forget(context().store, caller, _id(id))
-    return jsonify(app_user_id=id), 200
+    return as_json({"app_user_id": id})
 
 
 @api.errorhandler(errors.UsherError)
@@ -138,9 +136,7 @@ def _of_the_framework(error: HTTPException) -> Response:
 
 
 def _problem(status: int, code: int, message: str) -> Response:
-    response = jsonify(code=code, message=message)
-    response.status_code = status
-    return response
+    return as_json({"code": code, "message": message}, status)
 
 
 def _body(*required: str) -> dict[str, Any]:
@@ -164,7 +160,7 @@ def _text(value: str) -> str:
         raise errors.Refused from None
 
 
-def _answer(subscriber: desk.Subscriber, created: bool) -> Answer:
+def _answer(subscriber: desk.Subscriber, created: bool) -> Response:
     at = now()
     shown = {
         "request_date": written(at),
@@ -182,7 +178,7 @@ def _answer(subscriber: desk.Subscriber, created: bool) -> Answer:
             "other_purchases": {},
         },
     }
-    return jsonify(shown), 201 if created else 200
+    return as_json(shown, 201 if created else 200)
 
 
 def _subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 from flask import Flask, Response, g, render_template, request
 
 from service.api.problems import CONTENT_TYPE
-from service.api.schemas.members import written
 from service.console import words
 from service.console.guard import PATH, let_go
 from service.errors import FieldError
 from service.identifiers import is_anonymous
+from service.times import written
 
 ASSETS = Path(__file__).parent / "static"
 

@@ -54,12 +54,12 @@ def begin(
     home = caller.session.home if isinstance(caller, Visitor) else owner.id
     made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
-        return told(caller, _seen(store, view, made)), False
+        return told(caller, _seen(store, view, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
     device = caller.session.device if isinstance(caller, Visitor) else None
     first = _message(caller, body, agent_name, at)
     store.conversations.create(view.app, conversation, first, device, home)
-    return told(caller, conversation), True
+    return told(caller, conversation)[0], True
 
 
 def list_conversations(
@@ -81,7 +81,7 @@ def list_conversations(
         view = replace(view, user=users.show(store, caller.app, user).id)
     found = store.conversations.page(view, status, cursor, limit + 1)
     return Page.of(
-        tuple(told(caller, conversation) for conversation in found),
+        told(caller, *found),
         limit,
         lambda conversation: (conversation.updated_at, conversation.id),
     )
@@ -89,7 +89,7 @@ def list_conversations(
 
 def show(store: Store, caller: Writer, id: str) -> Conversation:
     """Answer one conversation. Raises NotFound."""
-    return told(caller, _seen(store, view_of(caller), id))
+    return told(caller, _seen(store, view_of(caller), id))[0]
 
 
 def list_messages(
@@ -149,7 +149,7 @@ def set_status(store: Store, caller: Writer, id: str, status: Status) -> Convers
     conversation = _seen(store, view_of(caller), id, hold=True)
     changed = replace(conversation, status=status, updated_at=now())
     store.conversations.set_status(view_of(caller), id, status, changed.updated_at)
-    return told(caller, changed)
+    return told(caller, changed)[0]
 
 
 def _owner(store: Store, caller: Writer, id: str | None) -> User:

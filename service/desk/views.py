@@ -40,9 +40,11 @@ def key_scope(caller: Writer) -> str:
     return "user" if caller.session.claim is None else f"user {caller.session.device}"
 
 
-def told(caller: Writer, conversation: Conversation) -> Conversation:
+def told(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ...]:
     """Leave out what an unproven session may not know: an id tells whether a record was there before."""
-    return replace(conversation, user=None) if _is_unproven(caller) else conversation
+    if isinstance(caller, Backend) or caller.session.claim is None:
+        return conversations
+    return tuple(replace(conversation, user=None) for conversation in conversations)
 
 
 def told_message(caller: Writer, message: Message) -> Message:
@@ -50,7 +52,3 @@ def told_message(caller: Writer, message: Message) -> Message:
     if message.author.kind is Side.AGENT or not isinstance(caller, Visitor) or caller.session.claim is None:
         return message
     return replace(message, author=Author(Side.USER, caller.session.claim.name))
-
-
-def _is_unproven(caller: Writer) -> bool:
-    return isinstance(caller, Visitor) and caller.session.claim is not None

@@ -18,6 +18,7 @@ from service.api.schemas.members import (
     PlainWord,
     Shape,
     Text,
+    TextIfAny,
     Time,
 )
 from service.identifiers import Malformed, name, text
@@ -120,18 +121,14 @@ class ConversationOut(Answer):
     updated_at = Time(data_key="updatedAt")
 
 
-class AuthorOut(Shape):
+class AuthorOut(Answer):
     """Who wrote a message; an agent has no id."""
 
-    kind = PlainWord(Side, required=True)
-    id = PlainText()
-    name = PlainText(allow_none=True, required=True)
+    sometimes = frozenset({"id"})
 
-    @ma.post_dump
-    def _without_empty_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        if data["id"] is None:
-            del data["id"]
-        return data
+    kind = PlainWord(Side)
+    id = TextIfAny()
+    name = PlainText(allow_none=True)
 
 
 class MessageOut(Answer):

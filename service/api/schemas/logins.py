@@ -5,7 +5,17 @@ from typing import Any
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import Answer, PlainText, PlainTruth, Shape, Text, Time, Truth, problem
+from service.api.schemas.members import (
+    Answer,
+    PlainText,
+    PlainTexts,
+    PlainTruth,
+    Shape,
+    Text,
+    Time,
+    Truth,
+    problem,
+)
 from service.api.schemas.people import ToldBuyerOut, ToldOut
 from service.nouns import Claim, LoginSent
 
@@ -69,7 +79,7 @@ class ResolutionOut(Answer):
 
     rule = PlainText()
     because = PlainText()
-    changes = ma.fields.List(ma.fields.String())
+    changes = PlainTexts()
 
 
 class LoginOut(Answer):

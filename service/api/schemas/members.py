@@ -5,15 +5,15 @@ or boolean is ever turned into one.
 """
 
 from collections.abc import Callable
-from datetime import date, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import marshmallow as ma
 
 from service.identifiers import Malformed
-from service.nouns import DAY
+from service.times import written
 
 
 def problem(code: str, detail: str) -> list[Any]:
@@ -48,6 +48,32 @@ class Answer(Shape):
     """The base of what we answer: every member is there, but for those that are only ``sometimes``."""
 
     sometimes: ClassVar[frozenset[str]] = frozenset()
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Answer a noun as JSON has it, or several; as marshmallow does without hooks."""
+        if self.many if many is None else many:
+            return [self.dump(one, many=False) for one in obj]
+        return {name: value for name, read in self._readers if (value := read(obj)) is not ma.missing}
+
+    @cached_property
+    def _readers(self) -> list[tuple[str, Callable[[Any], Any]]]:
+        return [
+            (field.data_key or name, self._reader(name, field)) for name, field in self.dump_fields.items()
+        ]
+
+    def _reader(self, name: str, field: ma.fields.Field[Any]) -> Callable[[Any], Any]:
+        of, inner = attrgetter(field.attribute or name), getattr(field, "inner", None)
+        if isinstance(field, _Plain):
+            return of
+        if isinstance(field, Time):
+            return lambda obj: None if (at := of(obj)) is None else written(at)
+        if isinstance(field, ma.fields.Nested):
+            shape = field.schema
+            return lambda obj: None if (noun := of(obj)) is None else shape.dump(noun)
+        if isinstance(inner, ma.fields.Nested):
+            shape_of_each = inner.schema
+            return lambda obj: shape_of_each.dump(of(obj), many=True)
+        return partial(field.serialize, name, accessor=self.get_attribute)
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
@@ -150,13 +176,18 @@ class _Plain:
     """A noun's member that JSON can say as it is. Most of what we answer is that, and asking each of them
     what else it might be would take longer than all the rest."""
 
-    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
-        """Answer the member."""
-        return getattr(obj, attr)
-
 
 class PlainText(_Plain, ma.fields.String):
     """A text as it is."""
+
+
+class TextIfAny(ma.fields.String):
+    """A text as it is; where there is none, there is no such member."""
+
+    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
+        """Answer the member."""
+        value = getattr(obj, attr)
+        return ma.missing if value is None else value
 
 
 class PlainTruth(_Plain, ma.fields.Boolean):
@@ -165,6 +196,13 @@ class PlainTruth(_Plain, ma.fields.Boolean):
 
 class PlainNumber(_Plain, ma.fields.Integer):
     """A whole number as it is."""
+
+
+class PlainTexts(_Plain, ma.fields.List[Any]):
+    """Texts as they are."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(ma.fields.String(), **kwargs)
 
 
 class PlainWord(_Plain, ma.fields.Enum[Any]):
@@ -179,22 +217,3 @@ class Time(ma.fields.String):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(metadata={"format": "date-time"}, dump_only=True, **kwargs)
-
-    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
-        """Write the member."""
-        value = getattr(obj, self.attribute or attr)
-        return None if value is None else written(value)
-
-
-def written(milliseconds: int) -> str:
-    """Write epoch milliseconds as RFC 3339, in UTC."""
-    days, rest = divmod(milliseconds, DAY)
-    seconds, rest = divmod(rest, 1000)
-    hours, seconds = divmod(seconds, 3600)
-    return f"{_date(days)}T{hours:02}:{seconds // 60:02}:{seconds % 60:02}.{rest:03}Z"
-
-
-@lru_cache(maxsize=1000)
-def _date(days: int) -> str:
-    """Write a day since 1970; a page of a list is of a few days, and names each of them twice a line."""
-    return (date(1970, 1, 1) + timedelta(days)).isoformat()

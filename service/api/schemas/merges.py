@@ -1,12 +1,10 @@
 """Aliases and merges."""
 
-from typing import Any
-
 import marshmallow as ma
 
 from service import identifiers
 from service.api.schemas.logins import as_sent
-from service.api.schemas.members import Answer, Shape, Text, Time, Truth
+from service.api.schemas.members import Answer, Shape, Text, TextIfAny, Time, Truth
 
 
 class AliasIn(Shape):
@@ -42,7 +40,7 @@ class MovedOut(Answer):
 class MergeOut(Answer):
     """A merge."""
 
-    id = ma.fields.String()
+    id = TextIfAny()
     source = ma.fields.String(data_key="from")
     target = ma.fields.String(data_key="into")
     rule = ma.fields.String()
@@ -50,12 +48,6 @@ class MergeOut(Answer):
     filled = ma.fields.List(ma.fields.String(), attribute="filled.names")
     created_at = Time(data_key="createdAt")
     undone_at = Time(data_key="undoneAt", allow_none=True)
-
-    @ma.post_dump
-    def _without_empty_id(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        if data.get("id") is None:
-            data.pop("id", None)
-        return data
 
 
 class ForeseenMergeOut(MergeOut):

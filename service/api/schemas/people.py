@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import Answer, PlainText, PlainTruth, Time
+from service.api.schemas.members import Answer, PlainText, PlainTexts, PlainTruth, Time
 from service.nouns import now
 
 
@@ -17,7 +17,7 @@ class UserOut(Answer):
     anonymous = ma.fields.Function(
         lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
     )
-    aliases = ma.fields.List(ma.fields.String())
+    aliases = PlainTexts()
     created_at = Time(data_key="createdAt")
 
 

@@ -1,0 +1,26 @@
+"""How a time is written."""
+
+from datetime import date, timedelta
+from functools import lru_cache
+
+DAY = 24 * 60  # minutes
+
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+_THREE_DIGITS = [f"{number:03}" for number in range(1000)]
+
+
+def written(milliseconds: int) -> str:
+    """Write epoch milliseconds as RFC 3339, in UTC."""
+    # To format five numbers would take as long as all the rest of a line of a list.
+    minutes, rest = divmod(milliseconds, 60_000)
+    seconds, rest = divmod(rest, 1000)
+    days, minutes = divmod(minutes, DAY)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{_TWO_DIGITS[hours]}:{_TWO_DIGITS[minutes]}:{_TWO_DIGITS[seconds]}"
+    return f"{_date(days)}T{clock}.{_THREE_DIGITS[rest]}Z"
+
+
+@lru_cache(maxsize=1000)
+def _date(days: int) -> str:
+    """Write a day since 1970; a page of a list is of a few days, and names each of them twice a line."""
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
