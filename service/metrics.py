@@ -30,6 +30,16 @@ def request_answered(method: str, route: str | None, status: int, seconds: float
     histogram.observe(seconds)
 
 
+def logged_in(rule: str) -> None:
+    """Count a login that this rule decided."""
+    _decided_by(rule).inc()
+
+
+@cache
+def _decided_by(rule: str) -> Counter:
+    return LOGINS.labels(rule)
+
+
 @cache
 def _of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     """Find where such requests are counted; to look it up takes longer than to count."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from flask import Request, Response, g, request
 
-from service.api.callers import bearer
+from service.api.callers import bearer, page_of
 from service.api.context import context
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
 
-# On every answer that has no other.
+# On every answer that has no other, by names as everybody here writes them.
 HEADERS = (
     # What one caller may see is kept by nobody on the way.
     ("Cache-Control", "no-store"),
@@ -91,8 +91,8 @@ class Secured:
         """Answer as the application does, with more headers."""
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            there = {name.lower() for name, _ in headers}
-            missing = [header for header in HEADERS if header[0].lower() not in there]
+            there = {name for name, _ in headers}
+            missing = [header for header in HEADERS if header[0] not in there]
             return start_response(status, headers + missing, exc_info)
 
         return self._app(environ, start)
@@ -107,7 +107,7 @@ def _allowing(response: Response) -> Response:
 def _is_allowed(asked: Request) -> bool:
     """Tell whether the app of this request names the page's origin; also of a credential that is dead,
     so that a widget can read that it is."""
-    origin = asked.headers.get("Origin")
+    origin = page_of(asked)
     if origin is None:
         return False
     caller = g.get("caller")

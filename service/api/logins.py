@@ -5,6 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import Response, g, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from service.api.blueprints import Blueprint
@@ -39,7 +40,7 @@ def _arrival() -> Arrival | None:
     """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
     who may call."""
     with suppress(Refused, HTTPException, Malformed):
-        sent = Parser().parse(LOGIN, request)
+        sent = Parser().parse(LOGIN, request_ctx.request)
         if sent.claim.user_id is not None and sent.device_id is not None:
             return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
     return None
@@ -58,7 +59,8 @@ def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
     key an identity needs a `proof`; where the app asks for none, an unproven login is told what it
     sent, and nothing of what was found.
     """
-    login = admit(context().store, context().seal, caller, sent, limits(caller))
+    here = context()
+    login = admit(here.store, here.seal, caller, sent, limits(caller))
     g.rule = login.resolution.rule
     return _told(login, UNPROVEN_LOGIN) or (login, 201 if login.created else 200)
 

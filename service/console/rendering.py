@@ -93,7 +93,8 @@ def sign_in_page(status: int = 200, wrong: str | None = None) -> Response:
 
 
 def _finish(response: Response) -> Response:
-    if request.path != PATH and not request.path.startswith(f"{PATH}/"):
+    path = request.path
+    if path != PATH and not path.startswith(f"{PATH}/"):
         return response
     if response.content_type == CONTENT_TYPE:
         response = _as_page(response)

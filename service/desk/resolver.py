@@ -97,7 +97,7 @@ def log_in(
         require_device_id(device_id)
     login = _come_back(store, caller, claim, device_id, verified)
     login = login or _log_in(store, caller, claim, device_id, verified)
-    metrics.LOGINS.labels(login.resolution.rule).inc()
+    metrics.logged_in(login.resolution.rule)
     return login
 
 
