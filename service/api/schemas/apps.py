@@ -80,9 +80,9 @@ class SettingsShape(Shape):
     session_days = WholeNumber(1, 365, data_key="sessionDays")
     idle_days = WholeNumber(1, 365, data_key="idleDays")
 
-    @ma.post_load
-    def _frozen(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Make settings, which do not change, of what was sent."""
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in members.items()}
 
 
 class AppIn(Shape):

@@ -91,9 +91,9 @@ class PageIn(Shape):
     limit = Digits(1, 100, load_default=20)
     cursor = Text(position, metadata={"description": "The `nextCursor` of the page before."})
 
-    @ma.post_load
-    def _all(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return dict.fromkeys(self.fields) | data
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Have all parameters there."""
+        return dict.fromkeys(name for _, name, _ in self._members) | members
 
 
 class ConversationsIn(PageIn):

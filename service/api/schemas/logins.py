@@ -55,10 +55,11 @@ class LoginIn(Shape):
         as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
     )
 
-    @ma.post_load(pass_original=True)
-    def _sent(self, data: dict[str, Any], original: dict[str, Any], **_kwargs: Any) -> LoginSent:
-        device_id, proof = data.pop("device_id"), data.pop("proof")
-        return LoginSent(Claim(**data), device_id, proof, original.get("email"))
+    def load(self, data: Any, **kwargs: Any) -> LoginSent:
+        """Read what was sent."""
+        members = super().load(data, **kwargs)
+        device_id, proof = members.pop("device_id"), members.pop("proof")
+        return LoginSent(Claim(**members), device_id, proof, data.get("email"))
 
 
 class SessionOut(Answer):
@@ -153,10 +154,12 @@ class LogoutIn(Shape):
     user_id = Text(as_sent, data_key="userId", blank_is_missing=True)
     user = Text(as_sent, blank_is_missing=True)
 
-    @ma.validates_schema
-    def _exactly_one(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        if sum(value is not None for value in data.values()) != 1:
-            raise ma.ValidationError(problem("exactly-one", "Give one of deviceId, userId and user."))
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Answer the members. Raises ValidationError for more than one, or none."""
+        if sum(value is not None for value in members.values()) != 1:
+            several = problem("exactly-one", "Give one of deviceId, userId and user.")
+            raise ma.ValidationError({"_schema": several})
+        return members
 
 
 class ClearingIn(Shape):

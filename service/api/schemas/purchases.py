@@ -38,9 +38,9 @@ class StoreAccountIn(Shape):
     store = Text(store_text, required=True)
     account = Text(store_text, required=True)
 
-    @ma.post_load
-    def _account(self, data: dict[str, str], **_kwargs: Any) -> StoreAccount:
-        return StoreAccount(**data)
+    def made(self, members: dict[str, str]) -> StoreAccount:
+        """Make a store account."""
+        return StoreAccount(**members)
 
 
 class RestoreIn(Shape):
@@ -59,10 +59,10 @@ class PurchaseIn(RestoreIn):
     purchased_at = Text(moment, data_key="purchasedAt", blank_is_missing=True)
     expires_at = Text(moment, data_key="expiresAt", blank_is_missing=True)
 
-    @ma.post_load
-    def _bought(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Make a purchase of what is told of it."""
         names = ("product", "transaction", "purchased_at", "expires_at")
-        return data | {"bought": Bought(**{name: data.pop(name) for name in names})}
+        return members | {"bought": Bought(**{name: members.pop(name) for name in names})}
 
 
 class SharingIn(Shape):

@@ -33,11 +33,6 @@ class UsersIn(PageIn):
     email = Text(existing_email)
     q = Text(beginning, attribute="begins", metadata={"maxLength": identifiers.LONGEST_SEARCH})
 
-    @ma.post_load
-    def _begins(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        data.pop("q", None)
-        return {"begins": None} | data
-
 
 class UsersOut(Answer):
     """A page of users."""
@@ -52,9 +47,9 @@ class UserChangeIn(Shape):
     email = Text(identifiers.email, allow_none=True)
     name = Text(identifiers.name, allow_none=True)
 
-    @ma.post_load
-    def _empty_is_null(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        return {name: value or None for name, value in data.items()}
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Have what is empty mean what is taken away."""
+        return {name: value or None for name, value in members.items()}
 
 
 class CandidatesOut(Answer):
