@@ -188,7 +188,7 @@ def _in_view(view: View) -> Any:
 
 def _shape(view: View) -> View:
     """Answer what views have in common that look for different values in the same places."""
-    return replace(view, app="", user=view.user and "", device=view.device and "", authors=None)
+    return View("", view.side, view.user and "", view.device and "", view.and_agents)
 
 
 def _of_shape(shape: View, app: Any, user: Any, device: Any) -> View:

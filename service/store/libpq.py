@@ -58,8 +58,7 @@ class Bounded(psycopg.Connection[Any]):
 
         Raises psycopg.Error for an answer that is an error.
         """
-        self._alone = self._is_alone()
-        self.until = time.monotonic() + self.clock.left()
+        self._alone, self.until = self._is_alone(), self.clock.late()
         try:
             result = call(*what)
         except MemoryError:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import peewee
@@ -61,7 +61,7 @@ class Statement:
 
     def for_update(self, how: str, of: Any) -> "Statement":
         """Have it also lock its rows."""
-        return replace(self, lock=(how, of))
+        return Statement(self.query, self.values, (how, of))
 
     def sql(self, database: peewee.Database) -> tuple[str, list[Any]]:
         """Answer the SQL for a kind of database, and its parameters."""

@@ -25,7 +25,11 @@ class Clock(threading.local):
 
     def left(self) -> float:
         """Answer how many seconds are left; a little always is, to put things in order."""
-        return min(max(0.05, self.until - time.monotonic()), threading.TIMEOUT_MAX)
+        return min(self.late() - time.monotonic(), threading.TIMEOUT_MAX)
+
+    def late(self) -> float:
+        """Answer when it is too late, by ``time.monotonic()``; as ``left``."""
+        return max(self.until, time.monotonic() + 0.05)
 
 
 class Stock:
