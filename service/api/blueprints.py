@@ -11,7 +11,7 @@ from flask import Response
 from flask.globals import request_ctx
 from flask_smorest.utils import prepare_response
 
-from service.api.bodies import JSON, Parser, as_json
+from service.api.bodies import JSON, as_json, read
 from service.api.callers import SCHEMES, Arriving, guarded, nobody
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller
@@ -65,8 +65,6 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """A resource: its endpoints read strictly and name the errors that they answer."""
 
-    ARGUMENTS_PARSER = Parser()
-
     @staticmethod
     def doc(**said: Any) -> Callable[[Any], Any]:
         """Describe an endpoint."""
@@ -114,12 +112,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         self, shape: ma.Schema, location: str, required: bool, *refused: int
     ) -> Callable[[Any], Any]:
         describe = _described(self.arguments(shape, location=location, required=required))
-        parser = self.ARGUMENTS_PARSER
 
         def decorate(view: Any) -> Any:
             @wraps(describe(view))
             def reading(*args: Any, **kwargs: Any) -> Any:
-                return view(*args, parser.parse(shape, request_ctx.request, location=location), **kwargs)
+                return view(*args, read(shape, request_ctx.request, location), **kwargs)
 
             return reading
 

@@ -1,13 +1,11 @@
 """Read what was sent, strictly, and say by member what a schema refused; write what is answered."""
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import marshmallow as ma
 import orjson
 from flask import Request, Response
-from flask.globals import app_ctx
-from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from service import strict_json
@@ -18,37 +16,31 @@ LARGEST = 64 * 1024  # bytes
 LONGEST_POINTER = 100  # characters of a member's name
 
 
-class Parser(FlaskParser):
-    """Reads bodies and query strings for the schemas, and refuses as the contract says."""
+def read(shape: ma.Schema, asked: Request, location: str = "json") -> Any:
+    """Read a request's body by a shape, or its "query": of several parameters of a name the first. Who reads
+    it again is told the same, as a body can be read but once.
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}
+    Raises Refused, and what becomes 400, 413 or 415.
+    """
+    before: dict[Any, Any] = asked.environ.setdefault("usher.read", {})
+    if shape not in before:
+        try:
+            members = asked.args.to_dict() if location == "query" else read_json(asked)
+            before[shape] = taken(shape, members), None
+        except (Refused, HTTPException) as refusal:
+            before[shape] = None, refusal
+    sent, refused = before[shape]
+    if refused:
+        raise refused
+    return sent
 
-    def parse(self, argmap: Any, req: Request | None = None, *args: Any, **kwargs: Any) -> Any:
-        """As webargs does; who reads it as the same schema again is told the same, as a body can be read
-        but once."""
-        read = app_ctx.g.setdefault("read", {})
-        if argmap not in read:
-            try:
-                read[argmap] = super().parse(argmap, req, *args, **kwargs), None
-            except (Refused, HTTPException) as refusal:
-                read[argmap] = None, refusal
-        sent, refused = read[argmap]
-        if refused:
-            raise refused
-        return sent
 
-    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
-        """Read the query string, of which no parameter is a list: the first of several of a name."""
-        return req.args.to_dict()
-
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' signature
-        """Read the body. Raises what becomes 400, 413 or 415."""
-        return read_json(req)
-
-    def handle_error(self, error: ma.ValidationError, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """Tell what a schema refused, by member."""
-        (messages,) = error.messages_dict.values()
-        raise Refused(*field_errors(messages, "")) from None
+def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:
+    """Read members by a shape. Raises Refused."""
+    try:
+        return shape.load(members)
+    except ma.ValidationError as error:
+        raise Refused(*field_errors(error.messages_dict, "")) from None
 
 
 def as_json(told: Any, status: int = 200) -> Response:

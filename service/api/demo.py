@@ -12,7 +12,7 @@ import jwt
 from flask import Response, g, render_template, request
 from werkzeug.exceptions import NotFound
 
-from service.api.bodies import Parser, as_json
+from service.api.bodies import as_json, read
 from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.members import Shape, Text
@@ -82,7 +82,7 @@ def phone(side: str) -> str:
 @pages.post("/proofs")
 def prove() -> Response:
     """Sign who somebody is, as the backend of an app does once it knows."""
-    person = PEOPLE.get(Parser().parse(PROOF, request)["person"])
+    person = PEOPLE.get(read(PROOF, request)["person"])
     if person is None:
         raise NotFound
     publishable, _, secret = _keys()
@@ -102,7 +102,7 @@ def inbox() -> Response:
 @pages.post("/inbox/<id>")
 def reply(id: str) -> Response:
     """Write to a user as the agent."""
-    body = Parser().parse(MESSAGE, request)["body"]
+    body = read(MESSAGE, request)["body"]
     said, _ = desk.write(context().store, _agent(), id, body=body, agent_name=AGENT, key=None)
     return as_json(SAID.dump(said), 201)
 

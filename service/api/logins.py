@@ -9,7 +9,7 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from service.api.blueprints import Blueprint
-from service.api.bodies import Parser, as_json
+from service.api.bodies import as_json, read
 from service.api.callers import bearer, may_call_from_this_page, whoever_calls
 from service.api.context import context, limits
 from service.api.schemas.logins import (
@@ -33,14 +33,14 @@ from service.nouns import Arrival, Backend, Claim, Login, LoginSent, Me, Session
 
 api = Blueprint("logins", __name__, url_prefix="/v1")
 
-LOGIN, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), UnprovenLoginOut(), UnprovenMeOut()
+LOGIN, LOGOUT, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), LogoutIn(), UnprovenLoginOut(), UnprovenMeOut()
 
 
 def _arrival() -> Arrival | None:
     """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
     who may call."""
     with suppress(Refused, HTTPException, Malformed):
-        sent = Parser().parse(LOGIN, request_ctx.request)
+        sent = read(LOGIN, request_ctx.request)
         if sent.claim.user_id is not None and sent.device_id is not None:
             return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
     return None
@@ -86,7 +86,7 @@ def log_out() -> None:
     caller = whoever_calls()
     if not isinstance(caller, Backend):
         raise NotAllowed
-    sessions.log_out(store, caller.app, **Parser().parse(LogoutIn(), request))
+    sessions.log_out(store, caller.app, **read(LOGOUT, request))
 
 
 @api.post("/clearAnonymousUser")

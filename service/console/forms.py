@@ -7,8 +7,7 @@ import marshmallow as ma
 from flask import g, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from service.api.bodies import field_errors, read_bytes
-from service.errors import Refused
+from service.api.bodies import read_bytes, taken
 
 # A body of 10,000 characters of four bytes, each of which takes three in a form; and what is beside it.
 LARGEST = 128 * 1024  # bytes
@@ -29,10 +28,7 @@ def sent(name: str) -> str:
 
 def asked(shape: ma.Schema, **members: str) -> Any:
     """Read members by a shape; one that is blank is missing. Raises Refused."""
-    try:
-        return shape.load({name: value for name, value in members.items() if value})
-    except ma.ValidationError as error:
-        raise Refused(*field_errors(error.messages_dict, "")) from None
+    return taken(shape, {name: value for name, value in members.items() if value})
 
 
 def _read() -> dict[str, str]:

@@ -6,7 +6,6 @@ A user who was merged away or erased has a row still, and is answered by nothing
 
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -70,7 +69,8 @@ class UserStore:
         second = first + len(APP_COLUMNS)
         who = [row[second:] for row in rows]
         found = None if who[0][0] is None else _as_user_and_home(who)
-        return as_app(rows[0][first:second]), as_key(rows[0][:first]), replace(arrival, found=found)
+        arrived = Arrival(arrival.user_id, arrival.device, found)
+        return as_app(rows[0][first:second]), as_key(rows[0][:first]), arrived
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
