@@ -98,6 +98,12 @@ def test_a_value_with_a_line_break_stays_on_its_line(lines):
     assert len(lines()) == 1
 
 
+def test_a_text_that_is_no_unicode_is_written_all_the_same(lines):
+    get_logger().info("login", route="\udcff", user=io.StringIO(PERSONAL))
+
+    assert [(line["route"], line["user"]) for line in lines()] == [("\udcff", "<StringIO>")]
+
+
 def test_an_object_is_written_as_its_class_only(lines):
     get_logger().info("login", user=io.StringIO(PERSONAL))
 

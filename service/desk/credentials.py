@@ -44,9 +44,7 @@ def identify(
     prefix, app = parts
     if prefix == "st":
         return _visitor(store, app, hashed, request)
-    if prefix == "sk" and arrival is not None:
-        return _backend(store, app, hashed, request, arrival)
-    return _key_holder(store, app, hashed, request)
+    return _key_holder(store, app, hashed, request, arrival if prefix == "sk" else None)
 
 
 def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, SignIn]:
@@ -77,23 +75,19 @@ def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
     return Visitor(its_app, user, session, Origin("session", request))
 
 
-def _key_holder(store: Store, app: str, hashed: str, request: str) -> Backend | Widget:
-    found = store.keys.with_digest(app, hashed)
+def _key_holder(
+    store: Store, app: str, hashed: str, request: str, arrival: Arrival | None
+) -> Backend | Widget:
+    if arrival is None:
+        found = store.keys.with_digest(app, hashed)
+    else:
+        found, arrival = store.users.arriving_with_key(app, hashed, arrival)
     if found is None:
         raise InvalidCredential
     its_app, key = found
     _note_use(store, app, key)
-    kind = Backend if key.kind is KeyKind.SECRET else Widget
-    return kind(its_app, Origin(key.id, request))
-
-
-def _backend(store: Store, app: str, hashed: str, request: str, arrival: Arrival) -> Backend:
-    found = store.users.arriving_with_key(app, hashed, arrival)
-    if found is None:
-        raise InvalidCredential
-    its_app, key, arrived = found
-    _note_use(store, app, key)
-    return Backend(its_app, Origin(key.id, request), arrived)
+    origin = Origin(key.id, request)
+    return Backend(its_app, origin, arrival) if key.kind is KeyKind.SECRET else Widget(its_app, origin)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

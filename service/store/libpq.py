@@ -35,7 +35,7 @@ class Bounded(psycopg.Connection[Any]):
     clock = Clock()
     # Until when the answer has to come that is waited for inside of libpq, by `time.monotonic()`.
     until = float("inf")
-    _is_cut = False
+    _alone = _is_cut = False
 
     @cached_property
     def prepared(self) -> "PreparedCursor":

@@ -58,19 +58,21 @@ class UserStore:
         rows = self._database.rows(query)
         return _as_user_and_home(rows) if rows else None
 
-    def arriving_with_key(self, app: str, key: str, arrival: Arrival) -> tuple[App, Key, Arrival] | None:
-        """Find a key by its digest, with its app, and of the verified world who arrives."""
+    def arriving_with_key(
+        self, app: str, key: str, arrival: Arrival
+    ) -> tuple[tuple[App, Key] | None, Arrival]:
+        """Find a key by its digest, with its app; if there is one, also who arrives."""
         rows = self._database.rows(
             _key_and_arrival(app, key, user_id_digest(arrival.user_id), arrival.device)
         )
         if not rows:
-            return None
+            return None, arrival
         first = len(KEY_COLUMNS)
         second = first + len(APP_COLUMNS)
         who = [row[second:] for row in rows]
         found = None if who[0][0] is None else _as_user_and_home(who)
         arrived = Arrival(arrival.user_id, arrival.device, found)
-        return as_app(rows[0][first:second]), as_key(rows[0][:first]), arrived
+        return (as_app(rows[0][first:second]), as_key(rows[0][:first])), arrived
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless

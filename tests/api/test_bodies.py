@@ -129,6 +129,24 @@ def test_what_is_not_a_json_object_is_400_and_leaves_no_row(send, rows, body):
     assert rows() == before
 
 
+@pytest.mark.parametrize("kind", ["sk", "pk"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b'{"userId": 7}', id="no text"),
+        pytest.param(b'{"nobody": "Jane"}', id="no member"),
+        pytest.param(b" " * (64 * 1024 + 1), id="too large"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_told_to_who_may_call_only(send, tenant, kind, body):
+    key = getattr(tenant, kind)
+    stranger = key[:-4] + ("AAAA" if key[-4:] != "AAAA" else "BBBB")
+
+    assert send(body, key=stranger).status_code == 401
+    assert send(body, key=key).status_code in (400, 413, 422)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -3,6 +3,8 @@ two, the login ends as if all of it had come after."""
 
 import pytest
 
+from tests.signing import identity_key, proof_of
+
 DEVICE = "device-of-the-test-0001"
 OTHER_DEVICE = "device-of-the-test-0002"
 KIM = {"userId": "u-kim", "email": "kim@example.org", "name": "Kim"}
@@ -19,20 +21,37 @@ def meanwhile(store, monkeypatch):
     """Have something happen once, right after a login has looked who comes back; answer the looks."""
 
     def set_up(happen):
-        look, looks = store.users.with_user_id_and_home, []
+        looks = []
 
-        def look_and_wait(*args, coming_to=None, **kwargs):
-            found = look(*args, coming_to=coming_to, **kwargs)
-            if coming_to is not None:
-                looks.append(found)
-                if len(looks) == 1:
-                    happen()
-            return found
+        def waiting(look, is_of_who_comes_back):
+            def look_and_wait(*args, **kwargs):
+                found = look(*args, **kwargs)
+                if is_of_who_comes_back(kwargs):
+                    looks.append(found)
+                    if len(looks) == 1:
+                        happen()
+                return found
 
-        monkeypatch.setattr(store.users, "with_user_id_and_home", look_and_wait)
+            return look_and_wait
+
+        # For a backend, whoever comes is looked up with its key; for a widget, when the proof was read.
+        of_backend, of_widget = store.users.arriving_with_key, store.users.with_user_id_and_home
+        monkeypatch.setattr(store.users, "arriving_with_key", waiting(of_backend, lambda _: True))
+        coming = waiting(of_widget, lambda asked: asked.get("coming_to") is not None)
+        monkeypatch.setattr(store.users, "with_user_id_and_home", coming)
         return looks
 
     return set_up
+
+
+def from_backend(tenant):
+    return tenant.sk, KIM
+
+
+def from_widget(tenant):
+    _, secret = identity_key(tenant)
+    members = {"sub": KIM["userId"], "email": KIM["email"], "name": KIM["name"]}
+    return tenant.pk, {"proof": proof_of(tenant, secret, **members)}
 
 
 @pytest.fixture
@@ -68,6 +87,16 @@ def test_who_comes_back_is_logged_in_without_holding_anything(tenant, kim, steps
     )
     assert login["resolution"]["changes"] == []
     assert steps == []
+
+
+def test_a_backend_asks_who_comes_together_with_its_key(tenant, kim, store):
+    asked = []
+    store.database.peewee.query_hooks.append(lambda event: asked.append(event.sql))
+
+    assert tenant.login(deviceId=DEVICE, **KIM)["user"]["id"] == kim
+
+    begun = [sql for sql in asked if sql.startswith("INSERT")]
+    assert len(asked) - len(begun) == len(begun) == 1
 
 
 def test_the_session_before_has_ended(tenant, kim):
@@ -113,11 +142,13 @@ def erased(tenant, kim):
 
 
 @pytest.mark.parametrize("happen", [merged_away, renamed, written_elsewhere, joined, erased])
-def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, happen):
+@pytest.mark.parametrize("sent", [from_backend, from_widget])
+def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, sent, happen):
+    key, who = sent(tenant)
     became = []
     looks = meanwhile(lambda: (became.append(happen(tenant, kim)), steps.clear()))
 
-    login = tenant.login(deviceId=DEVICE, **KIM)
+    login = tenant.call("POST", "/v1/login", key, {"deviceId": DEVICE} | who).json
 
     assert len(looks) == 1
     assert steps != []

@@ -413,6 +413,15 @@ def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator
     until(operator, IS_OVER, asked)
 
 
+def test_slow_questions_of_many_threads_are_given_up_together(opened):
+    database = opened(patience=0.5)
+
+    with within(LONG / 2):
+        refused = at_once(*[lambda: database.rows(sleep_prepared(2 * LONG)) for _ in range(8)])
+
+    assert [type(answer) for answer in refused] == [StoreUnavailable] * 8
+
+
 def test_a_slow_transaction_is_given_up_and_ends_on_the_server_too(opened, operator, app_id):
     database = opened(patience=0.5)
     asked = backend(database)
