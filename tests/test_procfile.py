@@ -113,6 +113,6 @@ def test_the_web_line_writes_no_url_into_the_log(web):
     tenant.call("GET", "/v1/conversations?user=usr_who", tenant.sk)
 
     # A line comes through honcho's own pipe, so later than the answer.
-    wait_until(lambda: any('"route": "/v1/conversations"' in line for line in web.stdout))
+    wait_until(lambda: any('"route":"/v1/conversations"' in line for line in web.stdout))
 
     assert [line for line in web.stdout if "usr_who" in line] == []

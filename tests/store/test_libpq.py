@@ -23,8 +23,8 @@ class Line:
         self.cuts += 1
 
 
-def watches() -> int:
-    return sum(thread.name == "watch" for thread in threading.enumerate())
+def watching() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "watch"}
 
 
 def test_who_is_late_is_cut_off_once_and_nobody_else():
@@ -40,16 +40,16 @@ def test_who_is_late_is_cut_off_once_and_nobody_else():
 
 
 def test_one_thread_keeps_watch_for_as_long_as_there_are_connections():
-    before, watch, lines = watches(), Watch(), [Line(NEVER), Line(NEVER)]
+    others, watch, lines = watching(), Watch(), [Line(NEVER), Line(NEVER)]
     for line in lines:
         watch.add(line)
     del line
 
-    assert watches() == before + 1
+    [thread] = watching() - others
 
     lines.clear()
     gc.collect()
-    wait_until(lambda: watches() == before)
+    wait_until(lambda: not thread.is_alive())
     again = Line(time.monotonic())
     watch.add(again)
 
