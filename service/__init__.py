@@ -20,6 +20,7 @@ The map of the house:
     threads.py       the threads that serve requests, and how long each request waited for one
     errors.py        what can go wrong, in the words of the domain
     times.py         how a time is written
+    frozen.py        frozen dataclasses that are made as fast as others
 
 Imports only go down:
 app, cli → console → api → desk → store | rules → identifiers, nouns, config → logs, metrics → errors.

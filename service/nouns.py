@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from service.frozen import quick
+
 Item = TypeVar("Item")
 
 
@@ -74,6 +76,7 @@ class Settings:
     idle_days: int = 7
 
 
+@quick
 @dataclass(frozen=True)
 class App:
     """A tenant: one product whose users are supported."""
@@ -92,6 +95,7 @@ class KeyKind(StrEnum):
     IDENTITY = "identity"
 
 
+@quick
 @dataclass(frozen=True)
 class Key:
     """A key of an app. ``plain`` is there in the answer that made it, and never again."""
@@ -111,6 +115,7 @@ class SignIn:
     began_at: int
 
 
+@quick
 @dataclass(frozen=True)
 class Origin:
     """Where a change comes from: by whom, and in which request."""
@@ -124,6 +129,7 @@ class Operator:
     """Who calls with the admin key."""
 
 
+@quick
 @dataclass(frozen=True)
 class Backend:
     """Who calls with an app's secret key: its backend, or an agent's tool. Whom it logs in is looked up
@@ -134,6 +140,7 @@ class Backend:
     arrival: "Arrival | None" = None
 
 
+@quick
 @dataclass(frozen=True)
 class Widget:
     """Who calls with an app's publishable key."""
@@ -142,6 +149,7 @@ class Widget:
     origin: Origin
 
 
+@quick
 @dataclass(frozen=True)
 class Visitor:
     """Who calls with a session token: one user on one device."""
@@ -158,6 +166,7 @@ Caller = Operator | Backend | Widget | Visitor
 # --- users, devices, sessions --------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True)
 class User:
     """One person's record in one app.
@@ -182,6 +191,7 @@ class User:
         return self.aliases if self.user_id is None else (self.user_id, *self.aliases)
 
 
+@quick
 @dataclass(frozen=True)
 class Arrival:
     """Who comes to a device, by its digest, as a backend says, and who that is, with the user to whom the
@@ -204,6 +214,7 @@ class Device:
     sharing: bool | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Session:
     """What a device is logged in as. ``claim`` is what an unverified login of somebody said; ``home`` is
@@ -222,6 +233,7 @@ class Session:
         return min(self.began_at + settings.session_days * DAY, self.used_at + settings.idle_days * DAY)
 
 
+@quick
 @dataclass(frozen=True)
 class Claim:
     """Who a login says it is; every member may be missing."""
@@ -236,6 +248,7 @@ class Claim:
         return self.user_id is not None or self.email is not None
 
 
+@quick
 @dataclass(frozen=True)
 class LoginSent:
     """What a login sends: a claim, a device, and perhaps what shows that the claim is true.
@@ -249,6 +262,7 @@ class LoginSent:
     email_as_sent: str | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Resolution:
     """Which rule decided a login, why, and what it changed on a user who was there before."""
@@ -278,6 +292,7 @@ class Explanation:
     candidates: Candidates
 
 
+@quick
 @dataclass(frozen=True)
 class SessionShown:
     """A session as its holder is told of it; ``token`` is there in the login's answer only."""
@@ -287,6 +302,7 @@ class SessionShown:
     token: str | None = field(default=None, repr=False)
 
 
+@quick
 @dataclass(frozen=True)
 class Login:
     """What a login answers. ``device_id`` is a secret, as the session's token is. Where nobody proved
@@ -358,6 +374,7 @@ class Side(StrEnum):
     AGENT = "agent"
 
 
+@quick
 @dataclass(frozen=True)
 class Conversation:
     """A thread as one side sees it: ``unread`` counts the other side's messages, ``messages`` all. ``user``
@@ -373,6 +390,7 @@ class Conversation:
     updated_at: int
 
 
+@quick
 @dataclass(frozen=True)
 class Author:
     """Who wrote a message; an agent has no id."""
@@ -382,6 +400,7 @@ class Author:
     id: str | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Message:
     """One message. ``number`` counts within its conversation, in the order of commits."""
@@ -394,6 +413,7 @@ class Message:
     created_at: int
 
 
+@quick
 @dataclass(frozen=True)
 class View:
     """Which conversations of an app a caller may see: one side's, one user's, one device's.
