@@ -14,7 +14,7 @@ from bench.servers import config
 from service.api.context import NAME
 from service.app import create_app
 from service.identifiers import digest, email_key, search_key, user_id_digest
-from service.nouns import DAY, Event, Side, Status, now
+from service.nouns import Event, Side, Status
 from service.store.tables import (
     Conversations,
     Devices,
@@ -24,6 +24,7 @@ from service.store.tables import (
     UserIds,
     Users,
 )
+from service.times import DAY, now
 from tests.servers import ADMIN_KEY
 from tests.tenants import Tenant
 

@@ -19,9 +19,10 @@ The map of the house:
     metrics.py       what /metrics counts
     threads.py       the threads that serve requests, and how long each request waited for one
     errors.py        what can go wrong, in the words of the domain
-    times.py         how a time is written
+    times.py         what time it is, and how a time is written
     frozen.py        frozen dataclasses that are made as fast as others
 
 Imports only go down:
-app, cli → console → api → desk → store | rules → identifiers, nouns, config → logs, metrics → errors.
+app, cli → console → api → desk → store | rules → identifiers, nouns, config → logs, metrics
+→ errors, times, frozen.
 """

@@ -8,7 +8,6 @@ import json
 import logging
 import logging.config
 import sys
-import time
 import traceback
 from contextlib import suppress
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from service.errors import NotReady
-from service.times import written
+from service.times import now, written
 
 MOST_CAUSES = 10
 MOST_FRAMES = 40
@@ -158,8 +157,7 @@ def _class_name(error: BaseException) -> str:
 
 def _head(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Begin with the time, the level and the event, and the request that is served, if one is."""
-    now = written(time.time_ns() // 1_000_000)
-    head = {"timestamp": now, "level": method, "event": event.pop("event")}
+    head = {"timestamp": written(now()), "level": method, "event": event.pop("event")}
     if request := REQUEST.get():
         head["requestId"] = request
     return {**head, **event}

@@ -1,23 +1,14 @@
 """The frozen things that travel between the rooms; all times are epoch milliseconds, UTC."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from service.frozen import quick
+from service.times import DAY
 
 Item = TypeVar("Item")
-
-
-def now() -> int:
-    """Answer the time, in milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
-
-
-DAY = 24 * 60 * 60 * 1000
-MINUTE = 60 * 1000
 
 
 # --- apps and credentials ------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from werkzeug.test import TestResponse
 from service.api.context import NAME
 from service.desk.apps import PREFIXES
 from service.identifiers import digest, new_credential, new_id
-from service.nouns import App, Key, KeyKind, Settings, now
+from service.nouns import App, Key, KeyKind, Settings
 from service.store import Store
+from service.times import now
 
 
 @dataclass(frozen=True)

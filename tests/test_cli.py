@@ -10,10 +10,11 @@ import pytest
 from service.cli import main
 from service.config import Config
 from service.identifiers import new_anonymous_user_id, new_id
-from service.nouns import User, now
+from service.nouns import User
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
+from service.times import now
 from tests.conftest import ENGINES, Databases
 from tests.servers import ADMIN_KEY, SECRET_KEY, command
 

@@ -87,8 +87,10 @@ def call(tenant: Tenant, path: str, body: Any) -> Any:
 
 
 def rows(store: Store, app: str) -> list[list[str]]:
-    """Read all that the app owns."""
-    return [list(map(repr, store.database.rows(table.select().where(table.app == app)))) for table in TABLES]
+    """Read all that the app owns, in an order that does not depend on how the store finds it."""
+    return [
+        sorted(map(repr, store.database.rows(table.select().where(table.app == app)))) for table in TABLES
+    ]
 
 
 class NotMeant(Exception):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from service.nouns import DAY
 from service.store import Store
 from service.store.tables import TABLES, Keys, Sessions
+from service.times import DAY
 from tests.model import UNVERIFIED, VERIFIED, Claim, Decision, Device, Model, Person, Session, Thread
 from tests.signing import hmac_of, identity_key, proof_of
 from tests.tenants import Tenant

@@ -20,8 +20,8 @@ from service.api.problems import RETRY_AFTER
 from service.desk import subscribers as desk
 from service.desk.credentials import identify
 from service.identifiers import Malformed, subscriber_id, text
-from service.nouns import Backend, Purchase, Switch, Widget, now
-from service.times import written
+from service.nouns import Backend, Purchase, Switch, Widget
+from service.times import now, written
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 

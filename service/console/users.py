@@ -17,8 +17,9 @@ from service.desk import users as desk
 from service.desk.logins import foresee
 from service.errors import NotFound, ProofInvalid, Refused
 from service.identifiers import is_id
-from service.nouns import Backend, now
+from service.nouns import Backend
 from service.sealing import Seal
+from service.times import now
 
 pages = Blueprint("users", __name__)
 

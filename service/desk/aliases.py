@@ -10,8 +10,9 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
 from service.identifiers import is_anonymous, is_id
-from service.nouns import Backend, Merge, User, Visitor, now
+from service.nouns import Backend, Merge, User, Visitor
 from service.store import Store
+from service.times import now
 
 ALIAS, EXPLICIT = "alias", "explicit"
 

@@ -6,9 +6,10 @@ from typing import Any
 from service.desk.transactions import one_transaction
 from service.errors import NotFound
 from service.identifiers import digest, is_id, new_credential, new_id
-from service.nouns import App, Key, KeyKind, Settings, now
+from service.nouns import App, Key, KeyKind, Settings
 from service.sealing import Seal
 from service.store import Store
+from service.times import now
 
 PREFIXES = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk", KeyKind.IDENTITY: "ik"}
 

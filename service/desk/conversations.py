@@ -25,9 +25,9 @@ from service.nouns import (
     User,
     View,
     Visitor,
-    now,
 )
 from service.store import Store
+from service.times import now
 
 
 @one_transaction

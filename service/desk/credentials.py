@@ -9,7 +9,6 @@ from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential
 from service.identifiers import digest, read_credential, read_sign_in
 from service.nouns import (
-    MINUTE,
     Arrival,
     Backend,
     Caller,
@@ -21,9 +20,9 @@ from service.nouns import (
     SignIn,
     Visitor,
     Widget,
-    now,
 )
 from service.store import Store
+from service.times import MINUTE, now
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
 LAG = MINUTE

@@ -6,8 +6,9 @@ from service.desk.history import Scribe
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import LostRace
-from service.nouns import DAY, MINUTE, App, Backend, Event, Origin, User, now
+from service.nouns import App, Backend, Event, Origin, User
 from service.store import Store
+from service.times import DAY, MINUTE, now
 
 # How long erasing one user may take, in seconds.
 PATIENCE = 60

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from service.desk.transactions import one_transaction
 from service.errors import TooMany
 from service.identifiers import email_key
-from service.nouns import MINUTE, App, Claim, now
+from service.nouns import App, Claim
 from service.store import Store
+from service.times import MINUTE, now
 
 # How many times an address's rate all addresses of an app may have together.
 APP_SHARE = 100

@@ -8,10 +8,11 @@ from service.identifiers import Malformed, email_key
 from service.identifiers import email as parse_email
 from service.identifiers import name as parse_name
 from service.identifiers import user_id as parse_user_id
-from service.nouns import MINUTE, App, Backend, Claim, Key, LoginSent, Verification, Visitor, Widget, now
+from service.nouns import App, Backend, Claim, Key, LoginSent, Verification, Visitor, Widget
 from service.proofs import Proven
 from service.sealing import Seal
 from service.store import Store
+from service.times import MINUTE, now
 
 
 def believe(

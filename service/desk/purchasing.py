@@ -18,11 +18,11 @@ from service.nouns import (
     Switch,
     User,
     Visitor,
-    now,
 )
 from service.rules.restoring import Act, Owner, decide
 from service.rules.table import Rule
 from service.store import Store
+from service.times import now
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,6 @@ from service.nouns import (
     SessionShown,
     User,
     Widget,
-    now,
 )
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
@@ -56,6 +55,7 @@ from service.rules.anonymous import Act as Fate
 from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
 from service.store import Store
+from service.times import now
 
 # How many of those who share an email an explanation names.
 MOST_CANDIDATES = 100

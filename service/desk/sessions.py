@@ -6,8 +6,9 @@ from service.desk.transactions import one_transaction
 from service.errors import Refused
 from service.identifiers import Malformed, digest, is_id
 from service.identifiers import device_id as parse_device_id
-from service.nouns import App, Backend, Visitor, now
+from service.nouns import App, Backend, Visitor
 from service.store import Store
+from service.times import now
 
 
 @one_transaction

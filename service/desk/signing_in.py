@@ -10,8 +10,9 @@ from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential, NotAllowed
 from service.identifiers import digest, new_credential, read_credential, read_sign_in
-from service.nouns import MINUTE, App, Backend, Claim, SignIn, now
+from service.nouns import App, Backend, Claim, SignIn
 from service.store import Store
+from service.times import MINUTE, now
 
 # How long a sign-in lasts, in milliseconds: a working day.
 LASTS = 8 * 60 * MINUTE

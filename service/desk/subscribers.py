@@ -15,8 +15,9 @@ from service.desk.purchasing import Bought, Claimant, find_by_user_id, record, s
 from service.desk.transactions import one_transaction
 from service.errors import LostRace, NotFound, Refused
 from service.identifiers import is_anonymous, is_client_made, new_id
-from service.nouns import Backend, Event, Purchase, StoreAccount, User, Widget, now
+from service.nouns import Backend, Event, Purchase, StoreAccount, User, Widget
 from service.store import Store
+from service.times import now
 
 Caller = Backend | Widget
 

@@ -22,9 +22,9 @@ from service.nouns import (
     Thread,
     User,
     View,
-    now,
 )
 from service.store import Store
+from service.times import now
 
 # How many rows of one kind are read at a time when all of a user's are.
 BATCH = 500

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 
 from service.identifiers import digest, new_credential, new_id, user_id_digest
-from service.nouns import now
 from service.store.tables import TABLES
+from service.times import now
 from tests.bulk import Rows, write
 
 # Of each kind of row in each large app.

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from service import identifiers
 from service.api.schemas.members import Answer, PlainText, PlainTexts, PlainTruth, Time
-from service.nouns import now
+from service.times import now
 
 
 class UserOut(Answer):
