@@ -8,11 +8,11 @@ from typing import Any
 import flask_smorest
 import marshmallow as ma
 from flask import Response
-from flask.globals import request_ctx
 from flask_smorest.utils import prepare_response
 
 from service.api.bodies import JSON, as_json, read
 from service.api.callers import SCHEMES, Arriving, guarded, nobody
+from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller
 
@@ -90,6 +90,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
         return decorate
 
+    def alt_response(self, status: int, *said: Any, **more: Any) -> Callable[[Any], Any]:
+        """Name another status that an endpoint answers."""
+        return _described(super().alt_response(status, *said, **more))
+
     def open_to(self, *kinds: type[Caller], arriving: Arriving = nobody) -> Callable[[Any], Any]:
         """Let these call an endpoint, and give it the caller first: a backend with whoever is arriving."""
         security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
@@ -116,7 +120,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         def decorate(view: Any) -> Any:
             @wraps(describe(view))
             def reading(*args: Any, **kwargs: Any) -> Any:
-                return view(*args, read(shape, request_ctx.request, location), **kwargs)
+                return view(*args, read(shape, serving().request, location), **kwargs)
 
             return reading
 
@@ -125,7 +129,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def _refusing(self, decorate: Callable[[Any], Any], *statuses: int) -> Callable[[Any], Any]:
         def both(view: Any) -> Any:
             for status in statuses:
-                view = _described(self.alt_response(status, HTTPStatus(status).name))(view)
+                view = self.alt_response(status, HTTPStatus(status).name)(view)
             return decorate(view)
 
         return both

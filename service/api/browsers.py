@@ -7,10 +7,10 @@ other page is refused before it does anything; our own pages are no strangers.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Request, Response, g, request
+from flask import Request, Response
 
 from service.api.callers import bearer, page_of
-from service.api.context import context
+from service.api.context import context, serving
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
@@ -68,7 +68,7 @@ def preflight(asked: Request) -> Response | None:
     response.headers["Access-Control-Allow-Methods"] = METHODS
     response.headers["Access-Control-Allow-Headers"] = ASKED_HEADERS
     response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
-    return _allowing(response)
+    return _allowing(asked, response)
 
 
 def secure(asked: Request, response: Response) -> None:
@@ -78,7 +78,7 @@ def secure(asked: Request, response: Response) -> None:
     if _is_for_pages(asked):
         response.headers.add("Vary", "Origin")
         if asked.method != "OPTIONS" and _is_allowed(asked):
-            _allowing(response)
+            _allowing(asked, response)
 
 
 class Secured:
@@ -90,7 +90,7 @@ class Secured:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer as the application does, with more headers."""
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             there = {name for name, _ in headers}
             missing = [header for header in HEADERS if header[0] not in there]
             return start_response(status, headers + missing, exc_info)
@@ -98,8 +98,8 @@ class Secured:
         return self._app(environ, start)
 
 
-def _allowing(response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "")
+def _allowing(asked: Request, response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = page_of(asked) or ""
     response.headers["Access-Control-Expose-Headers"] = TOLD_HEADERS
     return response
 
@@ -110,7 +110,7 @@ def _is_allowed(asked: Request) -> bool:
     origin = page_of(asked)
     if origin is None:
         return False
-    caller = g.get("caller")
+    caller = serving().caller
     app = caller.app if isinstance(caller, Widget | Visitor) else _app_of_credential()
     return app is not None and origin in app.settings.origins
 

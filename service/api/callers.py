@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Request, request
-from flask.globals import app_ctx
+from flask import Request
 
-from service.api.context import context
+from service.api.context import serving
 from service.desk.credentials import identify
 from service.errors import InvalidCredential, NotAllowed
 from service.nouns import Arrival, Backend, Caller, Operator, Visitor, Widget
@@ -30,7 +29,7 @@ def nobody() -> None:
 
 def bearer() -> str:
     """Answer the credential of this request. Raises InvalidCredential if there is none."""
-    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
@@ -49,7 +48,7 @@ def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = no
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
-        caller = whoever_calls(arriving())
+        caller = whoever_calls(bearer(), arriving())
         if not isinstance(caller, kinds):
             raise NotAllowed
         require_page(caller)
@@ -58,11 +57,12 @@ def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = no
     return guard
 
 
-def whoever_calls(arrival: Arrival | None = None) -> Caller:
-    """Answer who calls, a backend with whoever arrives. Raises InvalidCredential."""
-    here, about = context(), app_ctx.g
-    caller = about.caller = identify(here.store, here.config.admin_key, bearer(), about.request_id, arrival)
-    return caller
+def whoever_calls(credential: str, arrival: Arrival | None = None) -> Caller:
+    """Answer who calls, by their credential; a backend with whoever arrives. Raises InvalidCredential."""
+    here = serving()
+    store, admin_key = here.context.store, here.context.config.admin_key
+    here.caller = identify(store, admin_key, credential, here.id, arrival)
+    return here.caller
 
 
 def require_page(caller: Caller) -> None:
@@ -76,8 +76,9 @@ def may_call_from_this_page(caller: Caller) -> bool:
     own pages are no strangers."""
     if not isinstance(caller, Widget | Visitor):
         return True
-    origin = page_of(request)
+    asked = serving().request
+    origin = page_of(asked)
     if origin is None:
         return True
-    ours = (f"https://{request.host}", f"http://{request.host}")
+    ours = (f"https://{asked.host}", f"http://{asked.host}")
     return origin in ours or origin in caller.app.settings.origins

@@ -1,13 +1,18 @@
-"""What every endpoint needs, kept in the application and nowhere else."""
+"""What every endpoint needs: kept in the application and nowhere else; and the request that is served.
 
+The framework looks up ``request``, ``g`` and ``current_app`` anew each time that one of them is named,
+which takes as long as to read a header. So what every call asks for stands in one plain object.
+"""
+
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
 
-from flask import current_app, request
+from flask import Request
 
 from service.config import Config
 from service.desk.limits import Limits
-from service.nouns import App, Backend, Visitor, Widget
+from service.nouns import App, Backend, Caller, Visitor, Widget
 from service.sealing import Seal
 from service.store import Store
 from service.store.migrating import Schema
@@ -25,9 +30,31 @@ class Context:
     seal: Seal
 
 
+@dataclass
+class Serving:
+    """A request that is being served: its ID, when it began, by `time.perf_counter()`, who calls, where that
+    is known, and the rule that decided, where there was one."""
+
+    context: Context
+    request: Request
+    id: str
+    began: float
+    caller: Caller | None = None
+    rule: str | None = None
+
+
+# None between two requests, so that nothing of the one is seen by the other.
+SERVING: ContextVar[Serving | None] = ContextVar("serving", default=None)
+
+
+def serving() -> Serving:
+    """Answer the request that is served here."""
+    return cast(Serving, SERVING.get())
+
+
 def context() -> Context:
     """Answer the context of the application that serves this request."""
-    return cast(Context, current_app.extensions[NAME])
+    return serving().context
 
 
 def limits(caller: Backend | Widget | Visitor) -> Limits:
@@ -38,12 +65,13 @@ def limits(caller: Backend | Widget | Visitor) -> Limits:
 
 def limits_in(app: App, *, is_limited: bool = True) -> Limits:
     """Answer the limits that hold in an app for the address of this request."""
-    here = context()
+    here = serving()
+    config = here.context.config
     return Limits(
-        here.store,
+        here.context.store,
         app,
-        request.remote_addr or "",
-        here.config.secret_key,
-        here.config.login_rate if is_limited else 0,
-        here.config.proof_failure_rate if is_limited else 0,
+        here.request.remote_addr or "",
+        config.secret_key,
+        config.login_rate if is_limited else 0,
+        config.proof_failure_rate if is_limited else 0,
     )

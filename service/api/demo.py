@@ -9,15 +9,15 @@ from typing import Any
 
 import flask
 import jwt
-from flask import Response, g, render_template, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from service.api.bodies import as_json, read
+from service.api.callers import whoever_calls
 from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.members import Shape, Text
 from service.desk import conversations as desk
-from service.desk.credentials import identify
 from service.errors import InvalidCredential
 from service.identifiers import read_credential
 from service.nouns import Backend, Conversation
@@ -119,7 +119,7 @@ def _keys() -> list[str]:
 
 def _agent() -> Backend:
     """Answer who holds the secret key. Raises InvalidCredential, as for anybody."""
-    caller = identify(context().store, context().config.admin_key, _keys()[1], g.request_id)
+    caller = whoever_calls(_keys()[1])
     if not isinstance(caller, Backend):
         raise InvalidCredential
     return caller

@@ -4,14 +4,13 @@ from contextlib import suppress
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, g, request
-from flask.globals import request_ctx
+from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from service.api.blueprints import Blueprint
 from service.api.bodies import as_json, read
 from service.api.callers import bearer, may_call_from_this_page, whoever_calls
-from service.api.context import context, limits
+from service.api.context import context, limits, serving
 from service.api.schemas.logins import (
     LOGOUT_BODY,
     ClearingIn,
@@ -40,7 +39,7 @@ def _arrival() -> Arrival | None:
     """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
     who may call."""
     with suppress(Refused, HTTPException, Malformed):
-        sent = read(LOGIN, request_ctx.request)
+        sent = read(LOGIN, serving().request)
         if sent.claim.user_id is not None and sent.device_id is not None:
             return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
     return None
@@ -59,9 +58,9 @@ def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
     key an identity needs a `proof`; where the app asks for none, an unproven login is told what it
     sent, and nothing of what was found.
     """
-    here = context()
-    login = admit(here.store, here.seal, caller, sent, limits(caller))
-    g.rule = login.resolution.rule
+    here = serving()
+    login = admit(here.context.store, here.context.seal, caller, sent, limits(caller))
+    here.rule = login.resolution.rule
     return _told(login, UNPROVEN_LOGIN) or (login, 201 if login.created else 200)
 
 
@@ -79,14 +78,14 @@ def log_out() -> None:
     parts = read_credential(credential)
     if parts is not None and parts[0] == "st":
         with suppress(InvalidCredential):
-            if not may_call_from_this_page(whoever_calls()):
+            if not may_call_from_this_page(whoever_calls(credential)):
                 raise NotAllowed
         sessions.log_out_token(store, parts[1], credential)
         return
-    caller = whoever_calls()
+    caller = whoever_calls(credential)
     if not isinstance(caller, Backend):
         raise NotAllowed
-    sessions.log_out(store, caller.app, **read(LOGOUT, request))
+    sessions.log_out(store, caller.app, **read(LOGOUT, serving().request))
 
 
 @api.post("/clearAnonymousUser")

@@ -6,12 +6,13 @@ No value that was sent comes back, and no word of a library or a database.
 import json
 from http import HTTPStatus
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from service import errors
+from service.api.context import serving
 from service.logs import get_logger
 
 CONTENT_TYPE = "application/problem+json"
@@ -55,7 +56,7 @@ def problem(
     status: int, code: str, fields: tuple[errors.FieldError, ...] = (), headers: Headers | None = None
 ) -> Response:
     """Make an answer of a status and a code, and of the members that were refused."""
-    body = _members(status, code, g.get("request_id", ""))
+    body = _members(status, code, serving().id)
     if fields:
         body["errors"] = [
             {"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in fields

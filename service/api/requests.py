@@ -4,16 +4,14 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 """
 
 import time
-from typing import Any
 
-from flask import Flask, Response
-from flask.globals import app_ctx, request_ctx
+from flask import Flask, Response, current_app, request
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
 from service import logs, metrics, threads
 from service.api import browsers
-from service.api.context import context
+from service.api.context import NAME, SERVING, Serving, serving
 from service.nouns import Operator
 
 LONGEST_URL = 16 * 1024  # bytes
@@ -29,23 +27,23 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> Response | None:
-    asked, here = request_ctx.request, app_ctx.g
-    here.began = time.perf_counter()
-    here.request_id = uuid7().hex
-    logs.REQUEST.set(here.request_id)
-    surroundings = context()
-    surroundings.store.database.start_clock(threads.waited())
+    asked, here = request._get_current_object(), current_app.extensions[NAME]  # type: ignore[attr-defined]
+    served = Serving(here, asked, uuid7().hex, time.perf_counter())
+    SERVING.set(served)
+    logs.REQUEST.set(served.id)
+    here.store.database.start_clock(threads.waited())
     if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
         raise RequestURITooLarge
     if asked.path.startswith(("/v1/", "/console")):
         # Nothing is served from a schema that nobody has looked at: the store was away at the start.
-        surroundings.schema.require()
+        here.schema.require()
     return browsers.preflight(asked)
 
 
 def _finish(response: Response) -> Response:
-    asked, here = request_ctx.request, app_ctx.g
-    response.headers["X-Request-Id"] = here.request_id
+    here = serving()
+    asked = here.request
+    response.headers["X-Request-Id"] = here.id
     browsers.secure(asked, response)
     seconds = time.perf_counter() - here.began
     route = asked.url_rule.rule if asked.url_rule else None
@@ -62,19 +60,19 @@ def _finish(response: Response) -> Response:
 
 
 def _end(_error: BaseException | None) -> None:
-    context().store.database.stop_clock()
-    # What this thread logs before its next request belongs to none.
+    serving().context.store.database.stop_clock()
+    # What this thread does before its next request belongs to none.
+    SERVING.set(None)
     logs.REQUEST.set(None)
 
 
-def _who(here: Any) -> dict[str, str]:
+def _who(here: Serving) -> dict[str, str]:
     """Say the caller's kind and app, and the rule that decided, where there was one."""
     said: dict[str, str] = {}
-    caller = here.get("caller")
-    if caller is not None:
-        said["caller"] = type(caller).__name__.lower()
-        if not isinstance(caller, Operator):
-            said["app"] = caller.app.id
-    if "rule" in here:
+    if here.caller is not None:
+        said["caller"] = type(here.caller).__name__.lower()
+        if not isinstance(here.caller, Operator):
+            said["app"] = here.caller.app.id
+    if here.rule is not None:
         said["rule"] = here.rule
     return said

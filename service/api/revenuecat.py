@@ -9,16 +9,15 @@ from functools import wraps
 from operator import itemgetter
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from service import errors
 from service.api.bodies import as_json, read_json
-from service.api.callers import bearer, require_page
+from service.api.callers import bearer, require_page, whoever_calls
 from service.api.context import context, limits
 from service.api.problems import RETRY_AFTER
 from service.desk import subscribers as desk
-from service.desk.credentials import identify
 from service.identifiers import Malformed, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget
 from service.times import now, written
@@ -56,9 +55,7 @@ def answering(view: Callable[..., Any]) -> Callable[..., Any]:
     def answer(**ids: str) -> Any:
         credential = bearer()
         prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
-        here = context()
-        caller = identify(here.store, here.config.admin_key, credential.removeprefix(prefix), g.request_id)
-        g.caller = caller
+        caller = whoever_calls(credential.removeprefix(prefix))
         if not isinstance(caller, Backend | Widget):
             raise errors.InvalidCredential
         require_page(caller)

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from service.api.context import context
+from service.api.context import context, serving
 from service.console.forms import sent
 from service.desk.signing_in import LASTS, signed_in
 from service.errors import NotAllowed
@@ -43,8 +43,8 @@ def guarded(view: View) -> View:
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
         cookie = request.cookies.get(COOKIE, "")
-        caller, sign_in = signed_in(context().store, cookie, g.request_id)
-        g.caller, g.agent = caller, Agent(caller, sign_in.name, _form_token(cookie))
+        caller, sign_in = signed_in(context().store, cookie, serving().id)
+        serving().caller, g.agent = caller, Agent(caller, sign_in.name, _form_token(cookie))
         if request.method == "POST":
             require_own_page()
             if not hmac.compare_digest(sent("token").encode(), g.agent.form_token.encode()):

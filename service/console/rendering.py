@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, render_template, request
 
+from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
 from service.console import words
 from service.console.guard import PATH, let_go
@@ -93,7 +94,7 @@ def sign_in_page(status: int = 200, wrong: str | None = None) -> Response:
 
 
 def _finish(response: Response) -> Response:
-    path = request.path
+    path = serving().request.path
     if path != PATH and not path.startswith(f"{PATH}/"):
         return response
     if response.content_type == CONTENT_TYPE:

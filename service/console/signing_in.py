@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g, redirect, request, send_from_directory, url_for
+from flask import Blueprint, Response, redirect, request, send_from_directory, url_for
 
-from service.api.context import context, limits_in
+from service.api.context import context, limits_in, serving
 from service.api.schemas.logins import NAME
 from service.api.schemas.members import Shape, Text
 from service.console.forms import asked, sent
@@ -36,13 +36,13 @@ def show() -> Response:
 def sign_in() -> Any:
     """Sign in with a secret key."""
     require_own_page()
-    here = context()
+    here = serving()
     said = asked(SIGN_IN, name=sent("name"))["name"]
-    g.caller, held = desk.sign_in(
-        here.store, here.config.admin_key, sent("key").strip(), said, g.request_id, limits_in
+    here.caller, held = desk.sign_in(
+        here.context.store, here.context.config.admin_key, sent("key").strip(), said, here.id, limits_in
     )
     # Nobody would hold the former one any more.
-    desk.sign_out(here.store, request.cookies.get(COOKIE, ""))
+    desk.sign_out(here.context.store, request.cookies.get(COOKIE, ""))
     return hold(_to("console.conversations.home", done="began"), held)
 
 
