@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from service.desk.transactions import one_transaction
 from service.errors import TooMany
+from service.frozen import quick
 from service.identifiers import email_key
 from service.nouns import App, Claim
 from service.store import Store
@@ -19,6 +20,7 @@ from service.times import MINUTE, now
 APP_SHARE = 100
 
 
+@quick
 @dataclass(frozen=True)
 class Limits:
     """The limits for one caller; rates are per minute, 0 for none.

@@ -16,6 +16,7 @@ be; so nobody can prepare a record that its owner later walks into.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import assert_never
 
 from service import metrics
@@ -25,6 +26,7 @@ from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
 from service.errors import LostRace, UnknownDevice
+from service.frozen import quick
 from service.identifiers import (
     digest,
     email_key,
@@ -61,6 +63,7 @@ from service.times import now
 MOST_CANDIDATES = 100
 
 
+@quick
 @dataclass(frozen=True)
 class Situation:
     """What was found and decided: for the claim, and for the device's anonymous user, if any. ``home``
@@ -77,7 +80,7 @@ class Situation:
         reasons = [self.decision.rule.because] + ([self.fate.because] if self.fate else [])
         return " ".join(reasons)
 
-    @property
+    @cached_property
     def changes(self) -> tuple[str, ...]:
         """The members of a user who was there before that change."""
         merges = self.fate is not None and self.fate.then is Fate.MERGE

@@ -11,7 +11,9 @@ nobody is guessed.
 
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
+from functools import cached_property
 
+from service.frozen import quick
 from service.nouns import Claim, User
 from service.rules.table import Rule, Table
 
@@ -96,6 +98,7 @@ LOGIN: Table[Act] = Table(
 )
 
 
+@quick
 @dataclass(frozen=True)
 class Evidence:
     """What the store knows of a claim: who has the user ID, who has the email (the unclaimed user
@@ -106,6 +109,7 @@ class Evidence:
     anonymous: User | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Use:
     """Log in this user; set those fields that are not None."""
@@ -115,6 +119,7 @@ class Use:
     name: str | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Attach:
     """Log in this unclaimed user, and give them the user ID; set the name if it is not None."""
@@ -124,6 +129,7 @@ class Attach:
     name: str | None = None
 
 
+@quick
 @dataclass(frozen=True)
 class Create:
     """Create a user with these fields; without user ID and email it is the device's anonymous one."""
@@ -136,6 +142,7 @@ class Create:
 Plan = Use | Attach | Create
 
 
+@quick
 @dataclass(frozen=True)
 class Decision:
     """The rule that decided, and what is to be done."""
@@ -143,7 +150,7 @@ class Decision:
     rule: Rule[Act]
     plan: Plan
 
-    @property
+    @cached_property
     def changes(self) -> tuple[str, ...]:
         """The members of a user who was there before that the plan changes."""
         match self.plan:

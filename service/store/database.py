@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import peewee
@@ -130,8 +130,11 @@ class Database:
             # What is lost inside a transaction is run again as a whole.
             return question(*about)
         for _ in range(ATTEMPTS):
-            with suppress(LostRace), self._connected:
-                return question(*about)
+            try:
+                with self._connected:
+                    return question(*about)
+            except LostRace:
+                continue
         raise StoreUnavailable
 
     @contextmanager

@@ -3,9 +3,12 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import peewee
+
+from service.frozen import quick
 
 Lock = tuple[str, Any] | None
 
@@ -15,6 +18,21 @@ class _Placeholder:
     """Stands for the value of this place."""
 
     place: int
+
+
+class Compiled:
+    """SQL, and its parameters: each is one of the values, or of the constants that follow them."""
+
+    def __init__(self, sql: str, constants: list[Any], order: list[int]) -> None:
+        self.sql = sql
+        self._constants = tuple(constants)
+        # Of one place alone it would answer no tuple.
+        several = len(order) > 1
+        self._ordered = itemgetter(*order) if several else lambda held: [held[place] for place in order]
+
+    def parameters(self, values: tuple[Any, ...]) -> list[Any]:
+        """Answer the parameters for some values."""
+        return list(self._ordered(values + self._constants))
 
 
 class Prepared:
@@ -29,7 +47,7 @@ class Prepared:
         self._build = build
         self._holds = holds
         self._values = len(inspect.signature(build).parameters) - holds if values is None else values
-        self._compiled: dict[tuple[type, Lock], tuple[str, list[Any]]] = {}
+        self._compiled: dict[tuple[type, Lock], Compiled] = {}
 
     def __call__(self, *values: Any) -> "Statement":
         """Answer the query of these values, to be run like any other."""
@@ -40,17 +58,29 @@ class Prepared:
         query = self._build(*values, held=database.held) if self._holds else self._build(*values)
         return query.for_update(lock[0], of=lock[1]) if lock else query
 
-    def compiled(self, database: peewee.Database, lock: Lock) -> tuple[str, list[Any]]:
-        """Answer the SQL for a kind of database, and its parameters, of which some are placeholders."""
+    def compiled(self, database: peewee.Database, lock: Lock) -> Compiled:
+        """Answer the query as a kind of database has it."""
         kind = type(database), lock
         if kind not in self._compiled:
-            places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
-            self._compiled[kind] = (
-                database.get_sql_context().sql(self.built(database, tuple(places), lock)).query()
-            )
+            self._compiled[kind] = self._compile(database, lock)
         return self._compiled[kind]
 
+    def _compile(self, database: peewee.Database, lock: Lock) -> Compiled:
+        places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
+        query = self.built(database, tuple(places), lock)
+        sql, parameters = database.get_sql_context().sql(query).query()
+        constants: list[Any] = []
+        order: list[int] = []
+        for parameter in parameters:
+            if type(parameter) is _Placeholder:
+                order.append(parameter.place)
+            else:
+                order.append(self._values + len(constants))
+                constants.append(parameter)
+        return Compiled(sql, constants, order)
 
+
+@quick
 @dataclass(frozen=True)
 class Statement:
     """A prepared query and its values."""
@@ -65,9 +95,8 @@ class Statement:
 
     def sql(self, database: peewee.Database) -> tuple[str, list[Any]]:
         """Answer the SQL for a kind of database, and its parameters."""
-        sql, parameters = self.query.compiled(database, self.lock)
-        values = self.values
-        return sql, [values[one.place] if type(one) is _Placeholder else one for one in parameters]
+        compiled = self.query.compiled(database, self.lock)
+        return compiled.sql, compiled.parameters(self.values)
 
 
 def as_value(value: Any) -> Any:

@@ -7,7 +7,6 @@ or boolean is ever turned into one.
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property, partial
-from operator import attrgetter
 from typing import Any, ClassVar
 
 import marshmallow as ma
@@ -88,27 +87,34 @@ class Answer(Shape):
         """Answer a noun as JSON has it, or several; as marshmallow does without hooks."""
         if self.many if many is None else many:
             return [self.dump(one, many=False) for one in obj]
-        return {name: value for name, read in self._readers if (value := read(obj)) is not ma.missing}
+        members = self._members_of(obj)
+        for name in self._left_to_marshmallow:
+            if members[name] is ma.missing:
+                del members[name]
+        return members
 
     @cached_property
-    def _readers(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        return [
-            (field.data_key or name, self._reader(name, field)) for name, field in self.dump_fields.items()
-        ]
+    def _members_of(self) -> Callable[[Any], dict[str, Any]]:
+        """A function that takes of a noun what is answered: one expression that names all members, as the
+        methods are made that dataclasses have. To walk through them takes twice as long."""
+        members, functions = [], dict[str, Callable[[Any], Any]]()
+        for name, field in self.dump_fields.items():
+            value = f"noun.{field.attribute or name}"
+            if not isinstance(field, _Plain):
+                write = _writing(field)
+                functions[name] = write or partial(field.serialize, name, accessor=self.get_attribute)
+                value = f"{name}({value if write else 'noun'})"
+            members.append(f"{field.data_key or name!r}: {value}")
+        made: Callable[[Any], dict[str, Any]] = eval(f"lambda noun: {{{', '.join(members)}}}", functions)  # noqa: S307 - of names of our own alone
+        return made
 
-    def _reader(self, name: str, field: ma.fields.Field[Any]) -> Callable[[Any], Any]:
-        of, inner = attrgetter(field.attribute or name), getattr(field, "inner", None)
-        if isinstance(field, _Plain):
-            return of
-        if isinstance(field, Time):
-            return lambda obj: None if (at := of(obj)) is None else written(at)
-        if isinstance(field, ma.fields.Nested):
-            shape = field.schema
-            return lambda obj: None if (noun := of(obj)) is None else shape.dump(noun)
-        if isinstance(inner, ma.fields.Nested):
-            shape_of_each = inner.schema
-            return lambda obj: shape_of_each.dump(of(obj), many=True)
-        return partial(field.serialize, name, accessor=self.get_attribute)
+    @cached_property
+    def _left_to_marshmallow(self) -> list[str]:
+        return [
+            field.data_key or name
+            for name, field in self.dump_fields.items()
+            if not isinstance(field, _Plain) and _writing(field) is None
+        ]
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
@@ -128,6 +134,10 @@ class Text(ma.fields.String):
         super().__init__(**kwargs)
         self._parse = parse
         self._blank_is_missing = blank_is_missing
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Read a member; a text without the questions that marshmallow asks before it reads one."""
+        return self._deserialize(value) if type(value) is str else super().deserialize(value, *args, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         if not isinstance(value, str):
@@ -205,6 +215,19 @@ class Part(ma.fields.Nested):
     """A JSON object within another."""
 
     default_error_messages = COMMON | {"type": problem("not-an-object", "This is a JSON object.")}
+
+
+def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
+    """Answer how a member's value is written, if that is all that there is to do."""
+    if isinstance(field, Time):
+        return lambda at: None if at is None else written(at)
+    if isinstance(field, ma.fields.Nested):
+        shape = field.schema
+        return lambda noun: None if noun is None else shape.dump(noun)
+    if isinstance(inner := getattr(field, "inner", None), ma.fields.Nested):
+        shape_of_each = inner.schema
+        return lambda nouns: shape_of_each.dump(nouns, many=True)
+    return None
 
 
 class _Plain:
