@@ -16,7 +16,6 @@ be; so nobody can prepare a record that its owner later walks into.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import assert_never
 
 from service import metrics
@@ -80,7 +79,7 @@ class Situation:
         reasons = [self.decision.rule.because] + ([self.fate.because] if self.fate else [])
         return " ".join(reasons)
 
-    @cached_property
+    @property
     def changes(self) -> tuple[str, ...]:
         """The members of a user who was there before that change."""
         merges = self.fate is not None and self.fate.then is Fate.MERGE

@@ -11,7 +11,6 @@ nobody is guessed.
 
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
-from functools import cached_property
 
 from service.frozen import quick
 from service.nouns import Claim, User
@@ -150,7 +149,7 @@ class Decision:
     rule: Rule[Act]
     plan: Plan
 
-    @cached_property
+    @property
     def changes(self) -> tuple[str, ...]:
         """The members of a user who was there before that the plan changes."""
         match self.plan:
