@@ -32,18 +32,19 @@ class Context:
 
 @dataclass
 class Serving:
-    """A request that is being served: its ID, when it began, by `time.perf_counter()`, who calls, where that
-    is known, and the rule that decided, where there was one."""
+    """A request that is being served: its ID, when it began, by `time.perf_counter()`, in the midst of which
+    other, if any, who calls, where that is known, and the rule that decided, where there was one."""
 
     context: Context
     request: Request
     id: str
     began: float
+    within: "Serving | None"
     caller: Caller | None = None
     rule: str | None = None
 
 
-# None between two requests, so that nothing of the one is seen by the other.
+# None between two requests, so that nothing of the one is seen in the other.
 SERVING: ContextVar[Serving | None] = ContextVar("serving", default=None)
 
 

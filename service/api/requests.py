@@ -28,7 +28,7 @@ def register(app: Flask) -> None:
 
 def _begin() -> Response | None:
     asked, here = request._get_current_object(), current_app.extensions[NAME]  # type: ignore[attr-defined]
-    served = Serving(here, asked, uuid7().hex, time.perf_counter())
+    served = Serving(here, asked, uuid7().hex, time.perf_counter(), SERVING.get())
     SERVING.set(served)
     logs.REQUEST.set(served.id)
     here.store.database.start_clock(threads.waited())
@@ -60,10 +60,11 @@ def _finish(response: Response) -> Response:
 
 
 def _end(_error: BaseException | None) -> None:
-    serving().context.store.database.stop_clock()
+    here = serving()
     # What this thread does before its next request belongs to none.
-    SERVING.set(None)
-    logs.REQUEST.set(None)
+    SERVING.set(here.within)
+    logs.REQUEST.set(here.within.id if here.within else None)
+    here.context.store.database.stop_clock()
 
 
 def _who(here: Serving) -> dict[str, str]:
