@@ -5,7 +5,8 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 
 import time
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app
+from flask.globals import request_ctx
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
@@ -27,16 +28,16 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> Response | None:
-    asked, here = request._get_current_object(), current_app.extensions[NAME]  # type: ignore[attr-defined]
-    served = Serving(here, asked, uuid7().hex, time.perf_counter(), SERVING.get())
-    SERVING.set(served)
-    logs.REQUEST.set(served.id)
-    here.store.database.start_clock(threads.waited())
+    asked, surroundings = request_ctx.request, current_app.extensions[NAME]
+    here = Serving(surroundings, asked, uuid7().hex, time.perf_counter(), SERVING.get())
+    SERVING.set(here)
+    logs.REQUEST.set(here.id)
+    surroundings.store.database.start_clock(threads.waited())
     if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
         raise RequestURITooLarge
     if asked.path.startswith(("/v1/", "/console")):
         # Nothing is served from a schema that nobody has looked at: the store was away at the start.
-        here.schema.require()
+        surroundings.schema.require()
     return browsers.preflight(asked)
 
 

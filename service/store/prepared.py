@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
@@ -21,18 +22,20 @@ class _Placeholder:
 
 
 class Compiled:
-    """SQL, and its parameters: each is one of the values, or of the constants that follow them."""
+    """SQL, and its parameters: each is a constant, or one of the values."""
 
-    def __init__(self, sql: str, constants: list[Any], order: list[int]) -> None:
+    def __init__(self, sql: str, parameters: list[Any]) -> None:
         self.sql = sql
-        self._constants = tuple(constants)
+        self._constants = tuple(one for one in parameters if type(one) is not _Placeholder)
+        first, constants = len(self._constants), count()
+        order = [first + one.place if type(one) is _Placeholder else next(constants) for one in parameters]
         # Of one place alone it would answer no tuple.
         several = len(order) > 1
         self._ordered = itemgetter(*order) if several else lambda held: [held[place] for place in order]
 
     def parameters(self, values: tuple[Any, ...]) -> list[Any]:
         """Answer the parameters for some values."""
-        return list(self._ordered(values + self._constants))
+        return list(self._ordered(self._constants + values))
 
 
 class Prepared:
@@ -62,22 +65,10 @@ class Prepared:
         """Answer the query as a kind of database has it."""
         kind = type(database), lock
         if kind not in self._compiled:
-            self._compiled[kind] = self._compile(database, lock)
+            places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
+            query = self.built(database, tuple(places), lock)
+            self._compiled[kind] = Compiled(*database.get_sql_context().sql(query).query())
         return self._compiled[kind]
-
-    def _compile(self, database: peewee.Database, lock: Lock) -> Compiled:
-        places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
-        query = self.built(database, tuple(places), lock)
-        sql, parameters = database.get_sql_context().sql(query).query()
-        constants: list[Any] = []
-        order: list[int] = []
-        for parameter in parameters:
-            if type(parameter) is _Placeholder:
-                order.append(parameter.place)
-            else:
-                order.append(self._values + len(constants))
-                constants.append(parameter)
-        return Compiled(sql, constants, order)
 
 
 @quick

@@ -32,6 +32,14 @@ def test_a_prepared_query_answers_what_its_values_ask_for(database, app_id, coun
     assert answers == [[(1,)], []]
 
 
+def test_one_value_is_enough(database, app_id):
+    database.change(mark(app_id, "one"))
+
+    of_app = Prepared(lambda app: Rates.select(Rates.count).where(Rates.app == app))
+
+    assert database.rows(of_app(app_id)) == [(1,)]
+
+
 def test_its_sql_is_made_when_it_is_first_run(database, app_id, built, counts):
     made = [counts(app_id, kind).query.compiled(database.peewee, None) for kind in ("one", "other")]
 
