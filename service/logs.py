@@ -47,14 +47,14 @@ class Output:
     elsewhere: TextIO | None = None
 
     def write(self, text: str) -> None:
-        """Write."""
+        """Write a line, now."""
         with suppress(OSError, ValueError):  # A closed pipe, a closed file: there is no place left to say so.
-            (self.elsewhere or sys.stdout).write(text)
+            output = self.elsewhere or sys.stdout
+            output.write(text)
+            output.flush()
 
     def flush(self) -> None:
-        """Have it written now."""
-        with suppress(OSError, ValueError):
-            (self.elsewhere or sys.stdout).flush()
+        """Do nothing: it is written."""
 
 
 OUTPUT = Output()

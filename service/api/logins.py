@@ -38,11 +38,13 @@ LOGIN, LOGOUT, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), LogoutIn(), UnprovenLogi
 def _arrival() -> Arrival | None:
     """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
     who may call."""
-    with suppress(Refused, HTTPException, Malformed):
+    try:
         sent = read(LOGIN, serving().request)
-        if sent.claim.user_id is not None and sent.device_id is not None:
-            return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
-    return None
+        if sent.claim.user_id is None or sent.device_id is None:
+            return None
+        return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
+    except (Refused, HTTPException, Malformed):
+        return None
 
 
 @api.post("/login")

@@ -44,7 +44,7 @@ def _begin() -> Response | None:
 def _finish(response: Response) -> Response:
     here = serving()
     asked = here.request
-    response.headers["X-Request-Id"] = here.id
+    response.headers.add("X-Request-Id", here.id)
     browsers.secure(asked, response)
     seconds = time.perf_counter() - here.began
     route = asked.url_rule.rule if asked.url_rule else None

@@ -144,27 +144,19 @@ Plan = Use | Attach | Create
 @quick
 @dataclass(frozen=True)
 class Decision:
-    """The rule that decided, and what is to be done."""
+    """The rule that decided, what is to be done, and which members of a user who was there before that
+    changes."""
 
     rule: Rule[Act]
     plan: Plan
-
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """The members of a user who was there before that the plan changes."""
-        match self.plan:
-            case Use(_, email, name):
-                return _given(email=email, name=name)
-            case Attach(_, user_id, name):
-                return _given(userId=user_id, name=name)
-            case Create():
-                return ()
+    changes: tuple[str, ...]
 
 
 def decide(claim: Claim, evidence: Evidence) -> Decision:
     """Answer which rule decides this claim, and the plan it makes."""
     rule = LOGIN.decide(user_id_situation(claim, evidence), email_situation(claim, evidence))
-    return Decision(rule, _plan(rule.then, claim, evidence))
+    plan = _plan(rule.then, claim, evidence)
+    return Decision(rule, plan, _changes(plan))
 
 
 def kind_of(plan: Plan) -> str:
@@ -210,6 +202,16 @@ def _plan(act: Act, claim: Claim, evidence: Evidence) -> Plan:
 
 def _news(given: str | None, stored: str | None) -> str | None:
     return None if given == stored else given
+
+
+def _changes(plan: Plan) -> tuple[str, ...]:
+    match plan:
+        case Use(_, email, name):
+            return _given(email=email, name=name)
+        case Attach(_, user_id, name):
+            return _given(userId=user_id, name=name)
+        case Create():
+            return ()
 
 
 def _given(**members: str | None) -> tuple[str, ...]:
