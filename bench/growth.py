@@ -7,14 +7,15 @@ that whatever else the machine does is done to all of them, and what is compared
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.filling import fill, require_sound
 from bench.load import Call, Loader, Request
@@ -182,15 +183,11 @@ def _filled(make: Make, plan: Plan, progress: Progress) -> Iterator[tuple[int, t
         url = make(f"users_{users}")
         population = Population.create(url, users)
         task = progress.add_task(f"{users:,} users", total=population.count())
-        fill(url, population, _advancing(progress, task))
+        fill(url, population, partial(progress.advance, task))
         gather_statistics(url)
         if users == min(plan.users):
             require_sound(url)
         yield users, (url, population)
-
-
-def _advancing(progress: Progress, task: TaskID) -> Callable[[int], None]:
-    return lambda rows: progress.advance(task, rows)
 
 
 def _person(population: Population, number: int) -> dict[str, str]:

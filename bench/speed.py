@@ -4,14 +4,17 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from rich.progress import Progress
 
 from bench.calls import NOTHING, Candidate, candidates
+from bench.filling import fill
 from bench.load import CONNECTIONS, Load, Loader
 from bench.memory import LIMIT, Memory, measure_memory
+from bench.people import Population
 from bench.results import Cell, plot, table
 from bench.servers import (
     NOOP,
@@ -30,6 +33,9 @@ from service.app import create_app
 
 WARM_UP = 200  # calls
 PATIENCE = 60  # seconds
+# Users of another app who are there before, and conversations of one of them. Of tables that are nearly empty
+# PostgreSQL plans to read all rows, and does so for a while when thousands of new users have come.
+CROWD, DEEP = 10_000, 1_000
 
 HEAD = """# How fast it is
 
@@ -37,7 +43,8 @@ Written by `make bench`. All calls are HTTP requests on connections that are kep
 turns in short rounds, and each column holds medians of these. *Ratio* compares the requests per second
 with those of a Flask endpoint that does nothing, in the same round and on as many workers. *pgbench* is
 how often per second PostgreSQL alone does the statements of the call, for as many clients, and *of
-pgbench* compares with that. The server, the database and who loads them share one machine."""
+pgbench* compares with that. The store holds 10,000 users when it begins. The server, the database and who
+loads them share one machine."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ def measure(engine: str, plan: Plan) -> Speed:
     with databases(engine) as make, Progress(transient=True) as progress, closing(Loader()) as loader:
         url = make("bench")
         task = progress.add_task(f"{TITLES[engine]}: people and what they wrote", total=None)
+        crowd = Population.create(url, CROWD, DEEP)
+        fill(url, crowd, partial(progress.advance, task))
         app = create_app(config(url))
         database = app.extensions[NAME].store.database
         # What is recorded holds its limits of time, and pgbench ends at the first statement that is cut off.
