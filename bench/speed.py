@@ -37,13 +37,13 @@ PATIENCE = 60  # seconds
 # PostgreSQL plans to read all rows, and does so for a while when thousands of new users have come.
 CROWD, DEEP = 10_000, 1_000
 
-HEAD = """# How fast it is
+HEAD = f"""# How fast it is
 
 Written by `make bench`. All calls are HTTP requests on connections that are kept alive. The calls take
 turns in short rounds, and each column holds medians of these. *Ratio* compares the requests per second
 with those of a Flask endpoint that does nothing, in the same round and on as many workers. *pgbench* is
 how often per second PostgreSQL alone does the statements of the call, for as many clients, and *of
-pgbench* compares with that. The store holds 10,000 users when it begins. The server, the database and who
+pgbench* compares with that. The store holds {CROWD:,} users when it begins. The server, the database and who
 loads them share one machine."""
 
 
