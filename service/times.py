@@ -7,9 +7,7 @@ from functools import lru_cache
 MINUTE = 60 * 1000
 DAY = 24 * 60 * MINUTE
 
-# To format five numbers would take as long as all the rest of a line of a list.
-_MINUTES = [f"T{hours:02}:{minutes:02}:" for hours in range(24) for minutes in range(60)]
-_SECONDS = [f"{seconds:02}." for seconds in range(60)]
+# To format a number would take as long as all the rest of a time.
 _MILLISECONDS = [f"{milliseconds:03}Z" for milliseconds in range(1000)]
 
 
@@ -20,12 +18,18 @@ def now() -> int:
 
 def written(milliseconds: int) -> str:
     """Write epoch milliseconds as RFC 3339, in UTC."""
-    today = milliseconds % DAY
-    minute, second = _MINUTES[today // MINUTE], _SECONDS[today // 1000 % 60]
-    return f"{_date(milliseconds // DAY)}{minute}{second}{_MILLISECONDS[milliseconds % 1000]}"
+    return f"{_second(milliseconds // 1000)}{_MILLISECONDS[milliseconds % 1000]}"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Write seconds since 1970. What is listed is asked for again and again, and is mostly of late."""
+    minutes, second = divmod(seconds, 60)
+    days, minute = divmod(minutes, 24 * 60)
+    return f"{_date(days)}T{minute // 60:02}:{minute % 60:02}:{second:02}."
 
 
 @lru_cache(maxsize=1000)
 def _date(days: int) -> str:
-    """Write a day since 1970; a page of a list is of a few days, and names each of them twice a line."""
+    """Write a day since 1970."""
     return (date(1970, 1, 1) + timedelta(days)).isoformat()

@@ -113,7 +113,6 @@ def list_messages(
     )
 
 
-@one_transaction
 def write(
     store: Store, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
 ) -> tuple[Message, bool]:
@@ -122,18 +121,28 @@ def write(
     Raises NotFound, and Refused for an idempotency key that was used for something else.
     """
     _require_agent(caller, agentName=agent_name)
+    message = _message(caller, body, agent_name, now())
+    if key is None:
+        return _append(store, caller, id, message), True
+    return _write_once(store, caller, id, message, ("write", id, body, agent_name), key)
+
+
+@one_transaction
+def _write_once(
+    store: Store, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
+) -> tuple[Message, bool]:
     view = view_of(caller)
     conversation = _seen(store, view, id, hold=True)
-    # Taken while the conversation is held, so that times come in the order of numbers.
-    at = now()
-    message = _message(caller, body, agent_name, at)
-    asked = ("write", id, body, agent_name)
     home = caller.session.home if isinstance(caller, Visitor) else conversation.user or ""
-    made = _made_before(store, caller, home, key, asked, message.id, at)
+    made = _made_before(store, caller, home, key, asked, message.id, message.created_at)
     if made is not None:
         return told_message(caller, _there(store.conversations.message(view, id, made))), False
-    store.conversations.add_message(view.app, conversation, message)
-    return told_message(caller, message), True
+    return _append(store, caller, id, message), True
+
+
+def _append(store: Store, caller: Writer, id: str, message: Message) -> Message:
+    appended = store.conversations.append(view_of(caller), id, message) if is_id("cnv", id) else None
+    return told_message(caller, _there(appended))
 
 
 @one_transaction

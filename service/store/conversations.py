@@ -7,12 +7,14 @@ came after a message never misses one.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
+
+from peewee import CTE, Case, Select
 
 from service.nouns import Author, Conversation, Message, Position, Side, Status, View
 from service.store.database import Database
-from service.store.prepared import Prepared, Statement, inserting
+from service.store.prepared import Prepared, Statement, as_value, inserting
 from service.store.tables import Conversations, Messages, Users
 
 
@@ -40,7 +42,7 @@ class ConversationStore:
         query = _page(_shape(view), status is not None, before is not None)
         at, id = before or (None, None)
         shown = query(view.app, view.user, view.device, status and status.value, at, id, limit)
-        return tuple(as_conversation(row) for row in self._database.rows(shown))
+        return tuple(map(as_conversation, self._database.rows(shown)))
 
     def create(
         self, app: str, conversation: Conversation, first: Message, device: str | None, home: str
@@ -54,7 +56,7 @@ class ConversationStore:
         self._database.add(
             _insert(app, conversation.id, conversation.user, home, device, *what, *counts, *when)
         )
-        self._add_message(app, conversation.id, 1, first)
+        self._database.add(_insert_message(app, conversation.id, 1, first.created_at, *_said(first)))
 
     def set_status(self, view: View, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""
@@ -107,17 +109,26 @@ class ConversationStore:
             Messages.update(body="").where((Messages.app == app) & Messages.author.in_(users))
         )
 
-    def add_message(self, app: str, conversation: Conversation, message: Message) -> None:
-        """Append a message to a held conversation; a user's reopens it."""
-        self._database.add(_append(message.author.kind)(app, conversation.id, message.created_at))
-        self._add_message(app, conversation.id, conversation.messages + 1, message)
+    def append(self, view: View, id: str, message: Message) -> Message | None:
+        """Append a message to a conversation, if the view sees it; a user's reopens it. Answer it with its
+        number, and its time, which is never before that of the one before it.
 
-    def _add_message(self, app: str, conversation: str, number: int, message: Message) -> None:
-        kind, name = message.author.kind, message.author.name
-        said = message.author.id, name if kind is Side.AGENT else None, message.body, message.verified
-        self._database.add(
-            _insert_message(app, conversation, number, message.id, kind.value, *said, message.created_at)
-        )
+        It is a transaction of its own, unless it is part of one.
+        """
+        where = view.app, view.user, view.device, id
+        shape, kind = _shape(view), message.author.kind
+        if self._database.is_sqlite:
+            # There a statement that changes a row is no part of another.
+            with self._database.transaction():
+                row = self._database.row(_count(shape, kind)(*where, message.created_at))
+                if row is not None:
+                    self._database.add(_insert_message(*row, *_said(message)))
+        else:
+            row = self._database.row_at_once(_append(shape, kind)(*where, message.created_at, *_said(message)))
+        if row is None:
+            return None
+        _, _, number, at = row
+        return replace(message, number=number, created_at=at)
 
     def message(self, view: View, conversation: str, id: str) -> Message | None:
         """Find a message of a conversation."""
@@ -132,7 +143,7 @@ class ConversationStore:
             .order_by(Messages.number)
             .limit(limit)
         )
-        return tuple(as_message(row) for row in self._database.rows(query))
+        return tuple(map(as_message, self._database.rows(query)))
 
     def _messages(self, view: View, conversation: str) -> Any:
         shown = (Messages.app == view.app) & (Messages.conversation == conversation)
@@ -239,33 +250,54 @@ _insert = inserting(
 )
 
 
-@cache
-def _append(side: Side) -> Prepared:
-    """Count one more message of a side; a user's reopens."""
-    unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
-    fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
-    if side is Side.USER:
-        fields[Conversations.status] = Status.OPEN.value
-
-    def build(app: Any, id: Any, at: Any) -> Any:
-        counted = Conversations.update(fields | {Conversations.updated_at: at})
-        return counted.where((Conversations.app == app) & (Conversations.id == id))
-
-    return Prepared(build)
-
-
-_insert_message = inserting(
-    Messages.app,
-    Messages.conversation,
-    Messages.number,
+_PLACE = Messages.app, Messages.conversation, Messages.number, Messages.created_at
+_SAID = (
     Messages.id,
     Messages.side,
     Messages.author,
     Messages.agent_name,
     Messages.body,
     Messages.verified,
-    Messages.created_at,
 )
+
+_insert_message = inserting(*_PLACE, *_SAID)
+
+
+def _said(message: Message) -> tuple[Any, ...]:
+    by = message.author
+    name = by.name if by.kind is Side.AGENT else None
+    return message.id, by.kind.value, by.id, name, message.body, message.verified
+
+
+def _counted(shape: View, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
+    """Count one more message of a side, and answer its place; a user's reopens."""
+    unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
+    # The number was given under the row's lock, and the time was taken before it.
+    last = Case(None, [(Conversations.updated_at > at, Conversations.updated_at)], at)
+    fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
+    if side is Side.USER:
+        fields[Conversations.status] = Status.OPEN.value
+    seen = _in_view(_of_shape(shape, app, user, device)) & (Conversations.id == id)
+    place = Conversations.app, Conversations.id, Conversations.messages, Conversations.updated_at
+    return Conversations.update(fields | {Conversations.updated_at: last}).where(seen).returning(*place)
+
+
+@cache
+def _count(shape: View, side: Side) -> Prepared:
+    return Prepared(partial(_counted, shape, side), 5)
+
+
+@cache
+def _append(shape: View, side: Side) -> Prepared:
+    """Count, and add the message in the place that it has by that."""
+
+    def build(app: Any, user: Any, device: Any, id: Any, at: Any, *said: Any) -> Any:
+        counted = CTE("counted", _counted(shape, side, app, user, device, id, at))
+        place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
+        message = Select([counted], [*place, *map(as_value, said)]).where(counted.c.app == app)
+        return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(counted)
+
+    return Prepared(build, 5 + len(_SAID))
 
 
 def _unread(side: Side) -> Any:

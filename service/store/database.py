@@ -124,6 +124,11 @@ class Database:
             return self.change(query)
         return self.ask(self._count, query)
 
+    def row_at_once(self, query: Any) -> tuple[Any, ...] | None:
+        """As ``row``, of a statement that changes something: it is a transaction by itself, unless there is
+        one, and needs no messages around it. It is not run again if its answer is lost."""
+        return self.row(query) if self._here.depth else self.ask(self._commit, query)
+
     def ask(self, question: Callable[..., Answer], *about: Any) -> Answer:
         """Run what changes nothing, anew if the connection was dead before the question was put."""
         if self._here.depth:
@@ -184,6 +189,10 @@ class Database:
 
     def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
         return list(self._run(query).fetchall())
+
+    def _commit(self, query: Any) -> tuple[Any, ...] | None:
+        self._here.committing = True
+        return self.row(query)
 
     def _count(self, query: Any) -> int:
         return int(self._run(query).rowcount)

@@ -76,8 +76,7 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
         for number in range(1, 502):
             author = Author(Side.USER, None, login["user"]["id"])
             message = Message(f"msg_{number}", 0, author, str(number), True, 1)
-            thread = store.conversations.hold(View(tenant.id, Side.AGENT), id)
-            store.conversations.add_message(tenant.id, thread, message)
+            store.conversations.append(View(tenant.id, Side.AGENT), id, message)
 
     [thread] = export(tenant, login["user"]["id"])["conversations"]
 

@@ -85,36 +85,34 @@ class Answer(Shape):
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
         """Answer a noun as JSON has it, or several; as marshmallow does without hooks."""
-        if self.many if many is None else many:
-            return [self.dump(one, many=False) for one in obj]
-        members = self._members_of(obj)
-        for name in self._left_to_marshmallow:
-            if members[name] is ma.missing:
-                del members[name]
-        return members
+        one = self._dump_one
+        return [one(noun) for noun in obj] if (self.many if many is None else many) else one(obj)
 
     @cached_property
-    def _members_of(self) -> Callable[[Any], dict[str, Any]]:
+    def _dump_one(self) -> Callable[[Any], dict[str, Any]]:
         """A function that takes of a noun what is answered: one expression that names all members, as the
         methods are made that dataclasses have. To walk through them takes twice as long."""
-        members, functions = [], dict[str, Callable[[Any], Any]]()
+        members, functions, may_be_missing = [], dict[str, Callable[[Any], Any]](), []
         for name, field in self.dump_fields.items():
-            value = f"noun.{field.attribute or name}"
-            if not isinstance(field, _Plain):
-                write = _writing(field)
-                functions[name] = write or partial(field.serialize, name, accessor=self.get_attribute)
-                value = f"{name}({value if write else 'noun'})"
-            members.append(f"{field.data_key or name!r}: {value}")
-        made: Callable[[Any], dict[str, Any]] = eval(f"lambda noun: {{{', '.join(members)}}}", functions)  # noqa: S307 - of names of our own alone
-        return made
+            key, value = field.data_key or name, f"noun.{field.attribute or name}"
+            if write := _writing(field):
+                functions[name] = write
+                value = f"None if {value} is None else {name}({value})"
+            elif not isinstance(field, _Plain):
+                functions[name] = partial(field.serialize, name, accessor=self.get_attribute)
+                value = f"{name}(noun)"
+                may_be_missing.append(key)
+            members.append(f"{key!r}: {value}")
+        dump: Callable[[Any], dict[str, Any]] = eval(f"lambda noun: {{{', '.join(members)}}}", functions)  # noqa: S307 - of names of our own alone
 
-    @cached_property
-    def _left_to_marshmallow(self) -> list[str]:
-        return [
-            field.data_key or name
-            for name, field in self.dump_fields.items()
-            if not isinstance(field, _Plain) and _writing(field) is None
-        ]
+        def dump_what_is_there(noun: Any) -> dict[str, Any]:
+            told = dump(noun)
+            for key in may_be_missing:
+                if told[key] is ma.missing:
+                    del told[key]
+            return told
+
+        return dump_what_is_there if may_be_missing else dump
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
@@ -218,15 +216,13 @@ class Part(ma.fields.Nested):
 
 
 def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
-    """Answer how a member's value is written, if that is all that there is to do."""
+    """Answer how a member's value is written, if there is one and that is all that there is to do."""
     if isinstance(field, Time):
-        return lambda at: None if at is None else written(at)
+        return written
     if isinstance(field, ma.fields.Nested):
-        shape = field.schema
-        return lambda noun: None if noun is None else shape.dump(noun)
+        return field.schema.dump
     if isinstance(inner := getattr(field, "inner", None), ma.fields.Nested):
-        shape_of_each = inner.schema
-        return lambda nouns: shape_of_each.dump(nouns, many=True)
+        return partial(inner.schema.dump, many=True)
     return None
 
 
