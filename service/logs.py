@@ -33,11 +33,12 @@ REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 
 def get_logger() -> FilteringBoundLogger:
     """Return the logger of Usher itself."""
-    return _LOGGER
+    return _Loggers.usher
 
 
-# Made once: to make one takes as long as to write a line.
-_LOGGER = cast(FilteringBoundLogger, structlog.get_logger("usher"))
+class _Loggers:
+    # Made once, when it is known how: to make one takes as long as to write a line.
+    usher: FilteringBoundLogger = structlog.get_logger("usher")
 
 
 class Output:
@@ -66,8 +67,8 @@ def configure() -> None:
         processors=[*_EVERY_LINE, _render],
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, OUTPUT)),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
     )
+    _Loggers.usher = structlog.get_logger("usher").bind()
     logging.config.dictConfig(LOGGING)
 
 

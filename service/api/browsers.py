@@ -16,7 +16,7 @@ from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
 
 # On every answer that has no other, by names as everybody here writes them.
-HEADERS = (
+HEADERS = [
     # What one caller may see is kept by nobody on the way.
     ("Cache-Control", "no-store"),
     (
@@ -28,7 +28,8 @@ HEADERS = (
     ("Strict-Transport-Security", "max-age=31536000"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
-)
+]
+NAMES = frozenset(name for name, _ in HEADERS)
 
 # The page's library sets styles on its elements, and holds small images in its style sheet.
 DOCS_POLICY = (
@@ -91,8 +92,8 @@ class Secured:
         """Answer as the application does, with more headers."""
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
-            there = {name for name, _ in headers}
-            missing = [header for header in HEADERS if header[0] not in there]
+            there = {name for name, _ in headers} & NAMES
+            missing = [header for header in HEADERS if header[0] not in there] if there else HEADERS
             return start_response(status, headers + missing, exc_info)
 
         return self._app(environ, start)

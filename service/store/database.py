@@ -198,8 +198,8 @@ class Database:
         return int(self._run(query).rowcount)
 
     def _add_all(self) -> None:
-        added, self._here.added = self._here.added, []
-        if added:
+        if added := self._here.added:
+            self._here.added = []
             self.peewee.execute_all([statement.sql(self.peewee) for statement in added])
 
     def _run(self, query: Any) -> Any:
