@@ -6,9 +6,11 @@ import tempfile
 from pathlib import Path
 
 from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.workers import gthread
 
 from service.api import problems
+from service.api.headers import HEADERS
 from service.config import Config
 from service.logs import LOGGING
 from service.threads import Threads
@@ -46,7 +48,22 @@ class Worker(gthread.ThreadWorker):
             self.tpool.submit(util.close_graceful, conn.sock, timeout=GOODBYE)
 
 
+class Response(wsgi.Response):
+    """An answer that takes the headers that are on all of ours as they are: gunicorn reads each of them anew
+    to see whether it is one."""
+
+    def process_headers(self, headers):
+        """Take the headers of an answer."""
+        others = headers[: -len(HEADERS)]
+        if others + HEADERS == headers:
+            super().process_headers(others)
+            self.headers += HEADERS
+        else:
+            super().process_headers(headers)
+
+
 gthread.TConn = Connection
+wsgi.Response = Response
 worker_class = Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency

@@ -185,10 +185,11 @@ class User:
 @quick
 @dataclass(frozen=True)
 class Arrival:
-    """Who comes to a device, by its digest, as a backend says, and who that is, with the user to whom the
-    ID was given: nobody, unless the device is known and has no anonymous user."""
+    """Who comes to a device, as a backend says, the device's digest, and who that is, with the user to whom
+    the ID was given: nobody, unless the device is known and has no anonymous user."""
 
     user_id: str
+    device_id: str = field(repr=False)
     device: str
     found: tuple[User, str] | None = None
 

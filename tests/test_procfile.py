@@ -11,6 +11,7 @@ import psutil
 import pytest
 from honcho.environ import parse_procfile
 
+from service.api.headers import HEADERS
 from service.store.migrating import DIRECTORY
 from tests.conftest import Databases
 from tests.servers import ADMIN_KEY, PATIENCE, SECRET_KEY, Server, free_port, wait_until
@@ -106,6 +107,24 @@ def test_the_web_line_serves_whoever_logs_in(web):
 
     assert login.status_code == 201
     assert login.json["resolution"]["rule"] == "new-user-id"
+
+
+@pytest.mark.parametrize(("path", "others"), [("/healthz", set()), ("/docs", {"Content-Security-Policy"})])
+def test_the_web_line_sends_each_header_once(web, path, others):
+    headers = web.open(path).headers
+
+    assert {name for name, value in HEADERS if headers[name] != value} == others
+    assert [name for name in headers if len(headers.get_all(name)) != 1] == []
+
+
+def test_the_web_line_counts_what_its_workers_serve(web):
+    tenant = web.tenant()
+    tenant.login(userId="u-18")
+
+    told = tenant.call("GET", "/metrics", tenant.admin_key).text
+
+    assert 'usher_logins_total{rule="new-user-id"} ' in told
+    assert 'usher_requests_total{method="POST",route="/v1/login",status="201"} ' in told
 
 
 def test_the_web_line_writes_no_url_into_the_log(web):

@@ -1,11 +1,8 @@
-"""What browsers need and what keeps them safe: exact origins per app, and headers on everything.
+"""What browsers need and what keeps them safe: exact origins per app, and headers that say so.
 
 A page may call with a publishable key or a session token if the app names its origin. A call from any
 other page is refused before it does anything; our own pages are no strangers.
 """
-
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from flask import Request, Response
 
@@ -14,22 +11,6 @@ from service.api.context import context, serving
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
-
-# On every answer that has no other, by names as everybody here writes them.
-HEADERS = [
-    # What one caller may see is kept by nobody on the way.
-    ("Cache-Control", "no-store"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    ),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Strict-Transport-Security", "max-age=31536000"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-]
-NAMES = frozenset(name for name, _ in HEADERS)
 
 # The page's library sets styles on its elements, and holds small images in its style sheet.
 DOCS_POLICY = (
@@ -80,23 +61,6 @@ def secure(asked: Request, response: Response) -> None:
         response.headers.add("Vary", "Origin")
         if asked.method != "OPTIONS" and _is_allowed(asked):
             _allowing(asked, response)
-
-
-class Secured:
-    """Sets HEADERS, around an application; inside, each of them costs as much as all of them here."""
-
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
-        self._app = app
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer as the application does, with more headers."""
-
-        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
-            there = {name for name, _ in headers} & NAMES
-            missing = [header for header in HEADERS if header[0] not in there] if there else HEADERS
-            return start_response(status, headers + missing, exc_info)
-
-        return self._app(environ, start)
 
 
 def _allowing(asked: Request, response: Response) -> Response:

@@ -29,7 +29,8 @@ def nobody() -> None:
 
 def bearer() -> str:
     """Answer the credential of this request. Raises InvalidCredential if there is none."""
-    scheme, _, credential = serving().request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    said: str = serving().request.environ.get("HTTP_AUTHORIZATION", "")
+    scheme, _, credential = said.partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
@@ -37,8 +38,8 @@ def bearer() -> str:
 
 def page_of(asked: Request) -> str | None:
     """Answer the origin of the page that sends a request, if a page does."""
-    origin: str | None = asked.environ.get("HTTP_ORIGIN")
-    return origin
+    said: str | None = asked.environ.get("HTTP_ORIGIN")
+    return said
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = nobody) -> View:

@@ -11,8 +11,7 @@ from typing import cast
 from flask import Request
 
 from service.config import Config
-from service.desk.limits import Limits
-from service.nouns import App, Backend, Caller, Visitor, Widget
+from service.nouns import Caller
 from service.sealing import Seal
 from service.store import Store
 from service.store.migrating import Schema
@@ -56,23 +55,3 @@ def serving() -> Serving:
 def context() -> Context:
     """Answer the context of the application that serves this request."""
     return serving().context
-
-
-def limits(caller: Backend | Widget | Visitor) -> Limits:
-    """Answer the limits that hold for a caller's address; for a backend there are none."""
-    # A backend calls for many people from one address.
-    return limits_in(caller.app, is_limited=not isinstance(caller, Backend))
-
-
-def limits_in(app: App, *, is_limited: bool = True) -> Limits:
-    """Answer the limits that hold in an app for the address of this request."""
-    here = serving()
-    config = here.context.config
-    return Limits(
-        here.context.store,
-        app,
-        here.request.remote_addr or "",
-        config.secret_key,
-        config.login_rate if is_limited else 0,
-        config.proof_failure_rate if is_limited else 0,
-    )

@@ -10,7 +10,8 @@ from werkzeug.exceptions import HTTPException
 from service.api.blueprints import Blueprint
 from service.api.bodies import as_json, read
 from service.api.callers import bearer, may_call_from_this_page, whoever_calls
-from service.api.context import context, limits, serving
+from service.api.context import context, serving
+from service.api.limits import limits
 from service.api.schemas.logins import (
     LOGOUT_BODY,
     ClearingIn,
@@ -42,7 +43,8 @@ def _arrival() -> Arrival | None:
         sent = read(LOGIN, serving().request)
         if sent.claim.user_id is None or sent.device_id is None:
             return None
-        return Arrival(sent.claim.user_id, digest(parse_device_id(sent.device_id)))
+        device_id = parse_device_id(sent.device_id)
+        return Arrival(sent.claim.user_id, device_id, digest(device_id))
     except (Refused, HTTPException, Malformed):
         return None
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from service.api.blueprints import Blueprint
-from service.api.context import context, limits
+from service.api.context import context
+from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
 from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk

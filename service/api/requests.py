@@ -4,15 +4,16 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 """
 
 import time
+from functools import partial
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response
 from flask.globals import request_ctx
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
 from service import logs, metrics, threads
-from service.api import browsers
-from service.api.context import NAME, SERVING, Serving, serving
+from service.api import browsers, headers
+from service.api.context import NAME, SERVING, Context, Serving, serving
 from service.nouns import Operator
 
 LONGEST_URL = 16 * 1024  # bytes
@@ -21,14 +22,14 @@ LONGEST_URL = 16 * 1024  # bytes
 def register(app: Flask) -> None:
     """Do what surrounds every request of an application: in one step before it and one after, as each costs
     as much as the framework takes to find an endpoint."""
-    app.before_request(_begin)
+    app.before_request(partial(_begin, app.extensions[NAME]))
     app.after_request(_finish)
     app.teardown_request(_end)
-    app.wsgi_app = browsers.Secured(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = headers.Secured(app.wsgi_app)  # type: ignore[method-assign]
 
 
-def _begin() -> Response | None:
-    asked, surroundings = request_ctx.request, current_app.extensions[NAME]
+def _begin(surroundings: Context) -> Response | None:
+    asked = request_ctx.request
     here = Serving(surroundings, asked, uuid7().hex, time.perf_counter(), SERVING.get())
     SERVING.set(here)
     logs.REQUEST.set(here.id)

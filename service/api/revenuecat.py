@@ -15,7 +15,8 @@ from werkzeug.exceptions import HTTPException
 from service import errors
 from service.api.bodies import as_json, read_json
 from service.api.callers import bearer, require_page, whoever_calls
-from service.api.context import context, limits
+from service.api.context import context
+from service.api.limits import limits
 from service.api.problems import RETRY_AFTER
 from service.desk import subscribers as desk
 from service.identifiers import Malformed, subscriber_id, text

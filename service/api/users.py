@@ -3,7 +3,8 @@
 from typing import Any
 
 from service.api.blueprints import Blueprint
-from service.api.context import context, limits
+from service.api.context import context
+from service.api.limits import limits
 from service.api.schemas.conversations import PageIn
 from service.api.schemas.logins import LoginIn
 from service.api.schemas.people import ProfileOut

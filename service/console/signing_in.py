@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, send_from_directory, url_for
 
-from service.api.context import context, limits_in, serving
+from service.api.context import context, serving
+from service.api.limits import limits_in
 from service.api.schemas.logins import NAME
 from service.api.schemas.members import Shape, Text
 from service.console.forms import asked, sent

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
-from service.api.context import context, limits
+from service.api.context import context
+from service.api.limits import limits
 from service.api.schemas.conversations import ConversationsIn, PageIn
 from service.api.schemas.conversations import cursor as written
 from service.api.schemas.logins import LoginIn

@@ -142,11 +142,12 @@ def _come_back(
     """
     if device_id is None or claim.user_id is None:
         return None
-    app, at, device = caller.app, now(), digest(device_id)
+    app, at = caller.app, now()
     arrival = caller.arrival if isinstance(caller, Backend) else None
-    if arrival and (arrival.user_id, arrival.device) == (claim.user_id, device):
-        found = arrival.found
+    if arrival and (arrival.user_id, arrival.device_id) == (claim.user_id, device_id):
+        device, found = arrival.device, arrival.found
     else:
+        device = digest(device_id)
         found = store.users.with_user_id_and_home(app.id, claim.user_id, verified=verified, coming_to=device)
     if found is None:
         return None

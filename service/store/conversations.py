@@ -124,7 +124,9 @@ class ConversationStore:
                 if row is not None:
                     self._database.add(_insert_message(*row, *_said(message)))
         else:
-            row = self._database.row_at_once(_append(shape, kind)(*where, message.created_at, *_said(message)))
+            row = self._database.row_at_once(
+                _append(shape, kind)(*where, message.created_at, *_said(message))
+            )
         if row is None:
             return None
         _, _, number, at = row

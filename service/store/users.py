@@ -71,7 +71,7 @@ class UserStore:
         second = first + len(APP_COLUMNS)
         who = [row[second:] for row in rows]
         found = None if who[0][0] is None else _as_user_and_home(who)
-        arrived = Arrival(arrival.user_id, arrival.device, found)
+        arrived = Arrival(arrival.user_id, arrival.device_id, arrival.device, found)
         return (as_app(rows[0][first:second]), as_key(rows[0][:first])), arrived
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:

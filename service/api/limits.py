@@ -1,0 +1,25 @@
+"""The limits that hold for whoever calls."""
+
+from service.api.context import serving
+from service.desk.limits import Limits
+from service.nouns import App, Backend, Visitor, Widget
+
+
+def limits(caller: Backend | Widget | Visitor) -> Limits:
+    """Answer the limits that hold for a caller's address; for a backend there are none."""
+    # A backend calls for many people from one address.
+    return limits_in(caller.app, is_limited=not isinstance(caller, Backend))
+
+
+def limits_in(app: App, *, is_limited: bool = True) -> Limits:
+    """Answer the limits that hold in an app for the address of this request."""
+    here = serving()
+    config = here.context.config
+    return Limits(
+        here.context.store,
+        app,
+        here.request.remote_addr or "",
+        config.secret_key,
+        config.login_rate if is_limited else 0,
+        config.proof_failure_rate if is_limited else 0,
+    )
