@@ -5,8 +5,10 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+import time_machine
 
 from service.store.tables import Conversations, Messages
 
@@ -288,6 +290,16 @@ def test_after_takes_a_message_of_this_conversation_only(tenant, jane, id):
     assert {(error["pointer"], error["code"]) for errors in refused.values() for error in errors} == {
         ("/after", "unknown-message")
     }
+
+
+def test_times_never_go_back_where_a_clock_does(tenant, jane, id):
+    before = write(tenant, jane, id, "Second")
+    with time_machine.travel(timedelta(minutes=-10)):
+        later = [write(tenant, key, id, "Later") for key in (jane, tenant.sk)]
+
+    assert [message["createdAt"] for message in later] == [before["createdAt"]] * 2
+    assert tenant.call("GET", f"/v1/conversations/{id}", jane).json["updatedAt"] == before["createdAt"]
+    assert messages(tenant, jane, id)[1:] == [before, *messages(tenant, jane, id, after=before["id"])]
 
 
 def test_one_who_polls_sees_each_message_once_while_several_write(app, store, tenant, login, jane, id):

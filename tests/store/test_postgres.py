@@ -19,7 +19,7 @@ from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.prepared import Prepared
-from service.store.tables import Apps
+from service.store.tables import Apps, Rates
 from tests.conftest import Databases
 from tests.proxies import Network, silent_address
 from tests.store.conftest import an_app
@@ -279,6 +279,47 @@ def test_a_transaction_that_dies_while_it_is_committed_is_never_run_again(opened
 
     assert isinstance(ended[0], StoreUnavailable)
     assert len(attempts) == 1
+
+
+def test_a_statement_that_dies_while_it_commits_by_itself_is_never_run_again(opened, operator):
+    database = opened()
+    asked = []
+    database.peewee.query_hooks.append(lambda event: asked.append(event.sql))
+
+    def kill_at_commit() -> None:
+        active = (
+            "FROM pg_stat_activity WHERE starts_with(query, 'INSERT INTO slow') AND state = 'active'"
+            " AND datname = current_database()"
+        )
+        until(operator, f"SELECT count(*) = 1 {active}")
+        kill(operator, *operator.execute(f"SELECT pid {active}").fetchone())
+
+    ended = at_once(
+        lambda: database.row_at_once(peewee.SQL("INSERT INTO slow VALUES ('x') RETURNING a")), kill_at_commit
+    )
+
+    assert isinstance(ended[0], StoreUnavailable)
+    assert len(asked) == 1
+
+
+def test_a_statement_that_could_commit_by_itself_is_part_of_a_transaction_that_is_run_again(
+    opened, operator, app_id
+):
+    store = Store(opened())
+    attempts = []
+
+    @one_transaction
+    def leave_marks(store: Store) -> None:
+        attempts.append(backend(store.database))
+        store.database.row_at_once(mark(app_id, "first").returning(Rates.kind))
+        if len(attempts) == 1:
+            kill(operator, attempts[0])
+        store.database.row_at_once(mark(app_id, "second").returning(Rates.kind))
+
+    leave_marks(store)
+
+    assert len(attempts) == 2
+    assert count(store.database, app_id) == 2
 
 
 def test_a_commit_whose_answer_is_lost_is_never_run_again(opened, network, app_id):
