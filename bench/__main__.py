@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Usher.")
     parser.set_defaults(run=_measure_speed)
     parser.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
-    _add_rounds(parser, rounds=5, seconds=2)
+    _add_rounds(parser, rounds=20, seconds=0.5)
     parser.add_argument(
         "--workers",
         type=int,
