@@ -134,7 +134,7 @@ def test_ratios_are_of_the_same_round():
 
 
 def test_what_is_sent_is_recorded_with_where_its_transaction_begins_and_ends(busy_client, measured):
-    request = measured["message"].call.requests[0]
+    request = measured["login of a new user"].call.requests[0]
 
     with recorded() as sent:
         busy_client.post(
@@ -144,7 +144,7 @@ def test_what_is_sent_is_recorded_with_where_its_transaction_begins_and_ends(bus
             content_type="application/json",
         )
 
-    told = [re.search(r'^BEGIN|INSERT INTO "messages"|^COMMIT', one.sql) for one in sent]
+    told = [re.search(r'^BEGIN|INSERT INTO "users"|^COMMIT', one.sql) for one in sent]
     assert [found[0][:11] for found in told if found] == ["BEGIN", "INSERT INTO", "COMMIT"]
 
 
