@@ -274,7 +274,7 @@ def _said(message: Message) -> tuple[Any, ...]:
 def _counted(shape: View, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
     """Count one more message of a side, and answer its place; a user's reopens."""
     unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
-    # The number was given under the row's lock, and the time was taken before it.
+    # This time was taken before the row was locked, so that of the message before may be later.
     last = Case(None, [(Conversations.updated_at > at, Conversations.updated_at)], at)
     fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
     if side is Side.USER:
