@@ -26,8 +26,9 @@ from service.api.schemas.conversations import cursor
 
 PAGE, DEEP_PAGE = 20, 1000
 FIRST, DEEP = "first page of conversations", f"page {DEEP_PAGE:,} of conversations"
-CALLS = ("login of a known user", FIRST, DEEP, "user by email", "message")
-TARGET = 1.2
+LOGIN = "login of a known user"
+CALLS = (LOGIN, FIRST, DEEP, "user by email", "message")
+TARGET = 1.2  # of a login's growth, and of a deep page's time to that of the first
 # How many people are drawn for each second, at most: more than are answered.
 DRAWN, WARM_UP = 2000, 200
 
@@ -167,7 +168,7 @@ def _tables(growth: Growth, sizes: tuple[int, ...]) -> tuple[str, str]:
             name,
             *((growth.milliseconds(name, size), 2) for size in sizes),
             (growth.growth(name), 2),
-            (TARGET, 1),
+            (TARGET if name == LOGIN else None, 1),
         ]
         for name in CALLS
     ]

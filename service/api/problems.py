@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from service import errors
 from service.api.context import serving
+from service.api.headers import HEADERS
 from service.logs import get_logger
 
 CONTENT_TYPE = "application/problem+json"
@@ -72,12 +73,15 @@ def as_bytes(status: int) -> bytes:
     A server that does not know a transfer coding says 501, but no input is a fault of ours.
     """
     status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.NOT_IMPLEMENTED else status
-    body = json.dumps(_members(status, CODES.get(status, "error"), uuid7().hex)).encode()
-    head = (
-        f"HTTP/1.1 {status:d} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
-        f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    request_id = uuid7().hex
+    body = json.dumps(_members(status, CODES.get(status, "error"), request_id)).encode()
+    headers = [
+        *(("Connection", "close"), ("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))),
+        ("X-Request-Id", request_id),
+        *HEADERS,
+    ]
+    lines = [f"HTTP/1.1 {status:d} {HTTPStatus(status).phrase}", *map(": ".join, headers), "", ""]
+    return "\r\n".join(lines).encode() + body
 
 
 def _members(status: int, code: str, request_id: str) -> dict[str, object]:

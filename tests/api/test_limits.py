@@ -12,6 +12,7 @@ from peewee import SQL, fn
 
 from service.api.bodies import LARGEST
 from service.api.context import NAME
+from service.api.headers import HEADERS
 from service.app import create_app
 from service.store.migrating import migrate
 from service.store.tables import TABLES, Rates
@@ -478,6 +479,8 @@ def test_what_is_no_http_is_refused_as_a_problem_without_a_word_of_it(server, wi
     assert 400 <= answer.status_code < 500
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert set(answer.json) == {"type", "title", "status", "code", "requestId"}
+    assert answer.headers["X-Request-Id"] == answer.json["requestId"]
+    assert {name: answer.headers[name] for name, _ in HEADERS} == dict(HEADERS)
     assert read(answers) is None
     require_healthy(server)
     assert CANARY.lower() not in (answer.text + str(answer.headers) + "".join(server.stdout)).lower()
