@@ -31,13 +31,16 @@ CALLS = (LOGIN, FIRST, DEEP, "user by email", "message")
 TARGET = 1.2  # of a login's growth, and of a deep page's time to that of the first
 # How many people are drawn for each second, at most: more than are answered.
 DRAWN, WARM_UP = 2000, 200
+# How many people write, in each store.
+WRITING = 300
 
 HEAD = """# Whether it stays so
 
 Written by `make bench-growth`. Each store is an app with so many users, of whom each second is logged in,
 each tenth has written, and one has {deep:,} conversations. The stores take turns in short rounds. A time
 is that of the median answer to a caller with one connection while nobody else calls, about users who are
-drawn at random. *Growth* compares the largest store with the smallest in the same round."""
+drawn at random. Those who write are as many in each store, as the first call in a minute also notes that a
+session was used. *Growth* compares the largest store with the smallest in the same round."""
 
 
 # The seconds of a median answer, round by round, by call and number of users.
@@ -117,7 +120,8 @@ def calls(population: Population, draw: random.Random) -> list[Call]:
     anybody = [draw.randrange(population.users) for _ in range(DRAWN)]
     # A login ends the session before it, which those who have written need.
     silent = [one for one in anybody if one % WRITES]
-    writers = [population.writer(draw.randrange(population.writers)) for _ in range(DRAWN)]
+    spread = population.writers / WRITING
+    writers = [population.writer(int(spread * draw.randrange(WRITING))) for _ in range(DRAWN)]
     # The page before it ends with this one, counted from the newest.
     last = population.conversation(0, max(0, population.deep - PAGE * (DEEP_PAGE - 1)))
     key, first = population.secret_key, population.token(0)
