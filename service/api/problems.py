@@ -76,7 +76,9 @@ def as_bytes(status: int) -> bytes:
     request_id = uuid7().hex
     body = json.dumps(_members(status, CODES.get(status, "error"), request_id)).encode()
     headers = [
-        *(("Connection", "close"), ("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))),
+        ("Connection", "close"),
+        ("Content-Type", CONTENT_TYPE),
+        ("Content-Length", str(len(body))),
         ("X-Request-Id", request_id),
         *HEADERS,
     ]

@@ -5,9 +5,10 @@ is an ``enum.Flag`` with one member per thing that can be the case, a row's cond
 of them, and a situation has exactly one member per column.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from typing import Generic, TypeVar
 
@@ -38,14 +39,12 @@ class Table(Generic[Act]):
 
     def decide(self, *situation: Flag) -> Rule[Act]:
         """Answer the first rule that fits."""
-        return self._deciding[situation]
+        return self._decide(*situation)
 
     @cached_property
-    def _deciding(self) -> dict[Situation, Rule[Act]]:
-        return {
-            situation: next(rule for rule in self.rules if rule.fits(situation))
-            for situation in self.situations()
-        }
+    def _decide(self) -> Callable[..., Rule[Act]]:
+        # There are few situations, so each is decided once.
+        return cache(lambda *situation: next(rule for rule in self.rules if rule.fits(situation)))
 
     def situations(self) -> tuple[Situation, ...]:
         """Answer every situation that the columns can express."""
