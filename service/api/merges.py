@@ -8,7 +8,6 @@ from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
 from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk
-from service.desk.proving import require_proof_of
 from service.nouns import Backend, Merge, Visitor
 
 api = Blueprint("merges", __name__, url_prefix="/v1")
@@ -41,8 +40,7 @@ def add_own_alias(caller: Visitor, sent: dict[str, Any]) -> Any:
     201 if the ID is new. Who was anonymous is somebody from then on.
     """
     here = context()
-    require_proof_of(here.store, here.seal, caller, sent["user_id"], sent["proof"], limits(caller))
-    user, is_new = desk.add_own_alias(here.store, caller, sent["user_id"])
+    user, is_new = desk.add_own_alias(here.store, here.seal, caller, **sent, limits=limits(caller))
     return user, 201 if is_new else 200
 
 

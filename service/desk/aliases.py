@@ -5,12 +5,15 @@ import hmac
 
 from service.desk.editing import give_user_id
 from service.desk.history import Scribe
+from service.desk.limits import Limits
 from service.desk.merging import foresee, is_unproven, merge, present, undo
+from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
 from service.identifiers import is_anonymous, is_id
 from service.nouns import Backend, Merge, User, Visitor
+from service.sealing import Seal
 from service.store import Store
 from service.times import now
 
@@ -28,14 +31,22 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
     return alias(store, Scribe(store, app, caller.origin, now()), app, user, user_id)
 
 
-@one_transaction
-def add_own_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
-    """Have a proven user ID lead to whoever is logged in; as ``add_alias``.
+def add_own_alias(
+    store: Store, seal: Seal, caller: Visitor, user_id: str, proof: str | None, limits: Limits
+) -> tuple[User, bool]:
+    """Link a user ID that a proof covers to whoever is logged in; as ``add_alias``.
 
-    Who was anonymous is somebody from then on. Raises NotAllowed for a session of somebody unproven.
+    Who was anonymous is somebody from then on. Raises NotAllowed for a session of somebody unproven, whatever
+    its proof is, else ProofRequired, ProofInvalid and TooMany.
     """
     if is_unproven(caller.user):
         raise NotAllowed
+    require_proof_of(store, seal, caller, user_id, proof, limits)
+    return _add_proven_alias(store, caller, user_id)
+
+
+@one_transaction
+def _add_proven_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
     scribe = Scribe(store, app, caller.origin, now())
     return alias(store, scribe, app, present(store, caller), user_id)

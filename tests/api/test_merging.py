@@ -141,16 +141,42 @@ def test_a_session_adds_no_id_that_nothing_proves(tenant, proof, code):
     assert tenant.login(userId="u-2")["created"] is True
 
 
-def test_an_unproven_session_adds_nothing(tenant):
+@pytest.mark.parametrize(
+    "proof",
+    [
+        pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-2"), id="a proof that holds"),
+        pytest.param(lambda tenant, secret: hmac_of("u-2", secret), id="an HMAC that holds"),
+        pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-3"), id="another's proof"),
+        pytest.param(lambda tenant, secret: proof_of(tenant, "s" * 43, sub="u-2"), id="a forged proof"),
+        pytest.param(lambda tenant, secret: "x", id="no proof at all"),
+        pytest.param(lambda tenant, secret: "", id="an empty proof"),
+        pytest.param(lambda tenant, secret: None, id="none"),
+    ],
+)
+@pytest.mark.parametrize(
+    "claim", [{"userId": "u-1"}, {"email": "jane@example.org"}], ids=["user ID", "email"]
+)
+def test_an_unproven_session_adds_nothing_whatever_its_proof_is(tenant, claim, proof):
     tenant.set(identityVerification="off")
     secret = identity_key(tenant)[1]
+    token = tenant.try_login(key=tenant.pk, **claim).json["session"]["token"]
+
+    response = tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof(tenant, secret)})
+
+    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert tenant.login(userId="u-2")["created"] is True
+
+
+def test_the_proofs_of_an_unproven_session_are_no_failures(tenant, config):
+    tenant.set(identityVerification="off")
     token = tenant.try_login(key=tenant.pk, userId="u-1").json["session"]["token"]
 
-    response = tenant.call(
-        "POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof_of(tenant, secret, sub="u-2")}
-    )
+    answers = [
+        tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": "x"})
+        for _ in range(config.proof_failure_rate + 5)
+    ]
 
-    assert response.status_code == 403
+    assert {answer.status_code for answer in answers} == {403}
 
 
 # --- merges --------------------------------------------------------------------------------------
