@@ -106,7 +106,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     def query(self, shape: ma.Schema) -> Callable[[Any], Any]:
         """Give an endpoint what its query string says."""
-        return self._reading(shape, "query", False, 422)
+        return self._reading(shape, "query", False, 400, 422)
 
     def refuses(self, *statuses: int) -> Callable[[Any], Any]:
         """Name the errors that an endpoint answers, besides those of its credential and body."""

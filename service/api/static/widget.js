@@ -20,8 +20,10 @@
   const PATIENCE = 15000; // milliseconds that a request may take
   const OPEN_PAUSE = 5000; // … between two looks for news while the panel is open
   const CLOSED_PAUSE = 30000; // … and while it is not
-  const LONGEST_BODY = 10000;
-  const LONGEST_SUBJECT = 255;
+  // Twice the code points that the service takes, as browsers count UTF-16: the service says what is too long.
+  const LONGEST_BODY = 2 * 10000;
+  const LONGEST_SUBJECT = 2 * 255;
+  const BLANK = /^[\s\p{Cc}\p{Cf}\p{DI}]*$/u;
 
   // --- asking the service ------------------------------------------------------------------------
 
@@ -493,7 +495,7 @@
     const button = element("button", { class: "main", type: "submit" }, "Send");
     const send = async (event) => {
       event.preventDefault();
-      if (!body.value.trim()) {
+      if (BLANK.test(body.value)) {
         say("Write a message first.");
         body.focus();
         return;

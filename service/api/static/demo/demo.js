@@ -82,7 +82,7 @@ const problem = document.querySelector(".problem");
 const threads = new Map(); // the id of a conversation → its element, which keeps what is typed into it
 
 function thread(id) {
-  const field = element("input", { autocomplete: "off", maxlength: "10000", required: "" });
+  const field = element("input", { autocomplete: "off", maxlength: "20000", required: "" });
   const form = element("form", {}, element("label", {}, "Answer", field), element("button", {}, "Send"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
