@@ -14,7 +14,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import email_validator
+import idna
 import uuid_utils
+
+from service import texts
 
 LONGEST_USER_ID = 750
 LONGEST_NAME = 255
@@ -22,6 +25,8 @@ LONGEST_SEARCH = 255
 LONGEST_SUBSCRIBER_ID = 100
 LONGEST_EMAIL = 254
 LONGEST_LOCAL_PART = 64
+
+NO_EMAIL = "This is not an email address that mail can be sent to."
 
 ANONYMOUS_PREFIXES = ("$anon:", "$RCAnonymousID:")
 
@@ -34,7 +39,11 @@ PLACEHOLDERS = frozenset({
 
 # Unicode categories: control, format, surrogate.
 _FORBIDDEN_IN_USER_IDS = frozenset({"Cc", "Cf", "Cs"})
-_FORBIDDEN_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_JOINERS = frozenset("\u200c\u200d")
+# A control character is a space in a name, and half of a surrogate pair is what a reader shows in its place.
+_SHOWN_IN_NAMES = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkeys(
+    range(0xD800, 0xE000), "\ufffd"
+)
 _FORBIDDEN_IN_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 
 # UTS 46, which maps international domains, drops these invisible characters instead of refusing them
@@ -44,7 +53,8 @@ _DROPPED_FROM_DOMAINS = re.compile(
 )
 
 # With these, whether an address is one depends on its domain alone.
-_PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
+_PLAIN_LOCAL_PART = re.compile(r"\.*[A-Za-z0-9_+-][A-Za-z0-9_+.-]*")
+_DOTS = re.compile(r"\.{2,}")
 
 _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
@@ -93,7 +103,7 @@ def existing_user_id(text: str) -> str:
     if text[0].isspace() or text[-1].isspace():
         raise Malformed("white-space", "A user ID neither begins nor ends with white space.")
     is_plain = text.isascii() and text.isprintable()
-    if not is_plain and any(_is_forbidden_in_user_ids(character) for character in text):
+    if not is_plain and any(_is_forbidden_in_user_ids(text, position) for position in range(len(text))):
         raise Malformed(
             "forbidden-character",
             "A user ID holds no control, format or surrogate characters and no non-characters.",
@@ -103,10 +113,22 @@ def existing_user_id(text: str) -> str:
     return text
 
 
-def _is_forbidden_in_user_ids(character: str) -> bool:
+def _is_forbidden_in_user_ids(text: str, position: int) -> bool:
+    character = text[position]
+    if character in _JOINERS:
+        return not _joins(text, position)
     point = ord(character)
     is_non_character = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
     return is_non_character or unicodedata.category(character) in _FORBIDDEN_IN_USER_IDS
+
+
+def _joins(text: str, position: int) -> bool:
+    """Tell whether a joiner stands where the letters around it need one (RFC 5892, CONTEXTJ)."""
+    try:
+        return idna.valid_contextj(text, position)
+    except ValueError:
+        # A character beside it is none that Unicode names.
+        return False
 
 
 def user_id_digest(text: str) -> str:
@@ -131,26 +153,48 @@ def new_anonymous_user_id() -> str:
 
 
 def email(text: str) -> str | None:
-    """Return an email as it is stored, or ``None`` where there is white space alone.
+    """Return an email as it is stored, or ``None`` where nothing can be seen.
 
-    White space at the ends is dropped and the domain is put in lower-case ASCII; the part before the @
-    stays as it is. At most 254 bytes, as sent and as stored, and 64 before the @.
+    White space, zero-width and direction marks at the ends are dropped and the domain is put in lower-case
+    ASCII; the part before the @ keeps its letters, of any script, in NFC (RFC 6531), and its dots, wherever
+    they stand, as mail is delivered to such addresses. At most 254 bytes, as sent and as stored, and 64
+    before the @.
 
     Raises ``Malformed``: ``invalid-email``, ``too-long``.
     """
-    text = text.strip()
+    text = texts.strip(text)
     if not text:
         return None
-    if len(text.encode("utf-8", "surrogatepass")) > LONGEST_EMAIL:
-        raise Malformed("too-long", f"An email has at most {LONGEST_EMAIL} bytes.")
+    _require_at_most(LONGEST_EMAIL, text, "")
     # email-validator lowers the letters of `Support@` and its like, so this part is taken from the text.
     # It has no @ of its own, as quoted ones are refused.
     local_part, _, domain = text.partition("@")
-    is_plain = _PLAIN_LOCAL_PART.fullmatch(local_part) and domain.isascii()
-    domain = _known_domain(domain) if is_plain else _ascii_domain(text)
-    if len(local_part) > LONGEST_LOCAL_PART:
-        raise Malformed("too-long", f"An email has at most {LONGEST_LOCAL_PART} characters before the @.")
-    return f"{local_part}@{domain}"
+    local_part = _composed(local_part)
+    _require_at_most(LONGEST_LOCAL_PART, local_part, " before the @")
+    if _PLAIN_LOCAL_PART.fullmatch(local_part) and domain.isascii():
+        domain = _known_domain(domain)
+    else:
+        domain = _ascii_domain(f"{_DOTS.sub('.', local_part).strip('.')}@{domain}")
+    stored = f"{local_part}@{domain}"
+    _require_at_most(LONGEST_EMAIL, stored, "")
+    return stored
+
+
+def _require_at_most(longest: int, text: str, where: str) -> None:
+    # Most texts are so short that their bytes need no counting.
+    if len(text) * 4 > longest and len(text.encode("utf-8", "surrogatepass")) > longest:
+        raise Malformed("too-long", f"An email has at most {longest} bytes{where}.")
+
+
+def _composed(local_part: str) -> str:
+    """Return a local part in NFC. Raises ``Malformed`` for letters that NFC makes ASCII, such as the Kelvin
+    sign: the text would become somebody else's address."""
+    if local_part.isascii():
+        return local_part
+    letters = (letter for letter in local_part if not letter.isascii())
+    if any(unicodedata.normalize("NFC", letter).isascii() for letter in letters):
+        raise Malformed("invalid-email", NO_EMAIL)
+    return unicodedata.normalize("NFC", local_part)
 
 
 @lru_cache(maxsize=1000)
@@ -167,7 +211,7 @@ def _ascii_domain(address: str) -> str:
     try:
         return email_validator.validate_email(
             address,
-            allow_smtputf8=False,
+            allow_smtputf8=True,
             allow_quoted_local=False,
             allow_domain_literal=False,
             allow_display_name=False,
@@ -176,7 +220,7 @@ def _ascii_domain(address: str) -> str:
     except ValueError:
         # The base of email-validator's errors and of the codecs' below it. Not chained: the words of
         # those hold parts of the address, and a traceback may be logged.
-        raise Malformed("invalid-email", "This is not an email address that mail can be sent to.") from None
+        raise Malformed("invalid-email", NO_EMAIL) from None
 
 
 def email_key(email: str) -> str:
@@ -185,27 +229,25 @@ def email_key(email: str) -> str:
     return email.translate(_LETTERS_LOWERED)
 
 
-def name(text: str) -> str:
-    """Return a person's name, cut to 255 code points.
+def name(text: str) -> str | None:
+    """Return what is shown of a person's name, or ``None`` where nothing can be seen.
 
-    Raises ``Malformed``: ``forbidden-character``, for control characters and surrogates, also in the
-    part that would be cut off.
+    Control characters are spaces, and it is cut to 255 code points, between characters as people see them.
     """
-    if _FORBIDDEN_IN_NAMES.search(text):
-        raise Malformed("forbidden-character", "A name holds no control or surrogate characters.")
-    return text[:LONGEST_NAME]
+    text = text.translate(_SHOWN_IN_NAMES)
+    return None if texts.is_blank(text) else texts.cut(text, LONGEST_NAME)
 
 
 def text(value: str, longest: int) -> str:
     """Return free text, such as a message's body, unchanged: 1 to ``longest`` code points.
 
-    Raises ``Malformed``: ``empty``, ``too-long``, ``forbidden-character`` (NUL and surrogates, which no
-    store keeps).
+    Raises ``Malformed``: ``empty``, also where nothing can be seen, ``too-long``, ``forbidden-character``
+    (NUL and surrogates, which no store keeps).
     """
-    if not value:
-        raise Malformed("empty", "This text has at least one character.")
     if len(value) > longest:
         raise Malformed("too-long", f"This text has at most {longest} characters.")
+    if texts.is_blank(value):
+        raise Malformed("empty", "This text has at least one character that can be seen.")
     if _FORBIDDEN_IN_TEXT.search(value):
         raise Malformed("forbidden-character", "This text holds no NUL and no surrogate characters.")
     return value

@@ -233,7 +233,7 @@ def test_a_url_that_nobody_can_read_is_named_and_not_shown(environment, capsys, 
     assert "secret" not in said
 
 
-@pytest.mark.parametrize("name", ["", " ", "two\nlines", "\udcff"], ids=["empty", "blank", "line", "bytes"])
+@pytest.mark.parametrize("name", ["", " ", "\u200b", "\n\t"], ids=["empty", "blank", "unseen", "controls"])
 def test_a_name_that_the_api_refuses_is_refused_here(empty_url, capsys, name):
     migrate(empty_url)
 

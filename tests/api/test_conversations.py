@@ -520,8 +520,8 @@ def test_a_merged_anonymous_thread_is_still_seen_on_its_device_in_the_devices_sc
 
 @pytest.mark.parametrize(
     "subject",
-    ["S", "s" * 255, PERSON * 255, " ", "two\nlines", "e\N{COMBINING ACUTE ACCENT}"],
-    ids=["one", "longest", "longest-astral", "space", "lines", "decomposed"],
+    ["S", "s" * 255, PERSON * 255, " S ", "two\nlines", "e\N{COMBINING ACUTE ACCENT}"],
+    ids=["one", "longest", "longest-astral", "spaces", "lines", "decomposed"],
 )
 def test_a_subject_is_kept_as_it_was_sent(tenant, jane, subject):
     id = tenant.begin(jane, subject=subject)
@@ -529,7 +529,25 @@ def test_a_subject_is_kept_as_it_was_sent(tenant, jane, subject):
     assert show(tenant, jane, id)["subject"] == subject
 
 
-@pytest.mark.parametrize("sent", [{}, {"subject": None}, {"subject": ""}], ids=["missing", "null", "empty"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"subject": None},
+        {"subject": ""},
+        {"subject": "   "},
+        {"subject": "\t\r\n"},
+        {"subject": "\u00a0\u3000"},
+        {"subject": "\u200b\u2060\ufeff"},
+        {"subject": "\u202e\u200f"},
+        {"subject": "\u3164"},
+        {"subject": " " * 300},
+    ],
+    ids=[
+        "missing", "null", "empty", "spaces", "white-space", "wide-spaces", "zero-width", "directions",
+        "filler", "many-spaces",
+    ],
+)  # fmt: skip
 def test_a_conversation_may_have_no_subject(tenant, jane, sent):
     id = tenant.begin(jane, **sent)
 

@@ -115,11 +115,17 @@ def test_any_other_key_is_refused_in_words_and_opens_nothing(browser, tenant, ki
     assert held_by(browser) is None
 
 
-def test_a_name_that_no_agent_may_have_is_refused(browser, tenant):
-    answer = browser.sign_in(tenant.sk, "Ann\x00")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Ann\x00Lee", "Ann Lee"), ("Ann\r\n", "Ann "), ("\u200b \u3164", None)],
+    ids=["control", "line", "unseen"],
+)
+def test_a_name_is_what_users_can_see_of_it(browser, tenant, store, name, shown):
+    answer = browser.sign_in(tenant.sk, name)
 
-    assert answer.status_code == 422
-    assert held_by(browser) is None
+    assert answer.status_code == 303
+    [row] = store.database.rows(SignIns.select(SignIns.name).where(SignIns.app == tenant.id))
+    assert row == (shown,)
 
 
 @pytest.fixture

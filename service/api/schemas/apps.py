@@ -46,7 +46,7 @@ ORIGIN = {
 }
 APP_NAME = {
     "description": "Cut to 255 code points.",
-    "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+    "pattern": r"[^\s\x00-\x1f\x7f-\x9f]",
     "example": "Shop",
 }
 
@@ -62,9 +62,10 @@ def _is_host(text: str) -> bool:
 
 def app_name(value: str) -> str:
     """Take an app's name."""
-    if not value.strip():
+    shown = name(value)
+    if shown is None:
         raise Malformed("empty", "An app has a name.")
-    return name(value)
+    return shown
 
 
 class SettingsShape(Shape):

@@ -23,6 +23,7 @@ from service.api.schemas.members import (
 )
 from service.identifiers import Malformed, name, text
 from service.nouns import Side, Status
+from service.texts import is_blank
 
 LONGEST_BODY = 10_000  # code points
 LONGEST_SUBJECT = 255
@@ -36,9 +37,9 @@ def body(value: str) -> str:
     return text(value, LONGEST_BODY)
 
 
-def subject(value: str) -> str:
-    """Take a conversation's subject."""
-    return text(value, LONGEST_SUBJECT)
+def subject(value: str) -> str | None:
+    """Take a conversation's subject; None where nothing can be seen."""
+    return None if is_blank(value) else text(value, LONGEST_SUBJECT)
 
 
 def cursor(at: int, id: str) -> str:
