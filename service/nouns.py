@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from service.errors import FieldError
 from service.frozen import quick
 from service.times import DAY
 
@@ -245,23 +246,27 @@ class Claim:
 class LoginSent:
     """What a login sends: a claim, a device, and perhaps what shows that the claim is true.
 
-    ``email_as_sent`` is the email before it was made comparable, which is what an HMAC covers.
+    ``email_as_sent`` is the email before it was made comparable, which is what an HMAC covers. ``ignored``
+    are the members that are no part of the claim, as they can't be used, with why.
     """
 
     claim: Claim
     device_id: str | None = field(default=None, repr=False)
     proof: str | None = field(default=None, repr=False)
     email_as_sent: str | None = None
+    ignored: tuple[FieldError, ...] = ()
 
 
 @quick
 @dataclass(frozen=True)
 class Resolution:
-    """Which rule decided a login, why, and what it changed on a user who was there before."""
+    """Which rule decided a login, why, what it changed on a user who was there before, and what was left
+    out, as it could not be used."""
 
     rule: str
     because: str
     changes: tuple[str, ...]
+    ignored: tuple[FieldError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -282,6 +287,7 @@ class Explanation:
     user: User | None
     changes: tuple[str, ...]
     candidates: Candidates
+    ignored: tuple[FieldError, ...] = ()
 
 
 @quick

@@ -2,7 +2,7 @@
 
 The identity is taken from the proof, never from beside it. What a library would let pass is refused
 here: the algorithm is ours whatever the header says, members stand once, times are numbers, the audience
-is one text. This module knows no store and no clock: secrets and the time are given.
+is the app alone. This module knows no store and no clock: secrets and the time are given.
 """
 
 import base64
@@ -18,17 +18,17 @@ from service.errors import ProofInvalid
 
 LEEWAY = 30  # seconds
 LONGEST_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
-LONGEST_PROOF = 8192  # characters
 
 
 @dataclass(frozen=True)
 class Proven:
-    """What a proof says of an identity, as it was sent. ``covers_all`` unless only one identifier is
-    signed, and what stands beside it is not."""
+    """What a proof says of an identity, as it was sent: ``email`` and ``name`` are whatever JSON can say,
+    None for an empty text. ``covers_all`` unless only one identifier is signed, and what stands beside it is
+    not."""
 
     user_id: str | None
-    email: str | None
-    name: str | None
+    email: Any
+    name: Any
     covers_all: bool
 
 
@@ -38,7 +38,7 @@ def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> t
     ``now`` is in seconds since 1970 UTC. Raises ProofInvalid.
     """
     # The library lets padding pass, which a JWT has none of.
-    if len(proof) > LONGEST_PROOF or proof.endswith("="):
+    if proof.endswith("="):
         raise ProofInvalid
     for secret in secrets:
         try:
@@ -76,23 +76,29 @@ def is_jwt(proof: str) -> bool:
 
 
 def _claims(claims: dict[str, Any], audience: str, now: int) -> Proven:
-    texts = {name: claims.get(name) for name in ("sub", "email", "name")}
+    user_id, email, name = (claims.get(name) for name in ("sub", "email", "name"))
     issued: Any = claims.get("iat")
     expires: Any = claims.get("exp")
     not_before: Any = claims.get("nbf", now)
     if not all(type(moment) in (int, float) for moment in (issued, expires, not_before)):
         raise ProofInvalid
     if not (
-        all(value is None or (isinstance(value, str) and value) for value in texts.values())
-        and (texts["sub"] or texts["email"])
-        and claims.get("aud") == audience
+        # An email or a name that is none locks nobody out beside a user ID, which has to be one.
+        (user_id is None or (isinstance(user_id, str) and user_id))
+        and (user_id or (isinstance(email, str) and email))
+        and claims.get("aud") in (audience, [audience])
         and issued <= now + LEEWAY
         and not_before <= now + LEEWAY
         and now - LEEWAY < expires
         and issued <= expires <= issued + LONGEST_LIFE
     ):
         raise ProofInvalid
-    return Proven(texts["sub"], texts["email"], texts["name"], covers_all=True)
+    return Proven(user_id, _given(email), _given(name), covers_all=True)
+
+
+def _given(value: Any) -> Any:
+    """Return what a member says, or None if it is empty, as clients send it for want of one."""
+    return None if value == "" else value
 
 
 def _strict_json(payload: bytes) -> dict[str, Any]:

@@ -111,7 +111,17 @@ class Run(RuleBasedStateMachine):
 
         self._log_in_with_proof(body, believed if is_signed else None, self._device_id(which), by_backend)
 
-    @rule(claim=claims, which=numbers, wrong=st.sampled_from([{"userId": "null"}, {"email": "jane"}]))
+    @rule(claim=claims.filter(lambda claim: claim.user_id is not None), which=numbers)
+    def a_backend_sends_an_email_that_is_none_beside_a_user_id(self, claim: Claim, which: int) -> None:
+        believed = Claim(claim.user_id, None, claim.name)
+
+        self._resolve_and_log_in(body_of(claim) | {"email": "jane"}, believed, self._device_id(which))
+
+    @rule(
+        claim=claims,
+        which=numbers,
+        wrong=st.sampled_from([{"userId": "null"}, {"userId": None, "email": "jane"}]),
+    )
     def a_backend_sends_what_is_refused(self, claim: Claim, which: int, wrong: dict[str, str]) -> None:
         answer = self._try(self.tenant.sk, body_of(claim) | wrong, self._device_id(which))
 
@@ -311,7 +321,7 @@ class Run(RuleBasedStateMachine):
         assert (told["user"] and told["user"]["id"]) == (found and found.ids[0])
         assert told["user"] is None or shown(told["user"]) == described(found)
         login = self._log_in(self.tenant.sk, body, claim, device_id, VERIFIED)
-        assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes")}
+        assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes", "ignored")}
 
     def _log_in(
         self, key: str, body: dict[str, Any], claim: Claim, device_id: str | None, world: str

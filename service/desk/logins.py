@@ -1,5 +1,7 @@
 """What a login goes through: it is counted, then believed or not, then resolved."""
 
+from dataclasses import replace
+
 from service.desk.limits import Limits
 from service.desk.proving import believe
 from service.desk.resolver import explain, log_in
@@ -15,11 +17,12 @@ def admit(store: Store, seal: Seal, caller: Backend | Widget, sent: LoginSent, l
     """
     if isinstance(caller, Widget):
         limits.count_login()
-    claim, verified = believe(store, seal, caller, sent, limits)
+    claim, verified, ignored = believe(store, seal, caller, sent, limits)
     if isinstance(caller, Widget) and verified:
         # A count of claims that nobody proves could be used up by anybody, and would tell of others.
         limits.count_identity(claim)
-    return log_in(store, caller, claim, sent.device_id, verified=verified)
+    login = log_in(store, caller, claim, sent.device_id, verified=verified)
+    return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
 
 
 def foresee(store: Store, seal: Seal, caller: Backend, sent: LoginSent, limits: Limits) -> Explanation:
@@ -27,5 +30,5 @@ def foresee(store: Store, seal: Seal, caller: Backend, sent: LoginSent, limits: 
 
     Raises ProofInvalid and Refused, as it would.
     """
-    claim, _ = believe(store, seal, caller, sent, limits)
-    return explain(store, caller, claim, sent.device_id)
+    claim, _, ignored = believe(store, seal, caller, sent, limits)
+    return replace(explain(store, caller, claim, sent.device_id), ignored=ignored)

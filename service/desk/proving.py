@@ -1,35 +1,42 @@
 """Who is believed: a backend, and a widget as far as a proof goes."""
 
-from service import proofs
+from collections.abc import Callable
+from typing import Any
+
+from service import identifiers, proofs
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
-from service.errors import ProofInvalid, ProofRequired, Refused
+from service.errors import FieldError, ProofInvalid, ProofRequired, Refused
 from service.identifiers import Malformed, email_key
-from service.identifiers import email as parse_email
-from service.identifiers import name as parse_name
-from service.identifiers import user_id as parse_user_id
 from service.nouns import App, Backend, Claim, Key, LoginSent, Verification, Visitor, Widget
 from service.proofs import Proven
 from service.sealing import Seal
 from service.store import Store
 from service.times import MINUTE, now
 
+# What is believed of a claim, and what is left out of it, as it can't be used.
+Believed = tuple[Claim, tuple[FieldError, ...]]
+
 
 def believe(
     store: Store, seal: Seal, caller: Backend | Widget, sent: LoginSent, limits: Limits
-) -> tuple[Claim, bool]:
-    """Answer the claim as far as it is believed, and whether it is verified.
+) -> tuple[Claim, bool, tuple[FieldError, ...]]:
+    """Return the claim as far as it is believed, whether it is verified, and what is left out of it.
 
-    Raises ProofRequired and ProofInvalid, Refused for a proven identifier that is none, and TooMany.
+    Raises ProofRequired and ProofInvalid, Refused for an identifier that is none where nothing else says who
+    it is, and TooMany.
     """
     if sent.proof is not None:
-        return _proven(store, seal, caller, sent, limits), True
+        claim, ignored = _proven(store, seal, caller, sent, limits)
+        return claim, True, ignored
+    if sent.ignored and not sent.claim.names_somebody:
+        raise Refused(*sent.ignored)
     if isinstance(caller, Backend):
-        return sent.claim, True
+        return sent.claim, True, sent.ignored
     may_be_unproven = caller.app.settings.identity_verification is Verification.OFF
     if sent.claim.names_somebody and not may_be_unproven:
         raise ProofRequired
-    return sent.claim, False
+    return sent.claim, False, sent.ignored
 
 
 def require_proof_of(
@@ -43,18 +50,18 @@ def require_proof_of(
 
 def _proven(
     store: Store, seal: Seal, caller: Backend | Widget | Visitor, sent: LoginSent, limits: Limits
-) -> Claim:
+) -> Believed:
     limits.require_few_failures()
     try:
         proven, key = _check(store, seal, caller.app, sent)
-        claim = _taken_from(proven, sent.claim, is_backend=isinstance(caller, Backend))
+        believed = _taken_from(proven, sent, is_backend=isinstance(caller, Backend))
     except ProofInvalid:
         limits.count_failure(sent.claim)
         raise
     at = now()
     if (key.last_used_at or 0) < at - MINUTE:
         _note(store, caller.app.id, key.id, at)
-    return claim
+    return believed
 
 
 def _check(store: Store, seal: Seal, app: App, sent: LoginSent) -> tuple[Proven, Key]:
@@ -74,12 +81,13 @@ def _note(store: Store, app: str, key: str, at: int) -> None:
     store.keys.touch(app, key, at)
 
 
-def _taken_from(proven: Proven, claim: Claim, *, is_backend: bool) -> Claim:
+def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believed:
     """Take the identity from the proof; what stands beside it is in it and equal, or not given."""
+    claim, ignored = sent.claim, list(sent.ignored)
     try:
-        user_id = None if proven.user_id is None else parse_user_id(proven.user_id)
-        email = None if proven.email is None else parse_email(proven.email)
-        name = None if proven.name is None else parse_name(proven.name)
+        user_id = None if proven.user_id is None else identifiers.user_id(proven.user_id)
+        email = _usable(proven.email, identifiers.email, ignored if user_id is not None else None)
+        name = _usable(proven.name, identifiers.name, ignored)
     except Malformed as malformed:
         raise Refused.member("proof", malformed.code, malformed.detail) from None
     if user_id is None and email is None:
@@ -92,4 +100,18 @@ def _taken_from(proven: Proven, claim: Claim, *, is_backend: bool) -> Claim:
     elif is_backend and user_id is not None:
         # An HMAC covers the user ID alone; of the email a backend is believed, and a widget is not.
         email = claim.email
-    return Claim(user_id, email, name or claim.name)
+    return Claim(user_id, email, name or claim.name), tuple(ignored)
+
+
+def _usable(value: Any, parse: Callable[[str], str | None], ignored: list[FieldError] | None) -> str | None:
+    """Read an email or a name of a proof. What can't be used is left out, and added to ``ignored``; without
+    that list this raises Malformed."""
+    try:
+        if not isinstance(value, str | None):
+            raise Malformed("not-a-string", "This is a JSON string.")
+        return None if value is None else parse(value)
+    except Malformed as malformed:
+        if ignored is None:
+            raise
+        ignored.append(FieldError("/proof", malformed.code, malformed.detail))
+        return None

@@ -6,7 +6,7 @@ from service.store.tables import TABLES, Keys
 from tests.signing import hmac_of, identity_key, proof_of
 from tests.tenants import Tenant
 
-MEMBERS = {"rule", "because", "then", "user", "changes", "candidates"}
+MEMBERS = {"rule", "because", "then", "user", "changes", "candidates", "ignored"}
 EMAIL = "jane@example.org"
 
 
@@ -94,7 +94,7 @@ def test_it_says_what_a_login_would_do_and_the_login_does_it(tenant, store, befo
     assert told["user"] == (None if whose is None else show(tenant, there[whose]))
     assert rows(store, tenant) == kept
     login = tenant.login(**claim)
-    assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes")}
+    assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes", "ignored")}
     assert login["created"] is (then == "create")
     assert told["user"] is None or login["user"]["id"] == told["user"]["id"]
 
@@ -150,7 +150,7 @@ def test_it_tells_what_would_become_of_the_devices_anonymous_user(tenant, store,
     assert told["changes"] == changes
     assert rows(store, tenant) == kept
     login = tenant.login(userId="u-1", deviceId=visit["deviceId"])
-    assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes")}
+    assert login["resolution"] == {name: told[name] for name in ("rule", "because", "changes", "ignored")}
 
 
 def test_a_device_that_nobody_knows_stays_unknown(tenant, store):

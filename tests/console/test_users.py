@@ -178,13 +178,22 @@ def test_each_outcome_has_words(agent, tenant, scene, sent, rule, then):
 
 
 def test_a_login_that_would_be_refused_is_refused_with_what_was_typed(agent):
-    answer = agent.post("/console/explain", email=f"{HOSTILE}@", userId="null")
+    without_an_id = agent.post("/console/explain", email=f"{HOSTILE}@", name="Jane")
+    with_none = agent.post("/console/explain", email=f"{HOSTILE}@", userId="null")
 
-    assert answer.status_code == 422
-    assert "This is not an email address that mail can be sent to. email" in text_of(answer)
-    assert "userId" in text_of(answer)
+    assert (without_an_id.status_code, with_none.status_code) == (422, 422)
+    assert "This is not an email address that mail can be sent to. email" in text_of(without_an_id)
+    assert "This is what broken clients send in place of a user ID. userId" in text_of(with_none)
+    assert 'value="null"' in with_none.text
+    assert HOSTILE not in without_an_id.text + with_none.text
+
+
+def test_what_a_login_would_leave_out_is_said(agent):
+    answer = agent.post("/console/explain", email=f"{HOSTILE}@", userId="u-1")
+
+    assert answer.status_code == 200
+    assert "Would leave out email: invalid-email" in text_of(answer)
     assert HOSTILE not in answer.text
-    assert 'value="null"' in answer.text
 
 
 def test_a_proof_that_shows_nothing_is_said_to(agent):

@@ -7,6 +7,7 @@ import marshmallow as ma
 from service import identifiers
 from service.api.schemas.members import (
     Answer,
+    OptionalText,
     PlainText,
     PlainTexts,
     PlainTruth,
@@ -17,6 +18,8 @@ from service.api.schemas.members import (
     problem,
 )
 from service.api.schemas.people import ToldBuyerOut, ToldOut
+from service.errors import FieldError
+from service.identifiers import Malformed
 from service.nouns import Claim, LoginSent
 
 
@@ -26,19 +29,28 @@ def as_sent(text: str) -> str:
 
 
 # How the OpenAPI document describes members; what a pattern cannot say, a sentence does.
-NAME = {"description": "Cut to 255 code points.", "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$", "example": "Jane"}
+NAME = {
+    "description": (
+        "Cut to 255 code points, between characters as people see them; control characters become spaces."
+    ),
+    "example": "Jane",
+}
 DEVICE_ID = {"description": "A secret of the device.", "pattern": "^([!-~]{16,255})?$"}
 USER_ID = {
     "description": (
-        "The app's own ID of the person, compared exactly. No control, format or non-characters, no"
-        " placeholder such as `null` or `anonymous`, nothing that begins with `$anon:` or `$RCAnonymousID:`."
+        "The app's own ID of the person, compared exactly. No control, format or non-characters but joiners"
+        " where a script needs them, no placeholder such as `null` or `anonymous`, nothing that begins with"
+        " `$anon:` or `$RCAnonymousID:`."
     ),
     "maxLength": identifiers.LONGEST_USER_ID,
     "pattern": r"^([^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?)?$",
     "example": "u-17",
 }
 EMAIL = {
-    "description": "At most 254 bytes, and 64 before the @; white space at the ends is dropped.",
+    "description": (
+        "At most 254 bytes, and 64 before the @; white space, zero-width and direction marks at the ends are"
+        " dropped. Left out, and named in `resolution.ignored`, where it is none and a user ID is given."
+    ),
     "anyOf": [{"format": "email"}, {"enum": [None, ""]}],
     "example": "jane@example.org",
 }
@@ -49,8 +61,8 @@ class LoginIn(Shape):
 
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
     user_id = Text(identifiers.user_id, data_key="userId", blank_is_missing=True, metadata=USER_ID)
-    email = Text(identifiers.email, blank_is_missing=True, metadata=EMAIL)
-    name = Text(identifiers.name, blank_is_missing=True, metadata=NAME)
+    email = OptionalText(identifiers.email, metadata=EMAIL)
+    name = OptionalText(identifiers.name, metadata=NAME)
     proof = Text(
         as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
     )
@@ -59,7 +71,16 @@ class LoginIn(Shape):
         """Read what was sent."""
         members = super().load(data, **kwargs)
         device_id, proof = members.pop("device_id"), members.pop("proof")
-        return LoginSent(Claim(**members), device_id, proof, data.get("email"))
+        ignored = tuple(
+            FieldError(f"/{name}", value.code, value.detail)
+            for name, value in members.items()
+            if isinstance(value, Malformed)
+        )
+        usable = {name: None if isinstance(value, Malformed) else value for name, value in members.items()}
+        email = data.get("email")
+        return LoginSent(
+            Claim(**usable), device_id, proof, email if isinstance(email, str) else None, ignored
+        )
 
 
 class SessionOut(Answer):
@@ -75,12 +96,20 @@ class NewSessionOut(SessionOut):
     token = PlainText()
 
 
+class IgnoredOut(Answer):
+    """What was left out, as it could not be used, and by which code."""
+
+    pointer = PlainText()
+    code = PlainText()
+
+
 class ResolutionOut(Answer):
-    """Which rule decided, why, and what it changed on a user who was there before."""
+    """Which rule decided, why, what it changed on a user who was there before, and what was left out."""
 
     rule = PlainText()
     because = PlainText()
     changes = PlainTexts()
+    ignored = ma.fields.List(ma.fields.Nested(IgnoredOut()))
 
 
 class LoginOut(Answer):

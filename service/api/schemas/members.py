@@ -122,7 +122,7 @@ class Answer(Shape):
 class Text(ma.fields.String):
     """A JSON string that ``parse`` accepts; ``blank_is_missing`` has null and "" mean nothing given."""
 
-    default_error_messages = COMMON | {"invalid": problem("not-a-string", "This is a JSON string.")}
+    default_error_messages = COMMON
 
     def __init__(
         self, parse: Callable[[str], str | None], *, blank_is_missing: bool = False, **kwargs: Any
@@ -138,14 +138,30 @@ class Text(ma.fields.String):
         return self._deserialize(value) if type(value) is str else super().deserialize(value, *args, **kwargs)
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        if not isinstance(value, str):
-            raise self.make_error("invalid")
-        if not value and self._blank_is_missing:
-            return None
         try:
-            return self._parse(value)
+            return self._read(value)
         except Malformed as refused:
             raise ma.ValidationError(problem(refused.code, refused.detail)) from None
+
+    def _read(self, value: Any) -> str | None:
+        if not isinstance(value, str):
+            raise Malformed("not-a-string", "This is a JSON string.")
+        if not value and self._blank_is_missing:
+            return None
+        return self._parse(value)
+
+
+class OptionalText(Text):
+    """A text that locks nobody out: where ``parse`` refuses it, it is read as the Malformed that says why."""
+
+    def __init__(self, parse: Callable[[str], str | None], **kwargs: Any) -> None:
+        super().__init__(parse, blank_is_missing=True, **kwargs)
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        try:
+            return self._read(value)
+        except Malformed as malformed:
+            return malformed
 
 
 class Choice(ma.fields.String):

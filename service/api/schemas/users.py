@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from service import identifiers
 from service.api.schemas.conversations import ConversationOut, Cursor, MessageOut, PageIn
-from service.api.schemas.logins import ClaimOut
+from service.api.schemas.logins import ClaimOut, IgnoredOut
 from service.api.schemas.members import Answer, Shape, Text, Time
 from service.api.schemas.merges import MergeOut
 from service.api.schemas.people import KnownUserOut, ProfileOut
@@ -17,7 +17,7 @@ def existing_email(value: str) -> str:
     """Take an email to look up. Raises Malformed, also for white space alone."""
     found = identifiers.email(value)
     if found is None:
-        raise identifiers.Malformed("invalid-email", "This is not an email address.")
+        raise identifiers.Malformed("invalid-email", identifiers.NO_EMAIL)
     return found
 
 
@@ -68,6 +68,7 @@ class ExplanationOut(Answer):
     user = ma.fields.Nested(KnownUserOut(), allow_none=True)
     changes = ma.fields.List(ma.fields.String())
     candidates = ma.fields.Nested(CandidatesOut())
+    ignored = ma.fields.List(ma.fields.Nested(IgnoredOut()))
 
 
 class EntryOut(Answer):
