@@ -110,6 +110,35 @@ def test_two_people_on_one_device_each_see_their_own_and_nothing_of_the_other(ph
     expect(phone.rows).to_contain_text(f"Order {CANARY}")
 
 
+def test_a_message_as_long_as_one_may_be_can_be_typed(phone, tenant):
+    phone.open()
+    phone.begin("First")
+
+    phone.field.focus()
+    # What is filled in by a script heeds no limit of the field; what is typed does.
+    phone.page.keyboard.insert_text("\N{GRINNING FACE}" * 10_000)
+    phone.press("Send")
+    expect(phone.log).to_contain_text("\N{GRINNING FACE}" * 10)
+
+    [id] = tenant.conversations(tenant.sk)
+    listed = tenant.call("GET", f"/v1/conversations/{id}/messages", tenant.sk).json["data"]
+    assert [message["body"] for message in listed] == ["First", "\N{GRINNING FACE}" * 10_000]
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b\u2060", " \u3164 ", "\u202e"], ids=["zero-width", "filler", "direction"]
+)
+def test_a_message_of_which_nothing_can_be_seen_is_not_sent(phone, tenant, text):
+    phone.open()
+    phone.press("Write to us")
+
+    phone.field.fill(text)
+    phone.press("Send")
+
+    expect(phone.panel).to_contain_text("Write a message first.")
+    assert tenant.conversations(tenant.sk) == []
+
+
 def test_the_page_is_told_the_decision_and_never_the_token(phone, prove):
     told = phone.call("login", prove("Jane"))
 

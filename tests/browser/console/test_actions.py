@@ -57,6 +57,18 @@ def test_with_its_key_deleted_a_page_is_the_last(agent, server, tenant, scene, w
 # --- everything there is to do -------------------------------------------------------------------
 
 
+def test_a_reply_as_long_as_one_may_be_can_be_typed(agent, server, tenant, scene):
+    agent.goto(f"{server.url}/console/conversations/{scene.thread}")
+
+    agent.get_by_label("Reply").focus()
+    # What is filled in by a script heeds no limit of the field; what is typed does.
+    agent.keyboard.insert_text("\N{GRINNING FACE}" * 10_000)
+    agent.get_by_role("button", name="Send the reply").click()
+
+    expect(agent.get_by_role("status")).to_have_text("Your reply was sent.")
+    assert messages(tenant, scene.thread)[-1]["body"] == "\N{GRINNING FACE}" * 10_000
+
+
 def test_an_agent_replies_marks_as_read_resolves_and_reopens(agent, tenant, scene):
     agent.reload()
     agent.get_by_role("link", name="Parcel").click()
