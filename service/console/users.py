@@ -20,6 +20,7 @@ from service.errors import NotFound, ProofInvalid, Refused
 from service.identifiers import is_id
 from service.nouns import Backend
 from service.sealing import Seal
+from service.texts import strip
 from service.times import now
 
 pages = Blueprint("users", __name__)
@@ -35,7 +36,7 @@ def look_for(caller: Backend) -> Any:
 
     Who is looked for is personal, so it stands in no address that somebody on the way could keep.
     """
-    what = sent("q").strip()
+    what = strip(sent("q"))
     if is_id("usr", what):
         return redirect(url_for("console.users.show", id=what), 303)
     if is_id("cnv", what):

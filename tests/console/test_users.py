@@ -54,6 +54,18 @@ def test_whoever_looks_for_nothing_sees_all(agent, scene):
     assert "u-lee" in said
 
 
+@pytest.mark.parametrize(
+    "marks",
+    [("\u200b", ""), ("", "\ufeff"), ("\u202a", "\u202c"), (" \u200e", "\u00a0"), ("", "\t\u2060")],
+    ids=["zero-width", "mark", "embedding", "spaces", "tab"],
+)
+def test_what_cannot_be_seen_around_it_is_not_looked_for(agent, scene, marks):
+    said = text_of(agent.follow(agent.post("/console/find", q="kim@example.org".join(marks))))
+
+    assert "u-kim" in said
+    assert "u-lee" not in said
+
+
 def test_where_nobody_is_found_the_page_says_what_to_try(agent, scene):
     assert "Try fewer letters" in text_of(agent.follow(agent.post("/console/find", q="zoe")))
 
