@@ -294,6 +294,7 @@ REFUSED_EMAILS = {
     "65 dots and letters before the @": ("a" * 61 + "....@example.org", "too-long"),
     "255 in all": ("ab@" + ".".join(["b" * 61] * 4) + ".abcd", "too-long"),
     "more than 254 bytes with an international domain": ("a@" + "\u4e2d" * 84 + ".example.org", "too-long"),
+    "255 in all once its domain is ASCII": ("a" + "." * 63 + "@" + "\u00e9." * 24 + "org", "too-long"),
     "a megabyte": ("a" * 1_000_000 + "@example.org", "too-long"),
     "a megabyte of surrogates": ("\ud800" * 1_000_000, "too-long"),
 }

@@ -95,6 +95,16 @@ def test_what_is_asked_in_bytes_that_are_no_text_is_refused(tenant, parameter, b
     assert (response.status_code, response.json["code"]) == (400, "bad-request")
 
 
+def test_of_several_parameters_of_a_name_the_first_is_read(tenant):
+    jane, _ = known(tenant, userId="u-jane"), known(tenant, userId="u-joe")
+
+    response = tenant.client.get(
+        "/v1/users?userId=u-jane&userId=u-joe&userId=", headers={"Authorization": f"Bearer {tenant.sk}"}
+    )
+
+    assert [user["id"] for user in response.json["data"]] == [jane]
+
+
 def test_a_user_id_with_a_replacement_character_is_found_by_it(tenant):
     id = known(tenant, userId="M\ufffdns")
 
