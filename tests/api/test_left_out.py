@@ -182,6 +182,13 @@ def test_an_hmac_of_an_email_that_is_none_proves_nobody(tenant, secret, key):
     assert [error["code"] for error in response.json["errors"]] == ["invalid-email"]
 
 
+@pytest.mark.parametrize("email", [17, ["jane"], {"a": 1}, True], ids=["number", "list", "object", "true"])
+def test_no_hmac_covers_what_is_no_text(tenant, secret, email):
+    response = tenant.try_login(key=tenant.pk, email=email, proof=hmac_of(str(email), secret))
+
+    assert (response.status_code, response.json["code"]) == (401, "proof-invalid")
+
+
 def test_a_usable_email_that_the_proof_does_not_say_is_never_left_out(tenant, secret):
     proof = proof_of(tenant, secret, sub="u-17", email="jane@localhost")
 
