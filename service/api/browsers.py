@@ -8,6 +8,7 @@ from flask import Request, Response
 
 from service.api.callers import bearer, page_of
 from service.api.context import context, serving
+from service.api.paths import section
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
@@ -89,4 +90,4 @@ def _app_of_credential() -> App | None:
 
 
 def _is_for_pages(asked: Request) -> bool:
-    return asked.path.startswith("/v1/") and asked.path.split("/", 3)[2] in FOR_PAGES
+    return section(asked.path) in FOR_PAGES

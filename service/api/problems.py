@@ -1,4 +1,4 @@
-"""Every error becomes one shape: ``application/problem+json`` (RFC 9457).
+"""Every error becomes one shape: ``application/problem+json`` (RFC 9457), or RevenueCat's under its paths.
 
 No value that was sent comes back, and no word of a library or a database.
 """
@@ -12,6 +12,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from service import errors
+from service.api import revenuecat_format
 from service.api.context import serving
 from service.api.headers import HEADERS
 from service.logs import get_logger
@@ -49,14 +50,20 @@ CODES = {
 def register(app: Flask) -> None:
     """Answer every error of an application as a problem."""
     app.register_error_handler(errors.UsherError, answer)
-    app.register_error_handler(HTTPException, _of_the_framework)
+    app.register_error_handler(HTTPException, of_the_framework)
     app.register_error_handler(Exception, _unforeseen)
 
 
 def problem(
     status: int, code: str, fields: tuple[errors.FieldError, ...] = (), headers: Headers | None = None
 ) -> Response:
-    """Make an answer of a status and a code, and of the members that were refused."""
+    """Make an answer of a status and a code, and of the members that were refused.
+
+    Every error passes here, so here alone its shape is decided, by the path: who asks for what is not there
+    reached no endpoint whose errors could be told apart.
+    """
+    if revenuecat_format.is_spoken_at(serving().request.path):
+        return revenuecat_format.problem(status, code, headers, is_of_an_id=bool(fields))
     body = _members(status, code, serving().id)
     if fields:
         body["errors"] = [
@@ -111,7 +118,8 @@ def answer(error: errors.UsherError) -> Response:
     return problem(status, error.code, fields, headers)
 
 
-def _of_the_framework(error: HTTPException) -> Response | HTTPException:
+def of_the_framework(error: HTTPException) -> Response | HTTPException:
+    """Answer an error of HTTP itself, such as a path that leads nowhere."""
     status = error.code or 500
     if status < 400:
         return error

@@ -10,14 +10,15 @@ from operator import itemgetter
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service import errors
+from service.api import problems
 from service.api.bodies import as_json, read_json
 from service.api.callers import bearer, require_page, whoever_calls
-from service.api.context import context
+from service.api.context import context, serving
 from service.api.limits import limits
-from service.api.problems import RETRY_AFTER
+from service.api.revenuecat_format import is_spoken_at
 from service.desk import subscribers as desk
 from service.identifiers import Malformed, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget
@@ -29,44 +30,31 @@ api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
 LONGEST_TOKEN = 4096  # code points
 
-# RevenueCat's codes for what can go wrong, and their words.
-INVALID_ID = (400, 7220, "The app user ID is not valid.")
-TAKEN = (409, 7102, "The store account belongs to another subscriber.")
-ALIAS_REFUSED = (409, 7255, "The ID belongs to another subscriber.")
-INVALID_KEY = (401, 7225, "The API key is not valid.")
-BAD_REQUEST = (400, 7226, "The request is not valid.")
-NOT_FOUND = (404, 7259, "There is no such subscriber.")
-TOO_MANY = (429, 7638, "There are too many requests; try again later.")
-UNAVAILABLE = (503, 7101, "The service is not available; try again.")
-PROBLEMS: dict[type[errors.UsherError], tuple[int, int, str]] = {
-    errors.InvalidCredential: INVALID_KEY,
-    errors.NotAllowed: INVALID_KEY,
-    errors.NotFound: NOT_FOUND,
-    errors.TooMany: TOO_MANY,
-    errors.StoreUnavailable: UNAVAILABLE,
-    errors.NotReady: UNAVAILABLE,
-}
-CONFLICTS = {"store-account-taken": TAKEN, "alias-taken": ALIAS_REFUSED, "merge-conflict": ALIAS_REFUSED}
-
 
 def answering(view: Callable[..., Any]) -> Callable[..., Any]:
     """Give an endpoint its caller, where the app has this format on."""
 
     @wraps(view)
     def answer(**ids: str) -> Any:
-        credential = bearer()
-        prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
-        caller = whoever_calls(credential.removeprefix(prefix))
-        if not isinstance(caller, Backend | Widget):
-            raise errors.InvalidCredential
-        require_page(caller)
-        if caller.app.settings.revenuecat is Switch.OFF:
-            raise errors.NotFound
+        caller = _caller()
         if isinstance(caller, Widget):
             limits(caller).count_login()
         return view(caller, **ids)
 
     return answer
+
+
+def _caller() -> Backend | Widget:
+    """Return who calls, where their app has this format on. Raises InvalidCredential, and NotFound."""
+    credential = bearer()
+    prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
+    caller = whoever_calls(credential.removeprefix(prefix))
+    if not isinstance(caller, Backend | Widget):
+        raise errors.InvalidCredential
+    require_page(caller)
+    if caller.app.settings.revenuecat is Switch.OFF:
+        raise errors.NotFound
+    return caller
 
 
 @api.get("/subscribers/<path:id>")
@@ -117,24 +105,21 @@ def forget(caller: Backend | Widget, id: str) -> Response:
     return as_json({"app_user_id": id})
 
 
-@api.errorhandler(errors.UsherError)
-def _ours(error: errors.UsherError) -> Response:
-    said = next((said for kind, said in PROBLEMS.items() if isinstance(error, kind)), BAD_REQUEST)
-    if isinstance(error, errors.Refused) and error.errors:
-        said = INVALID_ID
-    response = _problem(*CONFLICTS.get(error.code, said))
-    if response.status_code in (429, 503):
-        response.headers["Retry-After"] = str(getattr(error, "retry_after", RETRY_AFTER))
-    return response
+@api.app_errorhandler(MethodNotAllowed)
+def _no_such_method(error: MethodNotAllowed) -> Response | HTTPException:
+    """Where the app has this format off nothing is here, whatever the method; nobody else is told so."""
+    is_off = is_spoken_at(serving().request.path) and _has_it_off()
+    return problems.answer(errors.NotFound()) if is_off else problems.of_the_framework(error)
 
 
-@api.errorhandler(HTTPException)
-def _of_the_framework(error: HTTPException) -> Response:
-    return _problem(error.code or 500, BAD_REQUEST[1], BAD_REQUEST[2])
-
-
-def _problem(status: int, code: int, message: str) -> Response:
-    return as_json({"code": code, "message": message}, status)
+def _has_it_off() -> bool:
+    try:
+        _caller()
+    except errors.NotFound:
+        return True
+    except errors.UsherError:
+        pass
+    return False
 
 
 def _body(*required: str) -> dict[str, Any]:

@@ -5,17 +5,6 @@ import pytest
 ANON, ANON_2 = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
 
 
-@pytest.fixture
-def rc(tenant):
-    """Call as RevenueCat's web client does."""
-    tenant.set(revenuecat="on")
-
-    def call(method, path, json=None, key="rcb_" + tenant.pk):
-        return tenant.call(method, f"/v1{path}", key, json)
-
-    return call
-
-
 def identify(rc, before, after):
     return rc("POST", "/subscribers/identify", {"app_user_id": before, "new_app_user_id": after})
 

@@ -1,0 +1,54 @@
+"""What is peculiar to RevenueCat's wire format: its paths, and its errors with their numbers."""
+
+import json
+
+from flask import Response
+from werkzeug.datastructures import Headers
+
+from service.api.paths import section
+
+# What stands behind /v1/ in its paths.
+SECTIONS = frozenset({"subscribers", "receipts"})
+
+# A status, RevenueCat's number, and what it says.
+Said = tuple[int, int, str]
+
+INVALID_ID: Said = (400, 7220, "The app user ID is not valid.")
+TAKEN: Said = (409, 7102, "The store account belongs to another subscriber.")
+ALIAS_REFUSED: Said = (409, 7255, "The ID belongs to another subscriber.")
+INVALID_KEY: Said = (401, 7225, "The API key is not valid.")
+BAD_REQUEST: Said = (400, 7226, "The request is not valid.")
+NOT_FOUND: Said = (404, 7259, "There is no such subscriber.")
+TOO_MANY: Said = (429, 7638, "There are too many requests; try again later.")
+FAULT: Said = (500, 7110, "Something went wrong here; try again later.")
+UNAVAILABLE: Said = (503, 7101, "The service is not available; try again.")
+
+# By the code that a problem has elsewhere; any other keeps its status, and is a bad request.
+ERRORS: dict[str, Said] = {
+    "refused": BAD_REQUEST,
+    "invalid-credential": INVALID_KEY,
+    "not-allowed": INVALID_KEY,
+    "not-found": NOT_FOUND,
+    "alias-taken": ALIAS_REFUSED,
+    "merge-conflict": ALIAS_REFUSED,
+    "store-account-taken": TAKEN,
+    "too-many-requests": TOO_MANY,
+    "internal-error": FAULT,
+    "store-unavailable": UNAVAILABLE,
+    "contended": UNAVAILABLE,
+    "not-ready": UNAVAILABLE,
+}
+
+
+def is_spoken_at(path: str) -> bool:
+    """Tell whether whatever is answered at a path has RevenueCat's shape."""
+    return section(path) in SECTIONS
+
+
+def problem(status: int, code: str, headers: Headers | None, *, is_of_an_id: bool) -> Response:
+    """Answer an error, by the status and the code that it has elsewhere."""
+    said = INVALID_ID if is_of_an_id else ERRORS.get(code, (status, *BAD_REQUEST[1:]))
+    body = {"code": said[1], "message": said[2]}
+    response = Response(json.dumps(body), said[0], headers)
+    response.content_type = "application/json"
+    return response
