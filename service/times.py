@@ -21,6 +21,15 @@ def written(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1000)}{_MILLISECONDS[milliseconds % 1000]}"
 
 
+def written_in_seconds(milliseconds: int) -> str:
+    """Write epoch milliseconds as RFC 3339, in UTC, with the second that has begun.
+
+    Never rounded up: what has ended is not written with an end that lies ahead, and nothing is written with a
+    time that has not come.
+    """
+    return f"{_second(milliseconds // 1000)[:-1]}Z"
+
+
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
     """Write seconds since 1970. What is listed is asked for again and again, and is mostly of late."""

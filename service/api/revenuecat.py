@@ -22,7 +22,7 @@ from service.api.revenuecat_format import is_spoken_at
 from service.desk import subscribers as desk
 from service.identifiers import Malformed, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget
-from service.times import now, written
+from service.times import now, written_in_seconds
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
@@ -146,14 +146,14 @@ def _text(value: str) -> str:
 def _answer(subscriber: desk.Subscriber, created: bool) -> Response:
     at = now()
     shown = {
-        "request_date": written(at),
+        "request_date": written_in_seconds(at),
         "request_date_ms": at,
         "subscriber": {
             "original_app_user_id": subscriber.original,
             "original_application_version": None,
             "original_purchase_date": None,
-            "first_seen": written(subscriber.first_seen),
-            "last_seen": written(at),
+            "first_seen": written_in_seconds(subscriber.first_seen),
+            "last_seen": written_in_seconds(at),
             "management_url": None,
             "entitlements": {},
             "subscriptions": _subscriptions(subscriber.purchases),
@@ -170,7 +170,7 @@ def _subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
     return {
         purchase.product: _purchase(purchase)
         | {
-            "expires_date": written(end),
+            "expires_date": written_in_seconds(end),
             "grace_period_expires_date": None,
             "unsubscribe_detected_at": None,
             "billing_issues_detected_at": None,
@@ -194,8 +194,8 @@ def _non_subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
 
 def _purchase(purchase: Purchase) -> dict[str, Any]:
     return {
-        "purchase_date": written(purchase.purchased_at),
-        "original_purchase_date": written(purchase.purchased_at),
+        "purchase_date": written_in_seconds(purchase.purchased_at),
+        "original_purchase_date": written_in_seconds(purchase.purchased_at),
         "store": purchase.store,
         "store_transaction_id": purchase.transaction,
         "is_sandbox": False,

@@ -1,5 +1,6 @@
 """Whatever is answered under RevenueCat's paths has its shape: what no endpoint answers, too."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -179,6 +180,90 @@ def test_a_key_that_nobody_has_is_told_with_what_to_show(rc, method, path, body)
 
     require_shape(response, 401, 7225)
     assert response.headers["WWW-Authenticate"]
+
+
+# --- dates ---------------------------------------------------------------------------------------
+
+
+def buy(tenant, expires_at, purchased_at="2026-01-01T00:00:00.000Z", product="monthly"):
+    """Have the backend tell of a purchase."""
+    purchase = {
+        "userId": "u-1",
+        "storeAccount": {"store": "app_store", "account": "A-77"},
+        "product": product,
+        "transaction": f"of {product}",
+        "purchasedAt": purchased_at,
+        "expiresAt": expires_at,
+    }
+    assert tenant.call("POST", "/v1/purchases", tenant.sk, purchase).status_code == 200
+
+
+def dates(value, name=""):
+    """Answer every date in an answer, by its member."""
+    if isinstance(value, dict):
+        return [found for name, below in value.items() for found in dates(below, name)]
+    if isinstance(value, list):
+        return [found for below in value for found in dates(below)]
+    return [(name, value)] if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else []
+
+
+DATED = {
+    "show": ("GET", "/subscribers/u-1", None),
+    "log in": ("POST", "/subscribers/identify", {"app_user_id": ANON, "new_app_user_id": "u-1"}),
+    "log in as oneself": ("POST", "/subscribers/identify", {"app_user_id": "u-1", "new_app_user_id": "u-1"}),
+    "alias": ("POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-2"}),
+    "buy": ("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "product_id": "pro"}),
+    "restore": ("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "is_restore": True}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), DATED.values(), ids=DATED)
+def test_every_date_has_whole_seconds(rc, tenant, method, path, body):
+    tenant.login(userId="u-1")
+    buy(tenant, "2099-01-01T00:00:00.500Z")
+    buy(tenant, None, product="lifetime")
+
+    told = rc(method, path, body).json
+
+    found = dates(told)
+    assert {name for name, _ in found} >= {
+        "request_date", "first_seen", "last_seen", "purchase_date", "original_purchase_date", "expires_date",
+    }  # fmt: skip
+    assert [date for date in found if not re.fullmatch(r"[\d-]{10}T\d\d:\d\d:\d\dZ", date[1])] == []
+    assert told["request_date_ms"] > 10**12
+
+
+@pytest.mark.parametrize(
+    ("at", "written"),
+    [
+        ("2026-11-27T09:00:00.000Z", "2026-11-27T09:00:00Z"),
+        ("2026-11-27T09:00:00.001Z", "2026-11-27T09:00:00Z"),
+        ("2026-11-27T09:00:00.499Z", "2026-11-27T09:00:00Z"),
+        ("2026-11-27T09:00:00.500Z", "2026-11-27T09:00:00Z"),
+        ("2026-11-27T09:00:59.999Z", "2026-11-27T09:00:59Z"),
+        ("2026-12-31T23:59:59.999Z", "2026-12-31T23:59:59Z"),
+        ("1970-01-01T00:00:00.999Z", "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_a_date_is_the_second_that_has_begun(rc, tenant, at, written):
+    tenant.login(userId="u-1")
+    buy(tenant, at, at)
+
+    shown = rc("GET", "/subscribers/u-1").json["subscriber"]["subscriptions"]["monthly"]
+
+    assert (shown["purchase_date"], shown["expires_date"]) == (written, written)
+
+
+def test_nothing_was_seen_or_asked_for_in_the_future(rc, time_machine):
+    time_machine.move_to("2026-11-27T09:00:00.999Z", tick=False)
+
+    told = rc("GET", "/subscribers/u-1").json
+
+    subscriber = told["subscriber"]
+    assert {told["request_date"], subscriber["first_seen"], subscriber["last_seen"]} == {
+        "2026-11-27T09:00:00Z"
+    }
+    assert told["request_date_ms"] == 1795770000999
 
 
 # --- the README ----------------------------------------------------------------------------------
