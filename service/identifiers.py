@@ -28,7 +28,8 @@ LONGEST_LOCAL_PART = 64
 
 NO_EMAIL = "This is not an email address that mail can be sent to."
 
-ANONYMOUS_PREFIXES = ("$anon:", "$RCAnonymousID:")
+CLIENT_MADE_PREFIX = "$RCAnonymousID:"
+ANONYMOUS_PREFIXES = ("$anon:", CLIENT_MADE_PREFIX)
 
 # What broken clients send when they have no user ID. Casefolded, as they are compared.
 PLACEHOLDERS = frozenset({
@@ -312,14 +313,17 @@ def digest(secret: str) -> str:
 
 
 def subscriber_id(text: str) -> str:
-    """Return an ID as RevenueCat's clients may give one, unchanged: at most 100 code points, no slash.
+    """Return an ID as RevenueCat's clients may give one, unchanged: at most 100 code points, no slash, and an
+    anonymous one as they make them or as ours are.
 
-    Raises ``Malformed`` as ``existing_user_id`` does.
+    Raises ``Malformed`` as ``user_id`` does.
     """
     if len(text) > LONGEST_SUBSCRIBER_ID:
         raise Malformed("too-long", f"An app user ID has at most {LONGEST_SUBSCRIBER_ID} characters.")
     if "/" in text:
         raise Malformed("forbidden-character", "An app user ID holds no slash.")
+    if text.startswith(CLIENT_MADE_PREFIX) and not is_client_made(text):
+        raise Malformed("reserved", "No client makes such an ID for an anonymous user.")
     return existing_user_id(text)
 
 

@@ -41,8 +41,8 @@ class Subscriber:
 def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bool]:
     """Answer whoever has an ID, and whether they were made for it."""
     scribe = _scribe(store, caller)
-    found = find_by_user_id(store, caller.app.id, id)
-    user = found[0] if found else _create(store, caller.app.id, id, scribe)
+    found = _find(store, caller.app.id, id)
+    user = found or _create(store, caller.app.id, id, scribe)
     return _subscriber(store, caller.app.id, user), found is None
 
 
@@ -50,16 +50,18 @@ def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bo
 def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
     """Log in as ``new`` where ``id`` was until now; answer them, and whether they were made for it.
 
-    Raises Refused for the ID of an anonymous user, which nobody logs in as.
+    Whoever logs in as themselves changes nothing, not even where nobody has seen them yet. Raises Refused for
+    the ID of another anonymous user, which nobody logs in as.
     """
+    app, scribe = caller.app.id, _scribe(store, caller)
+    before, user = _find(store, app, id), _find(store, app, new)
+    if id == new or (before and user and before.id == user.id):
+        return (_subscriber(store, app, user) if user else _unseen(id, scribe)), False
     if is_anonymous(new):
         raise Refused.member("new_app_user_id", "reserved", "Nobody logs in as an anonymous user.")
-    app, scribe = caller.app.id, _scribe(store, caller)
-    before = _before(store, app, id, scribe)
-    found = find_by_user_id(store, app, new)
-    if found is None:
+    before = before or _first_seen(store, app, id, scribe)
+    if user is None:
         return _subscriber(store, app, _become(store, app, before, new, scribe)), True
-    user = found[0]
     if before and is_anonymous(before.user_id) and not any(is_anonymous(alias) for alias in user.aliases):
         user = merge(store, app, before, user, MERGE_ONCE, scribe)[1]
     return _subscriber(store, app, user), False
@@ -72,10 +74,10 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
     Raises NotFound, and Conflict for the ID of another identified user.
     """
     app, scribe = caller.app.id, _scribe(store, caller)
-    user = _before(store, app, id, scribe)
+    user = _find(store, app, id) or _first_seen(store, app, id, scribe)
     if user is None:
         raise NotFound
-    if is_client_made(new) and find_by_user_id(store, app, new) is None:
+    if is_client_made(new) and _find(store, app, new) is None:
         _create(store, app, new, scribe)
     user, is_new = alias(store, scribe, app, user, new)
     return _subscriber(store, app, user), is_new
@@ -102,17 +104,23 @@ def receive(
 
 def forget(store: Store, caller: Backend, id: str) -> None:
     """Erase whoever has an ID. Raises NotFound."""
-    found = find_by_user_id(store, caller.app.id, id)
-    if found is None:
+    user = _find(store, caller.app.id, id)
+    if user is None:
         raise NotFound
-    erase(store, caller, found[0].id)
+    erase(store, caller, user.id)
 
 
-def _before(store: Store, app: str, id: str, scribe: Scribe) -> User | None:
-    """Find who was logged in; an anonymous ID is made by the client, and registered on first sight."""
+def _find(store: Store, app: str, id: str) -> User | None:
     found = find_by_user_id(store, app, id)
-    if found is not None:
-        return found[0]
+    return found[0] if found else None
+
+
+def _first_seen(store: Store, app: str, id: str, scribe: Scribe) -> User | None:
+    """Register an anonymous ID on first sight, as clients make them; of any other that is unknown, nobody.
+
+    Raises Refused for an anonymous ID that no client makes.
+    """
+    _require_possible(id)
     return _create(store, app, id, scribe) if is_client_made(id) else None
 
 
@@ -127,18 +135,29 @@ def _become(store: Store, app: str, before: User | None, new: str, scribe: Scrib
 
 def _create(store: Store, app: str, id: str, scribe: Scribe) -> User:
     """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
-    if is_anonymous(id) and not is_client_made(id):
-        raise Refused.member("app_user_id", "reserved", "No anonymous user has this ID.")
+    _require_possible(id)
     user = User(new_id("usr"), id, None, None, (), scribe.at, verified=not is_anonymous(id))
     store.users.create(app, user)
     scribe.note(user.id, Event.CREATED, ANONYMOUS if is_anonymous(id) else NEW, after={"userId": id})
     return user
 
 
+def _require_possible(id: str) -> None:
+    """Raise Refused for an ID that nobody has and nobody can be given."""
+    if is_anonymous(id) and not is_client_made(id):
+        raise Refused.member("app_user_id", "reserved", "No anonymous user has this ID.")
+
+
 def _subscriber(store: Store, app: str, user: User) -> Subscriber:
     first = store.users.first_user_id(app, user.id)
     original, seen = first or (user.user_id or "", user.created_at)
     return Subscriber(original, seen, store.purchases.of_user(app, user.id))
+
+
+def _unseen(id: str, scribe: Scribe) -> Subscriber:
+    """Say how somebody would look who is seen for the first time; nobody is made."""
+    _require_possible(id)
+    return Subscriber(id, scribe.at, ())
 
 
 def _scribe(store: Store, caller: Caller) -> Scribe:

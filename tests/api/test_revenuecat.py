@@ -2,15 +2,7 @@
 
 import pytest
 
-ANON, ANON_2 = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
-
-
-def identify(rc, before, after):
-    return rc("POST", "/subscribers/identify", {"app_user_id": before, "new_app_user_id": after})
-
-
-def original(response):
-    return response.json["subscriber"]["original_app_user_id"]
+from tests.subscribers import ANON, ANON_2, identify, original
 
 
 def test_all_of_it_is_404_where_the_app_has_it_off(tenant):
