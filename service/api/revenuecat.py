@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import PathConverter
 
 from service import errors
 from service.api import problems
@@ -18,6 +19,7 @@ from service.api.bodies import as_json, read_json
 from service.api.callers import bearer, require_page, whoever_calls
 from service.api.context import context, serving
 from service.api.limits import limits
+from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at
 from service.desk import subscribers as desk
 from service.identifiers import Malformed, subscriber_id, text
@@ -31,6 +33,17 @@ KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
 LONGEST_TOKEN = 4096  # code points
 
 
+class AnyId(PathConverter):
+    """Whatever stands where an ID does, also with slashes and line feeds in it: it is refused as an ID then,
+    and is no path that leads nowhere."""
+
+    regex = "(?s:[^/].*?)"
+
+
+# Recorded before the routes that name it.
+api.record_once(lambda state: state.app.url_map.converters.update(any_id=AnyId))
+
+
 def answering(view: Callable[..., Any]) -> Callable[..., Any]:
     """Give an endpoint its caller, where the app has this format on."""
 
@@ -39,6 +52,8 @@ def answering(view: Callable[..., Any]) -> Callable[..., Any]:
         caller = _caller()
         if isinstance(caller, Widget):
             limits(caller).count_login()
+        if not is_text(serving().request):
+            raise errors.Refused.member("app_user_id", "forbidden-character", "An ID is text in UTF-8.")
         return view(caller, **ids)
 
     return answer
@@ -57,7 +72,7 @@ def _caller() -> Backend | Widget:
     return caller
 
 
-@api.get("/subscribers/<path:id>")
+@api.get("/subscribers/<any_id:id>")
 @answering
 def get_or_create(caller: Backend | Widget, id: str) -> Response:
     """Answer a subscriber, made on first sight."""
@@ -73,7 +88,7 @@ def log_in(caller: Backend | Widget) -> Response:
     return _answer(*desk.identify(context().store, caller, first, second))
 
 
-@api.post("/subscribers/<id>/alias")
+@api.post("/subscribers/<any_id:id>/alias")
 @answering
 def add_alias(caller: Backend | Widget, id: str) -> Response:
     """Have a further ID lead to a subscriber."""
@@ -95,7 +110,7 @@ def receive(caller: Backend | Widget) -> Response:
     return _answer(subscriber, False)
 
 
-@api.delete("/subscribers/<path:id>")
+@api.delete("/subscribers/<any_id:id>")
 @answering
 def forget(caller: Backend | Widget, id: str) -> Response:
     """Erase a subscriber."""

@@ -407,7 +407,7 @@ def lacking(response):
 def paths(app):
     known = {"id": NOBODY, "key": "key_" + "0" * 32, "name": "swagger-ui.css"}
     return {
-        re.sub(r"<(?:path:)?(\w+)>", lambda found: known[found[1]], rule.rule)
+        re.sub(r"<(?:\w+:)?(\w+)>", lambda found: known[found[1]], rule.rule)
         for rule in app.url_map.iter_rules()
     }
 
