@@ -270,6 +270,44 @@ def test_any_other_letters_come_through_as_they_are(take, id):
     assert (original(asked), original(login)) == (id, id + "$:")
 
 
+# --- what a client asks for when it starts -------------------------------------------------------
+
+
+NO_OFFERINGS = {"all": {}, "current": None}
+
+
+@pytest.mark.parametrize(
+    "id",
+    [None, "u-1", "$shop:17", "a%41", "Jörg·京"],
+    ids=["anonymous", "an ID", "dollar and colon", "%", "letters"],
+)
+def test_there_are_no_offerings_and_no_error(take, id):
+    _, offered = take(["configure", *filter(None, [id])], ["getOfferings"])
+
+    assert offered["answer"] == NO_OFFERINGS
+    # No products are asked for where none is offered.
+    assert [request.endswith("/offerings") for request in offered["requests"]] == [True]
+
+
+def test_there_are_none_for_whoever_logs_in_either(take):
+    _, before, _, after, placed = take(
+        ["configure"],
+        ["getOfferings"],
+        ["identifyUser", "u-1"],
+        ["getOfferings"],
+        ["getCurrentOfferingForPlacement", "home"],
+    )
+
+    assert before["answer"] == after["answer"] == NO_OFFERINGS
+    assert placed["answer"] is None
+
+
+def test_offerings_of_an_id_that_the_service_refuses_are_the_clients_invalid_app_user_id(take):
+    _, offered = take(["configure", "guest"], ["getOfferings"])
+
+    assert offered["error"] == {"errorCode": INVALID_APP_USER_ID, "backendErrorCode": 7220}
+
+
 # --- keys and purchases --------------------------------------------------------------------------
 
 

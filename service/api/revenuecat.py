@@ -88,6 +88,14 @@ def log_in(caller: Backend | Widget) -> Response:
     return _answer(*desk.identify(context().store, caller, first, second))
 
 
+@api.get("/subscribers/<any_id:id>/offerings")
+@answering
+def list_offerings(_caller: Backend | Widget, id: str) -> Response:
+    """List what is for sale, which is nothing here; clients ask for it when they start."""
+    _id(id)
+    return as_json({"current_offering_id": None, "offerings": []})
+
+
 @api.post("/subscribers/<any_id:id>/alias")
 @answering
 def add_alias(caller: Backend | Widget, id: str) -> Response:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.subscribers import ANON, ANON_2, identify, original
+from tests.subscribers import ANON, ANON_2, identify, original, rows_of
 
 
 def test_all_of_it_is_404_where_the_app_has_it_off(tenant):
@@ -116,6 +116,44 @@ def test_only_a_secret_key_erases(rc, tenant):
 @pytest.mark.parametrize("prefix", ["", "rcb_", "rcb_sb_", "test_"])
 def test_a_key_may_have_a_prefix(rc, tenant, prefix):
     assert rc("GET", "/subscribers/u-1", key=prefix + tenant.pk).status_code == 201
+
+
+OFFERED_TO = {
+    "somebody": "u-1",
+    "nobody yet": "u-2",
+    "an anonymous ID": ANON,
+    "an ID with an escape": "a%2541",
+    "an ID like a path": "offerings",
+    "letters": "J%C3%B6rg%20%E4%BA%AC",
+}
+
+
+@pytest.mark.parametrize("key", ["pk", "sk"])
+@pytest.mark.parametrize("id", OFFERED_TO.values(), ids=OFFERED_TO)
+def test_nothing_is_offered_to_anybody_and_nobody_is_made(rc, tenant, store, id, key):
+    rc("GET", "/subscribers/u-1")
+    was = rows_of(store, tenant.id)
+
+    response = rc("GET", f"/subscribers/{id}/offerings", key=getattr(tenant, key))
+
+    assert (response.status_code, response.content_type) == (200, "application/json")
+    assert response.json == {"current_offering_id": None, "offerings": []}
+    assert rows_of(store, tenant.id) == was
+
+
+@pytest.mark.parametrize("id", ["null", "a%2Fb", "x" * 101, "$RCAnonymousID:short", "u%0A"])
+def test_an_id_that_cannot_be_one_has_no_offerings(rc, id):
+    response = rc("GET", f"/subscribers/{id}/offerings")
+
+    assert (response.status_code, response.json["code"]) == (400, 7220)
+
+
+def test_there_are_no_offerings_without_a_key_or_where_it_is_off(rc, tenant):
+    unknown = rc("GET", "/subscribers/u-1/offerings", key="rcb_pk_nothing")
+    tenant.set(revenuecat="off")
+    off = rc("GET", "/subscribers/u-1/offerings")
+
+    assert [(one.status_code, one.json["code"]) for one in (unknown, off)] == [(401, 7225), (404, 7259)]
 
 
 def test_an_unknown_key_and_no_json_have_their_codes(rc, tenant):

@@ -56,6 +56,7 @@ def known(send):
 CALLS = {
     "show": ("GET", "/subscribers/{}", None),
     "look": ("HEAD", "/subscribers/{}", None),
+    "offerings": ("GET", "/subscribers/{}/offerings", None),
     "alias": ("POST", "/subscribers/{}/alias", {"new_app_user_id": "u-2"}),
     "erase": ("DELETE", "/subscribers/{}", None),
 }
