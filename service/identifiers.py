@@ -23,6 +23,8 @@ LONGEST_USER_ID = 750
 LONGEST_NAME = 255
 LONGEST_SEARCH = 255
 LONGEST_SUBSCRIBER_ID = 100
+LONGEST_ATTRIBUTE_NAME = 64
+LONGEST_ATTRIBUTE = 1000
 LONGEST_EMAIL = 254
 LONGEST_LOCAL_PART = 64
 
@@ -61,6 +63,7 @@ _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.$-]+")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 _SIGN_IN = re.compile(r"si_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
@@ -252,6 +255,20 @@ def text(value: str, longest: int) -> str:
     if _FORBIDDEN_IN_TEXT.search(value):
         raise Malformed("forbidden-character", "This text holds no NUL and no surrogate characters.")
     return value
+
+
+def attribute_name(text: str) -> str:
+    """Return the name of an attribute, unchanged: 1 to 64 of ``A-Za-z0-9_.$-``.
+
+    Raises ``Malformed``: ``empty``, ``too-long``, ``forbidden-character``.
+    """
+    if not text:
+        raise Malformed("empty", "An attribute's name has at least one character.")
+    if len(text) > LONGEST_ATTRIBUTE_NAME:
+        raise Malformed("too-long", f"An attribute's name has at most {LONGEST_ATTRIBUTE_NAME} characters.")
+    if not _ATTRIBUTE_NAME.fullmatch(text):
+        raise Malformed("forbidden-character", "An attribute's name holds letters, digits and _ . $ - only.")
+    return text
 
 
 def device_id(text: str) -> str:

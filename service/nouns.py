@@ -331,6 +331,7 @@ class Event(StrEnum):
     USER_ID_ATTACHED = "user-id-attached"
     EMAIL_CHANGED = "email-changed"
     NAME_CHANGED = "name-changed"
+    ATTRIBUTES_CHANGED = "attributes-changed"
     CLEARED = "cleared"
     ALIAS_ADDED = "alias-added"
     MERGED = "merged"
@@ -476,7 +477,22 @@ class Export:
     conversations: tuple[Thread, ...]
     idempotency_keys: tuple[str, ...]
     store_accounts: "tuple[StoreAccount, ...]"
+    attributes: "tuple[Attribute, ...]"
     merges: tuple["Merge", ...]
+
+
+# --- attributes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What was said of a user by a name, and when: under an ID of ``home``, who may be part of another. No
+    value is one that was removed."""
+
+    home: str
+    name: str
+    value: str | None
+    at: int
 
 
 # --- merges --------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ HISTORY = "app user id at event rule by request before after"
 MESSAGE = "app conversation number id side author agent_name body verified created_at"
 USER = "app id verified user_id email email_key name name_key merged_into cleared_at erased_at created_at"
 MERGE = "app id source target rule ledger created_at undone_at"
+ATTRIBUTE = "app home name value at"
 REPEAT = "app user by key request made created_at"
 
 USER_IDS: dict[str, Corruption] = {
@@ -308,6 +309,14 @@ ERASED: dict[str, Corruption] = {
         [copy("repeats", of("jane"), REPEAT, user="'{erased}'")],
         {"erased_users_hold_nothing": ["{erased}"]},
     ),
+    "a tombstone has an attribute": (
+        [copy("attributes", of("jane", "home"), ATTRIBUTE, home="'{erased}'")],
+        {"erased_users_hold_nothing": ["{erased}"]},
+    ),
+    "part of an erased user has an attribute": (
+        [change("attributes", "\"home\" = '{part}'", of("jane", "home"))],
+        {"erased_users_hold_nothing": ["{part}"]},
+    ),
     "a tombstone has a user ID": (
         [change("user_ids", "\"user\" = '{erased}', \"home\" = '{erased}'", "\"value\" = 'u-8'")],
         {"user_ids_name_one_user": ["a user ID of {erased}"], "erased_users_hold_nothing": ["{erased}"]},
@@ -338,6 +347,14 @@ HOMELESS: dict[str, Corruption] = {
     "a purchase's store account is gone": (
         [delete("store_accounts", of("jane"))],
         {"nothing_is_orphaned": ["purchases of {janes_account}"]},
+    ),
+    "an attribute is of nobody": (
+        [copy("attributes", of("jane", "home"), ATTRIBUTE, home="'usr_nobody'")],
+        {"nothing_is_orphaned": ["attributes of usr_nobody"]},
+    ),
+    "an attribute is of another app's user": (
+        [copy("attributes", of("jane", "home"), ATTRIBUTE, app="'{foreign_app}'")],
+        {"nothing_is_orphaned": ["attributes of {jane}"]},
     ),
     "a history is of nobody": (
         [copy("history", of("jane") + "AND \"event\" = 'created'", HISTORY, user="'usr_nobody'")],

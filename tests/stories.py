@@ -97,12 +97,15 @@ def _erased(tenant: Tenant) -> dict[str, str]:
 
 
 def _subscribers(tenant: Tenant) -> None:
-    """RevenueCat's: one who bought something, and then says who they are."""
+    """RevenueCat's: one who bought something, says who they are, and what they like and no longer do."""
     tenant.set(revenuecat="on")
     receipt = {"app_user_id": CLIENT_MADE, "fetch_token": "token-1", "product_id": "pro"}
     _done(tenant, "POST", "/v1/receipts", tenant.pk, receipt)
     named = {"app_user_id": CLIENT_MADE, "new_app_user_id": "u-11"}
     _done(tenant, "POST", "/v1/subscribers/identify", tenant.pk, named)
+    for id, value in (("u-11", "blue"), ("u-11", None), ("u-1", "red"), ("u-6", "green")):
+        said = {"attributes": {"color": {"value": value, "updated_at_ms": 1}}}
+        _done(tenant, "POST", f"/v1/subscribers/{id}/attributes", tenant.pk, said)
 
 
 def _unproven(tenant: Tenant) -> dict[str, str]:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from service.store import Store
 from service.store.tables import TABLES
+from tests.tenants import Tenant
 
 ANON, ANON_2 = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
 
@@ -31,6 +32,29 @@ def original(response: TestResponse) -> str:
     assert response.json is not None
     id: str = response.json["subscriber"]["original_app_user_id"]
     return id
+
+
+def say(rc: Call, id: str = "u-1", at: int | None = None, **values: str | None) -> TestResponse:
+    """Say something of a subscriber by names, which have ``_`` in place of ``$``."""
+    said = {name.replace("_", "$"): {"value": value, "updated_at_ms": at} for name, value in values.items()}
+    return rc("POST", f"/subscribers/{id}/attributes", {"attributes": said})
+
+
+def user_of(tenant: Tenant, user_id: str) -> Any:
+    """Answer the user who has an ID, as the API shows them."""
+    [user] = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
+    return user
+
+
+def exported(tenant: Tenant, id: str) -> Any:
+    """Answer all that is stored about a user."""
+    return tenant.call("GET", f"/v1/users/{id}/export", tenant.sk).json
+
+
+def kept(tenant: Tenant, user_id: str = "u-1") -> dict[str, str | None]:
+    """Answer what is kept of a user, by name; None of what was removed."""
+    told = exported(tenant, user_of(tenant, user_id)["id"])["attributes"]
+    return {one["name"]: one["value"] for one in told}
 
 
 def rows_of(store: Store, app: str) -> dict[str, list[Any]]:

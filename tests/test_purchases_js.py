@@ -308,6 +308,37 @@ def test_offerings_of_an_id_that_the_service_refuses_are_the_clients_invalid_app
     assert offered["error"] == {"errorCode": INVALID_APP_USER_ID, "backendErrorCode": 7220}
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"color": "blue"},
+        {"$email": "jane@example.org", "$displayName": "Jane"},
+        {"color": None, "plan": ""},
+        {"letters": "Jörg·京 \U0001f600", "long": "x" * 1000},
+        {"A-Za-z0-9_.$-": "every sign"},
+    ],
+    ids=["one", "reserved", "removed", "letters", "signs"],
+)
+def test_what_a_client_says_of_its_user_is_kept(take, tenant, attributes):
+    _, told = take(["configure", "u-1"], ["setAttributes", attributes])
+
+    [user] = tenant.call("GET", "/v1/users?userId=u-1", tenant.sk).json["data"]
+    export = tenant.call("GET", f"/v1/users/{user['id']}/export", tenant.sk).json
+    assert "error" not in told
+    assert told["requests"] == ["GET /v1/subscribers/u-1", "POST /v1/subscribers/u-1/attributes"]
+    assert {one["name"]: one["value"] for one in export["attributes"]} == {
+        name: value or None for name, value in attributes.items()
+    }
+    assert (user["email"], user["name"]) == (None, None)
+
+
+def test_attributes_that_the_service_refuses_are_an_error_of_the_client(take):
+    _, told, later = take(["configure", "u-1"], ["setAttributes", {"white space": "x"}], ["getCustomerInfo"])
+
+    assert "error" in told
+    assert original(later) == "u-1"
+
+
 # --- keys and purchases --------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from service.api.limits import limits
 from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at
 from service.desk import subscribers as desk
-from service.identifiers import Malformed, subscriber_id, text
+from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget
 from service.times import now, written_in_seconds
 
@@ -104,6 +104,14 @@ def add_alias(caller: Backend | Widget, id: str) -> Response:
     return _answer(*desk.add_alias(context().store, caller, _id(id), new))
 
 
+@api.post("/subscribers/<any_id:id>/attributes")
+@answering
+def describe(caller: Backend | Widget, id: str) -> Response:
+    """Keep what is said of a subscriber by name."""
+    id, said = _id(id), _attributes(read_json(request).get("attributes"))
+    return _answer(*desk.describe(context().store, caller, id, said))
+
+
 @api.post("/receipts")
 @answering
 def receive(caller: Backend | Widget) -> Response:
@@ -159,9 +167,33 @@ def _id(value: str) -> str:
         raise errors.Refused.member("app_user_id", malformed.code, malformed.detail) from None
 
 
-def _text(value: str) -> str:
+def _attributes(sent: Any) -> dict[str, desk.Said]:
+    if not isinstance(sent, dict) or not sent:
+        raise errors.Refused
+    return {_name(name): _said(one) for name, one in sent.items()}
+
+
+def _said(sent: Any) -> desk.Said:
+    """Read one attribute; an empty value removes it, as null does."""
+    if not isinstance(sent, dict) or "value" not in sent:
+        raise errors.Refused
+    value, at = sent["value"], sent.get("updated_at_ms")
+    # A boolean is a whole number to Python.
+    if not isinstance(value, str | None) or type(at) not in (int, type(None)) or (at or 0) < 0:
+        raise errors.Refused
+    return (_text(value, LONGEST_ATTRIBUTE) if value else None), at
+
+
+def _name(value: str) -> str:
     try:
-        return text(value, LONGEST_TOKEN)
+        return attribute_name(value)
+    except Malformed:
+        raise errors.Refused from None
+
+
+def _text(value: str, longest: int = LONGEST_TOKEN) -> str:
+    try:
+        return text(value, longest)
     except Malformed:
         raise errors.Refused from None
 

@@ -39,6 +39,17 @@ def _changed(member: str) -> Said:
     return say
 
 
+def _attributes_changed(_before: Members, after: Members) -> str:
+    written = [_quoted(name) for name, value in after.items() if value is not None]
+    removed = [_quoted(name) for name, value in after.items() if value is None]
+    happened = [
+        f"{_listed(names)} {'was' if len(names) == 1 else 'were'} {what}"
+        for names, what in ((written, "set"), (removed, "removed"))
+        if names
+    ]
+    return f"Of the attributes {_listed(happened)}." if happened else "Attributes were changed."
+
+
 def _cleared(_before: Members, _after: Members) -> str:
     return "Was cleared: nobody reaches this anonymous user on its device any more; agents still do."
 
@@ -74,6 +85,7 @@ SENTENCES: dict[Event, Said] = {
     Event.USER_ID_ATTACHED: _user_id_attached,
     Event.EMAIL_CHANGED: _changed("email"),
     Event.NAME_CHANGED: _changed("name"),
+    Event.ATTRIBUTES_CHANGED: _attributes_changed,
     Event.CLEARED: _cleared,
     Event.ALIAS_ADDED: _alias_added,
     Event.MERGED: _merged,

@@ -42,6 +42,7 @@ def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
     store.devices.forget_anonymous(app, everyone)
     store.repeats.forget(app, everyone)
     store.purchases.erase(app, everyone)
+    store.attributes.erase(app, everyone)
     store.merges.forget(app, everyone)
     store.users.erase(app, everyone, scribe.at)
     store.history.forget(app, everyone)

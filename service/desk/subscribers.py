@@ -4,9 +4,11 @@ A login follows ``merge-once``: an anonymous user becomes part of the one who lo
 makes two identified users one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.desk.aliases import alias
+from service.desk.attributes import set_attributes
 from service.desk.editing import give_user_id
 from service.desk.erasing import erase
 from service.desk.history import Scribe
@@ -15,11 +17,13 @@ from service.desk.purchasing import Bought, Claimant, find_by_user_id, record, s
 from service.desk.transactions import one_transaction
 from service.errors import LostRace, NotFound, Refused
 from service.identifiers import is_anonymous, is_client_made, new_id
-from service.nouns import Backend, Event, Purchase, StoreAccount, User, Widget
+from service.nouns import Attribute, Backend, Event, Purchase, StoreAccount, User, Widget
 from service.store import Store
 from service.times import now
 
 Caller = Backend | Widget
+# What is said of somebody by a name, None to remove it, and when, in milliseconds; None is now.
+Said = tuple[str | None, int | None]
 
 # The rules by whose names this is known in a user's history.
 NEW, ATTACH, ANONYMOUS, MERGE_ONCE = "new-user-id", "attach-user-id", "anonymous", "merge-once"
@@ -41,9 +45,8 @@ class Subscriber:
 def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bool]:
     """Answer whoever has an ID, and whether they were made for it."""
     scribe = _scribe(store, caller)
-    found = _find(store, caller.app.id, id)
-    user = found or _create(store, caller.app.id, id, scribe)
-    return _subscriber(store, caller.app.id, user), found is None
+    user, _, is_new = _find_or_create(store, caller.app.id, id, scribe)
+    return _subscriber(store, caller.app.id, user), is_new
 
 
 @one_transaction
@@ -90,16 +93,30 @@ def receive(
     """Have the store account that a token stands for lead to whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
     app, scribe = caller.app.id, _scribe(store, caller)
-    found = find_by_user_id(store, app, id)
-    user, home = found or (None, "")
-    if user is None:
-        user = _create(store, app, id, scribe)
+    user, home, _ = _find_or_create(store, app, id, scribe)
     account = StoreAccount(STORE, token)
-    claimant = Claimant(user, home or user.id, restores, shares=is_anonymous(user.user_id))
+    claimant = Claimant(user, home, restores, shares=is_anonymous(user.user_id))
     _, user = settle(store, caller.app, account, claimant, scribe)
     if product is not None:
         record(store, app, user, account, Bought(product, token), scribe)
     return _subscriber(store, app, user)
+
+
+@one_transaction
+def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) -> tuple[Subscriber, bool]:
+    """Keep what is said by name of whoever has an ID; answer them, and whether they were made for it.
+
+    Nothing was said in the future: a clock that is fast would else keep everybody else from saying anything.
+    Raises Refused, with nothing changed, where it were too much.
+    """
+    app, scribe = caller.app.id, _scribe(store, caller)
+    user, home, is_new = _find_or_create(store, app, id, scribe)
+    attributes = [
+        Attribute(home, name, value, scribe.at if at is None else min(at, scribe.at))
+        for name, (value, at) in said.items()
+    ]
+    set_attributes(store, app, user, home, attributes, scribe)
+    return _subscriber(store, app, user), is_new
 
 
 def forget(store: Store, caller: Backend, id: str) -> None:
@@ -113,6 +130,15 @@ def forget(store: Store, caller: Backend, id: str) -> None:
 def _find(store: Store, app: str, id: str) -> User | None:
     found = find_by_user_id(store, app, id)
     return found[0] if found else None
+
+
+def _find_or_create(store: Store, app: str, id: str, scribe: Scribe) -> tuple[User, str, bool]:
+    """Find who has an ID and to whom it was given, or make somebody; say whether they were made."""
+    found = find_by_user_id(store, app, id)
+    if found is not None:
+        return *found, False
+    user = _create(store, app, id, scribe)
+    return user, user.id, True
 
 
 def _first_seen(store: Store, app: str, id: str, scribe: Scribe) -> User | None:

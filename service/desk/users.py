@@ -130,6 +130,7 @@ def export(store: Store, app: App, id: str) -> Export:
         ),
         idempotency_keys=store.repeats.keys_of(app.id, everyone),
         store_accounts=store.purchases.accounts(app.id, user.id),
+        attributes=store.attributes.of_homes(app.id, everyone),
         merges=found.merges,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.store.apps import AppStore, KeyStore
+from service.store.attributes import AttributeStore
 from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.devices import DeviceStore, SessionStore
@@ -26,6 +27,7 @@ class Store:
         self.devices = DeviceStore(database)
         self.sessions = SessionStore(database)
         self.conversations = ConversationStore(database)
+        self.attributes = AttributeStore(database)
         self.merges = MergeStore(database)
         self.purchases = PurchaseStore(database)
         self.history = HistoryStore(database)

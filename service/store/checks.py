@@ -18,6 +18,7 @@ from service.store.prepared import Prepared
 from service.store.tables import (
     TABLES,
     Apps,
+    Attributes,
     Conversations,
     Devices,
     History,
@@ -302,6 +303,7 @@ def _held_by_erased(app: Any) -> Any:
         mine.join(into, on=is_into).where(into.erased_at.is_null(False) & ~is_erased),
         mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
         mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
+        mine.join(Attributes, on=_same(Attributes, Users, home="id")).where(is_erased),
         mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
         mine.join(Merges, on=_same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Merges, on=_same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
@@ -311,7 +313,7 @@ def _held_by_erased(app: Any) -> Any:
 
 def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
-    idempotency key, no message, and no word in the history or the record of a merge."""
+    attribute, no idempotency key, no message, and no word in the history or the record of a merge."""
     for query in _held_by_erased:
         yield from (id for (id,) in database.rows(query(app)))
 
@@ -361,6 +363,7 @@ LEADING = (
     (Messages, Messages.conversation, Conversations, Conversations.id),
     (Messages, Messages.author, Users, Users.id),
     (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
+    (Attributes, Attributes.home, Users, Users.id),
     (Merges, Merges.source, Users, Users.id),
     (Merges, Merges.target, Users, Users.id),
     (History, History.user, Users, Users.id),

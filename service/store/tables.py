@@ -268,6 +268,22 @@ class Purchases(Model):
         constraints: ClassVar = [references("store_accounts", app="app", account="digest")]
 
 
+class Attributes(Model):
+    """What is said of a user by name; ``home`` is the user under whose ID it was said, who may be part of
+    another now. ``value`` is JSON, and none of a name whose value was removed; ``at`` is when it was said."""
+
+    app = TextField()
+    home = TextField()
+    name = TextField()
+    value = TextField(null=True)
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "attributes"
+        primary_key = CompositeKey("app", "home", "name")
+        constraints: ClassVar = [references("users", app="app", home="id")]
+
+
 class Merges(Model):
     """Who became part of whom, and what is needed to undo it, in JSON."""
 
@@ -373,6 +389,7 @@ TABLES: tuple[type[Model], ...] = (
     Messages,
     StoreAccounts,
     Purchases,
+    Attributes,
     Merges,
     History,
     Repeats,

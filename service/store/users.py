@@ -17,7 +17,17 @@ from service.nouns import App, Arrival, Key, User
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
 from service.store.prepared import Prepared, inserting
-from service.store.tables import Apps, Conversations, Devices, Keys, Sessions, StoreAccounts, UserIds, Users
+from service.store.tables import (
+    Apps,
+    Attributes,
+    Conversations,
+    Devices,
+    Keys,
+    Sessions,
+    StoreAccounts,
+    UserIds,
+    Users,
+)
 
 # As many users with one email as it takes to know that several share it.
 ENOUGH = 2
@@ -237,7 +247,7 @@ class UserStore:
         limit: int = 100,
     ) -> list[str]:
         """Answer up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
-        if any are given, who were cleared before a time, or who began and wrote nothing since another,
+        if any are given, who were cleared before a time, or who began, wrote and said nothing since another,
         on whose device no session was used since then, and who never bought anything."""
         used = Sessions.used_at >= since
         busy = (
@@ -247,6 +257,7 @@ class UserStore:
                 Conversations, app, (Conversations.user == Users.id) & (Conversations.updated_at >= since)
             )
             | _there_is(StoreAccounts, app, StoreAccounts.user == Users.id)
+            | _there_is(Attributes, app, (Attributes.home == Users.id) & (Attributes.at >= since))
             | (Users.created_at >= since)
         )
         condition = (

@@ -522,6 +522,9 @@ def fill(tenant, app, config):
     tenant.client.post("/console/sign-in", data={"key": tenant.sk, "name": "Dana"})
     bought = {"storeAccount": {"store": "app_store", "account": "apple-1"}, "product": "pro"}
     tenant.call("POST", "/v1/purchases", tenant.sk, bought | {"transaction": "t-1", "userId": "jane"})
+    tenant.set(revenuecat="on")
+    said = {"attributes": {"color": {"value": "blue"}}}
+    tenant.call("POST", "/v1/subscribers/jane/attributes", tenant.pk, said)
     limited = create_app(replace(config, login_rate=1000))
     widget = replace(tenant, client=limited.test_client())
     anonymous = widget.try_login(key=tenant.pk).json["session"]["token"]

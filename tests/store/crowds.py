@@ -162,6 +162,12 @@ def _purchase(crowd: Crowd, n: int, at: int) -> Row:
     }
 
 
+def _attribute(crowd: Crowd, n: int, at: int) -> Row:
+    # Every other is of one user.
+    home = crowd.id("usr", 0 if n % 2 else n)
+    return {"home": home, "name": f"name-{n}", "value": '"blue"', "at": at}
+
+
 def _merge(crowd: Crowd, n: int, at: int) -> Row:
     return {
         "id": crowd.id("mrg", n),
@@ -212,6 +218,7 @@ EACH: dict[str, Callable[[Crowd, int, int], Row]] = {
     "messages": _message,
     "store_accounts": _account,
     "purchases": _purchase,
+    "attributes": _attribute,
     "merges": _merge,
     "history": _entry,
     "repeats": _repeat,

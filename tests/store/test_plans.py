@@ -69,7 +69,7 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Shop]
     url = databases.fresh(request.param)
     migrate(url)
     proving, trusting = Crowd.gather(), Crowd.gather()
-    settings = {proving: "{}", trusting: json.dumps({"identity_verification": "off"})}
+    settings = {proving: "{}", trusting: json.dumps({"identity_verification": "off", "revenuecat": "on"})}
     fill(url, settings)
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=10_000))
     store: Store = app.extensions[NAME].store
@@ -113,6 +113,10 @@ def visit(shop: Shop, method: str, path: str, body: Any = None, **headers: str) 
 
 def as_agent(shop: Shop, method: str, path: str, body: Any = None, **headers: str) -> TestResponse:
     return shop.proving.call(method, f"/v1/{path}", shop.proving.sk, body, **headers)
+
+
+def subscribe(shop: Shop, method: str, path: str, body: Any = None) -> TestResponse:
+    return shop.trusting.call(method, f"/v1/subscribers/{path}", shop.trusting.pk, body)
 
 
 def log_out(shop: Shop, **whom: str) -> TestResponse:
@@ -202,6 +206,13 @@ OTHERS = {
     "users by what they begin with": lambda shop: as_agent(shop, "GET", "users?q=user-1234"),
     "a later page of those": later_users,
     "a user's history": lambda shop: as_agent(shop, "GET", f"users/{user(shop, 33)}/history"),
+    "a subscriber": lambda shop: subscribe(shop, "GET", "user-35"),
+    "a subscriber's attribute": lambda shop: subscribe(
+        shop, "POST", "user-36/attributes", {"attributes": {"color": {"value": "red"}}}
+    ),
+    "a subscriber's attribute that is removed": lambda shop: subscribe(
+        shop, "POST", "user-38/attributes", {"attributes": {"name-38": {"value": None}}}
+    ),
     "an explanation": lambda shop: as_agent(
         shop, "POST", "resolve", {"userId": "user-34", "email": "user-34@example.org"}
     ),

@@ -115,6 +115,15 @@ class StoreAccountOut(Answer):
     account = ma.fields.String()
 
 
+class AttributeOut(Answer):
+    """What was said of a user by name; null if it was removed. ``user`` is the one under whose ID."""
+
+    home = ma.fields.String(data_key="user")
+    name = ma.fields.String()
+    value = ma.fields.String(allow_none=True)
+    at = Time(data_key="updatedAt")
+
+
 class ExportOut(Answer):
     """All that is stored about a user."""
 
@@ -125,4 +134,5 @@ class ExportOut(Answer):
     conversations = ma.fields.List(ma.fields.Nested(ThreadOut()))
     idempotency_keys = ma.fields.List(ma.fields.String(), data_key="idempotencyKeys")
     store_accounts = ma.fields.List(ma.fields.Nested(StoreAccountOut()), data_key="storeAccounts")
+    attributes = ma.fields.List(ma.fields.Nested(AttributeOut()))
     merges = ma.fields.List(ma.fields.Nested(MergeOut()))

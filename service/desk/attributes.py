@@ -1,0 +1,47 @@
+"""What is said of users by name: kept with the user under whose ID it was said, the latest of each name.
+
+So whoever is made of several has what was last said of any of them, and an undo leaves each with their own.
+The history of it is kept there too, or it would stay with the other after an undo.
+"""
+
+from collections.abc import Sequence
+
+from service.desk.history import Scribe
+from service.errors import LostRace, Refused
+from service.nouns import Attribute, Event, User
+from service.store import Store
+
+# How many names one user may have, and of how many it is remembered that they were removed.
+MOST = 50
+
+
+def set_attributes(
+    store: Store, app: str, user: User, home: str, said: Sequence[Attribute], scribe: Scribe
+) -> None:
+    """Write what is said of a user under an ID of ``home``, who is that user or part of them. What is older
+    than what is known of a name changes nothing; a value of None removes.
+
+    Raises Refused, with nothing changed, for more than MOST names.
+    """
+    if store.users.hold(app, user.id, to_change=True) != user:
+        raise LostRace
+    known = {attribute.name: attribute for attribute in store.attributes.of_homes(app, [home])}
+    fresh = {one.name: one for one in said if one.name not in known or one.at >= known[one.name].at}
+    removed = [attribute for attribute in (known | fresh).values() if attribute.value is None]
+    if len(known | fresh) - len(removed) > MOST:
+        raise Refused
+    if fresh:
+        store.attributes.put(app, fresh.values())
+    _forget_removed(store, app, home, removed)
+    before = {name: known[name].value if name in known else None for name in fresh}
+    after = {name: one.value for name, one in fresh.items() if one.value != before[name]}
+    if after:
+        changed = {name: before[name] for name in after}
+        scribe.note(home, Event.ATTRIBUTES_CHANGED, before=changed, after=after)
+
+
+def _forget_removed(store: Store, app: str, home: str, removed: list[Attribute]) -> None:
+    """Forget what was removed longest ago: else names that anybody makes up would be kept for good."""
+    oldest_first = sorted(removed, key=lambda attribute: (attribute.at, attribute.name))
+    if surplus := oldest_first[:-MOST]:
+        store.attributes.forget(app, home, [attribute.name for attribute in surplus])

@@ -1,0 +1,60 @@
+"""What is said of users by name, kept with the user whose ID it was said under.
+
+A value that was removed leaves its name and the time, so that what was said before and comes late does not
+bring it back; and so that of what two users who are one said, the later holds.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from service.nouns import Attribute
+from service.store.database import Database
+from service.store.tables import Attributes
+
+
+class AttributeStore:
+    """The attributes of all apps' users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_homes(self, app: str, homes: Sequence[str]) -> tuple[Attribute, ...]:
+        """Return what was said under the IDs of these users, also what was removed, in the order of names."""
+        rows = self._database.rows(
+            Attributes.select(Attributes.home, Attributes.name, Attributes.value, Attributes.at)
+            .where((Attributes.app == app) & Attributes.home.in_(homes))
+            .order_by(Attributes.name, Attributes.at, Attributes.home)
+        )
+        return tuple(Attribute(home, name, value and json.loads(value), at) for home, name, value, at in rows)
+
+    def put(self, app: str, attributes: Iterable[Attribute]) -> None:
+        """Write attributes, of which there is at least one, in place of those of the same homes and names."""
+        rows: list[dict[Any, Any]] = [
+            {
+                Attributes.app: app,
+                Attributes.home: attribute.home,
+                Attributes.name: attribute.name,
+                Attributes.value: None if attribute.value is None else json.dumps(attribute.value),
+                Attributes.at: attribute.at,
+            }
+            for attribute in attributes
+        ]
+        self._database.change(
+            Attributes.insert_many(rows).on_conflict(
+                conflict_target=[Attributes.app, Attributes.home, Attributes.name],
+                preserve=[Attributes.value, Attributes.at],
+            )
+        )
+
+    def forget(self, app: str, home: str, names: Sequence[str]) -> None:
+        """Forget some names of one user, also that they were removed."""
+        self._database.change(
+            Attributes.delete().where(
+                (Attributes.app == app) & (Attributes.home == home) & Attributes.name.in_(names)
+            )
+        )
+
+    def erase(self, app: str, homes: Sequence[str]) -> None:
+        """Erase all that was said of these users."""
+        self._database.change(Attributes.delete().where((Attributes.app == app) & Attributes.home.in_(homes)))

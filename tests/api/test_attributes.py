@@ -1,0 +1,186 @@
+"""What is said of a user belongs to whose ID was named: through merges and undos, erasing and tidying."""
+
+import json
+
+import pytest
+
+from service.desk.erasing import tidy
+from service.times import now
+from tests.subscribers import ANON, ANON_2, alias, exported, identify, kept, rows_of, say, user_of
+
+
+def history(tenant, id):
+    return [entry for entry in exported(tenant, id)["history"] if entry["event"] == "attributes-changed"]
+
+
+# --- merges --------------------------------------------------------------------------------------
+
+
+def merged(tenant, source, target):
+    ids = {"from": user_of(tenant, source)["id"], "into": user_of(tenant, target)["id"]}
+    made = tenant.call("POST", "/v1/merges", tenant.sk, ids)
+    assert made.status_code == 201
+    return made.json["id"]
+
+
+def undo(tenant, merge):
+    assert tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk).status_code == 200
+
+
+@pytest.fixture
+def two(rc, tenant):
+    """Two users, of each of whom something was said; answer their ids."""
+    say(rc, "u-1", at=1, color="red", first="1")
+    say(rc, "u-2", at=2, color="blue", second="2")
+    return {user_id: user_of(tenant, user_id)["id"] for user_id in ("u-1", "u-2")}
+
+
+def test_whoever_took_in_another_has_what_was_said_of_both(rc, tenant, two):
+    merged(tenant, "u-1", "u-2")
+
+    told = exported(tenant, two["u-2"])["attributes"]
+
+    assert [(one["user"], one["name"], one["value"]) for one in told] == [
+        (two["u-1"], "color", "red"),
+        (two["u-2"], "color", "blue"),
+        (two["u-1"], "first", "1"),
+        (two["u-2"], "second", "2"),
+    ]
+    assert exported(tenant, two["u-1"]) == exported(tenant, two["u-2"])
+
+
+def test_after_an_undo_each_has_their_own(rc, tenant, two):
+    undo(tenant, merged(tenant, "u-1", "u-2"))
+
+    assert kept(tenant, "u-1") == {"color": "red", "first": "1"}
+    assert kept(tenant, "u-2") == {"color": "blue", "second": "2"}
+
+
+def test_what_is_said_while_they_are_one_stays_with_whose_id_was_named(rc, tenant, two):
+    merge = merged(tenant, "u-1", "u-2")
+    say(rc, "u-1", at=3, color="green", since="1")
+    say(rc, "u-2", at=3, color=None, since="2")
+    undo(tenant, merge)
+
+    assert kept(tenant, "u-1") == {"color": "green", "first": "1", "since": "1"}
+    assert kept(tenant, "u-2") == {"color": None, "second": "2", "since": "2"}
+
+
+def test_the_history_of_it_stays_there_too(rc, tenant, two):
+    merge = merged(tenant, "u-1", "u-2")
+    say(rc, "u-1", at=3, _email="canary@example.org")
+    undo(tenant, merge)
+
+    assert "canary" in json.dumps(history(tenant, two["u-1"]))
+    assert "canary" not in json.dumps(exported(tenant, two["u-2"]))
+
+
+def test_what_was_said_of_an_anonymous_id_goes_along_with_its_first_login(rc, tenant):
+    say(rc, ANON, color="blue")
+
+    identify(rc, ANON, "u-1")
+
+    assert kept(tenant) == {"color": "blue"}
+
+
+def test_and_into_whoever_has_the_id_already(rc, tenant):
+    say(rc, "u-1", at=1, plan="gold")
+    say(rc, ANON, at=1, color="blue")
+
+    identify(rc, ANON, "u-1")
+    say(rc, ANON, at=2, color="red")
+
+    assert kept(tenant) == {"color": "red", "plan": "gold"}
+
+
+def test_a_second_devices_anonymous_id_keeps_its_own(rc, tenant):
+    identify(rc, ANON, "u-1")
+    say(rc, ANON_2, color="blue")
+
+    identify(rc, ANON_2, "u-1")
+
+    assert kept(tenant) == {}
+    assert kept(tenant, ANON_2) == {"color": "blue"}
+
+
+def test_an_alias_names_the_same_user(rc, tenant):
+    say(rc, "u-1", at=1, color="blue")
+    alias(rc, "u-1", "u-2")
+
+    say(rc, "u-2", at=2, color="red")
+
+    assert kept(tenant) == {"color": "red"}
+
+
+def test_whoever_changes_while_something_is_said_of_them_is_looked_for_again(rc, tenant, store, monkeypatch):
+    say(rc, color="blue")
+    held, hold = [], store.users.hold
+
+    def hold_the_second_time(*args, **kwargs):
+        held.append(args)
+        return hold(*args, **kwargs) if len(held) > 1 else None
+
+    monkeypatch.setattr(store.users, "hold", hold_the_second_time)
+    response = say(rc, color="red")
+
+    assert (response.status_code, len(held), kept(tenant)) == (200, 2, {"color": "red"})
+
+
+# --- history, erase, tidy ------------------------------------------------------------------------
+
+
+def test_a_change_is_in_the_history_with_the_names_that_changed_only(rc, tenant):
+    say(rc, at=1, color="blue", plan="gold")
+    say(rc, at=2, color="red", plan="gold", gone=None)
+    say(rc, at=3, color=None, plan="gold")
+    say(rc, at=1, color="late")
+    say(rc, at=4, color=None, plan="gold")
+
+    entries = history(tenant, user_of(tenant, "u-1")["id"])
+
+    assert [(entry["before"], entry["after"]) for entry in entries] == [
+        ({"color": None, "plan": None}, {"color": "blue", "plan": "gold"}),
+        ({"color": "blue"}, {"color": "red"}),
+        ({"color": "red"}, {"color": None}),
+    ]
+    keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+    assert {entry["by"] for entry in entries} == {key["id"] for key in keys if key["kind"] == "publishable"}
+
+
+@pytest.mark.parametrize("erased", ["u-1", "u-2"])
+def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant, store, two, erased):
+    merged(tenant, "u-1", "u-2")
+
+    rc("DELETE", f"/subscribers/{erased}", key=tenant.sk)
+
+    assert rows_of(store, tenant.id)["attributes"] == []
+    assert "blue" not in json.dumps(rows_of(store, tenant.id))
+
+
+@pytest.mark.parametrize(("erased", "left"), [("u-1", "u-2"), ("u-2", "u-1")])
+def test_whoever_is_erased_after_an_undo_leaves_the_other_theirs(rc, tenant, store, two, erased, left):
+    undo(tenant, merged(tenant, "u-1", "u-2"))
+    was = kept(tenant, left)
+
+    tenant.call("DELETE", f"/v1/users/{two[erased]}", tenant.sk)
+
+    assert kept(tenant, left) == was
+    assert {row[1] for row in rows_of(store, tenant.id)["attributes"]} == {two[left]}
+
+
+@pytest.mark.parametrize(
+    ("days", "stays"), [(200, True), (179, True), (1, False)], ids=["long", "just long enough", "too short"]
+)
+def test_tidying_keeps_whom_something_was_said_of_lately(rc, tenant, store, days, stays, time_machine):
+    time_machine.move_to(now() / 1000 - 300 * 24 * 3600)
+    rc("GET", f"/subscribers/{ANON}")
+    say(rc, ANON, color="blue")
+    time_machine.move_to(now() / 1000 + 122 * 24 * 3600)
+    say(rc, ANON, color="red")
+    app = store.apps.with_id(tenant.id)
+    time_machine.move_to(now() / 1000 + 178 * 24 * 3600)
+
+    tidied = tidy(store, app, idle_days=days, cleared_days=30)
+
+    assert (tidied.users == 0) is stays
+    assert bool(rows_of(store, tenant.id)["attributes"]) is stays
