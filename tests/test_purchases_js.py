@@ -339,6 +339,29 @@ def test_attributes_that_the_service_refuses_are_an_error_of_the_client(take):
     assert original(later) == "u-1"
 
 
+# --- in a page -----------------------------------------------------------------------------------
+
+# A browser sends this one without asking.
+SAFE = {"accept"}
+
+
+def test_a_page_may_send_each_header_that_the_client_sends(take, server):
+    *_, sent = take(
+        ["setPlatformInfo", {"flavor": "native-purchases", "version": "1.0"}],
+        ["configure", "u-1"],
+        ["getOfferings"],
+        ["setAttributes", {"color": "blue"}],
+        ["identifyUser", "u-2"],
+        ["headers"],
+    )
+
+    asked = {"Origin": "https://shop.example.org", "Access-Control-Request-Method": "POST"}
+    preflight = server.open("/v1/subscribers/identify", method="OPTIONS", headers=asked)
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    ours = {"idempotency-key"}
+    assert set(sent["answer"]) - SAFE == set(allowed) - ours
+
+
 # --- keys and purchases --------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from flask import Request, Response
 from service.api.callers import bearer, page_of
 from service.api.context import context, serving
 from service.api.paths import section
+from service.api.revenuecat_format import CLIENT_HEADERS, SECTIONS, is_spoken_at, key_of
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
 from service.nouns import App, Visitor, Widget
@@ -20,10 +21,8 @@ DOCS_POLICY = (
 )
 
 # What widgets call, under /v1/.
-FOR_PAGES = frozenset(
+FOR_PAGES = SECTIONS | frozenset(
     {
-        "subscribers",
-        "receipts",
         "aliases",
         "purchases",
         "restore",
@@ -49,7 +48,8 @@ def preflight(asked: Request) -> Response | None:
         return None
     response = Response(status=204)
     response.headers["Access-Control-Allow-Methods"] = METHODS
-    response.headers["Access-Control-Allow-Headers"] = ASKED_HEADERS
+    theirs = f", {CLIENT_HEADERS}" if is_spoken_at(asked.path) else ""
+    response.headers["Access-Control-Allow-Headers"] = ASKED_HEADERS + theirs
     response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
     return _allowing(asked, response)
 
@@ -77,13 +77,14 @@ def _is_allowed(asked: Request) -> bool:
     if origin is None:
         return False
     caller = serving().caller
-    app = caller.app if isinstance(caller, Widget | Visitor) else _app_of_credential()
+    app = caller.app if isinstance(caller, Widget | Visitor) else _app_of_credential(asked)
     return app is not None and origin in app.settings.origins
 
 
-def _app_of_credential() -> App | None:
+def _app_of_credential(asked: Request) -> App | None:
     try:
-        parts = read_credential(bearer())
+        credential = bearer()
+        parts = read_credential(key_of(credential) if is_spoken_at(asked.path) else credential)
         return context().store.apps.with_id(parts[1]) if parts and parts[0] != "sk" else None
     except (InvalidCredential, StoreUnavailable):
         return None

@@ -20,7 +20,7 @@ from service.api.callers import bearer, require_page, whoever_calls
 from service.api.context import context, serving
 from service.api.limits import limits
 from service.api.paths import is_text
-from service.api.revenuecat_format import is_spoken_at
+from service.api.revenuecat_format import is_spoken_at, key_of
 from service.desk import subscribers as desk
 from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
 from service.nouns import Backend, Purchase, Switch, Widget
@@ -28,8 +28,6 @@ from service.times import now, written_in_seconds
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
-# What the clients insist on before a key; the longer one first.
-KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
 LONGEST_TOKEN = 4096  # code points
 
 
@@ -61,9 +59,7 @@ def answering(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def _caller() -> Backend | Widget:
     """Return who calls, where their app has this format on. Raises InvalidCredential, and NotFound."""
-    credential = bearer()
-    prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
-    caller = whoever_calls(credential.removeprefix(prefix))
+    caller = whoever_calls(key_of(bearer()))
     if not isinstance(caller, Backend | Widget):
         raise errors.InvalidCredential
     require_page(caller)

@@ -1,4 +1,4 @@
-"""What is peculiar to RevenueCat's wire format: its paths, and its errors with their numbers."""
+"""What is peculiar to RevenueCat's wire format: its paths, keys, headers, and errors with their numbers."""
 
 import json
 
@@ -9,6 +9,12 @@ from service.api.paths import section
 
 # What stands behind /v1/ in its paths.
 SECTIONS = frozenset({"subscribers", "receipts"})
+
+# What the clients insist on before a key; the longer one first.
+KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
+
+# What the web client (1.63.1) sends from a page; the last two where it is part of another client.
+CLIENT_HEADERS = "X-Platform, X-Version, X-Is-Sandbox, X-Platform-Flavor, X-Platform-Flavor-Version"
 
 # A status, RevenueCat's number, and what it says.
 Said = tuple[int, int, str]
@@ -43,6 +49,12 @@ ERRORS: dict[str, Said] = {
 def is_spoken_at(path: str) -> bool:
     """Tell whether whatever is answered at a path has RevenueCat's shape."""
     return section(path) in SECTIONS
+
+
+def key_of(credential: str) -> str:
+    """Return a key without what its clients insist on before it."""
+    prefix = next((prefix for prefix in KEY_PREFIXES if credential.startswith(prefix)), "")
+    return credential.removeprefix(prefix)
 
 
 def problem(status: int, code: str, headers: Headers | None, *, is_of_an_id: bool) -> Response:

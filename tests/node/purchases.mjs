@@ -1,7 +1,8 @@
 // Take steps with RevenueCat's web client, as it is published, and print what it answered.
 //
 // On standard input: {"url", "key", "steps": [["configure", "u-1"], ["identifyUser", "u-2"], …]}. A step
-// is a method of the client and its argument; `configure` without one uses an ID that the client makes.
+// is a method of the client and its argument; `configure` without one uses an ID that the client makes, and
+// `headers` answers the names of those that the client has set so far.
 // On standard output: for each step a line {"answer" or "error", "requests": ["GET /v1/…", …]}.
 
 import { subscribe } from "node:diagnostics_channel";
@@ -16,6 +17,14 @@ let requests = [];
 subscribe("undici:request:create", ({ request }) =>
   requests.push(`${request.method} ${request.origin}${request.path}`.replace(` ${url}`, " ")),
 );
+
+// What a browser would ask for; below the client there is more that the platform sets.
+const headers = new Set();
+const send = globalThis.fetch;
+globalThis.fetch = (address, init) => {
+  for (const name of new Headers(init.headers).keys()) headers.add(name);
+  return send(address, init);
+};
 
 for (const [method, argument] of steps) {
   requests = [];
@@ -40,7 +49,9 @@ function configure(appUserId = Purchases.generateRevenueCatAnonymousAppUserId())
 }
 
 function call(argument, method) {
-  return Purchases.getSharedInstance()[method](argument);
+  if (method === "headers") return [...headers].sort();
+  const client = method in Purchases ? Purchases : Purchases.getSharedInstance();
+  return client[method](argument);
 }
 
 function setsAsArrays(_name, value) {
