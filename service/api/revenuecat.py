@@ -6,7 +6,6 @@ conversation, a name or an email.
 
 from collections.abc import Callable
 from functools import wraps
-from operator import itemgetter
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -21,10 +20,11 @@ from service.api.context import context, serving
 from service.api.limits import limits
 from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at, key_of
+from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
 from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
-from service.nouns import Backend, Purchase, Switch, Widget
-from service.times import now, written_in_seconds
+from service.nouns import Backend, Switch, Widget
+from service.times import now
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
@@ -195,59 +195,4 @@ def _text(value: str, longest: int = LONGEST_TOKEN) -> str:
 
 
 def _answer(subscriber: desk.Subscriber, created: bool) -> Response:
-    at = now()
-    shown = {
-        "request_date": written_in_seconds(at),
-        "request_date_ms": at,
-        "subscriber": {
-            "original_app_user_id": subscriber.original,
-            "original_application_version": None,
-            "original_purchase_date": None,
-            "first_seen": written_in_seconds(subscriber.first_seen),
-            "last_seen": written_in_seconds(at),
-            "management_url": None,
-            "entitlements": {},
-            "subscriptions": _subscriptions(subscriber.purchases),
-            "non_subscriptions": _non_subscriptions(subscriber.purchases),
-            "other_purchases": {},
-        },
-    }
-    return as_json(shown, 201 if created else 200)
-
-
-def _subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
-    """Write what ends, by product; of several the one that ends last."""
-    ending = sorted(((p.expires_at, p) for p in purchases if p.expires_at is not None), key=itemgetter(0))
-    return {
-        purchase.product: _purchase(purchase)
-        | {
-            "expires_date": written_in_seconds(end),
-            "grace_period_expires_date": None,
-            "unsubscribe_detected_at": None,
-            "billing_issues_detected_at": None,
-            "refunded_at": None,
-            "auto_resume_date": None,
-            "period_type": "normal",
-            "ownership_type": "PURCHASED",
-        }
-        for end, purchase in ending
-    }
-
-
-def _non_subscriptions(purchases: tuple[Purchase, ...]) -> dict[str, Any]:
-    """Write what never ends, by product."""
-    shown: dict[str, Any] = {}
-    for purchase in purchases:
-        if purchase.expires_at is None:
-            shown.setdefault(purchase.product, []).append({"id": purchase.id} | _purchase(purchase))
-    return shown
-
-
-def _purchase(purchase: Purchase) -> dict[str, Any]:
-    return {
-        "purchase_date": written_in_seconds(purchase.purchased_at),
-        "original_purchase_date": written_in_seconds(purchase.purchased_at),
-        "store": purchase.store,
-        "store_transaction_id": purchase.transaction,
-        "is_sandbox": False,
-    }
+    return as_json(shown(subscriber, now()), 201 if created else 200)
