@@ -113,6 +113,40 @@ def test_only_a_secret_key_erases(rc, tenant):
     assert rc("GET", "/subscribers/u-1").status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        pytest.param("DELETE", "/subscribers/u-1", None, id="erased"),
+        pytest.param("POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-2"}, id="given an alias"),
+    ],
+)
+def test_whom_nobody_has_seen_is_not_there_to_be(rc, tenant, method, path, body):
+    response = rc(method, path, body, key=tenant.sk)
+
+    assert (response.status_code, response.json["code"]) == (404, 7259)
+
+
+@pytest.mark.parametrize("member", [{"is_restore": "yes"}, {"is_restore": 1}, {"product_id": 5}])
+def test_a_receipt_of_another_kind_is_a_bad_request(rc, member):
+    response = rc("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t"} | member)
+
+    assert (response.status_code, response.json["code"]) == (400, 7226)
+
+
+def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, store, monkeypatch):
+    rc("GET", f"/subscribers/{ANON}")
+    held, hold = [], store.users.hold
+
+    def hold_the_second_time(*args, **kwargs):
+        held.append(args)
+        return hold(*args, **kwargs) if len(held) > 1 else None
+
+    monkeypatch.setattr(store.users, "hold", hold_the_second_time)
+    response = identify(rc, ANON, "u-1")
+
+    assert (response.status_code, original(response), len(held)) == (201, ANON, 2)
+
+
 @pytest.mark.parametrize("prefix", ["", "rcb_", "rcb_sb_", "test_"])
 def test_a_key_may_have_a_prefix(rc, tenant, prefix):
     assert rc("GET", "/subscribers/u-1", key=prefix + tenant.pk).status_code == 201
