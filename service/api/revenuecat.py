@@ -24,6 +24,7 @@ from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
 from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
 from service.nouns import Backend, Switch, Widget
+from service.texts import is_blank
 from service.times import now
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
@@ -170,14 +171,14 @@ def _attributes(sent: Any) -> dict[str, desk.Said]:
 
 
 def _said(sent: Any) -> desk.Said:
-    """Read one attribute; an empty value removes it, as null does."""
+    """Read one attribute; a value of which nothing can be seen removes it, as null does."""
     if not isinstance(sent, dict) or "value" not in sent:
         raise errors.Refused
     value, at = sent["value"], sent.get("updated_at_ms")
     # A boolean is a whole number to Python.
     if not isinstance(value, str | None) or type(at) not in (int, type(None)) or (at or 0) < 0:
         raise errors.Refused
-    return (_text(value, LONGEST_ATTRIBUTE) if value else None), at
+    return (None if value is None or is_blank(value) else _text(value, LONGEST_ATTRIBUTE)), at
 
 
 def _name(value: str) -> str:
