@@ -4,9 +4,14 @@ PYTHON ?= python3
 PORT ?= 8000
 
 BIN = .venv/bin
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# A lock is taken as it stands. Nothing is resolved, so that no newer release of anything is ever met; and
+# nothing is built, as that would resolve what the build wants.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	--only-binary :all:
+# Plain `pip install --requirement requirements.txt`, as on Heroku, does resolve: what is wanted with an extra
+# is pinned with that extra, as pip before 24.0 would look for a newer release of it.
 COMPILE = $(BIN)/uv pip compile --quiet --system-certs --python $(BIN)/python --python-version 3.11 \
-	--universal --generate-hashes --custom-compile-command "make lock" setup.cfg
+	--universal --no-strip-extras --generate-hashes --custom-compile-command "make lock" setup.cfg
 # Have the browser of the distribution.
 CHROMIUM = command -v chromium > /dev/null || { \
 	test "$$(id -u)" = 0 && command -v apt-get > /dev/null || \
@@ -89,10 +94,12 @@ clean:  ## Remove what can be made again; .local stays
 .venv/.run: requirements.txt
 	$(PYTHON) -m venv --clear .venv
 	$(INSTALL) --requirement requirements.txt
+	$(BIN)/python -m pip check
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.txt
 	$(INSTALL) --requirement requirements-dev.txt
+	$(BIN)/python -m pip check
 	@touch $@
 
 $(LOCAL)/env:
