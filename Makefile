@@ -21,7 +21,7 @@ CHROMIUM = command -v chromium > /dev/null || { \
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots coverage bench bench-growth check format lock clean
+.PHONY: help run test test-browser screenshots bench bench-growth check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -44,8 +44,8 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a
 	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
 	exec $(BIN)/gunicorn wsgi:app
 
-test: .venv/.dev  ## Pass the tests, on SQLite and on PostgreSQL (TEST_DATABASE_URL, else one of its own)
-	$(BIN)/python -m pytest
+test: .venv/.dev  ## Pass the tests, on SQLite and PostgreSQL (COVERAGE=1: with nothing left that none reaches)
+	$(BIN)/python -m pytest $(if $(COVERAGE),--cov)
 
 test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as root where apt-get is
 	@$(CHROMIUM)
@@ -54,9 +54,6 @@ test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as ro
 screenshots: .venv/.dev  ## Make the pictures of the README anew, with Chromium as above
 	@$(CHROMIUM)
 	$(BIN)/python -m tests.browser.screenshots docs
-
-coverage: .venv/.dev  ## Pass the tests, and show which lines and branches none of them reaches
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 bench: .venv/.dev  ## Measure how fast it is on both engines, and how much memory it takes
 	$(BIN)/python -m bench
