@@ -355,6 +355,48 @@ def test_an_undo_that_would_break_something_is_refused_and_changes_nothing(tenan
     assert tenant.call("GET", f"/v1/merges/{made['id']}", tenant.sk).json["undoneAt"] is None
 
 
+def test_an_undo_that_would_leave_two_unclaimed_users_with_one_email_is_refused(tenant, sound):
+    jane, joan = known(tenant, email="jane@example.org"), known(tenant, email="joan@example.org")
+    made = merged(tenant, joan, jane)
+    corrected = tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, {"email": "Joan@example.org"})
+    assert corrected.status_code == 200, corrected.text
+
+    response = undo(tenant, made)
+
+    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+
+
+def claimed_only(tenant, user_id):
+    """Log in without proof, and answer our id of that user."""
+    tenant.set(identityVerification="off")
+    tenant.try_login(key=tenant.pk, userId=user_id)
+    [found] = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
+    return found["id"]
+
+
+def test_an_unproven_user_has_their_ids_again_after_an_undo(tenant, sound):
+    claimed, owner = claimed_only(tenant, "u-1"), known(tenant, userId="u-2")
+    before = [user(tenant, claimed), user(tenant, owner)]
+    made = merged(tenant, claimed, owner)
+
+    undone = undo(tenant, made)
+
+    assert undone.status_code == 200
+    assert [user(tenant, claimed), user(tenant, owner)] == before
+    assert claimed_only(tenant, "u-1") == claimed
+
+
+def test_an_undo_is_refused_when_somebody_else_claims_the_id_by_now(tenant, sound):
+    claimed, owner = claimed_only(tenant, "u-1"), known(tenant, userId="u-2")
+    made = merged(tenant, claimed, owner)
+    other = claimed_only(tenant, "u-1")
+
+    response = undo(tenant, made)
+
+    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+    assert claimed_only(tenant, "u-1") == other != claimed
+
+
 def test_merges_are_undone_in_reverse_order(tenant, sound):
     users = [known(tenant, userId=f"u-{number}") for number in range(3)]
     threads = [tenant.begin(tenant.session(userId=f"u-{number}")) for number in range(3)]

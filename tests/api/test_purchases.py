@@ -32,6 +32,19 @@ def test_the_first_purchase_claims_the_account(tenant):
     assert tenant.call("GET", "/v1/me", tenant.session(userId="u-1")).json["user"]["purchases"] == [purchase]
 
 
+def test_a_user_buys_for_nobody_else(tenant):
+    known(tenant, "u-1")
+    tenant.set(clientPurchases="on")
+    body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
+
+    refused = tenant.call("POST", "/v1/purchases", tenant.session(userId="u-2"), body)
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+        ("/userId", "agents-only")
+    ]
+
+
 def test_the_same_transaction_twice_changes_nothing(tenant):
     known(tenant, "u-1")
     first = buy(tenant, "u-1")

@@ -191,3 +191,11 @@ def test_a_logout_meanwhile_comes_before(tenant, kim, meanwhile):
     login = tenant.login(deviceId=DEVICE, **KIM)
 
     assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == kim
+
+
+def test_a_dead_key_finds_nobody_who_comes_back(tenant, kim):
+    dead = tenant.sk[:-4] + ("aaaa" if not tenant.sk.endswith("aaaa") else "bbbb")
+
+    refused = tenant.try_login(key=dead, deviceId=DEVICE, **KIM)
+
+    assert (refused.status_code, refused.json["code"]) == (401, "invalid-credential")
