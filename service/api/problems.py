@@ -118,11 +118,12 @@ def answer(error: errors.UsherError) -> Response:
     return problem(status, error.code, fields, headers)
 
 
-def of_the_framework(error: HTTPException) -> Response | HTTPException:
-    """Answer an error of HTTP itself, such as a path that leads nowhere."""
+def of_the_framework(error: HTTPException) -> Response:
+    """Answer an error of HTTP itself, such as a path that leads nowhere.
+
+    A redirection of the framework's does not come here: Flask answers with it itself.
+    """
     status = error.code or 500
-    if status < 400:
-        return error
     # Allow, Retry-After and their like; the content type is that of a page which is not sent.
     headers = Headers((name, value) for name, value in error.get_headers() if name != "Content-Type")
     return problem(status, CODES.get(status, "error"), headers=headers)

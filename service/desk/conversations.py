@@ -6,6 +6,7 @@ Who may see what is a View, made of the caller and part of every lookup.
 import hashlib
 import json
 from dataclasses import replace
+from typing import assert_never
 
 from service.desk import users
 from service.desk.transactions import one_transaction
@@ -175,6 +176,8 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
             held = store.users.hold(app.id, user.id, to_change=False)
             if held is None:
                 raise LostRace
+        case never:
+            assert_never(never)
     return held
 
 
@@ -184,6 +187,8 @@ def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Mess
             author, verified = Author(Side.USER, user.name, session.home), session.verified
         case Backend():
             author, verified = Author(Side.AGENT, agent_name), True
+        case never:
+            assert_never(never)
     return Message(new_id("msg"), 0, author, body, verified, at)
 
 

@@ -1,6 +1,7 @@
 """Purchase and restore: a store account shows that two IDs are one person, or changes hands."""
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from service.desk.history import Scribe
 from service.desk.merging import is_unproven, merge, present
@@ -132,6 +133,8 @@ def _caller(store: Store, caller: Backend | Visitor, user_id: str | None) -> tup
             found = find_by_user_id(store, app.id, user_id) or store.users.with_user_id_and_home(
                 app.id, user_id, verified=False
             )
+        case never:
+            assert_never(never)
     if found is None:
         raise NotFound
     return found

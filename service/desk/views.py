@@ -5,6 +5,7 @@ no name that it did not say itself: anybody can say to be that user.
 """
 
 from dataclasses import replace
+from typing import assert_never
 
 from service.nouns import (
     Author,
@@ -31,6 +32,8 @@ def view_of(caller: Writer) -> View:
             return View(app.id, Side.USER, user.id, session.device if by_device else None)
         case Backend(app):
             return View(app.id, Side.AGENT)
+        case never:
+            assert_never(never)
 
 
 def key_scope(caller: Writer) -> str:
