@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from uuid_utils import uuid7
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from service import errors
 from service.api import revenuecat_format
@@ -89,14 +90,15 @@ def as_bytes(status: int) -> bytes:
         ("X-Request-Id", request_id),
         *HEADERS,
     ]
-    lines = [f"HTTP/1.1 {status:d} {HTTPStatus(status).phrase}", *map(": ".join, headers), "", ""]
+    lines = [f"HTTP/1.1 {status:d} {HTTP_STATUS_CODES[status]}", *map(": ".join, headers), "", ""]
     return "\r\n".join(lines).encode() + body
 
 
 def _members(status: int, code: str, request_id: str) -> dict[str, object]:
     return {
         "type": f"urn:usher:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        # Python's own words change from one version to the next.
+        "title": HTTP_STATUS_CODES[status],
         "status": int(status),
         "code": code,
         "requestId": request_id,
