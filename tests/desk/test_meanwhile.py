@@ -1,0 +1,181 @@
+"""What a use case rests on may change between its look and its lock: it then looks again, and is right about
+what is there. On SQLite nothing can change inside a transaction, so this is about PostgreSQL."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from service.desk.erasing import tidy
+from service.store.checks import CHECKS
+
+ACCOUNT = {"store": "app_store", "account": "apple-1"}
+
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def meanwhile(store, monkeypatch) -> Callable[..., list[Any]]:
+    """Have something happen once, of another's doing, right before a use case calls a method of the store."""
+
+    def set_up(part: Any, method: str, happen: Callable[[], Any]) -> list[Any]:
+        happened, call = [], getattr(part, method)
+
+        def wait_and_call(*args: Any, **kwargs: Any) -> Any:
+            if not happened:
+                happened.append("not yet")
+                # In a thread of its own, and so in a transaction of its own.
+                with ThreadPoolExecutor(1) as other:
+                    happened[0] = other.submit(happen).result()
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(part, method, wait_and_call)
+        return happened
+
+    return set_up
+
+
+@pytest.fixture(autouse=True)
+def sound(store, tenant):
+    """The store's invariants hold for the app after the test."""
+    yield
+    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    assert violated == dict.fromkeys(violated, [])
+
+
+def known(tenant, **claim):
+    return tenant.login(**claim)["user"]["id"]
+
+
+def user(tenant, id):
+    return tenant.call("GET", f"/v1/users/{id}", tenant.sk).json
+
+
+def rename(tenant, id):
+    return tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, {"name": "Jane"}).status_code
+
+
+def erase(tenant, id):
+    return tenant.call("DELETE", f"/v1/users/{id}", tenant.sk).status_code
+
+
+def merge(tenant, source, into):
+    made = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": into})
+    assert made.status_code == 201, made.text
+    return made.json
+
+
+def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, store, meanwhile):
+    jane = known(tenant, userId="u-1")
+    happened = meanwhile(store.users, "hold", lambda: erase(tenant, jane))
+
+    login = tenant.login(userId="u-1", name="J.")
+
+    assert happened == [204]
+    assert (login["created"], login["user"]["id"] != jane) == (True, True)
+
+
+def test_a_user_who_changes_while_they_log_in_by_email_is_decided_about_as_they_are(tenant, store, meanwhile):
+    jane = known(tenant, userId="u-1", email="jane@example.org")
+    happened = meanwhile(store.users, "hold", lambda: known(tenant, userId="u-1", name="Jane"))
+
+    login = tenant.login(email="jane@example.org", name="J.")
+
+    assert happened == [jane]
+    assert (login["user"]["id"], login["resolution"]["changes"]) == (jane, ["name"])
+    assert user(tenant, jane)["name"] == "J."
+
+
+@pytest.mark.parametrize("name", ["J.", "Joan"], ids=["changing a name", "changing nothing until then"])
+def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(tenant, store, meanwhile, name):
+    jane = known(tenant, userId="u-1", name="Joan")
+    happened = meanwhile(store.users, "hold", lambda: known(tenant, userId="u-1", name="Jane"))
+
+    login = tenant.login(userId="u-1", name=name)
+
+    assert happened == [jane]
+    assert (login["user"]["id"], login["resolution"]["changes"]) == (jane, ["name"])
+    assert user(tenant, jane)["name"] == name
+
+
+def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tenant, store, meanwhile):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    made = merge(tenant, joan, jane)
+    happened = meanwhile(
+        store.users, "hold", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk)
+    )
+
+    login = tenant.login(userId="u-2", name="Joan")
+
+    assert happened[0].status_code == 200
+    assert login["user"]["id"] == joan
+    assert user(tenant, jane)["name"] is None
+
+
+def test_an_alias_is_given_to_a_user_who_changes(tenant, store, meanwhile):
+    jane = known(tenant, userId="u-1")
+    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+
+    given = tenant.call("POST", f"/v1/users/{jane}/aliases", tenant.sk, {"userId": "u-2"})
+
+    assert happened == [200]
+    assert given.status_code == 201
+    assert (user(tenant, jane)["aliases"], user(tenant, jane)["name"]) == (["u-2"], "Jane")
+
+
+def test_a_merge_is_of_users_as_they_are(tenant, store, meanwhile):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    happened = meanwhile(store.users, "hold", lambda: rename(tenant, joan))
+
+    merge(tenant, joan, jane)
+
+    assert happened == [200]
+    assert user(tenant, jane)["name"] == "Jane"
+
+
+def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, meanwhile):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    happened = meanwhile(store.users, "hold", lambda: merge(tenant, joan, jane))
+
+    begun = tenant.begin(tenant.sk, user=joan)
+
+    assert [made["into"] for made in happened] == [jane]
+    assert tenant.conversations(tenant.session(userId="u-1")) == [begun]
+
+
+def test_a_purchase_is_of_a_user_who_changes(tenant, store, meanwhile):
+    jane = known(tenant, userId="u-1")
+    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+    body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
+
+    bought = tenant.call("POST", "/v1/purchases", tenant.sk, body)
+
+    assert happened == [200]
+    assert bought.json["resolution"]["rule"] == "first-claim"
+    assert [purchase["product"] for purchase in user(tenant, jane)["purchases"]] == ["pro"]
+
+
+def test_who_is_erased_while_they_restore_is_nobody(tenant, store, meanwhile):
+    tenant.set(clientPurchases="on")
+    jane = known(tenant, userId="u-1")
+    token = tenant.session(userId="u-1")
+    happened = meanwhile(store.users, "with_id", lambda: erase(tenant, jane))
+
+    restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT})
+
+    assert happened == [204]
+    assert (restored.status_code, restored.json["code"]) == (401, "invalid-credential")
+
+
+def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, meanwhile, time_machine):
+    time_machine.move_to("2030-01-01T00:00:00Z", tick=False)
+    visitor = known(tenant)
+    time_machine.move_to("2030-03-01T00:00:00Z", tick=False)
+    happened = meanwhile(store.devices, "hold_of", lambda: erase(tenant, visitor))
+
+    done = tidy(store, store.apps.with_id(tenant.id), idle_days=10, cleared_days=10)
+
+    assert happened == [204]
+    assert done.users == 0
