@@ -61,9 +61,6 @@ class Bounded(psycopg.Connection[Any]):
         self._alone, self.until = self._is_alone(), self.clock.late()
         try:
             result = call(*what)
-        except MemoryError:
-            # That is what psycopg makes of having no answer at all, which a dead connection has not.
-            raise psycopg.OperationalError("the connection is lost") from None
         finally:
             self.until = float("inf")
         if self._is_cut:

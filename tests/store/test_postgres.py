@@ -250,6 +250,24 @@ def test_a_transaction_that_always_dies_is_given_up(opened, operator, app_id):
     assert count(store.database, app_id) == 0
 
 
+def test_who_asks_a_connection_that_is_known_to_be_lost_is_told_so(opened, operator):
+    database = opened()
+    backend(database)
+    with database.connected():
+        connection = database.peewee.connection()
+        kill(operator, connection.info.backend_pid)
+
+        with pytest.raises(psycopg.Error, match="closed the connection|terminating connection"):
+            connection.ask(connection.pgconn.exec_prepared, b"none", [])
+        for call, *values in (
+            (connection.pgconn.exec_, b"SELECT 1"),
+            (connection.pgconn.prepare, b"one", b"SELECT 1"),
+            (connection.pgconn.exec_prepared, b"one", []),
+        ):
+            with pytest.raises(psycopg.OperationalError, match="no connection"):
+                connection.ask(call, *values)
+
+
 def test_a_question_that_is_the_death_of_every_connection_is_given_up(opened, operator):
     database = opened()
 

@@ -172,6 +172,21 @@ def test_those_who_open_a_new_file_at_once_all_find_it_set_up(opened, tmp_path, 
         assert at_once(*(partial(open_, database) for database in databases)) == ["wal"] * number
 
 
+def test_whoever_sets_up_a_new_file_for_a_moment_is_waited_for(opened, tmp_path):
+    other = sqlite3.connect(tmp_path / "new.sqlite", isolation_level=None, check_same_thread=False)
+    # Behind one who has begun to write without a log ahead, SQLite gives up at once.
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE new (a)")
+    ends = threading.Timer(0.1, other.execute, ["ROLLBACK"])
+    ends.start()
+
+    mode = setting(opened(tmp_path / "new.sqlite"), "journal_mode")
+
+    assert mode == "wal"
+    ends.join()
+    other.close()
+
+
 def test_a_file_that_another_has_for_itself_is_not_waited_for(opened, file):
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
