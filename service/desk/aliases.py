@@ -6,7 +6,7 @@ import hmac
 from service.desk.editing import give_user_id
 from service.desk.history import Scribe
 from service.desk.limits import Limits
-from service.desk.merging import foresee, is_unproven, merge, present, undo
+from service.desk.merging import foresee, is_unproven, merge, present, standing, undo
 from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
@@ -126,16 +126,4 @@ def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
 
 
 def _both(store: Store, caller: Backend, source: str, target: str) -> tuple[User, User]:
-    return _standing(store, caller.app.id, source), _standing(store, caller.app.id, target)
-
-
-def _standing(store: Store, app: str, id: str) -> User:
-    """Find a user who is nobody else's part. Raises NotFound, and Conflict for one who is gone."""
-    if not is_id("usr", id):
-        raise NotFound
-    found = store.users.with_id(app, id)
-    if found is None and store.users.is_gone(app, id):
-        raise Conflict("merge-conflict", "a user was merged away or erased")
-    if found is None:
-        raise NotFound
-    return found
+    return standing(store, caller.app.id, source), standing(store, caller.app.id, target)

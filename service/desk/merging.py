@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from service.desk.history import Scribe
-from service.errors import Conflict, InvalidCredential, LostRace
-from service.identifiers import is_anonymous, new_id, primary_of
+from service.errors import Conflict, InvalidCredential, LostRace, NotFound
+from service.identifiers import is_anonymous, is_id, new_id, primary_of
 from service.nouns import Event, Filled, Merge, Moved, User, Visitor
 from service.store import Store
 
@@ -28,6 +28,18 @@ def present(store: Store, caller: Visitor) -> User:
     if user is None:
         raise InvalidCredential
     return user
+
+
+def standing(store: Store, app: str, id: str) -> User:
+    """Find a user who is nobody else's part. Raises NotFound, and Conflict for one who is gone."""
+    if not is_id("usr", id):
+        raise NotFound
+    found = store.users.with_id(app, id)
+    if found is None and store.users.is_gone(app, id):
+        raise Conflict("merge-conflict", "a user was merged away or erased")
+    if found is None:
+        raise NotFound
+    return found
 
 
 def foresee(store: Store, app: str, source: User, target: User, rule: str, at: int) -> Merge:
@@ -97,7 +109,7 @@ def merge(
         rule,
         after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
     )
-    return done, _standing(store, app, target.id)
+    return done, standing(store, app, target.id)
 
 
 def _fill(store: Store, app: str, target: User, filled: Filled) -> None:
@@ -216,10 +228,3 @@ def _hold_both(store: Store, app: str, source: User, target: User) -> None:
 def _hold(store: Store, app: str, user: User) -> None:
     if store.users.hold(app, user.id, to_change=True) != user:
         raise LostRace
-
-
-def _standing(store: Store, app: str, id: str) -> User:
-    found = store.users.with_id(app, id)
-    if found is None:
-        raise LostRace
-    return found

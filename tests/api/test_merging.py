@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.identifiers import new_id
 from service.store.checks import CHECKS
 from tests.signing import hmac_of, identity_key, proof_of
 
@@ -235,6 +236,15 @@ def test_nobody_is_merged_who_is_gone_or_oneself(tenant):
     assert {(answer.status_code, answer.json["code"]) for answer in answers} == {(409, "merge-conflict")}
 
 
+@pytest.mark.parametrize("id", ["usr_0", "u-1", new_id("usr")], ids=["malformed", "a user ID", "unknown"])
+def test_whom_nobody_knows_is_not_found(tenant, id):
+    one = known(tenant, userId="u-1")
+
+    answers = [merge(tenant, id, one), merge(tenant, one, id)]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
 def test_an_unproven_user_is_merged_without_their_ids(tenant, sound):
     tenant.set(identityVerification="off")
     token = tenant.try_login(key=tenant.pk, userId="u-1").json["session"]["token"]
@@ -360,6 +370,18 @@ def test_an_undo_that_would_leave_two_unclaimed_users_with_one_email_is_refused(
     made = merged(tenant, joan, jane)
     corrected = tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, {"email": "Joan@example.org"})
     assert corrected.status_code == 200, corrected.text
+
+    response = undo(tenant, made)
+
+    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+
+
+def test_an_undo_that_would_leave_somebody_with_nothing_is_refused(tenant, store, sound):
+    jane, joan = known(tenant, email="jane@example.org"), known(tenant, userId="u-2")
+    made = merged(tenant, joan, jane)
+    # No call takes an email away without giving another.
+    with store.transaction():
+        store.users.set_email(tenant.id, jane, None)
 
     response = undo(tenant, made)
 
