@@ -232,7 +232,8 @@ def test_a_server_that_finds_an_old_schema_when_the_store_is_back_serves_nothing
     empty = databases.fresh("postgresql")
     with Network(empty) as network:
         network.fall_silent()
-        with serve(network.url, ready="/healthz") as server:
+        # A second worker that started later would find the old schema at its start, and end the server.
+        with serve(network.url, workers=1, ready="/healthz") as server:
             network.recover()
 
             answers = [server.call("GET", "/v1/apps", ADMIN_KEY), server.get("/readyz")]
