@@ -11,6 +11,7 @@ nobody is guessed.
 
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
+from typing import assert_never
 
 from service.frozen import quick
 from service.nouns import Claim, User
@@ -212,6 +213,8 @@ def _changes(plan: Plan) -> tuple[str, ...]:
             return _given(userId=user_id, name=name)
         case Create():
             return ()
+        case never:
+            assert_never(never)
 
 
 def _given(**members: str | None) -> tuple[str, ...]:
