@@ -10,6 +10,7 @@ The map of the house:
     rules/           THE RULEBOOK: decision tables as data, pure. Start reading here
     store/           the database room: speaks nouns at its door
     identifiers.py   what a user ID, an email, a name is, and its comparison key
+    texts.py         what of a text can be seen, and where it may be cut
     proofs.py        is this claim signed?
     strict_json.py   JSON without what JSON leaves open
     sealing.py       identity secrets at rest
@@ -24,5 +25,5 @@ The map of the house:
 
 Imports only go down:
 app, cli → console → api → desk → store | rules → identifiers, nouns, config → logs, metrics
-→ errors, times, frozen.
+→ errors, texts, times, frozen.
 """
