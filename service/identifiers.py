@@ -238,8 +238,8 @@ def name(text: str) -> str | None:
 
     Control characters are spaces, and it is cut to 255 code points, between characters as people see them.
     """
-    text = text.translate(_SHOWN_IN_NAMES)
-    return None if texts.is_blank(text) else texts.cut(text, LONGEST_NAME)
+    shown = texts.cut(text.translate(_SHOWN_IN_NAMES), LONGEST_NAME)
+    return None if texts.is_blank(shown) else shown
 
 
 def text(value: str, longest: int) -> str:
