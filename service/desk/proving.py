@@ -86,8 +86,8 @@ def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believe
     claim, ignored = sent.claim, list(sent.ignored)
     try:
         user_id = None if proven.user_id is None else identifiers.user_id(proven.user_id)
-        email = _usable(proven.email, identifiers.email, ignored if user_id is not None else None)
-        name = _usable(proven.name, identifiers.name, ignored)
+        email = _usable("email", proven.email, identifiers.email, ignored if user_id is not None else None)
+        name = _usable("name", proven.name, identifiers.name, ignored)
     except Malformed as malformed:
         raise Refused.member("proof", malformed.code, malformed.detail) from None
     if user_id is None and email is None:
@@ -103,9 +103,11 @@ def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believe
     return Claim(user_id, email, name or claim.name), tuple(ignored)
 
 
-def _usable(value: Any, parse: Callable[[str], str | None], ignored: list[FieldError] | None) -> str | None:
-    """Read an email or a name of a proof. What can't be used is left out, and added to ``ignored``; without
-    that list this raises Malformed."""
+def _usable(
+    member: str, value: Any, parse: Callable[[str], str | None], ignored: list[FieldError] | None
+) -> str | None:
+    """Read an email or a name of a proof. What can't be used is left out, and added to ``ignored`` as that
+    member of a body is; without that list this raises Malformed."""
     try:
         if not isinstance(value, str | None):
             raise Malformed("not-a-string", "This is a JSON string.")
@@ -113,5 +115,7 @@ def _usable(value: Any, parse: Callable[[str], str | None], ignored: list[FieldE
     except Malformed as malformed:
         if ignored is None:
             raise
-        ignored.append(FieldError("/proof", malformed.code, malformed.detail))
+        error = FieldError(f"/{member}", malformed.code, malformed.detail)
+        if error not in ignored:
+            ignored.append(error)
         return None
