@@ -44,7 +44,7 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a
 	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
 	exec $(BIN)/gunicorn wsgi:app
 
-test: .venv/.dev  ## Pass the tests, on SQLite and PostgreSQL (COVERAGE=1: with nothing left that none reaches)
+test: .venv/.dev  ## Pass the tests, on SQLite and PostgreSQL (COVERAGE=1: they have to reach every line and branch)
 	$(BIN)/python -m pytest $(if $(COVERAGE),--cov)
 
 test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as root where apt-get is

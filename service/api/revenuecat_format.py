@@ -17,20 +17,20 @@ KEY_PREFIXES = ("rcb_sb_", "rcb_", "test_")
 CLIENT_HEADERS = "X-Platform, X-Version, X-Is-Sandbox, X-Platform-Flavor, X-Platform-Flavor-Version"
 
 # A status, RevenueCat's number, and what it says.
-Said = tuple[int, int, str]
+Error = tuple[int, int, str]
 
-INVALID_ID: Said = (400, 7220, "The app user ID is not valid.")
-TAKEN: Said = (409, 7102, "The store account belongs to another subscriber.")
-ALIAS_REFUSED: Said = (409, 7255, "The ID belongs to another subscriber.")
-INVALID_KEY: Said = (401, 7225, "The API key is not valid.")
-BAD_REQUEST: Said = (400, 7226, "The request is not valid.")
-NOT_FOUND: Said = (404, 7259, "There is no such subscriber.")
-TOO_MANY: Said = (429, 7638, "There are too many requests; try again later.")
-FAULT: Said = (500, 7110, "Something went wrong here; try again later.")
-UNAVAILABLE: Said = (503, 7101, "The service is not available; try again.")
+INVALID_ID: Error = (400, 7220, "The app user ID is not valid.")
+TAKEN: Error = (409, 7102, "The store account belongs to another subscriber.")
+ALIAS_REFUSED: Error = (409, 7255, "The ID belongs to another subscriber.")
+INVALID_KEY: Error = (401, 7225, "The API key is not valid.")
+BAD_REQUEST: Error = (400, 7226, "The request is not valid.")
+NOT_FOUND: Error = (404, 7259, "There is no such subscriber.")
+TOO_MANY: Error = (429, 7638, "There are too many requests; try again later.")
+FAULT: Error = (500, 7110, "Something went wrong here; try again later.")
+UNAVAILABLE: Error = (503, 7101, "The service is not available; try again.")
 
 # By the code that a problem has elsewhere; any other keeps its status, and is a bad request.
-ERRORS: dict[str, Said] = {
+ERRORS: dict[str, Error] = {
     "refused": BAD_REQUEST,
     "invalid-credential": INVALID_KEY,
     "not-allowed": INVALID_KEY,
@@ -58,7 +58,7 @@ def key_of(credential: str) -> str:
 
 
 def problem(status: int, code: str, headers: Headers | None, *, is_of_an_id: bool) -> Response:
-    """Answer an error, by the status and the code that it has elsewhere."""
+    """Return the response to an error, by the status and the code that it has elsewhere."""
     said = INVALID_ID if is_of_an_id else ERRORS.get(code, (status, *BAD_REQUEST[1:]))
     body = {"code": said[1], "message": said[2]}
     response = Response(json.dumps(body), said[0], headers)

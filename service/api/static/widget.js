@@ -23,7 +23,7 @@
   // Twice the code points that the service takes, as browsers count UTF-16: the service says what is too long.
   const LONGEST_BODY = 2 * 10000;
   const LONGEST_SUBJECT = 2 * 255;
-  const BLANK = /^[\s\p{Cc}\p{Cf}\p{DI}]*$/u;
+  const BLANK = /^[\s\p{Cc}\p{DI}\u2800]*$/u;
 
   // --- asking the service ------------------------------------------------------------------------
 
@@ -409,7 +409,7 @@
     if (error.code === "unreachable") say("Support cannot be reached. Check your connection, then try again.");
     else if (error.status === 429 || error.status === 503) say(`Support is busy. Try again ${wait}.`);
     else if (error.status === 404) say("This conversation is no longer here. Go back to see the others.");
-    else if (error.status === 422) say("This text cannot be sent. Shorten it, then send it again.");
+    else if (error.status === 422) say("This text cannot be sent. Change or shorten it, then send it again.");
     else if (error.status !== 401) say("Something went wrong. Close the panel, open it, and try again.");
   }
 
