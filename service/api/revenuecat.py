@@ -22,6 +22,7 @@ from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at, key_of
 from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
+from service.desk.attributes import MOST
 from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
 from service.nouns import Backend, Switch, Widget
 from service.texts import is_blank
@@ -33,8 +34,8 @@ LONGEST_TOKEN = 4096  # code points
 
 
 class AnyId(PathConverter):
-    """Whatever stands where an ID does, also with slashes and line feeds in it: it is refused as an ID then,
-    and is no path that leads nowhere."""
+    """Whatever stands where an ID does, also with line feeds, and with slashes behind its first character: it
+    is refused as an ID then, and is no path that leads nowhere."""
 
     regex = "(?s:[^/].*?)"
 
@@ -87,7 +88,7 @@ def log_in(caller: Backend | Widget) -> Response:
 
 @api.get("/subscribers/<any_id:id>/offerings")
 @answering
-def list_offerings(_caller: Backend | Widget, id: str) -> Response:
+def list_offerings(_: Backend | Widget, id: str) -> Response:
     """List what is for sale, which is nothing here; clients ask for it when they start."""
     _id(id)
     return as_json({"current_offering_id": None, "offerings": []})
@@ -165,7 +166,7 @@ def _id(value: str) -> str:
 
 
 def _attributes(sent: Any) -> dict[str, desk.Said]:
-    if not isinstance(sent, dict) or not sent:
+    if not isinstance(sent, dict) or not 0 < len(sent) <= MOST:
         raise errors.Refused
     return {_name(name): _said(one) for name, one in sent.items()}
 

@@ -40,12 +40,10 @@ def _changed(member: str) -> Said:
 
 
 def _attributes_changed(_before: Members, after: Members) -> str:
-    written = [_quoted(name) for name, value in after.items() if value is not None]
-    removed = [_quoted(name) for name, value in after.items() if value is None]
     happened = [
-        f"{_listed(names)} {'was' if len(names) == 1 else 'were'} {what}"
-        for names, what in ((written, "set"), (removed, "removed"))
-        if names
+        f"{_listed([_quoted(name) for name in names])} {'was' if len(names) == 1 else 'were'} {what}"
+        for what in ("set", "removed")
+        if (names := after.get(what))
     ]
     return f"Of the attributes {_listed(happened)}." if happened else "Attributes were changed."
 

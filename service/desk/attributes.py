@@ -1,7 +1,8 @@
 """What is said of users by name: kept with the user under whose ID it was said, the latest of each name.
 
-So whoever is made of several has what was last said of any of them, and an undo leaves each with their own.
-The history of it is kept there too, or it would stay with the other after an undo.
+So a merge takes nothing away, and an undo leaves each with their own. The history of it is kept there too, or
+it would stay with the other after an undo; it names what changed and not to what, as anybody with a
+publishable key could fill it else.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from service.errors import LostRace, Refused
 from service.nouns import Attribute, Event, User
 from service.store import Store
 
-# How many names one user may have, and of how many it is remembered that they were removed.
+# How many names may be kept with one user, and of how many it is remembered that they were removed.
 MOST = 50
 
 
@@ -34,10 +35,14 @@ def set_attributes(
         store.attributes.put(app, fresh.values())
     _forget_removed(store, app, home, removed)
     before = {name: known[name].value if name in known else None for name in fresh}
-    after = {name: one.value for name, one in fresh.items() if one.value != before[name]}
-    if after:
-        changed = {name: before[name] for name in after}
-        scribe.note(home, Event.ATTRIBUTES_CHANGED, before=changed, after=after)
+    changed = [one for one in fresh.values() if one.value != before[one.name]]
+    if changed:
+        names = {
+            "set": [one.name for one in changed if one.value is not None],
+            "removed": [one.name for one in changed if one.value is None],
+        }
+        happened = {what: those for what, those in names.items() if those}
+        scribe.note(home, Event.ATTRIBUTES_CHANGED, after=happened)
 
 
 def _forget_removed(store: Store, app: str, home: str, removed: list[Attribute]) -> None:

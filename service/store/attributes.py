@@ -1,7 +1,7 @@
 """What is said of users by name, kept with the user whose ID it was said under.
 
 A value that was removed leaves its name and the time, so that what was said before and comes late does not
-bring it back; and so that of what two users who are one said, the later holds.
+bring it back.
 """
 
 import json

@@ -19,9 +19,9 @@ from service.store.database import Database
 from service.store.prepared import Prepared, inserting
 from service.store.tables import (
     Apps,
-    Attributes,
     Conversations,
     Devices,
+    History,
     Keys,
     Sessions,
     StoreAccounts,
@@ -247,8 +247,9 @@ class UserStore:
         limit: int = 100,
     ) -> list[str]:
         """Answer up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
-        if any are given, who were cleared before a time, or who began, wrote and said nothing since another,
-        on whose device no session was used since then, and who never bought anything."""
+        if any are given, who were cleared before a time, or who began and wrote nothing, and with whom
+        nothing happened, since another, on whose device no session was used since then, and who never bought
+        anything."""
         used = Sessions.used_at >= since
         busy = (
             _there_is(Sessions, app, (Sessions.user == Users.id) & used)
@@ -257,7 +258,7 @@ class UserStore:
                 Conversations, app, (Conversations.user == Users.id) & (Conversations.updated_at >= since)
             )
             | _there_is(StoreAccounts, app, StoreAccounts.user == Users.id)
-            | _there_is(Attributes, app, (Attributes.home == Users.id) & (Attributes.at >= since))
+            | _there_is(History, app, (History.user == Users.id) & (History.at >= since))
             | (Users.created_at >= since)
         )
         condition = (

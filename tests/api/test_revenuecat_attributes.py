@@ -163,6 +163,7 @@ REFUSED = {
     "a time that is a boolean": {"attributes": {"color": {"value": "x", "updated_at_ms": True}}},
     "a time before 1970": {"attributes": {"color": {"value": "x", "updated_at_ms": -1}}},
     "51 names": {"attributes": {f"name-{number}": GOOD for number in range(MOST + 1)}},
+    "51 names to remove": {"attributes": {f"name-{number}": {"value": None} for number in range(MOST + 1)}},
 }
 
 

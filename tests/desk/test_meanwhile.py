@@ -145,6 +145,20 @@ def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, mea
     assert tenant.conversations(tenant.session(userId="u-1")) == [begun]
 
 
+def test_what_is_said_of_a_user_by_name_is_kept_with_one_who_changes(tenant, store, meanwhile):
+    tenant.set(revenuecat="on")
+    jane = known(tenant, userId="u-1")
+    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+    body = {"attributes": {"color": {"value": "red"}}}
+
+    said = tenant.call("POST", "/v1/subscribers/u-1/attributes", tenant.sk, body)
+
+    assert (said.status_code, happened) == (200, [200])
+    told = tenant.call("GET", f"/v1/users/{jane}/export", tenant.sk).json
+    assert [(one["name"], one["value"]) for one in told["attributes"]] == [("color", "red")]
+    assert told["user"]["name"] == "Jane"
+
+
 def test_a_purchase_is_of_a_user_who_changes(tenant, store, meanwhile):
     jane = known(tenant, userId="u-1")
     happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
