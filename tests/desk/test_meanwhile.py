@@ -9,6 +9,7 @@ import pytest
 
 from service.desk.erasing import tidy
 from service.store.checks import CHECKS
+from service.store.tables import TABLES, Apps, Rates
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 
@@ -181,6 +182,24 @@ def test_who_is_erased_while_they_restore_is_nobody(tenant, store, meanwhile):
 
     assert happened == [204]
     assert (restored.status_code, restored.json["code"]) == (401, "invalid-credential")
+
+
+def test_an_app_that_is_added_to_while_it_is_erased_is_erased_all_the_same(tenant, store, monkeypatch):
+    change, added = store.database.change, []
+    row = Rates.insert(app=tenant.id, kind="late", address="somebody", minute=1, count=1)
+
+    def add_before_the_app_itself_goes(query):
+        if query.model is Apps and not added:
+            with ThreadPoolExecutor(1) as other:
+                added.append(other.submit(change, row).result())
+        return change(query)
+
+    monkeypatch.setattr(store.database, "change", add_before_the_app_itself_goes)
+    erased = tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key)
+
+    assert (erased.status_code, added) == (204, [1])
+    left = {table: store.database.rows(table.select().where(table.app == tenant.id)) for table in TABLES}
+    assert not any(list(rows) for rows in left.values())
 
 
 def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, meanwhile, time_machine):
