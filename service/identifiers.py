@@ -257,6 +257,18 @@ def text(value: str, longest: int) -> str:
     return value
 
 
+def optional_text(value: str, longest: int) -> str | None:
+    """Return free text as ``text`` does, or ``None`` where nothing can be seen."""
+    return None if texts.is_blank(value) else text(value, longest)
+
+
+def json_string(value: object) -> str:
+    """Return a value of JSON that is a string, unchanged. Raises ``Malformed``: ``not-a-string``."""
+    if not isinstance(value, str):
+        raise Malformed("not-a-string", "This is a JSON string.")
+    return value
+
+
 def attribute_name(text: str) -> str:
     """Return the name of an attribute, unchanged: 1 to 64 of ``A-Za-z0-9_.$-``.
 

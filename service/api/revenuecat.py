@@ -6,7 +6,7 @@ conversation, a name or an email.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -23,14 +23,22 @@ from service.api.revenuecat_format import is_spoken_at, key_of
 from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
 from service.desk.attributes import MOST
-from service.identifiers import LONGEST_ATTRIBUTE, Malformed, attribute_name, subscriber_id, text
+from service.identifiers import (
+    LONGEST_ATTRIBUTE,
+    Malformed,
+    attribute_name,
+    optional_text,
+    subscriber_id,
+    text,
+)
 from service.nouns import Backend, Switch, Widget
-from service.texts import is_blank
 from service.times import now
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
 LONGEST_TOKEN = 4096  # code points
+
+Parsed = TypeVar("Parsed")
 
 
 class AnyId(PathConverter):
@@ -118,8 +126,8 @@ def receive(caller: Backend | Widget) -> Response:
     product, restores = body.get("product_id"), body.get("is_restore", False)
     if not isinstance(restores, bool) or not isinstance(product, str | None):
         raise errors.Refused
-    id, token = _id(body["app_user_id"]), _text(body["fetch_token"])
-    product = None if product is None else _text(product)
+    id, token = _id(body["app_user_id"]), _parsed(text, body["fetch_token"], LONGEST_TOKEN)
+    product = None if product is None else _parsed(text, product, LONGEST_TOKEN)
     subscriber = desk.receive(context().store, caller, id, token, product, restores=restores)
     return _answer(subscriber, False)
 
@@ -168,7 +176,7 @@ def _id(value: str) -> str:
 def _attributes(sent: Any) -> dict[str, desk.Said]:
     if not isinstance(sent, dict) or not 0 < len(sent) <= MOST:
         raise errors.Refused
-    return {_name(name): _said(one) for name, one in sent.items()}
+    return {_parsed(attribute_name, name): _said(one) for name, one in sent.items()}
 
 
 def _said(sent: Any) -> desk.Said:
@@ -179,19 +187,13 @@ def _said(sent: Any) -> desk.Said:
     # A boolean is a whole number to Python.
     if not isinstance(value, str | None) or type(at) not in (int, type(None)) or (at or 0) < 0:
         raise errors.Refused
-    return (None if value is None or is_blank(value) else _text(value, LONGEST_ATTRIBUTE)), at
+    return (None if value is None else _parsed(optional_text, value, LONGEST_ATTRIBUTE)), at
 
 
-def _name(value: str) -> str:
+def _parsed(parse: Callable[..., Parsed], *arguments: Any) -> Parsed:
+    """Read a text that is no ID. Raises Refused, of no member, for one that is malformed."""
     try:
-        return attribute_name(value)
-    except Malformed:
-        raise errors.Refused from None
-
-
-def _text(value: str, longest: int = LONGEST_TOKEN) -> str:
-    try:
-        return text(value, longest)
+        return parse(*arguments)
     except Malformed:
         raise errors.Refused from None
 

@@ -109,9 +109,7 @@ def _usable(
     """Read an email or a name of a proof. What can't be used is left out, and added to ``ignored`` as that
     member of a body is; without that list this raises Malformed."""
     try:
-        if not isinstance(value, str | None):
-            raise Malformed("not-a-string", "This is a JSON string.")
-        return None if value is None else parse(value)
+        return None if value is None else parse(identifiers.json_string(value))
     except Malformed as malformed:
         if ignored is None:
             raise

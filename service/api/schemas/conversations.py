@@ -21,9 +21,8 @@ from service.api.schemas.members import (
     TextIfAny,
     Time,
 )
-from service.identifiers import Malformed, name, text
+from service.identifiers import Malformed, name, optional_text, text
 from service.nouns import Side, Status
-from service.texts import is_blank
 
 LONGEST_BODY = 10_000  # code points
 LONGEST_SUBJECT = 255
@@ -39,7 +38,7 @@ def body(value: str) -> str:
 
 def subject(value: str) -> str | None:
     """Take a conversation's subject; None where nothing can be seen."""
-    return None if is_blank(value) else text(value, LONGEST_SUBJECT)
+    return optional_text(value, LONGEST_SUBJECT)
 
 
 def cursor(at: int, id: str) -> str:

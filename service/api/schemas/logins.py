@@ -71,16 +71,10 @@ class LoginIn(Shape):
         """Read what was sent."""
         members = super().load(data, **kwargs)
         device_id, proof = members.pop("device_id"), members.pop("proof")
-        ignored = tuple(
-            FieldError(f"/{name}", value.code, value.detail)
-            for name, value in members.items()
-            if isinstance(value, Malformed)
-        )
-        usable = {name: None if isinstance(value, Malformed) else value for name, value in members.items()}
-        email = data.get("email")
-        return LoginSent(
-            Claim(**usable), device_id, proof, email if isinstance(email, str) else None, ignored
-        )
+        unusable = {name: value for name, value in members.items() if isinstance(value, Malformed)}
+        ignored = tuple(FieldError(f"/{name}", why.code, why.detail) for name, why in unusable.items())
+        claim, email = Claim(**members | dict.fromkeys(unusable)), data.get("email")
+        return LoginSent(claim, device_id, proof, email if isinstance(email, str) else None, ignored)
 
 
 class SessionOut(Answer):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 
-from service.identifiers import Malformed
+from service.identifiers import Malformed, json_string
 from service.times import written
 
 
@@ -144,11 +144,8 @@ class Text(ma.fields.String):
             raise ma.ValidationError(problem(refused.code, refused.detail)) from None
 
     def _read(self, value: Any) -> str | None:
-        if not isinstance(value, str):
-            raise Malformed("not-a-string", "This is a JSON string.")
-        if not value and self._blank_is_missing:
-            return None
-        return self._parse(value)
+        text = json_string(value)
+        return None if not text and self._blank_is_missing else self._parse(text)
 
 
 class OptionalText(Text):
