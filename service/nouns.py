@@ -478,6 +478,7 @@ class Export:
     idempotency_keys: tuple[str, ...]
     store_accounts: "tuple[StoreAccount, ...]"
     attributes: "tuple[Attribute, ...]"
+    fields: "tuple[Field, ...]"
     merges: tuple["Merge", ...]
 
 
@@ -493,6 +494,23 @@ class Attribute:
     name: str
     value: str | None
     at: int
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+# What an email or a name is that somebody took away: nothing is shown then, whatever was said before.
+REMOVED = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What was last said of ``home``, who is one with others, by the name of a member: ``email`` or ``name``.
+    ``value`` is None if nothing was; ``rank`` tells what is shown, as in ``rules.fields``."""
+
+    home: str
+    name: str
+    value: str | None
+    rank: int
 
 
 # --- merges --------------------------------------------------------------------------------------

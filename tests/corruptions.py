@@ -268,11 +268,18 @@ MERGES: dict[str, Corruption] = {
             ),
             delete("conversations", of("mary")),
         ],
-        {"merges_end_somewhere": ["{bob}", "{mary}"], "merges_are_written_down": ["{mary}"]},
+        {
+            "merges_end_somewhere": ["{bob}", "{mary}"],
+            "merges_are_written_down": ["{mary}"],
+        },
     ),
     "a user became part of nobody": (
         [change("users", "\"merged_into\" = 'usr_nobody'", of("ann", "id"))],
-        {"merges_end_somewhere": ["{ann}"], "merges_are_written_down": ["{ann}"]},
+        {
+            "merges_end_somewhere": ["{ann}"],
+            "merges_are_written_down": ["{ann}"],
+            "fields_are_shown": ["{ann}"],
+        },
     ),
     "a merged user has no merge": (
         [delete("merges", of("merge_of_bob", "id"))],
@@ -289,6 +296,27 @@ MERGES: dict[str, Corruption] = {
     "a merge is of nobody": (
         [copy("merges", of("merge_of_carol", "id"), MERGE, id="'mrg_x'", source="'usr_nobody'")],
         {"nothing_is_orphaned": ["merges of usr_nobody"]},
+    ),
+}
+
+FIELDS: dict[str, Corruption] = {
+    "what was said last is not shown": (
+        [
+            change(
+                "fields",
+                '"value" = \'b@example.org\', "rank" = 9',
+                of("bob", "home") + "AND \"name\" = 'email'",
+            )
+        ],
+        {"fields_are_shown": ["what is said of {mary}"]},
+    ),
+    "what was said of one is not kept": (
+        [delete("fields", of("bob", "home"))],
+        {"fields_are_shown": ["{bob}"]},
+    ),
+    "what is said of one who stands alone is kept": (
+        [change("fields", "\"home\" = '{joan}'", of("bob", "home"))],
+        {"fields_are_shown": ["{bob}", "{joan}", "what is said of {joan}"]},
     ),
 }
 
@@ -313,6 +341,10 @@ ERASED: dict[str, Corruption] = {
         [copy("attributes", of("jane", "home"), ATTRIBUTE, home="'{erased}'")],
         {"erased_users_hold_nothing": ["{erased}"]},
     ),
+    "what was said of a tombstone is kept": (
+        [change("fields", "\"home\" = '{erased}'", of("bob", "home"))],
+        {"fields_are_shown": ["{bob}"], "erased_users_hold_nothing": ["{erased}"]},
+    ),
     "part of an erased user has an attribute": (
         [change("attributes", "\"home\" = '{part}'", of("jane", "home"))],
         {"erased_users_hold_nothing": ["{part}"]},
@@ -327,7 +359,7 @@ ERASED: dict[str, Corruption] = {
     ),
     "part of an erased user is there": (
         [change("users", '"erased_at" = NULL', of("part", "id"))],
-        {"erased_users_hold_nothing": ["{part}"]},
+        {"fields_are_shown": ["{part}"], "erased_users_hold_nothing": ["{part}"]},
     ),
 }
 
@@ -374,4 +406,4 @@ HOMELESS: dict[str, Corruption] = {
     ),
 }
 
-CORRUPTIONS = USER_IDS | USERS | SESSIONS | CONVERSATIONS | MERGES | ERASED | HOMELESS
+CORRUPTIONS = USER_IDS | USERS | SESSIONS | CONVERSATIONS | MERGES | FIELDS | ERASED | HOMELESS

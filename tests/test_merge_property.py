@@ -67,25 +67,28 @@ class Run(Twins):
         person = self.world.name_of(login["user"]["id"])
         changes = login["resolution"]["changes"]
         if login["created"]:
-            person = self.next("p")
+            home = person = self.next("p")
             self.world.meet(person, login["user"])
             self.plain.make(person, user_id, email, name)
+            self.say(person, email=email, name=name)
             self.began_on[person] = device
         else:
             assert person is not None
+            home = self._home_of(person, user_id, email)
             if "userId" in changes:
-                self.plain.give(person, user_id or "")
-            self.plain.want(
-                person,
-                email=email if "email" in changes else None,
-                name=name if "name" in changes else None,
-            )
+                self.plain.give(home, user_id or "")
+            self.say(home, email=email if user_id and "userId" not in changes else None, name=name)
         if user_id is not None:
-            self.homes.setdefault(user_id, person)
-        home = self.homes[user_id] if user_id else person
+            self.homes.setdefault(user_id, home)
         assert self.one(home) == person
         self.sessions[device] = login["session"]["token"], home
         self.note_merges(login["user"]["id"])
+
+    def _home_of(self, person: str, user_id: str | None, email: str | None) -> str:
+        """Answer under whose ID or email somebody came."""
+        if user_id in self.homes:
+            return self.homes[user_id]
+        return person if email is None else self.said_of(person, email)
 
     # Who is one with whom
 
@@ -99,8 +102,8 @@ class Run(Twins):
         answer = self.world.call("POST", f"users/{self.world.ids[person]}/aliases", {"userId": user_id})
 
         if answer.status_code == 201:
-            self.homes[user_id] = self.one(person)
-            self.plain.give(self.one(person), user_id)
+            self.homes[user_id] = person
+            self.plain.give(person, user_id)
         elif answer.status_code == 409:
             assert answer.json["code"] == "alias-taken"
             assert self.one(self.home(user_id)) != self.one(person)
@@ -116,6 +119,9 @@ class Run(Twins):
         may_be = one != other and self.one(one) == one and self.one(other) == other
         sent = {"from": self.world.ids[one], "into": self.world.ids[other]}
         answer = self.world.call("POST", "merges", sent)
+        if may_be and self.is_nobody(other) and not self.is_nobody(one):
+            assert (answer.status_code, answer.json["code"]) == (409, "merge-into-anonymous")
+            return
 
         assert answer.status_code == (201 if may_be else 409), answer.text
         self.note_merges(self.world.ids[other])
@@ -146,12 +152,11 @@ class Run(Twins):
         value = email if field == "email" else name
         if field == "email" and self.is_nobody(person):
             return
-        before = self.world.people()[person][field]
         answer = self.world.call("PATCH", f"users/{self.world.ids[person]}", {field: value})
 
         assert answer.status_code in (200, 409), answer.text
-        if answer.status_code == 200 and value != before:
-            self.waits_for(person, field, value)
+        if answer.status_code == 200:
+            self.say(person, **{field: value}, removes=value is None)
 
     # Write and read
 

@@ -6,7 +6,6 @@ who is merged can do: to write in another's conversation, which stays, and is to
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine
 
@@ -21,12 +20,11 @@ DEVICES = tuple(f"device-of-ours-{number}" for number in range(3))
 
 @dataclass(frozen=True)
 class Standing:
-    """A merge that was not undone, and what it filled in."""
+    """A merge that was not undone."""
 
     id: str
     source: str
     target: str
-    filled: dict[str, str]
 
 
 class Twins(RuleBasedStateMachine):
@@ -45,6 +43,8 @@ class Twins(RuleBasedStateMachine):
         self.began_on: dict[str, str] = {}
         self.standing: list[Standing] = []
         self.merges: set[str] = set()
+        # When an email or a name was last said of a person, and what.
+        self.said: dict[tuple[str, str], tuple[int, str | None]] = {}
         self.people: dict[str, Shown] = {}
         self.count = 0
 
@@ -85,10 +85,7 @@ class Twins(RuleBasedStateMachine):
         assert target is not None
         assert (self.one(source), self.one(target)) == (source, target)
         self._end_sessions(source)
-        brought = {
-            field: self.people[source][field] for field in ("email", "name") if field in merge["filled"]
-        }
-        self.standing.append(Standing(merge["id"], source, target, brought))
+        self.standing.append(Standing(merge["id"], source, target))
 
     def _end_sessions(self, person: str) -> None:
         """Require that the sessions of somebody have ended, and nobody else's."""
@@ -115,9 +112,6 @@ class Twins(RuleBasedStateMachine):
         assert (answer.status_code, stands_on) == (200, False), answer.text
         self.standing.remove(merge)
         self._end_sessions(merge.source)
-        for field, value in merge.filled.items():
-            if self.people[merge.target][field] == value:
-                self.plain.want_none(merge.target, field)
         self.plain.settle()
         again = self.world.call("DELETE", f"merges/{merge.id}")
         assert (again.status_code, again.json["code"]) == (409, "already-undone")
@@ -198,9 +192,25 @@ class Twins(RuleBasedStateMachine):
         violated = {asks.__name__: list(asks(self.store.database, self.world.tenant.id)) for asks in CHECKS}
         assert violated == dict.fromkeys(violated, [])
 
-    def waits_for(self, person: str, field: str, value: Any) -> None:
-        """Have the plain world follow what became of a field."""
-        if value is None:
-            self.plain.want_none(person, field)
-        else:
-            self.plain.want(person, **{field: value})
+    # What is said of whom
+
+    def say(self, person: str, *, removes: bool = False, **fields: str | None) -> None:
+        """Have something said of a person, whoever they are part of; None says nothing, unless it removes."""
+        for field, value in fields.items():
+            if value is not None:
+                self.plain.want(person, **{field: value})
+            elif removes:
+                self.plain.want_none(person, field)
+            if value is not None or removes:
+                self.count += 1
+                self.said[person, field] = self.count, value
+
+    def said_of(self, person: str, email: str) -> str:
+        """Answer of whom an email was said that somebody has: of themselves, if of them too, else the last of
+        whom it was."""
+        known = [
+            (one == person, at, one)
+            for (one, field), (at, value) in self.said.items()
+            if field == "email" and self.one(one) == person and (value or "").lower() == email.lower()
+        ]
+        return max(known)[-1]

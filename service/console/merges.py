@@ -13,7 +13,7 @@ from service.console.rendering import page
 from service.desk import aliases as desk
 from service.desk import users
 from service.errors import Refused
-from service.identifiers import is_id
+from service.identifiers import is_anonymous, is_id
 from service.nouns import Backend, User
 
 pages = Blueprint("merges", __name__)
@@ -24,12 +24,14 @@ MERGE, FOUND = MergeIn(), UsersIn()
 @pages.post("/merges/choose")
 @guarded
 def choose(caller: Backend) -> Response:
-    """Find who is to become part of a user, by what an agent calls them; show what would move."""
-    user = users.show(context().store, caller.app, sent("into"))
+    """Find who is the same person as a user, by what an agent calls them; show what would move."""
+    user = users.show(context().store, caller.app, sent("user"))
     others = tuple(other for other in _called(caller, sent("other").strip()) if other.id != user.id)
     if len(others) == 1:
-        return _preview(caller, others[0].id, user.id)
-    return page("choose", 200 if others else 422, user=user, others=others)
+        source, target = _in_order(user, others[0])
+        return _preview(caller, source.id, target.id)
+    pairs = [(other, *_in_order(user, other)) for other in others]
+    return page("choose", 200 if others else 422, user=user, pairs=pairs)
 
 
 @pages.post("/merges/preview")
@@ -57,14 +59,24 @@ def undo(caller: Backend, id: str) -> Any:
     return _to(desk.undo_merge(context().store, caller, id).target, "undone")
 
 
+def _in_order(user: User, other: User) -> tuple[User, User]:
+    """Say who of two becomes part of whom: the other of the user, but nobody identified of somebody who is
+    anonymous."""
+    if is_anonymous(user.user_id) and not is_anonymous(other.user_id):
+        return user, other
+    return other, user
+
+
 def _preview(caller: Backend, source: str, target: str) -> Response:
     store, both = context().store, asked(MERGE, **{"from": source, "into": target})
     foreseen, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
+    goes, stays = (users.show(store, caller.app, id) for id in (source, target))
     return page(
         "merge",
         merge=foreseen,
-        source=users.show(store, caller.app, source),
-        target=users.show(store, caller.app, target),
+        source=goes,
+        target=stays,
+        may_be_turned_round=_in_order(goes, stays) == (stays, goes),
         foreseen=desk.fingerprint(foreseen),
     )
 

@@ -28,7 +28,7 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
     another identified user.
     """
     app, user = caller.app.id, show(store, caller.app, id)
-    return alias(store, Scribe(store, app, caller.origin, now()), app, user, user_id)
+    return alias(store, Scribe(store, app, caller.origin, now()), app, user, id, user_id)
 
 
 def add_own_alias(
@@ -49,11 +49,12 @@ def add_own_alias(
 def _add_proven_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
     scribe = Scribe(store, app, caller.origin, now())
-    return alias(store, scribe, app, present(store, caller), user_id)
+    return alias(store, scribe, app, present(store, caller), caller.session.home, user_id)
 
 
-def alias(store: Store, scribe: Scribe, app: str, user: User, user_id: str) -> tuple[User, bool]:
-    """Have a user ID lead to a user, inside a transaction; as ``add_alias``."""
+def alias(store: Store, scribe: Scribe, app: str, user: User, home: str, user_id: str) -> tuple[User, bool]:
+    """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
+    that user or part of them, and goes with them when they stand apart again."""
     # Anonymous users' IDs are of the unverified world, and of none that anybody could claim.
     world = user.verified or not is_unproven(user)
     owner = store.users.with_user_id(app, user_id, verified=world and not is_anonymous(user_id))
@@ -70,7 +71,7 @@ def alias(store: Store, scribe: Scribe, app: str, user: User, user_id: str) -> t
     store.users.hold_email(app, user.email)
     if store.users.hold(app, user.id, to_change=True) != user:
         raise LostRace
-    return give_user_id(store, app, user, user_id, scribe, ALIAS), True
+    return give_user_id(store, app, user, home, user_id, scribe, ALIAS), True
 
 
 def answer_merge(

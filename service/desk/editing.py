@@ -1,54 +1,84 @@
-"""Change a user's email, name or IDs, and write it into the history."""
+"""Change a user's email, name or IDs, and write it into the history.
 
+What is said is kept of the record that it was said of (``home``), which may be part of the user by then; so
+is the history of it, or it would stay with the other after an undo.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import Scribe
 from service.identifiers import is_anonymous
-from service.nouns import Event, User
+from service.nouns import Event, Field, User
+from service.rules import fields as rules
 from service.store import Store
 
+EVENTS = {"email": Event.EMAIL_CHANGED, "name": Event.NAME_CHANGED}
 
-def set_email(
-    store: Store, app: str, user: User, email: str | None, scribe: Scribe, rule: str | None = None
+
+def say(
+    store: Store,
+    app: str,
+    user: User,
+    home: str,
+    said: Mapping[str, str | None],
+    scribe: Scribe,
+    rule: str | None = None,
 ) -> User:
-    """Set a held user's email, if it is another, and answer the user as they are then."""
-    if email == user.email:
-        return user
-    store.users.set_email(app, user.id, email)
-    before, after = {"email": user.email}, {"email": email}
-    scribe.note(user.id, Event.EMAIL_CHANGED, rule, before=before, after=after)
-    return replace(user, email=email)
+    """Set what is said of ``home``, who is this held user or part of them: an email or a name, each None to
+    remove it. The user shows the latest. Return the user as they are then."""
+    kept = all_fields(store, app, user.id)
+    for name, value in said.items():
+        shown: str | None = getattr(user, name)
+        own = [field.value or None for field in kept if (field.home, field.name) == (home, name)]
+        before = own[0] if own else shown
+        if value == shown == before:
+            continue
+        if kept:
+            store.fields.put(app, [rules.said(kept, home, name, value)])
+        user = _show(store, app, user, name, value)
+        # Who says the same again has it shown again, and nothing of theirs was changed.
+        former = {name: before} if value != before else None
+        scribe.note(home, EVENTS[name], rule, before=former, after={name: value})
+    return user
 
 
-def set_name(
-    store: Store, app: str, user: User, name: str | None, scribe: Scribe, rule: str | None = None
+def _show(store: Store, app: str, user: User, name: str, value: str | None) -> User:
+    if name == "email":
+        store.users.set_email(app, user.id, value)
+        return replace(user, email=value)
+    store.users.set_name(app, user.id, value)
+    return replace(user, name=value)
+
+
+def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
+    """Return what was said of each of those who are one with a user; nothing of who is one with nobody."""
+    if not store.fields.is_kept(app, user):
+        return ()
+    return store.fields.of_homes(app, (user, *store.users.part_of(app, user)))
+
+
+def give_user_id(
+    store: Store, app: str, user: User, home: str, user_id: str, scribe: Scribe, rule: str
 ) -> User:
-    """Set a held user's name, if it is another, and answer the user as they are then."""
-    if name == user.name:
-        return user
-    store.users.set_name(app, user.id, name)
-    scribe.note(user.id, Event.NAME_CHANGED, rule, before={"name": user.name}, after={"name": name})
-    return replace(user, name=name)
-
-
-def give_user_id(store: Store, app: str, user: User, user_id: str, scribe: Scribe, rule: str) -> User:
-    """Give a held user a user ID that nobody has, and answer the user as they are then.
+    """Give a held user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
+    are then.
 
     It is the primary one of a user who had none; who was anonymous is somebody from then on. Raises
     LostRace if somebody has it by now.
     """
     was_nobody = is_anonymous(user.user_id)
     verified = user.verified or was_nobody
-    store.users.add_user_id(app, replace(user, verified=verified), user_id, scribe.at)
+    store.users.add_user_id(app, replace(user, verified=verified), user_id, scribe.at, home)
     if user.user_id is not None and not was_nobody:
-        scribe.note(user.id, Event.ALIAS_ADDED, rule, after={"userId": user_id})
+        scribe.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
         return replace(user, aliases=(*user.aliases, user_id))
     store.users.set_primary(app, user.id, user_id, verified=verified)
     if was_nobody:
         store.devices.forget_anonymous(app, [user.id])
         store.sessions.set_verified(app, user.id, True)
     scribe.note(
-        user.id, Event.USER_ID_ATTACHED, rule, before={"userId": user.user_id}, after={"userId": user_id}
+        home, Event.USER_ID_ATTACHED, rule, before={"userId": user.user_id}, after={"userId": user_id}
     )
     aliases = (user.user_id, *user.aliases) if user.user_id else user.aliases
     return replace(user, user_id=user_id, aliases=aliases, verified=verified)

@@ -43,6 +43,7 @@ def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
     store.repeats.forget(app, everyone)
     store.purchases.erase(app, everyone)
     store.attributes.erase(app, everyone)
+    store.fields.forget(app, everyone)
     store.merges.forget(app, everyone)
     store.users.erase(app, everyone, scribe.at)
     store.history.forget(app, everyone)

@@ -1,19 +1,24 @@
 """Many IDs, one person: one user becomes part of another, and stands again when that is undone.
 
 Everything a user owns remembers its *home*: the user to whom a user ID was given, under whose ID a
-session logged in, who began a conversation or brought a store account. A merge changes whose a thing
-is, and never its home, and the merged user's own row stays as it was. So the undo needs no copy of
-what was before: what has its home with the one who goes, goes along, whenever it came. The ledger
-holds the rest: what was filled in, user IDs that led nowhere meanwhile, devices.
+session logged in, who began a conversation or brought a store account, of whom an email or a name was said.
+A merge changes whose a thing is, and never its home. So the undo needs no copy of what was before: what has
+its home with the one who goes, goes along, whenever it came. The ledger holds the rest: user IDs that led
+nowhere meanwhile, devices.
+
+Nobody identified becomes part of an anonymous user, or the session of a device that proved nothing would be
+theirs; the other way round is meant.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from service.desk.editing import all_fields
 from service.desk.history import Scribe
 from service.errors import Conflict, InvalidCredential, LostRace, NotFound
 from service.identifiers import is_anonymous, is_id, new_id, primary_of
-from service.nouns import Event, Filled, Merge, Moved, User, Visitor
+from service.nouns import Event, Field, Filled, Merge, Moved, User, Visitor
+from service.rules import fields as rules
 from service.store import Store
 
 
@@ -48,11 +53,9 @@ def foresee(store: Store, app: str, source: User, target: User, rule: str, at: i
         raise Conflict("merge-conflict", "a user is not merged into themselves")
     if is_unproven(target) and source.verified:
         raise Conflict("merge-conflict", "whom nobody proved to be takes in nobody who was proven")
-    parks = is_unproven(source)
-    ends = [source.id]
-    filled = Filled() if parks else _fills(source, target)
-    if is_anonymous(target.user_id) and (filled.user_id or filled.email):
-        ends.append(target.id)
+    if is_anonymous(target.user_id) and not is_anonymous(source.user_id):
+        raise Conflict("merge-into-anonymous", "nobody identified becomes part of an anonymous user")
+    parks = _is_parked(source, target)
     return Merge(
         None,
         source.id,
@@ -64,20 +67,23 @@ def foresee(store: Store, app: str, source: User, target: User, rule: str, at: i
             purchases=tuple(purchase.id for purchase in store.purchases.of_user(app, source.id)),
             store_accounts=store.purchases.accounts_of(app, source.id),
         ),
-        filled,
+        Filled() if parks else _fills(source, target),
         at,
         parked=source.user_ids if parks else (),
-        devices=store.devices.of_anonymous(app, ends),
+        devices=store.devices.of_anonymous(app, [source.id]),
     )
 
 
+def _is_parked(source: User, target: User) -> bool:
+    """Tell whether what was said of one does not count of the other, as nobody proved it."""
+    return is_unproven(source) and not is_unproven(target)
+
+
 def _fills(source: User, target: User) -> Filled:
-    """Choose what of a proven or anonymous user fills what is blank of another."""
-    is_nobody = is_anonymous(target.user_id)
-    takes_id = target.user_id is None or is_nobody
+    """Choose what of a user fills what is blank of another."""
     return Filled(
-        user_id=primary_of(source.user_ids) if takes_id else None,
-        email=source.email if target.email is None and not is_unproven(target) else None,
+        user_id=primary_of(source.user_ids) if target.user_id is None else None,
+        email=source.email if target.email is None else None,
         name=source.name if target.name is None else None,
     )
 
@@ -93,6 +99,8 @@ def merge(
     _hold_both(store, app, source, target)
     foreseen = foresee(store, app, source, target, rule, scribe.at)
     done = replace(foreseen, id=new_id("mrg"))
+    said = _said(store, app, target), _said(store, app, source)
+    store.fields.put(app, rules.joined(*said, counts=not _is_parked(source, target)))
     if done.parked:
         store.users.remove_user_ids(app, source.id)
     store.conversations.move(app, source.id, target.id)
@@ -113,16 +121,16 @@ def merge(
 
 
 def _fill(store: Store, app: str, target: User, filled: Filled) -> None:
-    if is_anonymous(target.user_id) and (filled.user_id or filled.email):
-        # An anonymous user who is given an email or an ID is somebody from now on.
-        store.users.set_primary(app, target.id, filled.user_id, verified=True)
-        store.sessions.set_verified(app, target.id, True)
-    elif filled.user_id is not None:
+    if filled.user_id is not None:
         store.users.set_primary(app, target.id, filled.user_id, verified=target.verified)
     if filled.email is not None:
         store.users.set_email(app, target.id, filled.email)
     if filled.name is not None:
         store.users.set_name(app, target.id, filled.name)
+
+
+def _said(store: Store, app: str, user: User) -> tuple[Field, ...]:
+    return all_fields(store, app, user.id) or rules.own(user)
 
 
 def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
@@ -137,23 +145,22 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     source = store.users.merged(app, merge.source, merge.target)
     if target is None or source is None:
         raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
-    store.users.hold_email(app, source.email, target.email)
-    _hold(store, app, target)
     everyone = (source.id, *store.users.part_of(app, source.id))
-    after = _without(store, app, target, merge, everyone)
+    fields = all_fields(store, app, target.id)
+    goes, stays = _apart(fields, everyone, counted=not _is_parked(source, target))
+    source = _standing_again(store, app, target, source, goes, everyone, merge)
+    after = _without(store, app, target, stays, everyone)
+    store.users.hold_email(app, source.email, target.email, after.email)
+    _hold(store, app, target)
+    if all_fields(store, app, target.id) != fields:
+        raise LostRace
     _require_room(store, app, source, after, merge)
-    store.users.set_email(app, target.id, after.email)
-    store.users.set_name(app, target.id, after.name)
-    store.users.release(app, source.id, target.id, everyone)
-    store.users.set_primary(app, target.id, after.user_id, verified=after.verified)
+    _give_back(store, app, source, after, everyone)
+    for said in (goes, stays):
+        _keep_fields(store, app, said)
     for user_id in merge.parked:
         store.users.add_user_id(app, source, user_id, scribe.at)
-    store.conversations.give_back(app, target.id, source.id, everyone)
-    store.purchases.give_back(app, target.id, source.id, everyone)
-    store.sessions.end_of_homes(app, target.id, everyone)
-    if not after.verified:
-        store.sessions.set_verified(app, target.id, False)
-    for device, user in _devices_back(store, app, merge, target, after):
+    for device, user in _devices_back(store, app, merge, source, target, after):
         store.devices.return_anonymous(app, device, user)
     store.merges.mark_undone(app, merge.id or "", scribe.at)
     scribe.note(source.id, Event.UNMERGED, merge.rule, before={"into": target.id}, after={"merge": merge.id})
@@ -161,26 +168,83 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     return replace(merge, undone_at=scribe.at)
 
 
-def _without(store: Store, app: str, target: User, merge: Merge, everyone: tuple[str, ...]) -> User:
-    """Say how the survivor is without those who go, and without what was filled in and holds still."""
-    filled = merge.filled
-    kept = store.users.user_ids_beside(app, target.id, everyone)
-    email = None if filled.email is not None and target.email == filled.email else target.email
-    name = None if filled.name is not None and target.name == filled.name else target.name
+def _give_back(store: Store, app: str, source: User, target: User, everyone: tuple[str, ...]) -> None:
+    """Have both be as they are to stand, each with what has its home there."""
+    store.users.set_email(app, target.id, target.email)
+    store.users.set_name(app, target.id, target.name)
+    store.users.release(app, source, target.id, everyone)
+    store.users.set_primary(app, target.id, target.user_id, verified=target.verified)
+    store.conversations.give_back(app, target.id, source.id, everyone)
+    store.purchases.give_back(app, target.id, source.id, everyone)
+    store.sessions.end_of_homes(app, target.id, everyone)
+    if not target.verified:
+        store.sessions.set_verified(app, target.id, False)
+
+
+def _apart(
+    fields: tuple[Field, ...], everyone: tuple[str, ...], *, counted: bool
+) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
+    """Divide what was said among those who go, and those who stay."""
+    goes = [field for field in fields if field.home in everyone]
+    stays = [field for field in fields if field.home not in everyone]
+    return rules.parted(goes, counted=counted), rules.parted(stays, counted=True)
+
+
+def _keep_fields(store: Store, app: str, fields: tuple[Field, ...]) -> None:
+    """Keep what was said of each while there are several; of one it is what is shown."""
+    homes = {field.home for field in fields}
+    if len(homes) > 1:
+        store.fields.put(app, fields)
+    else:
+        store.fields.forget(app, tuple(homes))
+
+
+def _standing_again(
+    store: Store,
+    app: str,
+    target: User,
+    source: User,
+    fields: tuple[Field, ...],
+    everyone: tuple[str, ...],
+    merge: Merge,
+) -> User:
+    """Say how the one who goes is, with the IDs that were given to them since."""
+    user_ids = (*store.users.user_ids_of(app, target.id, everyone), *merge.parked)
+    primary = source.user_id
+    if primary is None or is_anonymous(primary):
+        primary = primary_of(user_ids) or primary
+    return replace(
+        source,
+        user_id=primary,
+        email=rules.shown(fields, "email"),
+        name=rules.shown(fields, "name"),
+        verified=source.verified or (primary != source.user_id and target.verified),
+    )
+
+
+def _without(
+    store: Store, app: str, target: User, fields: tuple[Field, ...], everyone: tuple[str, ...]
+) -> User:
+    """Say how the survivor is without those who go."""
+    kept = store.users.user_ids_of(app, target.id, everyone, beside=True)
+    email, name = (rules.shown(fields, member) for member in rules.NAMES)
     primary = target.user_id if target.user_id in kept else primary_of(kept)
-    if primary is None and email is None:
-        # Who has neither an ID nor an email is anonymous, if they were before.
-        primary = next(iter(kept), None)
+    born = store.users.user_ids_of(app, target.id, (target.id,))
+    if primary is None and born:
+        # Who was anonymous, and was never given an ID of their own, is so again, whatever was said since.
+        primary, email = born[0], None
     verified = target.verified and not is_anonymous(primary)
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
 
 
 def _devices_back(
-    store: Store, app: str, merge: Merge, target: User, after: User
+    store: Store, app: str, merge: Merge, source: User, target: User, after: User
 ) -> Iterator[tuple[str, str]]:
-    """Answer the devices whose anonymous user somebody is again by this undo. Where the survivor was
-    somebody still when other merges were undone, theirs had to wait for it."""
-    yield from (pair for pair in merge.devices if pair[1] == merge.source)
+    """Return the devices whose anonymous user somebody is again by this undo. Of old, identified users
+    became part of anonymous ones: where the survivor was somebody still when other merges were undone, theirs
+    had to wait for it."""
+    if is_anonymous(source.user_id):
+        yield from (pair for pair in merge.devices if pair[1] == merge.source)
     if is_anonymous(target.user_id) or not is_anonymous(after.user_id):
         return
     for other in store.merges.of_users(app, (target.id,)):

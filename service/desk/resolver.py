@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from service import metrics
-from service.desk.editing import give_user_id, set_email, set_name
+from service.desk.editing import all_fields, give_user_id, say
 from service.desk.history import Scribe
 from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
@@ -53,6 +53,7 @@ from service.nouns import (
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
 from service.rules.anonymous import Act as Fate
+from service.rules.fields import whose
 from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
 from service.store import Store
@@ -66,7 +67,7 @@ MOST_CANDIDATES = 100
 @dataclass(frozen=True)
 class Situation:
     """What was found and decided: for the claim, and for the device's anonymous user, if any. ``home``
-    is the user to whom the user ID was given, where it is known."""
+    is the user to whom the user ID was given, or of whom the email was said, where that is known."""
 
     evidence: Evidence
     decision: Decision
@@ -158,7 +159,8 @@ def _come_back(
         return None
     session = _session(device, user.id, home, claim, verified, at)
     token = new_credential("st", app.id)
-    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, claim.user_id):
+    says = claim.email is not None or claim.name is not None
+    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, claim.user_id, says):
         return None
     return _login(app, situation, user, session, token, device_id)
 
@@ -176,7 +178,7 @@ def _log_in(
         device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
     scribe = Scribe(store, app.id, caller.origin, at)
-    user = _carry_out(store, app.id, found.decision, verified, scribe)
+    user = _carry_out(store, app.id, found.decision, found.home, verified, scribe)
     if is_new:
         store.devices.add(app.id, device.digest, at)
     user = _carry_out_fate(store, app.id, found, device, user, scribe)
@@ -227,6 +229,8 @@ def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified
     anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
     evidence, home = _evidence(store, app.id, claim, anonymous, verified)
     evidence, decision = _decide(store, app.id, claim, evidence)
+    if home is None and claim.email is not None and not isinstance(decision.plan, Create):
+        home = _whose_email(store, app.id, decision.plan.user)
     fate = None
     if claim.names_somebody and anonymous is not None:
         fate = _decide_fate(store, app, device, decision, verified, at)
@@ -249,6 +253,12 @@ def _evidence(
     return Evidence(anonymous=anonymous), None
 
 
+def _whose_email(store: Store, app: str, user: User) -> str:
+    """Return of whom the email was said that a user shows: of them, or of somebody who is part of them."""
+    fields = all_fields(store, app, user.id)
+    return whose(fields, "email", user.email or "", user.id) if fields else user.id
+
+
 def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision]:
     """Find the rule, and hold the user whom its plan uses. Who changed meanwhile is decided about as they
     are now, if what is held allows for that; else this raises LostRace."""
@@ -257,7 +267,10 @@ def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[E
         return evidence, decision
     seen = decision.plan.user
     store.users.hold_email(app, *_emails(decision))
-    to_change = bool(decision.changes) or evidence.anonymous is not None
+    says = claim.email is not None or claim.name is not None
+    # What is said is kept of each who is one with others, also where the same is shown.
+    keeps = says and store.fields.is_kept(app, seen.id)
+    to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
     held = store.users.hold(app, seen.id, to_change=to_change)
     if held == seen:
         return evidence, decision
@@ -284,7 +297,7 @@ def _seen_anew(claim: Claim, evidence: Evidence, held: User) -> Evidence:
 def _emails(decision: Decision) -> tuple[str, ...]:
     """Answer the emails that a plan gives and takes away."""
     match decision.plan:
-        case Use(user, str(email), _):
+        case Use(user, str(email), _) if email != user.email:
             return (email, user.email) if user.email else (email,)
         case _:
             return ()
@@ -315,14 +328,16 @@ def _decide_fate(
     )
 
 
-def _carry_out(store: Store, app: str, decision: Decision, verified: bool, scribe: Scribe) -> User:
+def _carry_out(
+    store: Store, app: str, decision: Decision, home: str | None, verified: bool, scribe: Scribe
+) -> User:
     rule = decision.rule.name
     match decision.plan:
         case Use(user, email, name):
-            return _update(store, app, user, email, name, rule, scribe)
+            return _say(store, app, user, home, scribe, rule, email=email, name=name)
         case Attach(user, user_id, name):
-            user = give_user_id(store, app, user, user_id, scribe, rule)
-            return _update(store, app, user, None, name, rule, scribe)
+            user = give_user_id(store, app, user, home or user.id, user_id, scribe, rule)
+            return _say(store, app, user, home, scribe, rule, name=name)
         case Create(user_id, email, name):
             anonymous = user_id is None and email is None
             if anonymous:
@@ -335,12 +350,12 @@ def _carry_out(store: Store, app: str, decision: Decision, verified: bool, scrib
             assert_never(never)
 
 
-def _update(
-    store: Store, app: str, user: User, email: str | None, name: str | None, rule: str, scribe: Scribe
+def _say(
+    store: Store, app: str, user: User, home: str | None, scribe: Scribe, rule: str, **members: str | None
 ) -> User:
-    """Set those of a user's members that are not None."""
-    user = set_email(store, app, user, email or user.email, scribe, rule)
-    return set_name(store, app, user, name or user.name, scribe, rule)
+    """Set what is said of a user: those members that are not None."""
+    said = {name: value for name, value in members.items() if value is not None}
+    return say(store, app, user, home or user.id, said, scribe, rule) if said else user
 
 
 def _carry_out_fate(

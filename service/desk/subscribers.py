@@ -82,7 +82,7 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
         raise NotFound
     if is_client_made(new) and _find(store, app, new) is None:
         _create(store, app, new, scribe)
-    user, is_new = alias(store, scribe, app, user, new)
+    user, is_new = alias(store, scribe, app, user, user.id, new)
     return _subscriber(store, app, user), is_new
 
 
@@ -156,7 +156,7 @@ def _become(store: Store, app: str, before: User | None, new: str, scribe: Scrib
         return _create(store, app, new, scribe)
     if store.users.hold(app, before.id, to_change=True) != before:
         raise LostRace
-    return give_user_id(store, app, before, new, scribe, ATTACH)
+    return give_user_id(store, app, before, before.id, new, scribe, ATTACH)
 
 
 def _create(store: Store, app: str, id: str, scribe: Scribe) -> User:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from service.desk.editing import set_email, set_name
+from service.desk.editing import say
 from service.desk.history import Scribe
 from service.desk.purchasing import with_purchases
 from service.desk.transactions import one_transaction
@@ -69,13 +69,13 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     """
     app, scribe = caller.app.id, Scribe(store, caller.app.id, caller.origin, now())
     user = show(store, caller.app, id)
-    email, name = changes.get("email", user.email), changes.get("name", user.name)
+    email = changes.get("email", user.email)
     store.users.hold_email(app, user.email, email)
     if store.users.hold(app, user.id, to_change=True) != user:
         raise LostRace
     if email != user.email:
         _require_email_may_be(store, app, user, email)
-    return set_name(store, app, set_email(store, app, user, email, scribe), name, scribe)
+    return say(store, app, user, user.id, changes, scribe)
 
 
 def _require_email_may_be(store: Store, app: str, user: User, email: str | None) -> None:
@@ -91,10 +91,10 @@ def _require_email_may_be(store: Store, app: str, user: User, email: str | None)
 
 
 def history(store: Store, app: App, id: str, cursor: Position | None, limit: int) -> Page[Entry]:
-    """Answer what happened to a user, the oldest first. Raises NotFound."""
+    """Return what happened to a user and to those who are part of them, the oldest first. Raises NotFound."""
     user = show(store, app, id)
-    after = cursor[1] if cursor else ""
-    found = store.history.page(app.id, user.id, after, limit + 1)
+    everyone = (user.id, *store.users.part_of(app.id, user.id))
+    found = store.history.page(app.id, everyone, cursor[1] if cursor else "", limit + 1)
     return Page.of(found, limit, lambda entry: (0, entry.id))
 
 
@@ -118,11 +118,10 @@ def export(store: Store, app: App, id: str) -> Export:
     """
     found = profile(store, app, id)
     user, everyone = found.user, (found.user.id, *found.parts)
-    entries = [entry for one in everyone for entry in _entries(store, app.id, one)]
     return Export(
         user,
         found.parts,
-        history=tuple(sorted(entries, key=lambda entry: entry.id)),
+        history=tuple(_entries(store, app.id, everyone)),
         sessions=found.sessions,
         conversations=tuple(
             Thread(conversation, tuple(_messages(store, app.id, conversation.id)))
@@ -131,13 +130,14 @@ def export(store: Store, app: App, id: str) -> Export:
         idempotency_keys=store.repeats.keys_of(app.id, everyone),
         store_accounts=store.purchases.accounts(app.id, user.id),
         attributes=store.attributes.of_homes(app.id, everyone),
+        fields=store.fields.of_homes(app.id, everyone),
         merges=found.merges,
     )
 
 
-def _entries(store: Store, app: str, user: str) -> Iterator[Entry]:
+def _entries(store: Store, app: str, users: tuple[str, ...]) -> Iterator[Entry]:
     after = ""
-    while found := store.history.page(app, user, after, BATCH):
+    while found := store.history.page(app, users, after, BATCH):
         yield from found
         after = found[-1].id
 

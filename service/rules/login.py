@@ -112,7 +112,7 @@ class Evidence:
 @quick
 @dataclass(frozen=True)
 class Use:
-    """Log in this user; set those fields that are not None."""
+    """Log in this user; of them is said what is not None."""
 
     user: User
     email: str | None = None
@@ -122,7 +122,7 @@ class Use:
 @quick
 @dataclass(frozen=True)
 class Attach:
-    """Log in this unclaimed user, and give them the user ID; set the name if it is not None."""
+    """Log in this unclaimed user, and give them the user ID; the name is said of them if it is not None."""
 
     user: User
     user_id: str
@@ -190,13 +190,13 @@ def email_situation(claim: Claim, evidence: Evidence) -> Email:
 def _plan(act: Act, claim: Claim, evidence: Evidence) -> Plan:
     match act, evidence:
         case Act.USE_AND_UPDATE, Evidence(by_user_id=User() as user):
-            return Use(user, _news(claim.email, user.email), _news(claim.name, user.name))
+            return Use(user, claim.email, claim.name)
         case Act.ATTACH, Evidence(by_email=(user, *_)) if claim.user_id is not None:
-            return Attach(user, claim.user_id, _news(claim.name, user.name))
+            return Attach(user, claim.user_id, claim.name)
         case Act.USE, Evidence(by_email=(user, *_)):
-            return Use(user, None, _news(claim.name, user.name))
+            return Use(user, None, claim.name)
         case Act.ANONYMOUS, Evidence(anonymous=User() as user):
-            return Use(user, None, _news(claim.name, user.name))
+            return Use(user, None, claim.name)
         case _:
             return Create(claim.user_id, claim.email, claim.name)
 
@@ -207,10 +207,10 @@ def _news(given: str | None, stored: str | None) -> str | None:
 
 def _changes(plan: Plan) -> tuple[str, ...]:
     match plan:
-        case Use(_, email, name):
-            return _given(email=email, name=name)
-        case Attach(_, user_id, name):
-            return _given(userId=user_id, name=name)
+        case Use(user, email, name):
+            return _given(email=_news(email, user.email), name=_news(name, user.name))
+        case Attach(user, user_id, name):
+            return _given(userId=user_id, name=_news(name, user.name))
         case Create():
             return ()
         case never:

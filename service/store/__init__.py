@@ -8,6 +8,7 @@ from service.store.attributes import AttributeStore
 from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.devices import DeviceStore, SessionStore
+from service.store.fields import FieldStore
 from service.store.history import HistoryStore
 from service.store.limits import RateStore, RepeatStore
 from service.store.merges import MergeStore
@@ -28,6 +29,7 @@ class Store:
         self.sessions = SessionStore(database)
         self.conversations = ConversationStore(database)
         self.attributes = AttributeStore(database)
+        self.fields = FieldStore(database)
         self.merges = MergeStore(database)
         self.purchases = PurchaseStore(database)
         self.history = HistoryStore(database)

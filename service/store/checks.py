@@ -13,6 +13,7 @@ from peewee import JOIN, fn
 from service.identifiers import email_key, search_key, user_id_digest
 from service.nouns import Side
 from service.store.database import Database
+from service.store.fields import FieldStore
 from service.store.merges import EMPTY
 from service.store.prepared import Prepared
 from service.store.tables import (
@@ -21,6 +22,7 @@ from service.store.tables import (
     Attributes,
     Conversations,
     Devices,
+    Fields,
     History,
     Merges,
     Messages,
@@ -31,7 +33,7 @@ from service.store.tables import (
     UserIds,
     Users,
 )
-from service.store.users import lives, merged_into, of_a_device
+from service.store.users import UserStore, lives, merged_into, of_a_device
 
 # How many rows are read at a time.
 BATCH = 1000
@@ -304,6 +306,7 @@ def _held_by_erased(app: Any) -> Any:
         mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
         mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
         mine.join(Attributes, on=_same(Attributes, Users, home="id")).where(is_erased),
+        mine.join(Fields, on=_same(Fields, Users, home="id")).where(is_erased),
         mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
         mine.join(Merges, on=_same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Merges, on=_same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
@@ -313,7 +316,8 @@ def _held_by_erased(app: Any) -> Any:
 
 def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
-    attribute, no idempotency key, no message, and no word in the history or the record of a merge."""
+    attribute, nothing that was said of them, no idempotency key, no message, and no word in the history or
+    the record of a merge."""
     for query in _held_by_erased:
         yield from (id for (id,) in database.rows(query(app)))
 
@@ -357,6 +361,43 @@ def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
             yield id
 
 
+@_each
+def _fields_elsewhere(app: Any) -> Any:
+    part, kept = Users.alias(), _same(Fields, Users, home="id")
+    parts = part.select(part.id).where((part.app == Users.app) & (part.merged_into == Users.id))
+    is_several = Users.merged_into.is_null(False) | fn.EXISTS(parts)
+    mine = Users.select(Users.id).where((Users.app == app) & Users.erased_at.is_null())
+    return [
+        mine.where(~fn.EXISTS(Fields.select(Fields.home).where(kept)) & is_several),
+        mine.where(fn.EXISTS(Fields.select(Fields.home).where(kept)) & ~is_several),
+    ]
+
+
+@Prepared
+def _with_fields(app: Any, after: Any) -> Any:
+    kept = Fields.select(Fields.home).where(Fields.app == app)
+    return (
+        Users.select(Users.id, Users.email, Users.name)
+        .where((Users.app == app) & lives() & Users.id.in_(kept) & (Users.id > after))
+        .order_by(Users.id)
+        .limit(BATCH)
+    )
+
+
+def fields_are_shown(database: Database, app: str) -> Iterator[str]:
+    """Of each of those who are one person, and of nobody else, it is kept what was last said of them, and the
+    latest is shown."""
+    for query in _fields_elsewhere:
+        yield from (id for (id,) in database.rows(query(app)))
+    users, fields = UserStore(database), FieldStore(database)
+    for id, *members in _batches(database, _with_fields, app):
+        counted = [one for one in fields.of_homes(app, (id, *users.part_of(app, id))) if one.rank >= 0]
+        # In the order of their ranks, so that of each name the latest is left.
+        latest = {one.name: one.value or None for one in counted if one.value is not None}
+        if [latest.get("email"), latest.get("name")] != members:
+            yield f"what is said of {id}"
+
+
 LEADING = (
     (Sessions, Sessions.device, Devices, Devices.digest),
     (Conversations, Conversations.device, Devices, Devices.digest),
@@ -364,6 +405,7 @@ LEADING = (
     (Messages, Messages.author, Users, Users.id),
     (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
     (Attributes, Attributes.home, Users, Users.id),
+    (Fields, Fields.home, Users, Users.id),
     (Merges, Merges.source, Users, Users.id),
     (Merges, Merges.target, Users, Users.id),
     (History, History.user, Users, Users.id),
@@ -399,6 +441,7 @@ CHECKS: tuple[Check, ...] = (
     sessions_are_of_living_users,
     merges_end_somewhere,
     merges_are_written_down,
+    fields_are_shown,
     erased_users_hold_nothing,
     devices_lead_to_anonymous_users,
     messages_are_numbered,

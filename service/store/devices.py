@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from peewee import JOIN, fn
+from peewee import JOIN, SQL, fn
 
 from service.identifiers import user_id_digest
 from service.nouns import App, Claim, Device, Session, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
 from service.store.prepared import Prepared, as_value
-from service.store.tables import Apps, Devices, Sessions, UserIds, Users
+from service.store.tables import Apps, Devices, Fields, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
 SESSION_COLUMNS = (
@@ -129,15 +129,17 @@ class SessionStore:
         self._database.add(_log_in(app, session.device, token, *whose, *when))
 
     def replace_unless_changed(
-        self, app: str, session: Session, token: str, user: User, user_id: str
+        self, app: str, session: Session, token: str, user: User, user_id: str, says: bool
     ) -> bool:
         """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is as
-        they were seen, and has this user ID still; say whether that is so.
+        they were seen, and has this user ID still; and, where the login ``says`` something of them, if that
+        need not be kept, as they are one with nobody. Say whether that is so.
 
         It may be run twice, as who logs in twice is logged in.
         """
         seen = user.user_id or "", user.email or "", user.name or "", len(user.user_ids)
-        whose = user.verified, user_id_digest(user_id), user.id, *seen
+        # Of nobody, whose id is empty, is anything kept.
+        whose = user.verified, user_id_digest(user_id), user.id, session.home if says else "", *seen
         how = session.verified, _as_json(session.claim), session.began_at, session.used_at
         return self._database.change_at_once(_come_back(app, session.device, token, *whose, *how)) > 0
 
@@ -252,8 +254,9 @@ _log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
 
 
 def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any:
-    token, world, digest, id, user_id, email, name, ids, verified, claim, began_at, used_at = values
+    token, world, digest, id, home, user_id, email, name, ids, verified, claim, began_at, used_at = values
     here, whose, given, theirs = Devices.alias("d"), Users.alias("u"), UserIds.alias("i"), UserIds.alias("a")
+    kept = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == home))
     count = theirs.select(fn.COUNT(theirs.digest)).where((theirs.app == app) & (theirs.user == id))
     as_seen = (
         (fn.COALESCE(whose.user_id, "") == user_id)
@@ -268,7 +271,7 @@ def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any
         .join(given, on=((given.app == here.app) & (given.verified == world) & (given.digest == digest)))
         .join(whose, on=((whose.app == here.app) & (whose.id == given.user)))
         .where((here.app == app) & (here.digest == device) & here.anonymous.is_null())
-        .where((given.user == id) & as_seen)
+        .where((given.user == id) & as_seen & ~fn.EXISTS(kept))
     )
     # In the order in which every login holds them. What leads an ID elsewhere changes its row.
     unchanged = held(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
@@ -276,7 +279,7 @@ def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any
     return _instead(Sessions.insert_from(unchanged, columns))
 
 
-_come_back = Prepared(_begun_unless_changed, 14, holds=True)
+_come_back = Prepared(_begun_unless_changed, 15, holds=True)
 
 
 @Prepared

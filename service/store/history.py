@@ -1,7 +1,7 @@
 """What happened to users, written in the transaction of each change."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service.nouns import Entry, Event, Members, Origin
 from service.store.database import Database
@@ -21,8 +21,9 @@ class HistoryStore:
         members = _as_json(entry.before), _as_json(entry.after)
         self._database.add(_insert(app, user, entry.id, entry.at, *what, *members))
 
-    def page(self, app: str, user: str, after: str, limit: int) -> tuple[Entry, ...]:
-        """Answer up to ``limit`` lines, the oldest first, that come after the one with this id."""
+    def page(self, app: str, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
+        """Return up to ``limit`` lines of these users, the oldest first, that come after the one with this
+        id."""
         rows = self._database.rows(
             History.select(
                 History.id,
@@ -34,7 +35,7 @@ class HistoryStore:
                 History.before,
                 History.after,
             )
-            .where((History.app == app) & (History.user == user) & (History.id > after))
+            .where((History.app == app) & History.user.in_(users) & (History.id > after))
             .order_by(History.id)
             .limit(limit)
         )

@@ -284,6 +284,23 @@ class Attributes(Model):
         constraints: ClassVar = [references("users", app="app", home="id")]
 
 
+class Fields(Model):
+    """What was last said of each of those who are one person: ``name`` is that of the member, ``home`` of
+    whom it was said, ``rank`` whether and before what else it is shown; ``value`` is none if nothing was
+    said, and empty if it was removed."""
+
+    app = TextField()
+    home = TextField()
+    name = TextField()
+    value = TextField(null=True)
+    rank = IntegerField()
+
+    class Meta:
+        table_name = "fields"
+        primary_key = CompositeKey("app", "home", "name")
+        constraints: ClassVar = [references("users", app="app", home="id")]
+
+
 class Merges(Model):
     """Who became part of whom, and what is needed to undo it, in JSON."""
 
@@ -390,6 +407,7 @@ TABLES: tuple[type[Model], ...] = (
     StoreAccounts,
     Purchases,
     Attributes,
+    Fields,
     Merges,
     History,
     Repeats,

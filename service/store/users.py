@@ -141,10 +141,11 @@ class UserStore:
         if user.user_id is not None:
             self.add_user_id(app, user, user.user_id, user.created_at)
 
-    def add_user_id(self, app: str, user: User, value: str, at: int) -> None:
-        """Give a user a user ID. Raises LostRace if somebody of their world has it."""
-        digest, search = user_id_digest(value), search_key(value)
-        self._database.add(_insert_user_id(app, user.verified, digest, user.id, user.id, value, search, at))
+    def add_user_id(self, app: str, user: User, value: str, at: int, home: str | None = None) -> None:
+        """Give a user a user ID, or to ``home`` who is part of them. Raises LostRace if somebody of their
+        world has it."""
+        digest, search, home = user_id_digest(value), search_key(value), home or user.id
+        self._database.add(_insert_user_id(app, user.verified, digest, user.id, home, value, search, at))
 
     def remove_user_ids(self, app: str, id: str) -> None:
         """Have a user's IDs lead nowhere."""
@@ -178,17 +179,23 @@ class UserStore:
             )
         )
 
-    def release(self, app: str, id: str, into: str, everyone: Sequence[str]) -> None:
-        """Have a user stand again who was part of another, with the IDs that were given to ``everyone``
-        who is part of them. Raises LostRace if the email has a new unclaimed user."""
-        row = self._database.row(Users.select(Users.verified).where((Users.app == app) & (Users.id == id)))
+    def release(self, app: str, user: User, into: str, everyone: Sequence[str]) -> None:
+        """Have a user stand again, as given here, who was part of another, with the IDs that were given to
+        ``everyone`` who is part of them. Raises LostRace if the email has a new unclaimed user."""
+        email, name = user.email and email_key(user.email), user.name and search_key(user.name)
         self._database.change(
-            Users.update(merged_into=None).where(
-                (Users.app == app) & (Users.id == id) & (Users.merged_into == into)
-            )
+            Users.update(
+                merged_into=None,
+                verified=user.verified,
+                user_id=user.user_id,
+                email=user.email,
+                email_key=email,
+                name=user.name,
+                name_key=name,
+            ).where((Users.app == app) & (Users.id == user.id) & (Users.merged_into == into))
         )
         self._database.change(
-            UserIds.update(user=id, verified=bool(row and row[0])).where(
+            UserIds.update(user=user.id, verified=user.verified).where(
                 (UserIds.app == app) & (UserIds.user == into) & UserIds.home.in_(everyone)
             )
         )
@@ -202,11 +209,15 @@ class UserStore:
         )
         return as_user([(*row, None)]) if row else None
 
-    def user_ids_beside(self, app: str, id: str, everyone: Sequence[str]) -> tuple[str, ...]:
-        """Answer a user's IDs, the oldest first, but for those that were given to ``everyone``."""
+    def user_ids_of(
+        self, app: str, id: str, homes: Sequence[str], *, beside: bool = False
+    ) -> tuple[str, ...]:
+        """Return those of a user's IDs that were given to these, who are one with them, the oldest first; or
+        all ``beside`` those."""
+        given = UserIds.home.not_in(homes) if beside else UserIds.home.in_(homes)
         rows = self._database.rows(
             UserIds.select(UserIds.value)
-            .where((UserIds.app == app) & (UserIds.user == id) & UserIds.home.not_in(everyone))
+            .where((UserIds.app == app) & (UserIds.user == id) & given)
             .order_by(UserIds.added_at, UserIds.digest)
         )
         return tuple(value for (value,) in rows)

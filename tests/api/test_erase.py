@@ -174,7 +174,7 @@ def test_a_tombstone_stays_without_anything_personal(tenant, store, canary, life
     erase(tenant, lived.id)
 
     for id in (lived.id, *lived.parts):
-        entries = store.history.page(tenant.id, id, "", 100)
+        entries = store.history.page(tenant.id, [id], "", 100)
         assert [entry.event for entry in entries][-1] == "erased"
         assert {(entry.before, entry.after) for entry in entries} == {(None, None)}
         assert store.users.with_id(tenant.id, id) is None
@@ -364,7 +364,7 @@ def test_nothing_of_a_user_survives_who_logs_in_and_writes_while_erased(tenant, 
     assert [user["id"] for user in tenant.call("GET", "/v1/users", tenant.sk).json["data"]] == (
         [answers[5].json["user"]["id"]] if came_after else []
     )
-    entries = store.history.page(tenant.id, id, "", 100)
+    entries = store.history.page(tenant.id, [id], "", 100)
     assert {(entry.before, entry.after) for entry in entries} == {(None, None)}
 
 

@@ -45,7 +45,7 @@ def sole(tenant: Tenant) -> str:
 
 def stored(store, tenant: Tenant, id: str):
     """Read a history as it is stored, also that of a user whom nobody is shown."""
-    return [(entry.event, entry.rule) for entry in store.history.page(tenant.id, id, "", 100)]
+    return [(entry.event, entry.rule) for entry in store.history.page(tenant.id, [id], "", 100)]
 
 
 CREATING = [
@@ -264,7 +264,7 @@ def test_of_an_erased_user_it_stays_known_that_they_were_and_nothing_else(tenant
 
     erased = tenant.call("DELETE", f"/v1/users/{id}", tenant.sk)
 
-    kept = store.history.page(tenant.id, id, "", 100)
+    kept = store.history.page(tenant.id, [id], "", 100)
     assert [entry.event for entry in kept] == [Event.CREATED, Event.NAME_CHANGED, Event.ERASED]
     assert {(entry.before, entry.after) for entry in kept} == {(None, None)}
     assert kept[-1].origin.request == erased.headers["X-Request-Id"]

@@ -376,12 +376,10 @@ def test_an_undo_that_would_leave_two_unclaimed_users_with_one_email_is_refused(
     assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
 
 
-def test_an_undo_that_would_leave_somebody_with_nothing_is_refused(tenant, store, sound):
+def test_an_undo_that_would_leave_somebody_with_nothing_is_refused(tenant, sound):
     jane, joan = known(tenant, email="jane@example.org"), known(tenant, userId="u-2")
     made = merged(tenant, joan, jane)
-    # No call takes an email away without giving another.
-    with store.transaction():
-        store.users.set_email(tenant.id, jane, None)
+    tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, {"email": None})
 
     response = undo(tenant, made)
 
@@ -449,30 +447,27 @@ def test_a_merge_by_login_is_undone_and_the_device_has_its_anonymous_user_again(
     assert tenant.conversations(back["session"]["token"]) == [thread]
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in-order", "in-reverse"])
-def test_a_visitor_is_back_on_the_device_in_whatever_order_merges_are_undone(tenant, sound, order):
+@pytest.mark.parametrize(
+    "claim", [{"userId": "u-1"}, {"email": "jane@example.org"}], ids=["user ID", "email"]
+)
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "merge"])
+def test_nobody_identified_becomes_part_of_a_visitor(tenant, sound, claim, dry_run):
+    jane = tenant.login(**claim)
+    tenant.begin(jane["session"]["token"], "secret")
     visit = tenant.login()
-    thread = tenant.begin(visit["session"]["token"])
-    others = [known(tenant, email="jane@example.org"), known(tenant, userId="u-2")]
-    made = [merged(tenant, other, visit["user"]["id"]) for other in others]
 
-    undone = [undo(tenant, made[number]).status_code for number in order]
+    response = merge(tenant, jane["user"]["id"], visit["user"]["id"], dryRun=dry_run)
 
-    assert undone == [200, 200]
-    back = tenant.login(deviceId=visit["deviceId"])
-    assert back["user"]["id"] == visit["user"]["id"]
-    assert tenant.conversations(back["session"]["token"]) == [thread]
+    assert (response.status_code, response.json["code"]) == (409, "merge-into-anonymous")
+    token = visit["session"]["token"]
+    assert tenant.conversations(token) == []
+    assert tenant.call("GET", "/v1/me", token).json["session"]["verified"] is False
+    back = merged(tenant, visit["user"]["id"], jane["user"]["id"])
+    assert back["into"] == jane["user"]["id"]
+    assert tenant.call("GET", "/v1/me", token).status_code == 401
 
 
-def test_an_undo_brings_no_visitor_back_who_was_cleared(tenant, sound):
-    visit = tenant.login()
-    others = [known(tenant, email="jane@example.org"), known(tenant, email="joan@example.org")]
-    made = [merged(tenant, other, visit["user"]["id"]) for other in others]
-    undo(tenant, made[0])
-    tenant.set(anonymousOnLogin="clear")
-    tenant.login(userId="u-1", deviceId=visit["deviceId"])
+def test_of_two_visitors_one_becomes_part_of_the_other(tenant, sound):
+    one, other = (tenant.login()["user"]["id"] for _ in range(2))
 
-    response = undo(tenant, made[1])
-
-    assert response.status_code == 200
-    assert tenant.login(deviceId=visit["deviceId"])["created"] is True
+    assert merged(tenant, one, other)["into"] == other

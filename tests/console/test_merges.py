@@ -27,7 +27,7 @@ def test_who_becomes_part_is_named_as_an_agent_knows_them(agent, tenant, scene, 
     tenant.call("PATCH", f"/v1/users/{scene.lee}", tenant.sk, {"email": "lee@example.org"})
     other = {"id": scene.lee, "user ID": "u-lee", "email": " lee@example.org "}[by]
 
-    shown = agent.post("/console/merges/choose", into=scene.kim, other=other)
+    shown = agent.post("/console/merges/choose", user=scene.kim, other=other)
 
     assert (field_of(shown, "from"), field_of(shown, "into")) == (scene.lee, scene.kim)
 
@@ -35,7 +35,7 @@ def test_who_becomes_part_is_named_as_an_agent_knows_them(agent, tenant, scene, 
 def test_the_preview_says_what_would_move_and_changes_nothing(agent, tenant, scene):
     before = tenant.call("GET", f"/v1/users/{scene.lee}/export", tenant.sk).json
 
-    said = text_of(agent.post("/console/merges/choose", into=scene.lee, other="u-kim"))
+    said = text_of(agent.post("/console/merges/choose", user=scene.lee, other="u-kim"))
 
     assert "Nothing has changed yet." in said
     assert "User IDs u-kim" in said
@@ -50,17 +50,40 @@ def test_the_preview_can_be_turned_round(agent, scene):
     assert (field_of(shown, "from"), field_of(shown, "into")) == (scene.kim, scene.lee)
 
 
+@pytest.mark.parametrize("by", ["the visitor", "the user"])
+def test_a_visitor_becomes_part_of_who_is_known_and_never_the_other_way_round(agent, tenant, scene, by):
+    visit = tenant.login()["user"]
+    user, other = (visit["id"], "u-kim") if by == "the visitor" else (scene.kim, visit["id"])
+
+    shown = agent.post("/console/merges/choose", user=user, other=other)
+
+    assert (field_of(shown, "from"), field_of(shown, "into")) == (visit["id"], scene.kim)
+    assert "The other way round" not in shown.text
+    refused = agent.post("/console/merges/preview", from_=scene.kim, into=visit["id"])
+    assert refused.status_code == 409
+    assert "Nobody identified becomes part of an anonymous user." in text_of(refused)
+
+
+def test_of_several_who_share_an_email_a_visitor_becomes_part(agent, tenant, scene):
+    visit = tenant.login()["user"]
+    two = [tenant.login(userId=id, email="same@example.org")["user"]["id"] for id in ("u-a", "u-b")]
+
+    shown = agent.post("/console/merges/choose", user=visit["id"], other="same@example.org")
+
+    assert all(f'name="into" value="{id}"' in shown.text for id in two)
+
+
 def test_ids_that_nobody_proved_are_told_apart(agent, tenant, scene):
     tenant.set(identityVerification="off")
     tenant.try_login(key=tenant.pk, userId="claimed")
 
-    said = text_of(agent.post("/console/merges/choose", into=scene.kim, other="claimed"))
+    said = text_of(agent.post("/console/merges/choose", user=scene.kim, other="claimed"))
 
     assert "IDs nobody proved claimed" in said
 
 
 def test_the_merge_is_the_one_that_was_shown(agent, tenant, scene):
-    shown = agent.post("/console/merges/choose", into=scene.kim, other="u-lee")
+    shown = agent.post("/console/merges/choose", user=scene.kim, other="u-lee")
 
     answer = confirm(agent, shown)
 
@@ -69,7 +92,7 @@ def test_the_merge_is_the_one_that_was_shown(agent, tenant, scene):
 
 
 def test_a_merge_that_would_do_something_else_by_now_does_nothing(agent, tenant, scene):
-    shown = agent.post("/console/merges/choose", into=scene.kim, other="u-lee")
+    shown = agent.post("/console/merges/choose", user=scene.kim, other="u-lee")
     tenant.begin(tenant.session(userId="u-lee"))
 
     answer = confirm(agent, shown)
@@ -90,7 +113,7 @@ def test_a_merge_without_a_preview_does_nothing(agent, tenant, scene, foreseen):
 def test_where_several_share_an_email_the_agent_chooses(agent, tenant, scene):
     two = [tenant.login(userId=id, email="same@example.org")["user"]["id"] for id in ("u-a", "u-b")]
 
-    shown = agent.post("/console/merges/choose", into=scene.kim, other="same@example.org")
+    shown = agent.post("/console/merges/choose", user=scene.kim, other="same@example.org")
 
     assert shown.status_code == 200
     assert all(f'name="from" value="{id}"' in shown.text for id in two)
@@ -98,7 +121,7 @@ def test_where_several_share_an_email_the_agent_chooses(agent, tenant, scene):
 
 @pytest.mark.parametrize("other", ["nobody", "nobody@example.org", "", "null", "u-kim"])
 def test_where_there_is_nobody_else_the_page_says_so(agent, scene, other):
-    answer = agent.post("/console/merges/choose", into=scene.kim, other=other)
+    answer = agent.post("/console/merges/choose", user=scene.kim, other=other)
 
     assert answer.status_code == 422
     assert "Nobody else has this user ID or email." in text_of(answer)
@@ -122,7 +145,7 @@ def test_a_preview_of_nobody_is_refused(agent, scene):
 @pytest.fixture
 def merged(agent, scene):
     """A merge that was made at the console, as the users' page shows it."""
-    answer = confirm(agent, agent.post("/console/merges/choose", into=scene.kim, other="u-lee"))
+    answer = confirm(agent, agent.post("/console/merges/choose", user=scene.kim, other="u-lee"))
     page = agent.follow(answer)
     return re.search(r"/console/merges/(mrg_[0-9a-f]{32})/undo", page.text)[1]
 

@@ -91,13 +91,13 @@ def test_a_foreign_thing_is_the_same_page_as_nothing(app, agent, other_tenant):
         assert len({answer.data for answer in answers}) == 1, route
 
 
-@pytest.mark.parametrize("which", ["into", "other", "from"])
+@pytest.mark.parametrize("which", ["user", "other", "from"])
 def test_nobody_of_another_app_is_merged(agent, scene, other_tenant, which):
     them = other_tenant.login(userId="theirs")["user"]["id"]
     if which == "from":
         answer = agent.post("/console/merges/preview", from_=them, into=scene.kim)
     else:
-        both = {"into": scene.kim, "other": "u-lee"} | {which: them}
+        both = {"user": scene.kim, "other": "u-lee"} | {which: them}
         answer = agent.post("/console/merges/choose", **both)
 
     assert answer.status_code == 404
@@ -159,7 +159,7 @@ def test_the_log_names_nobody_and_holds_no_secret(agent, tenant, scene, capsys):
         agent.follow(agent.post("/console/find", q="kim@example.org"))
         agent.get(f"/console/users/{scene.kim}")
         agent.post("/console/explain", userId="u-kim", email="kim@example.org", name="Kim")
-        agent.post("/console/merges/choose", into=scene.lee, other="u-kim")
+        agent.post("/console/merges/choose", user=scene.lee, other="u-kim")
         agent.post(f"/console/conversations/{scene.thread}/messages", body="Where?")
         agent.sign_in(tenant.sk, "Ann")
 
@@ -198,7 +198,7 @@ def test_what_users_write_is_text_wherever_it_is_shown(browser, tenant):
         browser.post("/console/explain", userId=id, name=SCRIPT, email=SCRIPT, proof=SCRIPT),
         browser.post("/console/explain", userId=id),
         browser.post("/console/merges/preview", from_=other, into=user),
-        browser.post("/console/merges/choose", into=user, other=SCRIPT),
+        browser.post("/console/merges/choose", user=user, other=SCRIPT),
     ]
 
     for answer in shown:

@@ -124,6 +124,15 @@ class AttributeOut(Answer):
     at = Time(data_key="updatedAt")
 
 
+class FieldOut(Answer):
+    """What was last said of one of several who are one person: an email or a name; null if nothing was, or it
+    was removed."""
+
+    home = ma.fields.String(data_key="user")
+    name = ma.fields.String()
+    value = ma.fields.Function(lambda field: field.value or None, metadata={"type": ["string", "null"]})
+
+
 class ExportOut(Answer):
     """All that is stored about a user."""
 
@@ -135,4 +144,5 @@ class ExportOut(Answer):
     idempotency_keys = ma.fields.List(ma.fields.String(), data_key="idempotencyKeys")
     store_accounts = ma.fields.List(ma.fields.Nested(StoreAccountOut()), data_key="storeAccounts")
     attributes = ma.fields.List(ma.fields.Nested(AttributeOut()))
+    fields_said = ma.fields.List(ma.fields.Nested(FieldOut()), attribute="fields", data_key="fields")
     merges = ma.fields.List(ma.fields.Nested(MergeOut()))

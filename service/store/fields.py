@@ -1,0 +1,60 @@
+"""What was last said of each of those who are one person: their emails and names.
+
+Who is one with nobody has no rows here; what is shown of them is all that was said.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from service.nouns import Field
+from service.store.database import Database
+from service.store.prepared import Prepared
+from service.store.tables import Fields
+
+
+class FieldStore:
+    """The fields of all apps' users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def is_kept(self, app: str, home: str) -> bool:
+        """Tell whether a user is one with others, so that what is said is kept of each."""
+        return self._database.row(_kept(app, home)) is not None
+
+    def of_homes(self, app: str, homes: Sequence[str]) -> tuple[Field, ...]:
+        """Return what was said of these users."""
+        rows = self._database.rows(
+            Fields.select(Fields.home, Fields.name, Fields.value, Fields.rank)
+            .where((Fields.app == app) & Fields.home.in_(homes))
+            .order_by(Fields.name, Fields.rank)
+        )
+        return tuple(Field(*row) for row in rows)
+
+    def put(self, app: str, fields: Iterable[Field]) -> None:
+        """Write fields, of which there is at least one, in place of those of the same homes and names."""
+        rows: list[dict[Any, Any]] = [
+            {
+                Fields.app: app,
+                Fields.home: field.home,
+                Fields.name: field.name,
+                Fields.value: field.value,
+                Fields.rank: field.rank,
+            }
+            for field in fields
+        ]
+        self._database.change(
+            Fields.insert_many(rows).on_conflict(
+                conflict_target=[Fields.app, Fields.home, Fields.name],
+                preserve=[Fields.value, Fields.rank],
+            )
+        )
+
+    def forget(self, app: str, homes: Sequence[str]) -> None:
+        """Forget what was said of each of these users."""
+        self._database.change(Fields.delete().where((Fields.app == app) & Fields.home.in_(homes)))
+
+
+@Prepared
+def _kept(app: Any, home: Any) -> Any:
+    return Fields.select(Fields.home).where((Fields.app == app) & (Fields.home == home)).limit(1)

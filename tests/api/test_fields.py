@@ -1,0 +1,370 @@
+"""What is said of a person is theirs, whoever they are part of by then; an undo leaves each with what was
+last said of them, and no way of the one leads to the other."""
+
+import pytest
+
+from service.store.checks import CHECKS
+from tests.signing import identity_key, proof_of
+
+ONE = {"userId": "one", "email": "one@x.example", "name": "One"}
+TWO = {"userId": "two", "email": "two@x.example", "name": "Two"}
+NEWS = {"email": {"email": "new@x.example"}, "name": {"name": "Two B"}}
+NEWS["both"] = NEWS["email"] | NEWS["name"]
+
+
+@pytest.fixture(autouse=True)
+def _sound(store, tenant):
+    """The store's invariants hold for the app after each test."""
+    yield
+    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    assert violated == dict.fromkeys(violated, [])
+
+
+@pytest.fixture
+def secret(tenant):
+    return identity_key(tenant)[1]
+
+
+def known(tenant, **claim):
+    return tenant.login(**claim)["user"]["id"]
+
+
+def merge(tenant, source, target):
+    made = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": target})
+    assert made.status_code == 201, made.text
+    return made.json["id"]
+
+
+def undo(tenant, merge):
+    undone = tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk)
+    assert undone.status_code == 200, undone.text
+
+
+def shown(tenant, id):
+    found = tenant.call("GET", f"/v1/users/{id}", tenant.sk).json
+    return {name: found[name] for name in ("userId", "email", "name")}
+
+
+def change(tenant, id, **changes):
+    changed = tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, changes)
+    assert changed.status_code == 200, changed.text
+
+
+def logs_in_by(tenant, secret, way, **news):
+    """Log ``two`` in with news, in some way."""
+    if way == "backend":
+        return tenant.session(userId="two", **news)
+    if way == "further ID":
+        tenant.call(
+            "POST",
+            "/v1/aliases",
+            tenant.session(userId="two"),
+            {"userId": "two-b", "proof": proof_of(tenant, secret, sub="two-b")},
+        )
+        return tenant.session(userId="two-b", **news)
+    answer = tenant.try_login(key=tenant.pk, proof=proof_of(tenant, secret, sub="two", **news))
+    return answer.json["session"]["token"]
+
+
+# --- what is said of one who is part of another ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["backend", "proof", "further ID"])
+@pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
+def test_what_was_said_of_one_since_is_theirs_after_an_undo(tenant, secret, news, way):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    thread = tenant.begin(tenant.session(userId="one"), "of one")
+    merged = merge(tenant, two, one)
+    logs_in_by(tenant, secret, way, **news)
+    assert shown(tenant, one) == ONE | news
+
+    undo(tenant, merged)
+
+    assert (shown(tenant, one), shown(tenant, two)) == (ONE, TWO | news)
+    assert known(tenant, userId="one") == one
+    proof = proof_of(tenant, secret, email=news.get("email", TWO["email"]))
+    token = tenant.try_login(key=tenant.pk, proof=proof).json["session"]["token"]
+    assert tenant.conversations(token) == []
+    assert tenant.conversations(tenant.session(email=ONE["email"])) == [thread]
+
+
+@pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
+def test_what_was_said_of_the_one_who_stays_is_theirs(tenant, news):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    tenant.session(userId="one", **news)
+
+    undo(tenant, merged)
+
+    assert (shown(tenant, one), shown(tenant, two)) == (ONE | news, TWO)
+
+
+def test_the_latest_is_shown_whoever_it_was_said_of(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    seen = [shown(tenant, one)["email"]]
+    for claim in ({"userId": "two", "email": "b@x.example"}, {"userId": "one", "email": "one@x.example"}):
+        tenant.login(**claim)
+        seen.append(shown(tenant, one)["email"])
+
+    assert seen == ["one@x.example", "b@x.example", "one@x.example"]
+    undo(tenant, merged)
+    assert (shown(tenant, one)["email"], shown(tenant, two)["email"]) == ("one@x.example", "b@x.example")
+
+
+def test_who_says_what_is_shown_already_keeps_it(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    device = "device-of-two-123"
+    tenant.session(userId="two", deviceId=device)
+    login = tenant.login(userId="two", email=ONE["email"], name="One", deviceId=device)
+    assert login["resolution"]["changes"] == []
+
+    undo(tenant, merged)
+
+    assert shown(tenant, two) == TWO | {"email": ONE["email"], "name": "One"}
+    assert shown(tenant, one) == ONE
+
+
+def test_the_history_of_it_goes_with_whom_it_was_said_of(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    tenant.session(userId="two", **NEWS["email"])
+
+    def told(id):
+        lines = tenant.call("GET", f"/v1/users/{id}/history?limit=100", tenant.sk).json["data"]
+        return [(line["before"], line["after"]) for line in lines if line["event"] == "email-changed"]
+
+    line = ({"email": "two@x.example"}, {"email": "new@x.example"})
+    assert told(one) == [line]
+    undo(tenant, merged)
+    assert (told(one), told(two)) == ([], [line])
+
+
+# --- what fills a blank ---------------------------------------------------------------------------------
+
+
+def test_what_was_filled_in_is_blank_again(tenant):
+    one, two = known(tenant, userId="one"), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    assert shown(tenant, one) == TWO | {"userId": "one"}
+
+    undo(tenant, merged)
+
+    assert (shown(tenant, one), shown(tenant, two)) == ({"userId": "one", "email": None, "name": None}, TWO)
+
+
+@pytest.mark.parametrize("who", ["one", "two"])
+@pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
+def test_a_filled_field_that_was_changed_since_is_of_whom_it_was_changed(tenant, who, news):
+    blank = {"userId": "one", "email": None, "name": None}
+    one, two = known(tenant, userId="one"), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    tenant.session(userId=who, **news)
+
+    undo(tenant, merged)
+
+    expected = {"one": blank, "two": TWO}
+    expected[who] = expected[who] | news
+    assert (shown(tenant, one), shown(tenant, two)) == (expected["one"], expected["two"])
+
+
+def test_whoever_comes_by_an_email_that_was_filled_in_is_whose_it_is(tenant, secret):
+    one, two = known(tenant, userId="one"), known(tenant, **TWO)
+    thread = tenant.begin(tenant.session(userId="one"), "of one")
+    merged = merge(tenant, two, one)
+    by_email = tenant.login(email=TWO["email"], name="Two B")
+    token = by_email["session"]["token"]
+    assert (by_email["user"]["id"], tenant.conversations(token)) == (one, [thread])
+    theirs = tenant.begin(token, "of two")
+
+    undo(tenant, merged)
+
+    assert tenant.call("GET", "/v1/me", token).status_code == 401
+    assert tenant.conversations(tenant.session(userId="one")) == [thread]
+    assert tenant.conversations(tenant.session(email=TWO["email"])) == [theirs]
+    assert (shown(tenant, two)["name"], shown(tenant, one)["name"]) == ("Two B", None)
+
+
+def test_a_visitors_name_fills_in_and_goes_back(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    visit = tenant.login(name="Visitor")
+    one = tenant.login(userId="one", deviceId=visit["deviceId"])["user"]
+    last = tenant.call("GET", f"/v1/users/{one['id']}/history", tenant.sk).json["data"][-1]
+    assert one["name"] == "Visitor"
+
+    undo(tenant, last["after"]["merge"])
+
+    assert (shown(tenant, one["id"])["name"], shown(tenant, visit["user"]["id"])["name"]) == (None, "Visitor")
+
+
+# --- several merges ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "in reverse"])
+@pytest.mark.parametrize("blank", [True, False], ids=["blank", "filled"])
+def test_of_two_who_became_part_of_one_each_keeps_their_own(tenant, order, blank):
+    first = {"userId": "one", "email": None, "name": None} if blank else ONE
+    third = {"userId": "three", "email": "three@x.example", "name": "Three"}
+    one, two, three = (known(tenant, **claim) for claim in (first, TWO, third))
+    merges = [merge(tenant, two, one), merge(tenant, three, one)]
+    tenant.login(userId="two", email="two-b@x.example")
+    tenant.login(userId="three", name="Three B")
+
+    for number in order:
+        undo(tenant, merges[number])
+
+    assert shown(tenant, one) == first
+    assert shown(tenant, two) == TWO | {"email": "two-b@x.example"}
+    assert shown(tenant, three) == third | {"name": "Three B"}
+
+
+def test_who_stays_part_fills_what_another_had_filled(tenant):
+    one, two = known(tenant, userId="one"), known(tenant, **TWO)
+    three = known(tenant, userId="three", email="three@x.example")
+    merged = merge(tenant, two, one)
+    merge(tenant, three, one)
+
+    undo(tenant, merged)
+
+    assert shown(tenant, one) == {"userId": "one", "email": "three@x.example", "name": None}
+
+
+@pytest.mark.parametrize("who", ["one", "two", "three"])
+def test_through_a_chain_each_keeps_their_own(tenant, who):
+    claims = {"one": ONE, "two": {"userId": "two"}, "three": {"userId": "three", "email": "three@x.example"}}
+    ids = {name: known(tenant, **claim) for name, claim in claims.items()}
+    blank = {"email": None, "name": None}
+    expected = {name: blank | claim for name, claim in claims.items()}
+    first = merge(tenant, ids["three"], ids["two"])
+    assert shown(tenant, ids["two"])["email"] == "three@x.example"
+    second = merge(tenant, ids["two"], ids["one"])
+    tenant.login(userId=who, email="news@x.example", name="News")
+    expected[who] = expected[who] | {"email": "news@x.example", "name": "News"}
+    assert shown(tenant, ids["one"]) == ONE | {"email": "news@x.example", "name": "News"}
+
+    undo(tenant, second)
+    undo(tenant, first)
+
+    assert {name: shown(tenant, id) for name, id in ids.items()} == expected
+
+
+def test_a_merge_made_twice_and_undone_twice_leaves_all_as_it_was(tenant):
+    one, two = known(tenant, userId="one", name="One"), known(tenant, **TWO)
+    before = shown(tenant, one), shown(tenant, two)
+
+    for source, target in ((two, one), (one, two)):
+        undo(tenant, merge(tenant, source, target))
+
+    assert (shown(tenant, one), shown(tenant, two)) == before
+
+
+# --- what an agent says ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["agent@x.example", None], ids=["sets", "removes"])
+def test_what_an_agent_says_belongs_to_the_one_who_stays(tenant, value):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    tenant.login(userId="two", email="two-b@x.example")
+    change(tenant, one, email=value)
+    assert shown(tenant, one)["email"] == value
+
+    undo(tenant, merged)
+
+    assert (shown(tenant, one)["email"], shown(tenant, two)["email"]) == (value, "two-b@x.example")
+
+
+def test_what_an_agent_removed_is_filled_by_the_next(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    three = known(tenant, userId="three", email="three@x.example")
+    merge(tenant, two, one)
+    change(tenant, one, email=None)
+
+    merged = merge(tenant, three, one)
+
+    assert shown(tenant, one)["email"] == "three@x.example"
+    undo(tenant, merged)
+    assert shown(tenant, one)["email"] is None
+
+
+# --- IDs -------------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_somebodys_own_session_proved_goes_with_them(tenant, secret):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    thread = tenant.begin(tenant.session(userId="one"), "of one")
+    merged = merge(tenant, two, one)
+    logs_in_by(tenant, secret, "further ID")
+
+    undo(tenant, merged)
+
+    assert known(tenant, userId="two-b") == two
+    assert thread not in tenant.conversations(tenant.session(userId="two-b"))
+
+
+def test_an_id_given_to_somebody_with_an_email_only_is_theirs_after_an_undo(tenant):
+    one, two = known(tenant, email="one@x.example"), known(tenant, email="two@x.example")
+    merged = merge(tenant, two, one)
+    given = tenant.call("POST", f"/v1/users/{two}/aliases", tenant.sk, {"userId": "two"})
+    assert given.json["userId"] == "two"
+
+    undo(tenant, merged)
+
+    assert shown(tenant, two) == {"userId": "two", "email": "two@x.example", "name": None}
+    assert shown(tenant, one) == {"userId": None, "email": "one@x.example", "name": None}
+
+
+def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(tenant):
+    visit, one = tenant.login()["user"]["id"], known(tenant, **ONE)
+    merged = merge(tenant, visit, one)
+    tenant.call("POST", f"/v1/users/{visit}/aliases", tenant.sk, {"userId": "two"})
+
+    undo(tenant, merged)
+
+    assert shown(tenant, visit)["userId"] == "two"
+    assert known(tenant, userId="two") == visit
+
+
+# --- what is kept -----------------------------------------------------------------------------------------
+
+
+def test_an_export_tells_what_was_said_of_each(tenant):
+    one, two = known(tenant, **ONE), known(tenant, userId="two", email="two@x.example")
+    merge(tenant, two, one)
+
+    told = tenant.call("GET", f"/v1/users/{one}/export", tenant.sk).json["fields"]
+
+    assert sorted(map(repr, told)) == sorted(
+        repr({"user": user, "name": name, "value": value})
+        for user, name, value in (
+            (one, "email", "one@x.example"),
+            (one, "name", "One"),
+            (two, "email", "two@x.example"),
+            (two, "name", None),
+        )
+    )
+
+
+def test_who_stands_alone_has_no_copy_of_what_they_show(tenant, store):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+
+    undo(tenant, merged)
+
+    assert store.fields.of_homes(tenant.id, [one, two]) == ()
+
+
+def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):
+    tenant.set(identityVerification="off")
+    tenant.try_login(key=tenant.pk, **TWO)
+    two = tenant.call("GET", "/v1/users?userId=two", tenant.sk).json["data"][0]["id"]
+    one, three = known(tenant, userId="one"), known(tenant, userId="three", name="Three")
+    claimed, merged = merge(tenant, two, one), merge(tenant, three, one)
+    assert shown(tenant, one) == {"userId": "one", "email": None, "name": "Three"}
+
+    for one_of_them in (merged, claimed):
+        undo(tenant, one_of_them)
+
+    assert shown(tenant, one) == {"userId": "one", "email": None, "name": None}
+    assert shown(tenant, two) == TWO
