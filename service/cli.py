@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from service.api.schemas.apps import app_name
 from service.config import Config
 from service.desk.apps import PREFIXES, create_app, create_key, list_apps
-from service.desk.checking import check
+from service.desk.checking import Verdict, check
 from service.desk.erasing import tidy
-from service.errors import NotFound, NotReady, StoreUnavailable
+from service.errors import NotFound, NotReady, Refused, StoreUnavailable
 from service.identifiers import Malformed
-from service.nouns import KeyKind, Settings
+from service.nouns import ONE_WAY, KeyKind, ProofKind, Settings
 from service.sealing import Seal
 from service.store import Store
 from service.store.database import Database
@@ -21,7 +21,7 @@ from service.store.migrating import Schema, migrate
 # How long one statement may take when nobody waits for an answer, in seconds.
 PATIENCE = 600
 
-# How many violations of one invariant are shown.
+# How many places are shown where one invariant does not hold.
 MOST_SHOWN = 20
 
 
@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     command = of_keys.add_parser("create", help="make a key of an app, and print it, once")
     command.add_argument("app", metavar="APP")
     command.add_argument("kind", choices=[kind.value for kind in KeyKind])
+    command.add_argument(
+        "--proof",
+        choices=[proof.value for proof in ONE_WAY],
+        help="how an identity key proves; jwt if not given",
+    )
     command.set_defaults(run=_create_key)
     command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
     command.set_defaults(run=_check)
@@ -85,12 +90,14 @@ def _create_app(config: Config, chosen: argparse.Namespace) -> None:
 
 
 def _create_key(config: Config, chosen: argparse.Namespace) -> None:
-    kind = KeyKind(chosen.kind)
+    kind, proof = KeyKind(chosen.kind), chosen.proof and ProofKind(chosen.proof)
     with _store(config) as store:
         try:
-            key = create_key(store, Seal(config.secret_key), chosen.app, kind)
+            key = create_key(store, Seal(config.secret_key), chosen.app, kind, proof)
         except NotFound:
             sys.exit(f"usher: there is no app {chosen.app}")
+        except Refused as refused:
+            sys.exit(f"usher: {refused.errors[0].detail}")
         print(f"{PREFIXES[kind].upper()}={key.plain}")
 
 
@@ -98,10 +105,10 @@ def _check(config: Config, _: argparse.Namespace) -> None:
     sound = True
     with _store(config) as store:
         for finding in check(store):
-            sound = sound and not finding.violations
-            print(f"{'violated' if finding.violations else 'holds'}: {finding.name}: {finding.says}")
-            for violation in finding.violations[:MOST_SHOWN]:
-                print(f"  {violation}")
+            sound = sound and finding.verdict is not Verdict.VIOLATED
+            print(f"{finding.verdict}: {finding.name}: {finding.says}")
+            for place in finding.places[:MOST_SHOWN]:
+                print(f"  {place}")
     if not sound:
         sys.exit(1)
 

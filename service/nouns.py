@@ -87,15 +87,30 @@ class KeyKind(StrEnum):
     IDENTITY = "identity"
 
 
+class ProofKind(StrEnum):
+    """How proofs are made with an identity key. A JWT's signature is an HMAC, so no key is made for both;
+    those that are older than this choice may be."""
+
+    JWT = "jwt"
+    HMAC = "hmac"
+    BOTH = "both"
+
+
+# What a new identity key may be for.
+ONE_WAY = (ProofKind.JWT, ProofKind.HMAC)
+
+
 @quick
 @dataclass(frozen=True)
 class Key:
-    """A key of an app. ``plain`` is there in the answer that made it, and never again."""
+    """A key of an app. ``plain`` is there in the answer that made it, and never again; ``proof`` is there
+    for identity keys."""
 
     id: str
     kind: KeyKind
     created_at: int
     last_used_at: int | None = None
+    proof: ProofKind | None = None
     plain: str | None = field(default=None, repr=False)
 
 

@@ -407,3 +407,11 @@ HOMELESS: dict[str, Corruption] = {
 }
 
 CORRUPTIONS = USER_IDS | USERS | SESSIONS | CONVERSATIONS | MERGES | FIELDS | ERASED | HOMELESS
+
+# What breaks nothing, and somebody has to decide about.
+OPEN_QUESTIONS: dict[str, Corruption] = {
+    "an identity key proves in both ways": (
+        [change("keys", "\"proof\" = 'both'", of("app", "app") + "AND \"kind\" = 'identity'")],
+        {"identity_keys_prove_in_one_way": ["{identity_key}"]},
+    ),
+}

@@ -10,17 +10,32 @@ import json
 import time
 from typing import Any
 
+from service.store import Store
+from service.store.tables import Keys
 from tests.tenants import Tenant
 
 HEADER = {"alg": "HS256", "typ": "JWT"}
 HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
 
 
-def identity_key(tenant: Tenant) -> tuple[str, str]:
-    """Make an identity key of an app; answer its id and the secret."""
-    made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
+def identity_key(tenant: Tenant, **members: str) -> tuple[str, str]:
+    """Make an identity key of an app, for JWTs unless ``proof`` says "hmac"; answer its id and the secret."""
+    made = tenant.call(
+        "POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity", **members}
+    )
     assert made.status_code == 201, made.text
     return made.json["id"], made.json["key"]
+
+
+def hmac_key(tenant: Tenant) -> tuple[str, str]:
+    """The same for HMACs."""
+    return identity_key(tenant, proof="hmac")
+
+
+def prove_in_both_ways(store: Store, tenant: Tenant, key: str) -> None:
+    """Have a key be as those are that were made, and used, when each one proved in both ways."""
+    with store.transaction():
+        store.database.change(Keys.update(proof="both").where((Keys.app == tenant.id) & (Keys.id == key)))
 
 
 def delete_key(tenant: Tenant, id: str) -> None:

@@ -28,7 +28,7 @@ def live(client: FlaskClient, admin_key: str) -> dict[str, str]:
 
 def _known_people(tenant: Tenant) -> dict[str, str]:
     """One with an ID and a conversation, and two with an email only, one of whom logged out."""
-    _, secret = identity_key(tenant)
+    key, secret = identity_key(tenant)
     proof = proof_of(tenant, secret, sub="u-1", email="jane@example.org", name="Jane")
     jane = tenant.try_login(key=tenant.pk, proof=proof).json
     token = jane["session"]["token"]
@@ -48,6 +48,7 @@ def _known_people(tenant: Tenant) -> dict[str, str]:
         "written": written,
         "joan": joan["user"]["id"],
         "ann": ann["user"]["id"],
+        "identity_key": key,
     }
 
 

@@ -17,19 +17,20 @@ from service.api.context import NAME
 from service.app import create_app
 from service.cli import MOST_SHOWN, main
 from service.config import Config
-from service.store.checks import CHECKS, every_row_has_its_app, user_ids_name_one_user
+from service.store.checks import CHECKS, DECISIONS, every_row_has_its_app, user_ids_name_one_user
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
 from tests.conftest import ENGINES, Databases
-from tests.corruptions import CORRUPTIONS, MESSAGE, UNGUARDED, change, copy, of
+from tests.corruptions import CORRUPTIONS, MESSAGE, OPEN_QUESTIONS, UNGUARDED, change, copy, of
 from tests.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.stories import live
 
 # What a store holds, by table.
 Rows = dict[str, list[Any]]
 
-INVARIANTS = [question.__name__ for question in (*CHECKS, every_row_has_its_app)]
+INVARIANTS = [question.__name__ for question in (*CHECKS, *DECISIONS, every_row_has_its_app)]
+TO_DECIDE = {question.__name__ for question in DECISIONS}
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -238,10 +239,40 @@ def test_what_is_broken_is_named_with_where_and_nothing_else_is(broken, capsys, 
     }
 
 
-def test_every_invariant_is_broken_by_some_corruption():
-    broken = {name for _, violated in CORRUPTIONS.values() for name in violated}
+@pytest.mark.parametrize(("statements", "open_"), OPEN_QUESTIONS.values(), ids=OPEN_QUESTIONS)
+def test_what_a_person_has_to_decide_is_named_with_where_and_is_no_violation(
+    broken, capsys, statements, open_
+):
+    plant(broken, *statements)
 
-    assert broken == set(INVARIANTS)
+    code, printed = check(capsys)
+
+    words, where = read(printed)
+    assert code == 0
+    assert words == {name: "decide" if name in open_ else "holds" for name in INVARIANTS}
+    app = broken.names["app"]
+    assert where == {
+        name: [f"{place.format(**broken.names)} in {app}" for place in places]
+        for name, places in open_.items()
+    }
+
+
+def test_a_violation_beside_what_is_to_be_decided_is_one_all_the_same(broken, capsys):
+    [(open_question, _), *_] = OPEN_QUESTIONS.values()
+    plant(broken, *open_question, change("users", '"email_key" = NULL', of("jane", "id")))
+
+    code, printed = check(capsys)
+
+    assert code == 1
+    assert {"decide", "violated"} < set(read(printed)[0].values())
+
+
+def test_every_invariant_is_broken_by_some_corruption_and_every_decision_is_open_in_some_store():
+    broken = {name for _, violated in CORRUPTIONS.values() for name in violated}
+    to_decide = {name for _, open_ in OPEN_QUESTIONS.values() for name in open_}
+
+    assert broken == set(INVARIANTS) - TO_DECIDE
+    assert to_decide == TO_DECIDE
 
 
 def test_where_it_is_broken_stands_with_its_app_and_without_what_is_personal(broken, capsys):

@@ -171,6 +171,20 @@ def test_keys_create_prints_one_line_for_a_shell(variables, capsys, kind, name):
     assert re.fullmatch(rf"{name.lower()}_[\w-]+", key)
 
 
+@pytest.mark.parametrize(("options", "proof"), [([], "jwt"), (["--proof", "hmac"], "hmac")], ids=["", "hmac"])
+def test_keys_create_makes_identity_keys_for_one_kind_of_proof(variables, store, options, proof):
+    main(["keys", "create", variables["APP"], "identity", *options])
+
+    assert [key.proof for key in store.keys.of_app(variables["APP"])][-1] == proof
+
+
+def test_keys_create_says_that_other_keys_prove_nothing(variables):
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", variables["APP"], "secret", "--proof", "hmac"])
+
+    assert ended.value.code == "usher: Proofs are made with identity keys only."
+
+
 def test_keys_create_says_that_there_is_no_such_app(variables):
     with pytest.raises(SystemExit) as ended:
         main(["keys", "create", "app_nowhere", "identity"])

@@ -13,7 +13,7 @@ from service.store import Store
 from service.store.tables import TABLES, Keys, Sessions
 from service.times import DAY
 from tests.model import UNVERIFIED, VERIFIED, Claim, Decision, Device, Model, Person, Session, Thread
-from tests.signing import hmac_of, identity_key, proof_of
+from tests.signing import hmac_key, hmac_of, identity_key, proof_of
 from tests.tenants import Tenant
 
 # Few of each, so that they meet.
@@ -44,6 +44,7 @@ class Run(RuleBasedStateMachine):
         self.model = Model()
         self.is_off = False
         _, self.secret = identity_key(self.tenant)
+        _, self.hmac_secret = hmac_key(self.tenant)
 
     @initialize(
         policy=st.sampled_from(["keep", "clear", "merge", "merge-once"]),
@@ -103,7 +104,7 @@ class Run(RuleBasedStateMachine):
     def somebody_comes_with_an_hmac(
         self, claim: Claim, is_signed: bool, by_backend: bool, which: int
     ) -> None:
-        signed = hmac_of(claim.user_id or claim.email or "", self.secret if is_signed else "another")
+        signed = hmac_of(claim.user_id or claim.email or "", self.hmac_secret if is_signed else "another")
         body = body_of(claim) | {"proof": signed}
         # It covers one identifier; what a widget says beside it is ignored.
         is_ignored = claim.user_id is not None and not by_backend

@@ -458,7 +458,7 @@ def completed(text):
     return f"{text}.{hmac_of(text, SECRET).translate(str.maketrans('+/', '-_', '='))}"
 
 
-def test_an_hmac_of_a_user_id_that_is_the_start_of_a_jwt_completes_it_as_the_readme_warns():
+def test_an_hmac_of_a_user_id_that_is_the_start_of_a_jwt_completes_it_so_no_secret_is_for_both():
     user_id = unsigned(said(sub="u-2"), HEADER)
 
     assert identifiers.user_id(user_id) == user_id

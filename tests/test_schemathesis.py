@@ -32,6 +32,7 @@ BEYOND_A_DOCUMENT = {
     "exactly-one",
     "forbidden-character",
     "idempotency-key-reused",
+    "identity-only",
     "invalid-cursor",
     "invalid-device-id",
     "invalid-email",

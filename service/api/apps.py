@@ -6,7 +6,7 @@ from service.api.blueprints import Blueprint
 from service.api.context import context
 from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
 from service.desk import apps as desk
-from service.nouns import App, Key, KeyKind, Operator, Page, Settings
+from service.nouns import App, Key, Operator, Page, Settings
 
 api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 
@@ -61,12 +61,13 @@ def erase_app(_: Operator, id: str) -> None:
 @api.body(KeyIn())
 @api.response(201, NewKeyOut())
 @api.refuses(404)
-def create_key(_: Operator, sent: dict[str, KeyKind], id: str) -> Key:
+def create_key(_: Operator, sent: dict[str, Any], id: str) -> Key:
     """Make a key.
 
-    `key` is shown in this answer only. An `identity` key is the secret that proofs are made with.
+    `key` is shown in this answer only. An `identity` key is the secret that proofs are made with:
+    JWTs, unless `proof` is `hmac`.
     """
-    return desk.create_key(context().store, context().seal, id, sent["kind"])
+    return desk.create_key(context().store, context().seal, id, **sent)
 
 
 @api.get("/<id>/keys")

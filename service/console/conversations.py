@@ -14,6 +14,7 @@ from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import conversations as desk
 from service.desk import users
+from service.desk.apps import keys_to_rotate
 from service.errors import NotFound, Refused
 from service.identifiers import Malformed, idempotency_key
 from service.nouns import Backend, Conversation, User
@@ -36,6 +37,7 @@ def home(caller: Backend) -> Response:
         found=found.data,
         next=found.next and written(*found.next),
         users=_users(caller, found.data),
+        keys_to_rotate=keys_to_rotate(context().store, caller.app.id),
     )
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from service.desk.transactions import one_transaction
-from service.errors import NotFound
+from service.errors import NotFound, Refused
 from service.identifiers import digest, is_id, new_credential, new_id
-from service.nouns import App, Key, KeyKind, Settings
+from service.nouns import App, Key, KeyKind, ProofKind, Settings
 from service.sealing import Seal
 from service.store import Store
 from service.times import now
@@ -63,13 +63,22 @@ def _erase(store: Store, id: str) -> None:
 
 
 @one_transaction
-def create_key(store: Store, seal: Seal, app: str, kind: KeyKind) -> Key:
-    """Make a key, and answer it with what it is, for the only time. Raises NotFound."""
+def create_key(store: Store, seal: Seal, app: str, kind: KeyKind, proof: ProofKind | None = None) -> Key:
+    """Make a key, and answer it with what it is, for the only time; an identity key for JWTs, unless
+    ``proof`` says otherwise.
+
+    Raises NotFound, and Refused for a ``proof`` with a key of another kind.
+    """
+    is_identity = kind is KeyKind.IDENTITY
+    if proof is not None and not is_identity:
+        raise Refused.member("proof", "identity-only", "Proofs are made with identity keys only.")
     _there(store, app, hold=True)
     plain = new_credential(PREFIXES[kind], app)
-    key = Key(new_id("key"), kind, now(), plain=plain)
+    key = Key(
+        new_id("key"), kind, now(), proof=(proof or ProofKind.JWT) if is_identity else None, plain=plain
+    )
     # An identity secret checks what others sign with it, so it has to stay readable.
-    sealed = seal.close(plain) if kind is KeyKind.IDENTITY else None
+    sealed = seal.close(plain) if is_identity else None
     store.keys.create(app, key, digest(plain), sealed)
     return key
 
@@ -78,6 +87,11 @@ def list_keys(store: Store, app: str) -> tuple[Key, ...]:
     """Answer an app's keys, oldest first, without what they are. Raises NotFound."""
     _there(store, app)
     return store.keys.of_app(app)
+
+
+def keys_to_rotate(store: Store, app: str) -> tuple[Key, ...]:
+    """Return an app's identity keys that prove in both ways, oldest first."""
+    return tuple(key for key in store.keys.of_app(app) if key.proof is ProofKind.BOTH)
 
 
 @one_transaction

@@ -8,7 +8,8 @@ from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
 from service.errors import FieldError, ProofInvalid, ProofRequired, Refused
 from service.identifiers import Malformed, email_key
-from service.nouns import App, Backend, Claim, Key, LoginSent, Verification, Visitor, Widget
+from service.logs import get_logger
+from service.nouns import App, Backend, Claim, Key, LoginSent, ProofKind, Verification, Visitor, Widget
 from service.proofs import Proven
 from service.sealing import Seal
 from service.store import Store
@@ -58,22 +59,36 @@ def _proven(
     except ProofInvalid:
         limits.count_failure(sent.claim)
         raise
-    at = now()
-    if (key.last_used_at or 0) < at - MINUTE:
-        _note(store, caller.app.id, key.id, at)
+    _note_use(store, caller.app, key)
     return believed
 
 
 def _check(store: Store, seal: Seal, app: App, sent: LoginSent) -> tuple[Proven, Key]:
-    """Read the proof with every live secret of the app; answer what it says, and which one it was."""
+    """Read the proof with every live secret of the app that proves in this way; answer what it says, and
+    which one it was."""
     proof = sent.proof or ""
-    opened = ((key, seal.open(sealed)) for key, sealed in store.keys.identity_secrets(app.id))
+    kind = ProofKind.JWT if proofs.is_jwt(proof) else ProofKind.HMAC
+    opened = (
+        (key, seal.open(sealed))
+        for key, sealed in store.keys.identity_secrets(app.id)
+        if key.proof in (kind, ProofKind.BOTH)
+    )
     keys = {secret: key for key, secret in opened if secret is not None}
-    if proofs.is_jwt(proof):
+    if kind is ProofKind.JWT:
         proven, secret = proofs.read_jwt(proof, tuple(keys), app.id, now() // 1000)
     else:
         proven, secret = proofs.read_hmac(proof, tuple(keys), sent.claim.user_id, sent.email_as_sent)
     return proven, keys[secret]
+
+
+def _note_use(store: Store, app: App, key: Key) -> None:
+    """Note when a key proves something, once a minute."""
+    at = now()
+    if (key.last_used_at or 0) >= at - MINUTE:
+        return
+    if key.proof is ProofKind.BOTH:
+        get_logger().warning("identity key proves in both ways: rotate it", app=app.id, key=key.id)
+    _note(store, app.id, key.id, at)
 
 
 @one_transaction

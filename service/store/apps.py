@@ -9,13 +9,13 @@ from typing import Any
 from peewee import IntegrityError
 
 from service.errors import LostRace
-from service.nouns import App, Key, KeyKind, Settings
+from service.nouns import App, Key, KeyKind, ProofKind, Settings
 from service.store.database import Database
 from service.store.prepared import Prepared
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
-KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at)
+KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
 
 
 class AppStore:
@@ -90,12 +90,12 @@ class KeyStore:
     def with_digest(self, app: str, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
         row = self._database.row(_key_and_app(app, digest))
-        return None if row is None else (as_app(row[4:]), as_key(row[:4]))
+        return None if row is None else (as_app(row[len(KEY_COLUMNS) :]), as_key(row[: len(KEY_COLUMNS)]))
 
     def identity_secrets(self, app: str) -> tuple[tuple[Key, str], ...]:
         """Answer an app's identity keys with their sealed secrets, the newest first."""
         rows = self._database.rows(_identity_secrets(app))
-        return tuple((as_key(row[:4]), row[4]) for row in rows)
+        return tuple((as_key(row[:-1]), row[-1]) for row in rows)
 
     def create(self, app: str, key: Key, digest: str, sealed: str | None) -> None:
         """Add a key."""
@@ -106,6 +106,7 @@ class KeyStore:
                 kind=key.kind.value,
                 digest=digest,
                 sealed=sealed,
+                proof=key.proof and key.proof.value,
                 created_at=key.created_at,
             )
         )
@@ -150,8 +151,11 @@ def as_app(row: tuple[Any, ...]) -> App:
 
 def as_key(row: tuple[Any, ...]) -> Key:
     """Make a key of its columns."""
-    id, kind, created_at, last_used_at = row
-    return Key(id, KeyKind(kind), created_at, last_used_at)
+    id, kind, created_at, last_used_at, proof = row
+    if kind != KeyKind.IDENTITY.value:
+        return Key(id, KeyKind(kind), created_at, last_used_at)
+    # A server of the version before, which may run beside this one for a while, makes keys without it.
+    return Key(id, KeyKind.IDENTITY, created_at, last_used_at, ProofKind(proof or ProofKind.JWT))
 
 
 def _as_json(settings: Settings) -> str:

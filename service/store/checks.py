@@ -11,7 +11,7 @@ from typing import Any
 from peewee import JOIN, fn
 
 from service.identifiers import email_key, search_key, user_id_digest
-from service.nouns import Side
+from service.nouns import ProofKind, Side
 from service.store.database import Database
 from service.store.fields import FieldStore
 from service.store.merges import EMPTY
@@ -24,6 +24,7 @@ from service.store.tables import (
     Devices,
     Fields,
     History,
+    Keys,
     Merges,
     Messages,
     Purchases,
@@ -447,6 +448,21 @@ CHECKS: tuple[Check, ...] = (
     messages_are_numbered,
     nothing_is_orphaned,
 )
+
+
+@Prepared
+def _keys_for_both(app: Any) -> Any:
+    return Keys.select(Keys.id).where((Keys.app == app) & (Keys.proof == ProofKind.BOTH.value))
+
+
+def identity_keys_prove_in_one_way(database: Database, app: str) -> Iterator[str]:
+    """Each identity key proves in one way, by JWT or by HMAC; one that proves in both has to be rotated, as
+    whoever has an HMAC made of a text of their own may have had a JWT signed."""
+    yield from (id for (id,) in database.rows(_keys_for_both(app)))
+
+
+# What is no fault of the store, and a person has to decide about.
+DECISIONS: tuple[Check, ...] = (identity_keys_prove_in_one_way,)
 
 
 def every_row_has_its_app(database: Database) -> Iterator[str]:

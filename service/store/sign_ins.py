@@ -32,7 +32,10 @@ class SignInStore:
             .join(Apps, on=(Apps.app == Keys.app))
             .where((SignIns.app == app) & (SignIns.digest == digest))
         )
-        return None if row is None else (as_app(row[6:]), as_key(row[2:6]), SignIn(*row[:2]))
+        if row is None:
+            return None
+        first = 2 + len(KEY_COLUMNS)
+        return as_app(row[first:]), as_key(row[2:first]), SignIn(*row[:2])
 
     def end(self, app: str, digest: str) -> None:
         """Sign somebody out."""

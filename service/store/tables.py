@@ -31,13 +31,15 @@ class Apps(Model):
 
 
 class Keys(Model):
-    """Keys of apps. ``sealed`` is an identity secret, encrypted; other keys are kept as digests only."""
+    """Keys of apps. ``sealed`` is an identity secret, encrypted, and ``proof`` how it proves; other keys are
+    kept as digests only."""
 
     app = TextField()
     id = TextField()
     kind = TextField()
     digest = TextField()
     sealed = TextField(null=True)
+    proof = TextField(null=True)
     created_at = BigIntegerField()
     last_used_at = BigIntegerField(null=True)
 

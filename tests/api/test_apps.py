@@ -363,7 +363,8 @@ def test_a_new_key_has_these_members(operate, tenant, kind, prefix):
 
     assert made.status_code == 201
     id, key, created_at = (made.json[name] for name in ("id", "key", "createdAt"))
-    assert made.json == {"id": id, "kind": kind, "key": key, "createdAt": created_at}
+    proof = {"proof": "jwt"} if kind == "identity" else {}
+    assert made.json == {"id": id, "kind": kind, "key": key, "createdAt": created_at, **proof}
     assert re.fullmatch(r"key_[0-9a-f]{32}", id)
     # It names its app in clear; 43 characters of base64 hold 256 bits.
     assert re.fullmatch(rf"{prefix}_{tenant.id.removeprefix('app_')}_[\w-]{{43}}", key, re.ASCII)
@@ -373,16 +374,49 @@ def test_a_new_key_has_these_members(operate, tenant, kind, prefix):
 def test_a_list_of_keys_shows_all_but_what_they_are(operate):
     app = operate("POST", sent={"name": "Shop"}).json["id"]
     made = [new_key(operate, app, kind) for kind in ("secret", "publishable", "identity", "secret")]
+    made.append(operate("POST", f"/{app}/keys", {"kind": "identity", "proof": "hmac"}).json)
 
     listed = operate("GET", f"/{app}/keys")
 
     assert listed.status_code == 200
-    assert listed.json == {
-        "data": [
-            {"id": key["id"], "kind": key["kind"], "createdAt": key["createdAt"], "lastUsedAt": None}
-            for key in made
-        ]
-    }
+    for key in made:
+        del key["key"]
+    assert listed.json == {"data": [key | {"lastUsedAt": None} for key in made]}
+
+
+@pytest.mark.parametrize("proof", ["jwt", "hmac"])
+def test_an_identity_key_proves_in_the_way_that_was_chosen(operate, tenant, proof):
+    made = operate("POST", f"/{tenant.id}/keys", {"kind": "identity", "proof": proof})
+
+    assert (made.status_code, made.json["proof"]) == (201, proof)
+    [listed] = [key for key in operate("GET", f"/{tenant.id}/keys").json["data"] if "proof" in key]
+    assert (listed["id"], listed["proof"]) == (made.json["id"], proof)
+
+
+@pytest.mark.parametrize("kind", ["secret", "publishable"])
+@pytest.mark.parametrize("proof", ["jwt", "hmac"])
+def test_a_key_of_another_kind_proves_nothing(operate, tenant, kind, proof):
+    before = keys(operate, tenant.id)
+
+    refused = operate("POST", f"/{tenant.id}/keys", {"kind": kind, "proof": proof})
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+        ("/proof", "identity-only")
+    ]
+    assert keys(operate, tenant.id) == before
+
+
+@pytest.mark.parametrize(
+    "proof", ["both", "", None, "JWT", "jwt,hmac", ["jwt"], ["jwt", "hmac"], True], ids=repr
+)
+def test_no_key_is_made_that_proves_in_another_way(operate, tenant, proof):
+    before = keys(operate, tenant.id)
+
+    refused = operate("POST", f"/{tenant.id}/keys", {"kind": "identity", "proof": proof})
+
+    assert pointers(refused) == ["/proof"]
+    assert keys(operate, tenant.id) == before
 
 
 def test_no_answer_but_the_first_holds_a_key(operate, tenant):

@@ -16,7 +16,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
 from tests.logbook import on_standard_output
-from tests.signing import hmac_of, identity_key, proof_of
+from tests.signing import hmac_key, hmac_of, identity_key, proof_of
 from tests.tenants import Tenant
 
 
@@ -49,7 +49,7 @@ def live(tenant: Tenant, canary: str) -> Life:
     _, secret = identity_key(tenant)
     tenant.login(email=f"old-{canary}@example.org", name=f"{canary} of old")
     claim = {"userId": canary.upper(), "email": f"old-{canary}@example.org", "deviceId": device}
-    login = tenant.login(**claim, proof=hmac_of(canary.upper(), secret))
+    login = tenant.login(**claim, proof=hmac_of(canary.upper(), hmac_key(tenant)[1]))
     id, token = login["user"]["id"], login["session"]["token"]
     changes = {"email": email_of(canary), "name": f"{canary} of now"}
     tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, changes)

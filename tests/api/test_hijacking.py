@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.signing import hmac_of, identity_key, proof_of
+from tests.signing import hmac_key, hmac_of, identity_key, proof_of
 
 EMAIL = "jane@example.org"
 BODIES = {"attacker": "It is a trap.", "owner": "It is a secret."}
@@ -37,7 +37,7 @@ def with_a_jwt(tenant, identity):
 
 def with_an_hmac(tenant, identity):
     covered = identity.get("userId") or identity["email"]
-    return tenant.pk, identity | {"proof": hmac_of(covered, identity_key(tenant)[1])}
+    return tenant.pk, identity | {"proof": hmac_of(covered, hmac_key(tenant)[1])}
 
 
 WAYS = {"backend": through_the_backend, "JWT": with_a_jwt, "HMAC": with_an_hmac}

@@ -4,7 +4,7 @@ import pytest
 
 from service.identifiers import new_id
 from service.store.checks import CHECKS
-from tests.signing import hmac_of, identity_key, proof_of
+from tests.signing import hmac_key, hmac_of, identity_key, proof_of
 
 
 def known(tenant, **claim):
@@ -123,7 +123,7 @@ def test_an_anonymous_user_who_is_given_an_id_is_somebody_and_the_device_nobodys
 
 @pytest.mark.parametrize("kind", ["jwt", "hmac"])
 def test_a_session_adds_an_id_that_a_proof_covers(tenant, kind):
-    secret = identity_key(tenant)[1]
+    secret = identity_key(tenant, proof=kind)[1]
     token = tenant.session(userId="u-1")
     proof = proof_of(tenant, secret, sub="u-2") if kind == "jwt" else hmac_of("u-2", secret)
 
@@ -146,7 +146,7 @@ def test_a_session_adds_no_id_that_nothing_proves(tenant, proof, code):
     "proof",
     [
         pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-2"), id="a proof that holds"),
-        pytest.param(lambda tenant, secret: hmac_of("u-2", secret), id="an HMAC that holds"),
+        pytest.param(lambda tenant, secret: hmac_of("u-2", hmac_key(tenant)[1]), id="an HMAC that holds"),
         pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-3"), id="another's proof"),
         pytest.param(lambda tenant, secret: proof_of(tenant, "s" * 43, sub="u-2"), id="a forged proof"),
         pytest.param(lambda tenant, secret: "x", id="no proof at all"),

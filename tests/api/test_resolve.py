@@ -174,7 +174,7 @@ def test_users_of_the_unverified_world_are_no_candidates(tenant):
 
 @pytest.mark.parametrize("kind", ["jwt", "hmac"])
 def test_a_proof_decides_as_it_would_at_login(tenant, store, kind):
-    _, secret = identity_key(tenant)
+    _, secret = identity_key(tenant, proof=kind)
     id = tenant.login(userId="u-1")["user"]["id"]
     kept = rows(store, tenant)
     claim = (

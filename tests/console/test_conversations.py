@@ -3,6 +3,7 @@
 import pytest
 
 from tests.console.conftest import field_of, text_of
+from tests.signing import identity_key, prove_in_both_ways
 
 NOBODY = "0" * 32
 
@@ -156,3 +157,29 @@ def test_a_long_conversation_goes_on_on_another_page(agent, tenant, scene):
 
     assert "Message 099" not in first.text
     assert "Message 099" in agent.get(link).text
+
+
+def test_an_identity_key_that_proves_in_both_ways_is_to_be_rotated(agent, tenant, store):
+    (older, secret), (newer, _) = identity_key(tenant), identity_key(tenant)
+    prove_in_both_ways(store, tenant, older)
+
+    shown = agent.get("/console")
+
+    said = text_of(shown)
+    assert f"The identity key {older} proves in both ways" in said
+    assert "rotate it" in said
+    assert newer not in said
+    assert secret not in shown.text
+
+
+def test_another_apps_keys_are_not_shown(agent, other_tenant, store):
+    foreign, _ = identity_key(other_tenant)
+    prove_in_both_ways(store, other_tenant, foreign)
+
+    assert foreign not in agent.get("/console").text
+
+
+def test_where_each_key_proves_in_one_way_nothing_is_said_of_keys(agent, tenant):
+    identity_key(tenant)
+
+    assert "identity key" not in agent.get("/console").text

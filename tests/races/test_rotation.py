@@ -22,7 +22,8 @@ def server(database_url):
 
 
 class Logins:
-    """Callers that log in without pause, with the last secret and with the one before in turn.
+    """Callers that log in without pause, with the last secret and with the one before in turn. Of the
+    secrets, every other one is for JWTs.
 
     Of a secret it is known whether it was dead when a login began, and whether it lived until it ended;
     in between, either answer is right.
@@ -41,10 +42,10 @@ class Logins:
         for turn in itertools.count(number):
             if self.stopped.is_set():
                 break
-            last = self.secrets[-2:]
-            secret = last[turn % len(last)]
+            last = [*enumerate(self.secrets)][-2:]
+            place, secret = last[turn % len(last)]
             was_dead = secret in self.dead
-            status = self.log_in(connection, f"u-{number}", secret, is_jwt=turn % 4 < 2)
+            status = self.log_in(connection, f"u-{number}", secret, is_jwt=place % 2 == 0)
             self.note(secret, status, was_dead=was_dead, lives=secret not in self.doomed)
         if connection is not None:
             connection.close()
@@ -110,8 +111,8 @@ def test_secrets_change_under_load_and_no_login_notices(server):
 
     with running(logins):
         logins.wait(logins.served, old)
-        for _ in range(ROTATIONS):
-            new_id, new = identity_key(tenant)
+        for proof in itertools.islice(itertools.cycle(("hmac", "jwt")), ROTATIONS):
+            new_id, new = identity_key(tenant, proof=proof)
             logins.secrets.append(new)
             logins.wait(logins.served, old, new)
             logins.doomed.add(old)

@@ -9,9 +9,10 @@ from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from service.errors import OldSchema
+from service.store.apps import KeyStore
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
-from service.store.tables import TABLES, Keys, Messages, Sessions, Users
+from service.store.tables import TABLES, Apps, Keys, Messages, Sessions, Users
 from tests.conftest import ENGINES, Databases
 from tests.servers import command
 from tests.store import catalogues
@@ -260,3 +261,54 @@ def test_a_schema_that_is_newer_is_served_as_during_a_deployment(empty_url, tmp_
     Schema(database).require()
 
     database.close()
+
+
+# --- what a migration makes of what there was --------------------------------------------------------
+
+
+def test_an_identity_key_that_was_used_takes_both_kinds_of_proof_until_it_is_rotated(empty_url, tmp_path):
+    for path in DIRECTORY.glob("000[1-3]*.py"):
+        tmp_path.joinpath(path.name).write_text(path.read_text())
+    migrate(empty_url, tmp_path)
+    database = Database(empty_url)
+    made = {
+        ("app_1", "key_unused"): ("identity", None),
+        ("app_1", "key_used"): ("identity", 2),
+        ("app_1", "key_secret"): ("secret", 2),
+        ("app_2", "key_used"): ("identity", 3),
+        ("app_2", "key_publishable"): ("publishable", None),
+    }
+    for app in ("app_1", "app_2"):
+        with database.transaction():
+            database.change(Apps.insert(app=app, name="Shop", settings="{}", created_at=1))
+    for (app, id), (kind, last_used_at) in made.items():
+        columns = {Keys.app: app, Keys.id: id, Keys.kind: kind, Keys.digest: f"digest of {id}"}
+        with database.transaction():
+            database.change(Keys.insert(columns | {Keys.created_at: 1, Keys.last_used_at: last_used_at}))
+
+    applied = migrate(empty_url)
+
+    found = {(app, key.id): key.proof for app in ("app_1", "app_2") for key in KeyStore(database).of_app(app)}
+    database.close()
+    assert applied[0] == "0004_key_proofs"
+    assert found == {
+        ("app_1", "key_unused"): "jwt",
+        ("app_1", "key_used"): "both",
+        ("app_1", "key_secret"): None,
+        ("app_2", "key_used"): "both",
+        ("app_2", "key_publishable"): None,
+    }
+
+
+def test_a_key_that_a_server_of_the_version_before_makes_meanwhile_proves_by_jwt(empty_url):
+    migrate(empty_url)
+    database = Database(empty_url)
+    columns = {Keys.app: "app_1", Keys.id: "key_1", Keys.kind: "identity", Keys.digest: "x"}
+
+    with database.transaction():
+        database.change(Apps.insert(app="app_1", name="Shop", settings="{}", created_at=1))
+        database.change(Keys.insert(columns | {Keys.created_at: 1}))
+
+    [key] = KeyStore(database).of_app("app_1")
+    database.close()
+    assert key.proof == "jwt"

@@ -6,12 +6,14 @@ from typing import Any
 
 import marshmallow as ma
 
-from service.api.schemas.members import Answer, Choice, Many, Part, Shape, Text, Time, WholeNumber
+from service.api.schemas.members import Answer, Choice, Many, Part, Shape, Text, TextIfAny, Time, WholeNumber
 from service.identifiers import Malformed, name
 from service.nouns import (
+    ONE_WAY,
     AnonymousPolicy,
     ConversationScope,
     KeyKind,
+    ProofKind,
     RestoreBehavior,
     Switch,
     Verification,
@@ -119,13 +121,27 @@ class KeyIn(Shape):
     """What a new key is for."""
 
     kind = Choice(KeyKind, required=True)
+    proof = Choice(
+        ONE_WAY,
+        load_default=lambda: None,
+        metadata={"description": "With an `identity` key only, which is for `jwt` unless this says `hmac`."},
+    )
+
+
+PROOF = {
+    "description": "How an `identity` key proves; it stands with no other. `both` is one to be rotated.",
+    "enum": [kind.value for kind in ProofKind],
+}
 
 
 class KeyOut(Answer):
     """A key, without what it is."""
 
+    sometimes = frozenset({"proof"})
+
     id = ma.fields.String()
     kind = ma.fields.Enum(KeyKind, by_value=True)
+    proof = TextIfAny(metadata=PROOF)
     created_at = Time(data_key="createdAt")
     last_used_at = Time(data_key="lastUsedAt", allow_none=True)
 
@@ -133,8 +149,11 @@ class KeyOut(Answer):
 class NewKeyOut(Answer):
     """A key in the answer that makes it: ``key`` is shown this once."""
 
+    sometimes = frozenset({"proof"})
+
     id = ma.fields.String()
     kind = ma.fields.Enum(KeyKind, by_value=True)
+    proof = TextIfAny(metadata=PROOF)
     plain = ma.fields.String(data_key="key")
     created_at = Time(data_key="createdAt")
 

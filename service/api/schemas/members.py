@@ -4,7 +4,7 @@ Each refuses with a code and a sentence, never with the value. Only JSON strings
 or boolean is ever turned into one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -162,14 +162,14 @@ class OptionalText(Text):
 
 
 class Choice(ma.fields.String):
-    """One word of an enumeration."""
+    """One word of an enumeration, or of a part of one."""
 
     default_error_messages = COMMON | {"invalid": problem("unknown-choice", "This is one of a few words.")}
 
-    def __init__(self, kind: type[StrEnum], **kwargs: Any) -> None:
-        metadata = {"enum": [word.value for word in kind]} | kwargs.pop("metadata", {})
+    def __init__(self, words: Iterable[StrEnum], **kwargs: Any) -> None:
+        self._words = {word.value: word for word in words}
+        metadata = {"enum": [*self._words]} | kwargs.pop("metadata", {})
         super().__init__(metadata=metadata, **kwargs)
-        self._words = {word.value: word for word in kind}
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
         if not isinstance(value, str) or value not in self._words:
