@@ -25,6 +25,7 @@ LONGEST_SEARCH = 255
 LONGEST_SUBSCRIBER_ID = 100
 LONGEST_ATTRIBUTE_NAME = 64
 LONGEST_ATTRIBUTE = 1000
+LONGEST_STORE_TEXT = 1000
 LONGEST_EMAIL = 254
 LONGEST_LOCAL_PART = 64
 
@@ -260,6 +261,11 @@ def text(value: str, longest: int) -> str:
 def optional_text(value: str, longest: int) -> str | None:
     """Return free text as ``text`` does, or ``None`` where nothing can be seen."""
     return None if texts.is_blank(value) else text(value, longest)
+
+
+def store_text(value: str) -> str:
+    """Return what an app store calls something, unchanged. Raises ``Malformed`` as ``text`` does."""
+    return text(value, LONGEST_STORE_TEXT)
 
 
 def json_string(value: object) -> str:

@@ -22,14 +22,15 @@ LONGEST_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
 
 @dataclass(frozen=True)
 class Proven:
-    """What a proof says of an identity, as it was sent: ``email`` and ``name`` are whatever JSON can say,
-    None for an empty text. ``covers_all`` unless only one identifier is signed, and what stands beside it is
-    not."""
+    """What a proof says of an identity, as it was sent: ``email``, ``name`` and ``store_account`` are
+    whatever JSON can say, the first two None for an empty text. ``covers_all`` unless only one identifier is
+    signed, and what stands beside it is not."""
 
     user_id: str | None
     email: Any
     name: Any
     covers_all: bool
+    store_account: Any = None
 
 
 def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> tuple[Proven, str]:
@@ -93,7 +94,8 @@ def _claims(claims: dict[str, Any], audience: str, now: int) -> Proven:
         and issued <= expires <= issued + LONGEST_LIFE
     ):
         raise ProofInvalid
-    return Proven(user_id, _given(email), _given(name), covers_all=True)
+    account = claims.get("storeAccount")
+    return Proven(user_id, _given(email), _given(name), covers_all=True, store_account=account)
 
 
 def _given(value: Any) -> Any:

@@ -42,6 +42,7 @@ BEYOND_A_DOCUMENT = {
     "placeholder",
     "required",
     "reserved",
+    "sessions-only",
     "too-long",
     "unknown-device",
     "unknown-message",

@@ -4,8 +4,9 @@ from typing import Any
 
 from service.api.blueprints import Blueprint
 from service.api.context import context
+from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
-from service.desk.purchasing import allow_sharing, restore
+from service.desk.purchasing import RestoreSent, allow_sharing, restore
 from service.desk.sessions import device_of
 from service.nouns import Backend, Restored, Visitor
 
@@ -16,20 +17,31 @@ api = Blueprint("purchases", __name__, url_prefix="/v1")
 @api.open_to(Visitor, Backend)
 @api.body(PurchaseIn())
 @api.response(200, RestoredOut())
-@api.refuses(404, 409)
-def purchase(caller: Visitor | Backend, sent: dict[str, Any]) -> Restored:
-    """Tell of a purchase under a store account; the same transaction twice changes nothing."""
-    return restore(context().store, caller, **sent)
+@api.refuses(404, 409, 429)
+def purchase(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+    """Tell of a purchase under a store account; the same transaction twice changes nothing.
+
+    A session needs a `proof` that names its own user and the account.
+    """
+    return _restored(caller, sent)
 
 
 @api.post("/restore")
 @api.open_to(Visitor, Backend)
 @api.body(RestoreIn())
 @api.response(200, RestoredOut())
-@api.refuses(404, 409)
-def restore_purchases(caller: Visitor | Backend, sent: dict[str, Any]) -> Restored:
-    """Restore what was bought under a store account."""
-    return restore(context().store, caller, bought=None, **sent)
+@api.refuses(404, 409, 429)
+def restore_purchases(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+    """Restore what was bought under a store account.
+
+    A session needs a `proof`, as for a purchase.
+    """
+    return _restored(caller, sent)
+
+
+def _restored(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+    here = context()
+    return restore(here.store, here.seal, caller, sent, limits(caller))
 
 
 @api.post("/allowSharingStoreAccount")

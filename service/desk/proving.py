@@ -1,6 +1,7 @@
 """Who is believed: a backend, and a widget as far as a proof goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from service import identifiers, proofs
@@ -9,7 +10,19 @@ from service.desk.transactions import one_transaction
 from service.errors import FieldError, ProofInvalid, ProofRequired, Refused
 from service.identifiers import Malformed, email_key
 from service.logs import get_logger
-from service.nouns import App, Backend, Claim, Key, LoginSent, ProofKind, Verification, Visitor, Widget
+from service.nouns import (
+    App,
+    Backend,
+    Claim,
+    Key,
+    LoginSent,
+    ProofKind,
+    StoreAccount,
+    User,
+    Verification,
+    Visitor,
+    Widget,
+)
 from service.proofs import Proven
 from service.sealing import Seal
 from service.store import Store
@@ -49,18 +62,68 @@ def require_proof_of(
     _proven(store, seal, caller, LoginSent(Claim(user_id), None, proof), limits)
 
 
+def require_proof_of_account(
+    store: Store, seal: Seal, caller: Visitor, account: StoreAccount, proof: str | None, limits: Limits
+) -> Proven:
+    """Return what a JWT says that names a session's own user and a store account.
+
+    Raises ProofRequired; ProofInvalid, of an HMAC too, which covers no account; TooMany as ``believe``.
+    """
+    if proof is None:
+        raise ProofRequired
+    user = caller.user
+    with _failures_counted(limits, Claim(user.user_id, user.email)):
+        # Nothing is claimed beside it that an HMAC could cover.
+        proven, key = _check(store, seal, caller.app, LoginSent(Claim(), None, proof))
+        if not names(proven, user) or _account_of(proven) != account:
+            raise ProofInvalid
+    _note_use(store, caller.app, key)
+    return proven
+
+
+def names(proven: Proven, user: User) -> bool:
+    """Tell whether a proof names a user: by one of their user IDs, or by their email where they have none."""
+    if user.user_id is not None:
+        return proven.user_id in user.user_ids
+    try:
+        email = identifiers.email(identifiers.json_string(proven.email))
+    except Malformed:
+        return False
+    is_theirs = email is not None and email_key(email) == email_key(user.email or "")
+    return is_theirs and proven.user_id is None
+
+
+def _account_of(proven: Proven) -> StoreAccount | None:
+    """Read the store account that a proof names, if it names one and says nothing else of it."""
+    said = proven.store_account
+    if not isinstance(said, dict) or said.keys() != {"store", "account"}:
+        return None
+    try:
+        texts = {name: identifiers.store_text(identifiers.json_string(said[name])) for name in said}
+    except Malformed:
+        return None
+    return StoreAccount(**texts)
+
+
 def _proven(
     store: Store, seal: Seal, caller: Backend | Widget | Visitor, sent: LoginSent, limits: Limits
 ) -> Believed:
-    limits.require_few_failures()
-    try:
+    with _failures_counted(limits, sent.claim):
         proven, key = _check(store, seal, caller.app, sent)
         believed = _taken_from(proven, sent, is_backend=isinstance(caller, Backend))
-    except ProofInvalid:
-        limits.count_failure(sent.claim)
-        raise
     _note_use(store, caller.app, key)
     return believed
+
+
+@contextmanager
+def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
+    """Count a proof that fails to show who is claimed. Raises TooMany where too many did."""
+    limits.require_few_failures()
+    try:
+        yield
+    except ProofInvalid:
+        limits.count_failure(claim)
+        raise
 
 
 def _check(store: Store, seal: Seal, app: App, sent: LoginSent) -> tuple[Proven, Key]:

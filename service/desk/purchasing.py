@@ -1,12 +1,16 @@
 """Purchase and restore: a store account shows that two IDs are one person, or changes hands."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import assert_never
 
 from service.desk.history import Scribe
+from service.desk.limits import Limits
 from service.desk.merging import is_unproven, merge, present
+from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
-from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
+from service.errors import Conflict, LostRace, NotAllowed, NotFound, ProofInvalid, Refused
 from service.identifiers import digest, is_anonymous
 from service.nouns import (
     App,
@@ -20,8 +24,10 @@ from service.nouns import (
     User,
     Visitor,
 )
+from service.proofs import Proven
 from service.rules.restoring import Act, Owner, decide
 from service.rules.table import Rule
+from service.sealing import Seal
 from service.store import Store
 from service.times import now
 
@@ -37,6 +43,18 @@ class Bought:
 
 
 @dataclass(frozen=True)
+class RestoreSent:
+    """What a restore sends, or a purchase if something was ``bought``: a backend for which user, and perhaps
+    on which device, and a session what shows that the account is theirs."""
+
+    account: StoreAccount
+    bought: Bought | None = None
+    user_id: str | None = None
+    device_id: str | None = field(default=None, repr=False)
+    proof: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Claimant:
     """Who says that an account is theirs: the user, under whose ID they were called (``home``), whether
     they restore, and whether their device shares its account."""
@@ -47,27 +65,44 @@ class Claimant:
     shares: bool
 
 
-@one_transaction
 def restore(
-    store: Store,
-    caller: Backend | Visitor,
-    account: StoreAccount,
-    bought: Bought | None,
-    *,
-    user_id: str | None,
-    device_id: str | None,
+    store: Store, seal: Seal, caller: Backend | Visitor, sent: RestoreSent, limits: Limits
 ) -> Restored:
-    """Have a store account lead to the caller: by a purchase under it, or by a restore if none is given.
+    """Have a store account lead to the caller: by a purchase under it, or by a restore.
 
-    A backend says for which ``user_id``, and perhaps on which device. Raises NotFound for an unknown
-    one, NotAllowed where the app's clients may not, and Conflict where the account stays another's.
+    A session's word is no evidence, so it has a proof that names its user and the account. Raises NotFound
+    for an unknown user ID, NotAllowed where the app's clients may not, Conflict where the account stays
+    another's, and ProofRequired, ProofInvalid and TooMany.
     """
+    match caller:
+        case Visitor(app, user):
+            if app.settings.client_purchases is Switch.OFF or is_unproven(user):
+                raise NotAllowed
+            if sent.user_id is not None:
+                raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
+            proven = require_proof_of_account(store, seal, caller, sent.account, sent.proof, limits)
+            find = partial(_own_user, store, caller, proven)
+        case Backend(app):
+            if sent.proof is not None:
+                raise Refused.member("proof", "sessions-only", "This member goes with a session token.")
+            if sent.user_id is None:
+                raise Refused.member("userId", "required", "A backend says for whom.")
+            find = partial(_user_of, store, app.id, sent.user_id)
+        case never:
+            assert_never(never)
+    return _restore(store, caller, find, sent)
+
+
+@one_transaction
+def _restore(
+    store: Store, caller: Backend | Visitor, find: Callable[[], tuple[User, str]], sent: RestoreSent
+) -> Restored:
     app, scribe = caller.app, Scribe(store, caller.app.id, caller.origin, now())
-    user, home = _caller(store, caller, user_id)
-    claimant = Claimant(user, home, bought is None, _shares(store, caller, user, device_id))
-    rule, user = settle(store, app, account, claimant, scribe)
-    if bought is not None:
-        record(store, app.id, user, account, bought, scribe)
+    user, home = find()
+    claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
+    rule, user = settle(store, app, sent.account, claimant, scribe)
+    if sent.bought is not None:
+        record(store, app.id, user, sent.account, sent.bought, scribe)
     return Restored(with_purchases(store, app, user), Resolution(rule.name, rule.because, ()))
 
 
@@ -118,26 +153,30 @@ def record(store: Store, app: str, user: User, account: StoreAccount, bought: Bo
         scribe.note(user.id, Event.PURCHASE, after={"purchase": id, "product": bought.product})
 
 
-def _caller(store: Store, caller: Backend | Visitor, user_id: str | None) -> tuple[User, str]:
-    """Find whom it is about, and the user under whose ID they are called."""
-    match caller:
-        case Visitor(app, user, session):
-            if app.settings.client_purchases is Switch.OFF or is_unproven(user):
-                raise NotAllowed
-            if user_id is not None:
-                raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
-            found: tuple[User, str] | None = present(store, caller), session.home
-        case Backend(app):
-            if user_id is None:
-                raise Refused.member("userId", "required", "A backend says for whom.")
-            found = find_by_user_id(store, app.id, user_id) or store.users.with_user_id_and_home(
-                app.id, user_id, verified=False
-            )
-        case never:
-            assert_never(never)
+def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
+    """Find whom a backend means, and the user to whom the ID was given. Raises NotFound."""
+    found = find_by_user_id(store, app, user_id) or store.users.with_user_id_and_home(
+        app, user_id, verified=False
+    )
     if found is None:
         raise NotFound
     return found
+
+
+def _own_user(store: Store, caller: Visitor, proven: Proven) -> tuple[User, str]:
+    """Find whose a session is, and the user to whom the ID was given that the proof names.
+
+    Raises InvalidCredential if they are gone, and ProofInvalid if the proof names them no more: a merge may
+    have been undone since it was read.
+    """
+    user, home = present(store, caller), caller.session.home
+    if proven.user_id is not None:
+        owner, home = find_by_user_id(store, caller.app.id, proven.user_id) or (None, home)
+        if owner is None or owner.id != user.id:
+            raise ProofInvalid
+    elif not names(proven, user):
+        raise ProofInvalid
+    return user, home
 
 
 def find_by_user_id(store: Store, app: str, user_id: str) -> tuple[User, str] | None:

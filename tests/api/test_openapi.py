@@ -4,6 +4,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.signing import proof_of
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 WITHOUT_A_PROBLEM = {200, 201, 204}
 
@@ -164,6 +166,8 @@ def test_every_answer_is_as_the_document_says(document, tenant):  # noqa: PLR091
     account = {"store": "app_store", "account": "apple-1"}
     bought = {"storeAccount": account, "product": "pro", "transaction": "t-1"}
     tour.call("POST", "/v1/purchases", token, bought)
+    proof = proof_of(tenant, key["key"], sub="u-1", storeAccount=account)
+    tour.call("POST", "/v1/purchases", token, bought | {"proof": proof})
     tour.call("POST", "/v1/restore", sk, {"storeAccount": account, "userId": "u-1"})
     other = tour.call("POST", "/v1/login", sk, {"userId": "u-2"})["user"]["id"]
     tour.call("POST", "/v1/resolve", sk, {"userId": "u-3", "email": "jane@example.org"})

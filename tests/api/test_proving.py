@@ -343,8 +343,9 @@ def test_the_routes_that_take_a_proof_are_the_ones_above(app, client):
             if proof and "enum" not in proof:
                 taking.add((method.upper(), path))
 
-    # A session takes one for a further user ID.
-    assert taking == {(method, path) for method, path, _ in TAKING_A_PROOF} | {("POST", "/v1/aliases")}
+    # A session takes one for a further user ID, and for a store account.
+    by_sessions = {("POST", path) for path in ("/v1/aliases", "/v1/purchases", "/v1/restore")}
+    assert taking == {(method, path) for method, path, _ in TAKING_A_PROOF} | by_sessions
     assert documented >= set(routes(app))
 
 

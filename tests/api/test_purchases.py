@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.signing import identity_key, proof_of
+
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 
 
@@ -147,13 +149,23 @@ def test_logging_out_shares_again(tenant):
 
 def test_clients_tell_of_purchases_where_the_app_has_it_on(tenant):
     token = tenant.session(userId="u-1")
-    body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1"}
+    proof = proof_of(tenant, identity_key(tenant)[1], sub="u-1", storeAccount=ACCOUNT)
+    body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "proof": proof}
     refused = tenant.call("POST", "/v1/purchases", token, body)
 
     tenant.set(clientPurchases="on")
     taken = tenant.call("POST", "/v1/purchases", token, body)
 
     assert (refused.status_code, taken.status_code) == (403, 200)
+
+
+@pytest.mark.parametrize("user_id", ["", None], ids=["empty", "null"])
+def test_a_backend_says_for_whom(tenant, user_id):
+    for refused in (buy(tenant, user_id), restore(tenant, user_id)):
+        assert refused.status_code == 422
+        assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+            ("/userId", "required")
+        ]
 
 
 def test_an_unknown_user_id_is_404(tenant):

@@ -330,6 +330,24 @@ def test_all_of_an_app_fail_so_often_in_a_minute(guessed, applications):
     assert (failed.status_code, proven.status_code) == (429, 201)
 
 
+def test_a_session_that_fails_to_prove_an_account_is_an_address_that_fails(guessed, clock):
+    guessed.set(clientPurchases="on")
+    token, account = guessed.session(userId="u-1"), {"store": "app_store", "account": "apple-1"}
+    proof = proof_of(guessed, identity_key(guessed)[1], sub="u-1", storeAccount=account)
+
+    def restore(proof=None):
+        return guessed.call("POST", "/v1/restore", token, {"storeAccount": account, "proof": proof})
+
+    without = statuses(FAILURES + 1, restore)
+    failed = statuses(FAILURES + 1, lambda: restore("a.b.c"))
+    during = restore(proof)
+    clock.shift(timedelta(seconds=int(during.headers["Retry-After"])))
+
+    assert without == [401] * (FAILURES + 1)
+    assert failed == [401] * FAILURES + [429]
+    assert (during.status_code, restore(proof).status_code) == (429, 200)
+
+
 # Behind routers
 
 

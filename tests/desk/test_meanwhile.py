@@ -10,6 +10,8 @@ import pytest
 from service.desk.erasing import tidy
 from service.store.checks import CHECKS
 from service.store.tables import TABLES, Apps, Rates
+from tests.signing import identity_key, proof_of
+from tests.subscribers import exported
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 
@@ -176,12 +178,47 @@ def test_who_is_erased_while_they_restore_is_nobody(tenant, store, meanwhile):
     tenant.set(clientPurchases="on")
     jane = known(tenant, userId="u-1")
     token = tenant.session(userId="u-1")
+    proof = proof_of(tenant, identity_key(tenant)[1], sub="u-1", storeAccount=ACCOUNT)
     happened = meanwhile(store.users, "with_id", lambda: erase(tenant, jane))
 
-    restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT})
+    restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT, "proof": proof})
 
     assert happened == [204]
     assert (restored.status_code, restored.json["code"]) == (401, "invalid-credential")
+
+
+def test_an_id_that_goes_back_while_it_proves_an_account_proves_nothing(tenant, store, meanwhile):
+    tenant.set(clientPurchases="on")
+    token, jane = tenant.session(userId="u-1"), known(tenant, userId="u-1")
+    undone = f"/v1/merges/{merge(tenant, known(tenant, userId='u-2'), jane)['id']}"
+    proof = proof_of(tenant, identity_key(tenant)[1], sub="u-2", storeAccount=ACCOUNT)
+    happened = meanwhile(
+        store.users, "with_user_id_and_home", lambda: tenant.call("DELETE", undone, tenant.sk).status_code
+    )
+
+    restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT, "proof": proof})
+
+    assert happened == [200]
+    assert (restored.status_code, restored.json["code"]) == (401, "proof-invalid")
+    assert exported(tenant, jane)["storeAccounts"] == []
+
+
+def test_an_email_that_is_corrected_while_it_proves_an_account_proves_nothing(tenant, store, meanwhile):
+    tenant.set(clientPurchases="on")
+    token, jane = tenant.session(email="jane@example.org"), known(tenant, email="jane@example.org")
+    proof = proof_of(tenant, identity_key(tenant)[1], email="jane@example.org", storeAccount=ACCOUNT)
+    corrected = {"email": "joan@example.org"}
+    happened = meanwhile(
+        store.users,
+        "with_id",
+        lambda: tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, corrected).status_code,
+    )
+
+    restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT, "proof": proof})
+
+    assert happened == [200]
+    assert (restored.status_code, restored.json["code"]) == (401, "proof-invalid")
+    assert exported(tenant, jane)["storeAccounts"] == []
 
 
 def test_an_app_that_is_added_to_while_it_is_erased_is_erased_all_the_same(tenant, store, monkeypatch):

@@ -9,16 +9,9 @@ from service import identifiers
 from service.api.schemas.logins import ResolutionOut, as_sent
 from service.api.schemas.members import Answer, Part, Shape, Text, Truth
 from service.api.schemas.people import BuyerOut
-from service.desk.purchasing import Bought
-from service.identifiers import Malformed, text
+from service.desk.purchasing import Bought, RestoreSent
+from service.identifiers import Malformed, store_text
 from service.nouns import StoreAccount
-
-LONGEST = 1000  # code points of what stores call their things
-
-
-def store_text(value: str) -> str:
-    """Take what a store calls something. Raises Malformed."""
-    return text(value, LONGEST)
 
 
 def moment(value: str) -> Any:
@@ -30,6 +23,14 @@ def moment(value: str) -> Any:
         return int(read.astimezone(UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise Malformed("invalid-time", "This is a time such as 2026-11-21T09:00:00Z.") from None
+
+
+PROOF = {
+    "description": (
+        "With a session token only, which needs it: a JWT whose `sub` is a user ID of the session's own user,"
+        " and whose `storeAccount` is this account."
+    )
+}
 
 
 class StoreAccountIn(Shape):
@@ -44,11 +45,17 @@ class StoreAccountIn(Shape):
 
 
 class RestoreIn(Shape):
-    """A restore; with a secret key also for whom, and perhaps on which device."""
+    """A restore; with a secret key also for whom, and perhaps on which device, and with a session token a
+    proof."""
 
     store_account = Part(StoreAccountIn(), data_key="storeAccount", required=True, attribute="account")
     user_id = Text(identifiers.existing_user_id, data_key="userId", blank_is_missing=True)
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
+    proof = Text(as_sent, blank_is_missing=True, metadata=PROOF)
+
+    def made(self, members: dict[str, Any]) -> RestoreSent:
+        """Make a restore."""
+        return RestoreSent(**members)
 
 
 class PurchaseIn(RestoreIn):
@@ -59,10 +66,10 @@ class PurchaseIn(RestoreIn):
     purchased_at = Text(moment, data_key="purchasedAt", blank_is_missing=True)
     expires_at = Text(moment, data_key="expiresAt", blank_is_missing=True)
 
-    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+    def made(self, members: dict[str, Any]) -> RestoreSent:
         """Make a purchase of what is told of it."""
         names = ("product", "transaction", "purchased_at", "expires_at")
-        return members | {"bought": Bought(**{name: members.pop(name) for name in names})}
+        return super().made(members | {"bought": Bought(**{name: members.pop(name) for name in names})})
 
 
 class SharingIn(Shape):
