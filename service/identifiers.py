@@ -31,8 +31,9 @@ LONGEST_LOCAL_PART = 64
 
 NO_EMAIL = "This is not an email address that mail can be sent to."
 
+DEVICE_PREFIX = "$anon:"
 CLIENT_MADE_PREFIX = "$RCAnonymousID:"
-ANONYMOUS_PREFIXES = ("$anon:", CLIENT_MADE_PREFIX)
+ANONYMOUS_PREFIXES = (DEVICE_PREFIX, CLIENT_MADE_PREFIX)
 
 # What broken clients send when they have no user ID. Casefolded, as they are compared.
 PLACEHOLDERS = frozenset({
@@ -146,6 +147,11 @@ def is_anonymous(user_id: str | None) -> bool:
     return user_id is not None and user_id.startswith(ANONYMOUS_PREFIXES)
 
 
+def is_of_a_device(user_id: str | None) -> bool:
+    """Tell whether a user ID is one that Usher made for a device's anonymous user."""
+    return user_id is not None and user_id.startswith(DEVICE_PREFIX)
+
+
 def primary_of(user_ids: Iterable[str]) -> str | None:
     """Choose a user's primary user ID among theirs, oldest first: the first that is not anonymous."""
     ids = list(user_ids)
@@ -154,7 +160,7 @@ def primary_of(user_ids: Iterable[str]) -> str | None:
 
 def new_anonymous_user_id() -> str:
     """Make a user ID for an anonymous user: ``$anon:<uuid>``."""
-    return f"$anon:{uuid.uuid4()}"
+    return f"{DEVICE_PREFIX}{uuid.uuid4()}"
 
 
 def email(text: str) -> str | None:

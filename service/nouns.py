@@ -179,8 +179,8 @@ class User:
     """One person's record in one app.
 
     ``user_id`` is the primary one; an anonymous user's is generated. ``aliases`` are further ones,
-    oldest first. ``verified`` is false for anonymous users, and for those of the world of claims that
-    nobody proved. ``purchases`` are there where somebody asked for them.
+    oldest first. ``verified`` is false for devices' anonymous users, and for those of the world of claims
+    that nobody proved. ``purchases`` are there where somebody asked for them.
     """
 
     id: str
@@ -581,15 +581,18 @@ class Merge:
 
 @dataclass(frozen=True)
 class StoreAccount:
-    """The login of an app store under which things are bought: an opaque text of that store."""
+    """The login of an app store under which things are bought: an opaque text of that store. Each world
+    knows its own; ``verified`` is that of whoever brought it."""
 
     store: str
     account: str
+    verified: bool = True
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """One purchase. ``active_at`` a time while its end lies ahead of it, or it has none."""
+    """One purchase. ``active_at`` a time while its end lies ahead of it, or it has none. ``claimed`` where
+    nobody proved whose it is."""
 
     id: str
     store: str
@@ -597,6 +600,7 @@ class Purchase:
     transaction: str
     purchased_at: int
     expires_at: int | None
+    claimed: bool = False
 
     def active_at(self, at: int) -> bool:
         """Tell whether it holds at a time."""

@@ -84,7 +84,15 @@ USER_IDS: dict[str, Corruption] = {
     ),
     "a user ID is of the other world": (
         [delete("user_ids", of("unproven")), change("user_ids", '"verified" = FALSE', of("jane"))],
-        {"user_ids_name_one_user": ["a user ID of {jane}"], "primary_user_ids_are_kept": ["{unproven}"]},
+        {
+            "user_ids_name_one_user": ["a user ID of {jane}"],
+            "primary_user_ids_are_kept": ["{unproven}"],
+            "worlds_are_apart": ["user_ids of {jane}"],
+        },
+    ),
+    "a user ID that was only claimed is a proven user's": (
+        [change("user_ids", "\"home\" = '{claimant}'", "\"value\" = 'u-7'")],
+        {"worlds_are_apart": ["user_ids of {carol}"]},
     ),
     "a user ID is not found by how it begins": (
         [change("user_ids", "\"search\" = 'other'", of("jane"))],
@@ -281,6 +289,15 @@ MERGES: dict[str, Corruption] = {
             "fields_are_shown": ["{ann}"],
         },
     ),
+    "a proven user became part of one who only claims": (
+        [
+            change("users", "\"merged_into\" = '{unproven}'", of("bob", "id")),
+            change("merges", "\"target\" = '{unproven}'", of("merge_of_bob", "id")),
+            change("conversations", "\"user\" = '{unproven}'", of("bob", "home")),
+            delete("user_ids", of("bob", "home")),
+        ],
+        {"worlds_are_apart": ["{bob}"], "fields_are_shown": ["{unproven}", "{mary}"]},
+    ),
     "a merged user has no merge": (
         [delete("merges", of("merge_of_bob", "id"))],
         {"merges_are_written_down": ["{bob}"]},
@@ -375,6 +392,14 @@ HOMELESS: dict[str, Corruption] = {
     "a store account is a stranger's": (
         [change("store_accounts", "\"user\" = '{mary}'", of("jane"))],
         {"things_are_where_their_home_is": ["store_accounts of {mary}"]},
+    ),
+    "a store account that was only claimed is proven": (
+        [change("store_accounts", '"verified" = TRUE', of("carol"))],
+        {"worlds_are_apart": ["store_accounts of {carol}"]},
+    ),
+    "a proven store account is only claimed": (
+        [change("store_accounts", '"verified" = FALSE', of("jane"))],
+        {"worlds_are_apart": ["store_accounts of {jane}"]},
     ),
     "a purchase's store account is gone": (
         [delete("store_accounts", of("jane"))],

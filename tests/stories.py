@@ -17,7 +17,7 @@ def live(client: FlaskClient, admin_key: str) -> dict[str, str]:
     names = {"app": tenant.id, "foreign_app": foreign.id, "lost_app": lost.id}
     names |= _known_people(tenant) | _visitors(tenant) | _merges(tenant) | _erased(tenant)
     _subscribers(tenant)
-    names |= _unproven(tenant)
+    names |= _unproven(tenant, names["carol"])
     visitor = foreign.login()
     foreign.begin(visitor["session"]["token"])
     names |= {"foreigner": visitor["user"]["id"]}
@@ -106,16 +106,27 @@ def _subscribers(tenant: Tenant) -> None:
     _done(tenant, "POST", "/v1/subscribers/identify", tenant.pk, named)
     for id, value in (("u-11", "blue"), ("u-11", None), ("u-1", "red"), ("u-6", "green")):
         said = {"attributes": {"color": {"value": value, "updated_at_ms": 1}}}
-        _done(tenant, "POST", f"/v1/subscribers/{id}/attributes", tenant.pk, said)
+        key = tenant.pk if id == "u-11" else tenant.sk
+        _done(tenant, "POST", f"/v1/subscribers/{id}/attributes", key, said)
 
 
-def _unproven(tenant: Tenant) -> dict[str, str]:
-    """One who says to be somebody whom they are not."""
+def _unproven(tenant: Tenant, carol: str) -> dict[str, str]:
+    """One who says to be somebody whom they are not, and one who claims to have bought something, of whom an
+    agent says that it was Carol."""
     tenant.set(identityVerification="off")
     claim = tenant.try_login(key=tenant.pk, userId="u-1", email="jane@example.org").json
     tenant.begin(claim["session"]["token"])
-    known = _done(tenant, "GET", "/v1/users?userId=u-1", tenant.sk)["data"]
-    return {"unproven": next(user["id"] for user in known if not user["verified"])}
+    receipt = {"app_user_id": "u-12", "fetch_token": "token-2", "product_id": "pro"}
+    _done(tenant, "POST", "/v1/receipts", tenant.pk, receipt)
+    names = {"unproven": _claimant(tenant, "u-1"), "claimant": _claimant(tenant, "u-12")}
+    _done(tenant, "POST", "/v1/merges", tenant.sk, {"from": names["claimant"], "into": carol})
+    return names
+
+
+def _claimant(tenant: Tenant, user_id: str) -> str:
+    """Answer our id of the user who only claims to have a user ID."""
+    known = _done(tenant, "GET", f"/v1/users?userId={user_id}", tenant.sk)["data"]
+    return next(user["id"] for user in known if not user["verified"])
 
 
 def _done(tenant: Tenant, method: str, path: str, key: str, json: Any = None, **headers: str) -> Any:

@@ -386,6 +386,21 @@ def test_an_app_that_has_it_off_has_no_customers(take, tenant):
     assert asked["error"] == {"errorCode": CUSTOMER_INFO, "backendErrorCode": 7259}
 
 
+def test_a_proven_user_shows_what_the_client_claimed_under_the_same_id(take, tenant):
+    jane = tenant.login(userId="u-1")
+    device, login = take(["configure"], ["identifyUser", "u-1"])
+    buy(tenant, id_of(device))
+
+    _, asked, _ = take(["configure", "u-1"], ["getCustomerInfo"], ["setAttributes", {"color": "blue"}])
+
+    shown = tenant.call("GET", f"/v1/users/{jane['user']['id']}", tenant.sk).json
+    me = tenant.call("GET", "/v1/me", jane["session"]["token"]).json["user"]
+    assert login["answer"]["wasCreated"] is True
+    assert bought(asked) == ["pro"]
+    assert [(one["product"], one["claimed"]) for one in shown["purchases"]] == [("pro", True)]
+    assert (me["purchases"], shown["aliases"]) == (shown["purchases"], [])
+
+
 def test_a_subscription_that_the_backend_tells_of_is_active(take, tenant):
     tenant.login(userId="u-1")
     purchase = {

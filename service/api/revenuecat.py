@@ -1,7 +1,7 @@
 """RevenueCat's wire format, so that its real clients can be pointed here; on by the app's setting.
 
-It has RevenueCat's trust: whoever knows an ID is believed. So it shows purchases, and never a
-conversation, a name or an email.
+With a publishable key it has RevenueCat's trust: whoever knows an ID is believed. So it shows purchases, and
+never a conversation, a name or an email, and changes nothing of anybody whom a backend or a proof made.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,7 @@ from service.identifiers import (
     LONGEST_ATTRIBUTE,
     Malformed,
     attribute_name,
+    is_of_a_device,
     optional_text,
     subscriber_id,
     text,
@@ -82,7 +83,7 @@ def _caller() -> Backend | Widget:
 @answering
 def get_or_create(caller: Backend | Widget, id: str) -> Response:
     """Answer a subscriber, made on first sight."""
-    return _answer(*desk.get_or_create(context().store, caller, _id(id)))
+    return _answer(*desk.get_or_create(context().store, caller, _id(caller, id)))
 
 
 @api.post("/subscribers/identify")
@@ -90,15 +91,15 @@ def get_or_create(caller: Backend | Widget, id: str) -> Response:
 def log_in(caller: Backend | Widget) -> Response:
     """Log in as another ID; 201 if it was made for it."""
     body = _body("app_user_id", "new_app_user_id")
-    first, second = _id(body["app_user_id"]), _id(body["new_app_user_id"])
+    first, second = _id(caller, body["app_user_id"]), _id(caller, body["new_app_user_id"])
     return _answer(*desk.identify(context().store, caller, first, second))
 
 
 @api.get("/subscribers/<any_id:id>/offerings")
 @answering
-def list_offerings(_: Backend | Widget, id: str) -> Response:
+def list_offerings(caller: Backend | Widget, id: str) -> Response:
     """List what is for sale, which is nothing here; clients ask for it when they start."""
-    _id(id)
+    _id(caller, id)
     return as_json({"current_offering_id": None, "offerings": []})
 
 
@@ -106,15 +107,15 @@ def list_offerings(_: Backend | Widget, id: str) -> Response:
 @answering
 def add_alias(caller: Backend | Widget, id: str) -> Response:
     """Have a further ID lead to a subscriber."""
-    new = _id(_body("new_app_user_id")["new_app_user_id"])
-    return _answer(*desk.add_alias(context().store, caller, _id(id), new))
+    new = _id(caller, _body("new_app_user_id")["new_app_user_id"])
+    return _answer(*desk.add_alias(context().store, caller, _id(caller, id), new))
 
 
 @api.post("/subscribers/<any_id:id>/attributes")
 @answering
 def describe(caller: Backend | Widget, id: str) -> Response:
     """Keep what is said of a subscriber by name."""
-    id, said = _id(id), _attributes(read_json(request).get("attributes"))
+    id, said = _id(caller, id), _attributes(read_json(request).get("attributes"))
     return _answer(*desk.describe(context().store, caller, id, said))
 
 
@@ -126,7 +127,7 @@ def receive(caller: Backend | Widget) -> Response:
     product, restores = body.get("product_id"), body.get("is_restore", False)
     if not isinstance(restores, bool) or not isinstance(product, str | None):
         raise errors.Refused
-    id, token = _id(body["app_user_id"]), _parsed(text, body["fetch_token"], LONGEST_TOKEN)
+    id, token = _id(caller, body["app_user_id"]), _parsed(text, body["fetch_token"], LONGEST_TOKEN)
     product = None if product is None else _parsed(text, product, LONGEST_TOKEN)
     subscriber = desk.receive(context().store, caller, id, token, product, restores=restores)
     return _answer(subscriber, False)
@@ -138,7 +139,7 @@ def forget(caller: Backend | Widget, id: str) -> Response:
     """Erase a subscriber."""
     if not isinstance(caller, Backend):
         raise errors.InvalidCredential
-    desk.forget(context().store, caller, _id(id))
+    desk.forget(context().store, caller, _id(caller, id))
     return as_json({"app_user_id": id})
 
 
@@ -166,11 +167,15 @@ def _body(*required: str) -> dict[str, Any]:
     return dict(body)
 
 
-def _id(value: str) -> str:
+def _id(caller: Backend | Widget, value: str) -> str:
+    """Read an ID. Raises Refused, also for a device's anonymous user unless a backend names it."""
     try:
-        return subscriber_id(value)
+        id = subscriber_id(value)
     except Malformed as malformed:
         raise errors.Refused.member("app_user_id", malformed.code, malformed.detail) from None
+    if isinstance(caller, Widget) and is_of_a_device(id):
+        raise errors.Refused.member("app_user_id", "reserved", "Only a backend names this user.")
+    return id
 
 
 def _attributes(sent: Any) -> dict[str, desk.Said]:

@@ -12,7 +12,7 @@ from service.api.problems import CONTENT_TYPE
 from service.console import words
 from service.console.guard import PATH, let_go
 from service.errors import FieldError
-from service.identifiers import is_anonymous
+from service.identifiers import is_of_a_device
 from service.times import written
 
 ASSETS = Path(__file__).parent / "static"
@@ -72,7 +72,7 @@ def register(app: Flask) -> None:
         "title_of": words.title,
         "when": words.when,
         "written": written,
-        "is_anonymous": is_anonymous,
+        "is_of_a_device": is_of_a_device,
     }
     app.after_request(_finish)
 

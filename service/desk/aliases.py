@@ -55,11 +55,8 @@ def _add_proven_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User
 def alias(store: Store, scribe: Scribe, app: str, user: User, home: str, user_id: str) -> tuple[User, bool]:
     """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
     that user or part of them, and goes with them when they stand apart again."""
-    # Anonymous users' IDs are of the unverified world, and of none that anybody could claim.
-    world = user.verified or not is_unproven(user)
-    owner = store.users.with_user_id(app, user_id, verified=world and not is_anonymous(user_id))
-    if owner is None and is_anonymous(user_id):
-        owner = store.users.with_user_id(app, user_id, verified=True)
+    # Whoever has it in the other world is somebody else.
+    owner = store.users.with_user_id(app, user_id, verified=not is_unproven(user))
     if owner is None and is_anonymous(user_id):
         raise Refused.member("userId", "reserved", "No anonymous user has this ID.")
     if owner is not None and owner.id == user.id:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import Scribe
-from service.identifiers import is_anonymous
+from service.identifiers import is_anonymous, is_of_a_device
 from service.nouns import Event, Field, User
 from service.rules import fields as rules
 from service.store import Store
@@ -64,17 +64,17 @@ def give_user_id(
     """Give a held user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
     are then.
 
-    It is the primary one of a user who had none; who was anonymous is somebody from then on. Raises
-    LostRace if somebody has it by now.
+    It is the primary one of a user who had none; who was anonymous is somebody from then on, and a device's
+    anonymous user is proven. Raises LostRace if somebody has it by now.
     """
-    was_nobody = is_anonymous(user.user_id)
-    verified = user.verified or was_nobody
+    was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
+    verified = user.verified or was_of_a_device
     store.users.add_user_id(app, replace(user, verified=verified), user_id, scribe.at, home)
     if user.user_id is not None and not was_nobody:
         scribe.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
         return replace(user, aliases=(*user.aliases, user_id))
     store.users.set_primary(app, user.id, user_id, verified=verified)
-    if was_nobody:
+    if was_of_a_device:
         store.devices.forget_anonymous(app, [user.id])
         store.sessions.set_verified(app, user.id, True)
     scribe.note(

@@ -16,7 +16,7 @@ from dataclasses import replace
 from service.desk.editing import all_fields
 from service.desk.history import Scribe
 from service.errors import Conflict, InvalidCredential, LostRace, NotFound
-from service.identifiers import is_anonymous, is_id, new_id, primary_of
+from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
 from service.nouns import Event, Field, Filled, Merge, Moved, User, Visitor
 from service.rules import fields as rules
 from service.store import Store
@@ -24,7 +24,7 @@ from service.store import Store
 
 def is_unproven(user: User) -> bool:
     """Tell whether somebody only claimed to be this user."""
-    return not user.verified and not is_anonymous(user.user_id)
+    return not user.verified and not is_of_a_device(user.user_id)
 
 
 def present(store: Store, caller: Visitor) -> User:
@@ -75,8 +75,8 @@ def foresee(store: Store, app: str, source: User, target: User, rule: str, at: i
 
 
 def _is_parked(source: User, target: User) -> bool:
-    """Tell whether what was said of one does not count of the other, as nobody proved it."""
-    return is_unproven(source) and not is_unproven(target)
+    """Tell whether what was said of one does not count of the other, as they are of two worlds."""
+    return is_unproven(source) is not is_unproven(target)
 
 
 def _fills(source: User, target: User) -> Filled:
@@ -158,8 +158,9 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     _give_back(store, app, source, after, everyone)
     for said in (goes, stays):
         _keep_fields(store, app, said)
+    homes = _homes(store, app, everyone)
     for user_id in merge.parked:
-        store.users.add_user_id(app, source, user_id, scribe.at)
+        store.users.add_user_id(app, source, user_id, scribe.at, homes.get(user_id))
     for device, user in _devices_back(store, app, merge, source, target, after):
         store.devices.return_anonymous(app, device, user)
     store.merges.mark_undone(app, merge.id or "", scribe.at)
@@ -233,8 +234,19 @@ def _without(
     if primary is None and born:
         # Who was anonymous, and was never given an ID of their own, is so again, whatever was said since.
         primary, email = born[0], None
-    verified = target.verified and not is_anonymous(primary)
+    verified = target.verified and not is_of_a_device(primary)
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
+
+
+def _homes(store: Store, app: str, everyone: tuple[str, ...]) -> dict[str, str]:
+    """Say to whom of those who are part of somebody each user ID was given: whose merge moved it first."""
+    merges = [one for one in store.merges.of_users(app, everyone) if one.undone_at is None]
+    return {
+        user_id: one.source
+        for one in reversed(merges)
+        if one.source in everyone
+        for user_id in one.moved.user_ids
+    }
 
 
 def _devices_back(
@@ -265,7 +277,7 @@ def _require_room(store: Store, app: str, source: User, target: User, merge: Mer
         if others or same:
             raise Conflict("undo-conflict", "the email has another unclaimed user by now")
     for user_id in merge.parked:
-        if store.users.with_user_id(app, user_id, verified=source.verified) is not None:
+        if store.users.with_user_id(app, user_id, verified=not is_unproven(source)) is not None:
             raise Conflict("undo-conflict", "a user ID has another user by now")
 
 

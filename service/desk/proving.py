@@ -102,7 +102,7 @@ def _account_of(proven: Proven) -> StoreAccount | None:
         texts = {name: identifiers.store_text(identifiers.json_string(said[name])) for name in said}
     except Malformed:
         return None
-    return StoreAccount(**texts)
+    return StoreAccount(texts["store"], texts["account"])
 
 
 def _proven(

@@ -109,11 +109,11 @@ def _restore(
 def settle(
     store: Store, app: App, account: StoreAccount, claimant: Claimant, scribe: Scribe
 ) -> tuple[Rule[Act], User]:
-    """Decide whose a store account is from now on, and carry it out; answer the rule, and whoever the
-    claimant is then. Raises Conflict where it stays another's."""
+    """Decide whose a store account is from now on in the claimant's world, and carry it out; answer the rule,
+    and whoever the claimant is then. Raises Conflict where it stays another's."""
+    account = _known_to(claimant.user, account)
     store.purchases.hold(app.id, account)
-    owner_id = store.purchases.owner(app.id, account)
-    owner = store.users.with_id(app.id, owner_id) if owner_id else None
+    owner = _owner(store, app.id, account)
     whose = _whose(owner, claimant.user)
     rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
     act = rule.then
@@ -131,6 +131,18 @@ def settle(
     return rule, claimant.user
 
 
+def _known_to(user: User, account: StoreAccount) -> StoreAccount:
+    """Say which account a user means: that of their world."""
+    return replace(account, verified=not is_unproven(user))
+
+
+def _owner(store: Store, app: str, account: StoreAccount) -> User | None:
+    """Find whose an account is. Where a merge led it out of its world it waits there for nobody."""
+    owner_id = store.purchases.owner(app, account)
+    owner = store.users.with_id(app, owner_id) if owner_id else None
+    return None if owner is None or is_unproven(owner) is account.verified else owner
+
+
 # What the app says that a restore does, in the acts of the table.
 BEHAVIORS = {
     RestoreBehavior.ALIAS: Act.MERGE,
@@ -143,7 +155,7 @@ def record(store: Store, app: str, user: User, account: StoreAccount, bought: Bo
     """Write a purchase down, unless its transaction is known."""
     id = store.purchases.add(
         app,
-        account,
+        _known_to(user, account),
         product=bought.product,
         transaction=bought.transaction,
         purchased_at=scribe.at if bought.purchased_at is None else bought.purchased_at,
@@ -180,11 +192,8 @@ def _own_user(store: Store, caller: Visitor, proven: Proven) -> tuple[User, str]
 
 
 def find_by_user_id(store: Store, app: str, user_id: str) -> tuple[User, str] | None:
-    """Find who has a user ID among those who were proven or are anonymous, and whom it was given to."""
-    found = store.users.with_user_id_and_home(app, user_id, verified=True)
-    if found is None and is_anonymous(user_id):
-        found = store.users.with_user_id_and_home(app, user_id, verified=False)
-    return found
+    """Find who has a user ID in the proven world, and whom it was given to."""
+    return store.users.with_user_id_and_home(app, user_id, verified=True)
 
 
 def _shares(store: Store, caller: Backend | Visitor, user: User, device_id: str | None) -> bool:
@@ -230,5 +239,6 @@ def allow_sharing(store: Store, caller: Backend | Visitor, device: str, allowed:
 
 
 def with_purchases(store: Store, app: App, user: User) -> User:
-    """Answer a user with what was bought under their store accounts, the oldest first."""
-    return replace(user, purchases=store.purchases.of_user(app.id, user.id))
+    """Answer a user with what was bought under their store accounts, and with what is claimed under an ID of
+    theirs, the oldest first."""
+    return replace(user, purchases=store.purchases.shown_of(app.id, user.id))

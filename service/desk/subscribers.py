@@ -1,4 +1,8 @@
-"""RevenueCat's use cases, over the same rules: whoever knows an ID is believed, and sees purchases only.
+"""RevenueCat's use cases, over the same rules, and purchases only.
+
+A publishable key has RevenueCat's trust, not ours: whoever knows an ID is believed. So its calls find, make,
+join and describe users of the unproven world only, as a login without proof does; a backend's act in the
+proven world, as all its calls do.
 
 A login follows ``merge-once``: an anonymous user becomes part of the one who logs in, once. It never
 makes two identified users one.
@@ -13,10 +17,10 @@ from service.desk.editing import give_user_id
 from service.desk.erasing import erase
 from service.desk.history import Scribe
 from service.desk.merging import merge
-from service.desk.purchasing import Bought, Claimant, find_by_user_id, record, settle
+from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
 from service.errors import LostRace, NotFound, Refused
-from service.identifiers import is_anonymous, is_client_made, new_id
+from service.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
 from service.nouns import Attribute, Backend, Event, Purchase, StoreAccount, User, Widget
 from service.store import Store
 from service.times import now
@@ -44,9 +48,9 @@ class Subscriber:
 @one_transaction
 def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bool]:
     """Answer whoever has an ID, and whether they were made for it."""
-    scribe = _scribe(store, caller)
-    user, _, is_new = _find_or_create(store, caller.app.id, id, scribe)
-    return _subscriber(store, caller.app.id, user), is_new
+    world = _World(store, caller)
+    user, _, is_new = world.find_or_create(id)
+    return world.subscriber(id, user), is_new
 
 
 @one_transaction
@@ -56,18 +60,18 @@ def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscribe
     Whoever logs in as themselves changes nothing, not even where nobody has seen them yet. Raises Refused for
     the ID of another anonymous user, which nobody logs in as.
     """
-    app, scribe = caller.app.id, _scribe(store, caller)
-    before, user = _find(store, app, id), _find(store, app, new)
+    world = _World(store, caller)
+    before, user = world.find(id), world.find(new)
     if id == new or (before and user and before.id == user.id):
-        return (_subscriber(store, app, user) if user else _unseen(id, scribe)), False
+        return (world.subscriber(new, user) if user else world.unseen(id)), False
     if is_anonymous(new):
         raise Refused.member("new_app_user_id", "reserved", "Nobody logs in as an anonymous user.")
-    before = before or _first_seen(store, app, id, scribe)
+    before = before or world.first_seen(id)
     if user is None:
-        return _subscriber(store, app, _become(store, app, before, new, scribe)), True
+        return world.subscriber(new, world.become(before, new)), True
     if before and is_anonymous(before.user_id) and not any(is_anonymous(alias) for alias in user.aliases):
-        user = merge(store, app, before, user, MERGE_ONCE, scribe)[1]
-    return _subscriber(store, app, user), False
+        user = world.merge_once(before, user)
+    return world.subscriber(new, user), False
 
 
 @one_transaction
@@ -76,14 +80,14 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
 
     Raises NotFound, and Conflict for the ID of another identified user.
     """
-    app, scribe = caller.app.id, _scribe(store, caller)
-    user = _find(store, app, id) or _first_seen(store, app, id, scribe)
+    world = _World(store, caller)
+    user = world.find(id) or world.first_seen(id)
     if user is None:
         raise NotFound
-    if is_client_made(new) and _find(store, app, new) is None:
-        _create(store, app, new, scribe)
-    user, is_new = alias(store, scribe, app, user, user.id, new)
-    return _subscriber(store, app, user), is_new
+    if is_client_made(new) and world.find(new) is None:
+        world.create(new)
+    user, is_new = alias(store, world.scribe, world.app, user, user.id, new)
+    return world.subscriber(id, user), is_new
 
 
 @one_transaction
@@ -92,14 +96,14 @@ def receive(
 ) -> Subscriber:
     """Have the store account that a token stands for lead to whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
-    app, scribe = caller.app.id, _scribe(store, caller)
-    user, home, _ = _find_or_create(store, app, id, scribe)
+    world = _World(store, caller)
+    user, home, _ = world.find_or_create(id)
     account = StoreAccount(STORE, token)
     claimant = Claimant(user, home, restores, shares=is_anonymous(user.user_id))
-    _, user = settle(store, caller.app, account, claimant, scribe)
+    _, user = settle(store, caller.app, account, claimant, world.scribe)
     if product is not None:
-        record(store, app, user, account, Bought(product, token), scribe)
-    return _subscriber(store, app, user)
+        record(store, world.app, user, account, Bought(product, token), world.scribe)
+    return world.subscriber(id, user)
 
 
 @one_transaction
@@ -109,82 +113,104 @@ def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) ->
     Nothing was said in the future: a clock that is fast would else keep everybody else from saying anything.
     Raises Refused, with nothing changed, where it were too much.
     """
-    app, scribe = caller.app.id, _scribe(store, caller)
-    user, home, is_new = _find_or_create(store, app, id, scribe)
+    world = _World(store, caller)
+    user, home, is_new = world.find_or_create(id)
+    at_most = world.scribe.at
     attributes = [
-        Attribute(home, name, value, scribe.at if at is None else min(at, scribe.at))
+        Attribute(home, name, value, at_most if at is None else min(at, at_most))
         for name, (value, at) in said.items()
     ]
-    set_attributes(store, app, user, home, attributes, scribe)
-    return _subscriber(store, app, user), is_new
+    set_attributes(store, world.app, user, home, attributes, world.scribe)
+    return world.subscriber(id, user), is_new
 
 
 def forget(store: Store, caller: Backend, id: str) -> None:
-    """Erase whoever has an ID. Raises NotFound."""
-    user = _find(store, caller.app.id, id)
-    if user is None:
+    """Erase whoever has an ID, in either world. Raises NotFound where nobody has it."""
+    found = [store.users.with_user_id(caller.app.id, id, verified=world) for world in (True, False)]
+    if not any(found):
         raise NotFound
-    erase(store, caller, user.id)
+    for user in filter(None, found):
+        erase(store, caller, user.id)
 
 
-def _find(store: Store, app: str, id: str) -> User | None:
-    found = find_by_user_id(store, app, id)
-    return found[0] if found else None
+class _World:
+    """The users whom a caller's calls are about: for a backend those of the proven world, for anybody else
+    those of whom somebody only said who they are."""
 
+    def __init__(self, store: Store, caller: Caller) -> None:
+        self._store = store
+        self._is_proven = isinstance(caller, Backend)
+        self.app = caller.app.id
+        self.scribe = Scribe(store, self.app, caller.origin, now())
 
-def _find_or_create(store: Store, app: str, id: str, scribe: Scribe) -> tuple[User, str, bool]:
-    """Find who has an ID and to whom it was given, or make somebody; say whether they were made."""
-    found = find_by_user_id(store, app, id)
-    if found is not None:
-        return *found, False
-    user = _create(store, app, id, scribe)
-    return user, user.id, True
+    def find(self, id: str) -> User | None:
+        """Find who has an ID."""
+        return self._store.users.with_user_id(self.app, id, verified=self._is_proven)
 
+    def find_or_create(self, id: str) -> tuple[User, str, bool]:
+        """Find who has an ID and to whom it was given, or make somebody; say whether they were made."""
+        found = self._store.users.with_user_id_and_home(self.app, id, verified=self._is_proven)
+        if found is not None:
+            return *found, False
+        user = self.create(id)
+        return user, user.id, True
 
-def _first_seen(store: Store, app: str, id: str, scribe: Scribe) -> User | None:
-    """Register an anonymous ID on first sight, as clients make them; of any other that is unknown, nobody.
+    def create(self, id: str) -> User:
+        """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
+        _require_possible(id)
+        user = User(new_id("usr"), id, None, None, (), self.scribe.at, verified=self._is_proven)
+        self._store.users.create(self.app, user)
+        rule = ANONYMOUS if is_anonymous(id) else NEW
+        self.scribe.note(user.id, Event.CREATED, rule, after={"userId": id})
+        return user
 
-    Raises Refused for an anonymous ID that no client makes.
-    """
-    _require_possible(id)
-    return _create(store, app, id, scribe) if is_client_made(id) else None
+    def first_seen(self, id: str) -> User | None:
+        """Register an anonymous ID on first sight, as clients make them; of any other unknown one, nobody.
 
+        Raises Refused for an anonymous ID that no client makes.
+        """
+        _require_possible(id)
+        return self.create(id) if is_client_made(id) else None
 
-def _become(store: Store, app: str, before: User | None, new: str, scribe: Scribe) -> User:
-    """Give an anonymous user the unknown ID; beside an identified one, make a user of their own."""
-    if before is None or not is_anonymous(before.user_id):
-        return _create(store, app, new, scribe)
-    if store.users.hold(app, before.id, to_change=True) != before:
-        raise LostRace
-    return give_user_id(store, app, before, before.id, new, scribe, ATTACH)
+    def become(self, before: User | None, new: str) -> User:
+        """Give an anonymous user the unknown ID; beside an identified one, make a user of their own.
 
+        A device's anonymous user becomes part of that one: with the ID its session would be believed.
+        """
+        if before is None or not is_anonymous(before.user_id):
+            return self.create(new)
+        if is_of_a_device(before.user_id):
+            return self.merge_once(before, self.create(new))
+        if self._store.users.hold(self.app, before.id, to_change=True) != before:
+            raise LostRace
+        return give_user_id(self._store, self.app, before, before.id, new, self.scribe, ATTACH)
 
-def _create(store: Store, app: str, id: str, scribe: Scribe) -> User:
-    """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
-    _require_possible(id)
-    user = User(new_id("usr"), id, None, None, (), scribe.at, verified=not is_anonymous(id))
-    store.users.create(app, user)
-    scribe.note(user.id, Event.CREATED, ANONYMOUS if is_anonymous(id) else NEW, after={"userId": id})
-    return user
+    def merge_once(self, before: User, user: User) -> User:
+        """Have an anonymous user become part of one who absorbed nobody yet."""
+        return merge(self._store, self.app, before, user, MERGE_ONCE, self.scribe)[1]
+
+    def subscriber(self, id: str, user: User) -> Subscriber:
+        """Show the user whom an ID led to. Whoever knows an ID may read what was bought under it."""
+        first = self._store.users.first_user_id(self.app, user.id)
+        return Subscriber(*(first or (id, user.created_at)), self._bought(id, user))
+
+    def unseen(self, id: str) -> Subscriber:
+        """Say how somebody would look who is seen for the first time; nobody is made."""
+        _require_possible(id)
+        return Subscriber(id, self.scribe.at, self._bought(id))
+
+    def _bought(self, id: str, user: User | None = None) -> tuple[Purchase, ...]:
+        """Answer a user's purchases, and those of the proven user who has an ID, the oldest first."""
+        proven = self._store.users.with_user_id(self.app, id, verified=True)
+        bought = [
+            purchase
+            for owner in {one.id for one in (user, proven) if one}
+            for purchase in self._store.purchases.of_user(self.app, owner)
+        ]
+        return tuple(sorted(bought, key=lambda one: (one.purchased_at, one.id)))
 
 
 def _require_possible(id: str) -> None:
     """Raise Refused for an ID that nobody has and nobody can be given."""
     if is_anonymous(id) and not is_client_made(id):
         raise Refused.member("app_user_id", "reserved", "No anonymous user has this ID.")
-
-
-def _subscriber(store: Store, app: str, user: User) -> Subscriber:
-    first = store.users.first_user_id(app, user.id)
-    original, seen = first or (user.user_id or "", user.created_at)
-    return Subscriber(original, seen, store.purchases.of_user(app, user.id))
-
-
-def _unseen(id: str, scribe: Scribe) -> Subscriber:
-    """Say how somebody would look who is seen for the first time; nobody is made."""
-    _require_possible(id)
-    return Subscriber(id, scribe.at, ())
-
-
-def _scribe(store: Store, caller: Caller) -> Scribe:
-    return Scribe(store, caller.app.id, caller.origin, now())

@@ -34,7 +34,7 @@ from service.store.tables import (
     UserIds,
     Users,
 )
-from service.store.users import UserStore, lives, merged_into, of_a_device
+from service.store.users import UserStore, anonymous, lives, merged_into, of_a_device, proven
 
 # How many rows are read at a time.
 BATCH = 1000
@@ -49,6 +49,11 @@ def _same(one: Any, other: Any, **columns: str) -> Any:
     return condition
 
 
+def _differ(one: Any, other: Any) -> Any:
+    """Whether one of two conditions holds and the other does not."""
+    return (one & ~other) | (~one & other)
+
+
 def _each(build: Callable[[Any], Sequence[Any]]) -> list[Prepared]:
     """Prepare each of the queries that a function answers."""
 
@@ -60,7 +65,7 @@ def _each(build: Callable[[Any], Sequence[Any]]) -> list[Prepared]:
 
 @Prepared
 def _user_ids_elsewhere(app: Any) -> Any:
-    is_elsewhere = Users.id.is_null() | ~lives() | (Users.verified != UserIds.verified)
+    is_elsewhere = Users.id.is_null() | ~lives() | _differ(UserIds.verified, proven())
     owner = _same(Users, UserIds, id="user")
     return (
         UserIds.select(UserIds.user)
@@ -145,12 +150,12 @@ def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
 @Prepared
 def _nobodies(app: Any) -> Any:
     has_nothing = Users.user_id.is_null() & Users.email.is_null()
-    has_too_much = of_a_device() & (Users.email.is_null(False) | Users.verified)
+    has_too_much = (anonymous() & Users.email.is_null(False)) | (of_a_device() & Users.verified)
     return Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
 
 
 def users_are_somebody(database: Database, app: str) -> Iterator[str]:
-    """A living user has a user ID or an email; an anonymous one has no email, and nobody proved it."""
+    """A living user has a user ID or an email; an anonymous one has no email, and a device's is unproven."""
     yield from (id for (id,) in database.rows(_nobodies(app)))
 
 
@@ -222,6 +227,40 @@ def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str
         for user, home in database.rows(query(app)):
             if user not in _became(database, app, home)[-1:]:
                 yield f"{table._meta.table_name} of {user}"
+
+
+OF_A_WORLD = (UserIds, StoreAccounts)
+
+
+@_each
+def _of_another_world(app: Any) -> Any:
+    home = Users.alias()
+    return [
+        table.select(table.user)
+        .join(home, on=_same(home, table, id="home"))
+        .where((table.app == app) & _differ(table.verified, proven(home)))
+        .distinct()
+        for table in OF_A_WORLD
+    ]
+
+
+@Prepared
+def _proven_within_unproven(app: Any) -> Any:
+    into = Users.alias()
+    merged = (into.app == Users.app) & (into.id == Users.merged_into)
+    return (
+        Users.select(Users.id)
+        .join(into, on=merged)
+        .where((Users.app == app) & Users.verified & ~proven(into) & into.erased_at.is_null())
+    )
+
+
+def worlds_are_apart(database: Database, app: str) -> Iterator[str]:
+    """A user ID or a store account is of the proven world only where its home is, the user to whom the ID was
+    given or who brought the account, and the other way round; nobody proven is part of who only claims."""
+    yield from (id for (id,) in database.rows(_proven_within_unproven(app)))
+    for table, query in zip(OF_A_WORLD, _of_another_world, strict=True):
+        yield from (f"{table._meta.table_name} of {user}" for (user,) in database.rows(query(app)))
 
 
 @Prepared
@@ -439,6 +478,7 @@ CHECKS: tuple[Check, ...] = (
     conversations_have_one_owner,
     store_accounts_have_one_owner,
     things_are_where_their_home_is,
+    worlds_are_apart,
     sessions_are_of_living_users,
     merges_end_somewhere,
     merges_are_written_down,

@@ -1,4 +1,4 @@
-"""Store accounts, each of which belongs to one user at a time, and what was bought under them."""
+"""Store accounts, each of which belongs to one user of its world at a time, and what was bought there."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from service.identifiers import new_id
 from service.nouns import Purchase, StoreAccount
 from service.store.database import Database
 from service.store.prepared import Prepared
-from service.store.tables import Purchases, StoreAccounts
+from service.store.tables import Purchases, StoreAccounts, UserIds, Users
+from service.store.users import proven
 
 
 class PurchaseStore:
@@ -41,6 +42,7 @@ class PurchaseStore:
             StoreAccounts.insert(
                 app=app,
                 digest=_digest(account),
+                verified=account.verified,
                 user=user,
                 home=home,
                 store=account.store,
@@ -81,16 +83,21 @@ class PurchaseStore:
 
     def of_user(self, app: str, user: str) -> tuple[Purchase, ...]:
         """Answer what was bought under a user's accounts, the oldest first."""
-        return tuple(Purchase(*row) for row in self._database.rows(_of_user(app, user)))
+        return tuple(map(_as_purchase, self._database.rows(_of_user(app, user))))
+
+    def shown_of(self, app: str, user: str) -> tuple[Purchase, ...]:
+        """As ``of_user``, with what was bought by whoever claims in the unproven world to have a user ID of
+        theirs."""
+        return tuple(map(_as_purchase, self._database.rows(_shown_of(app, user))))
 
     def accounts(self, app: str, user: str) -> tuple[StoreAccount, ...]:
         """Answer a user's accounts, the oldest first."""
         rows = self._database.rows(
-            StoreAccounts.select(StoreAccounts.store, StoreAccounts.account)
+            StoreAccounts.select(StoreAccounts.store, StoreAccounts.account, StoreAccounts.verified)
             .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
             .order_by(StoreAccounts.claimed_at, StoreAccounts.digest)
         )
-        return tuple(StoreAccount(*row) for row in rows)
+        return tuple(StoreAccount(store, account, bool(world)) for store, account, world in rows)
 
     def accounts_of(self, app: str, user: str) -> tuple[str, ...]:
         """Answer a user's accounts, by their digests."""
@@ -130,10 +137,29 @@ class PurchaseStore:
 
 @Prepared
 def _of_user(app: Any, user: Any) -> Any:
-    theirs = StoreAccounts.select(StoreAccounts.digest).where(
-        (StoreAccounts.app == app) & (StoreAccounts.user == user)
+    return _under(app, _accounts(app, StoreAccounts.user == user))
+
+
+@Prepared
+def _shown_of(app: Any, user: Any) -> Any:
+    theirs = UserIds.select(UserIds.digest).where((UserIds.app == app) & (UserIds.user == user))
+    claims = UserIds.alias()
+    claimants = claims.select(claims.user).where(
+        (claims.app == app) & (claims.verified == False) & claims.digest.in_(theirs)  # noqa: E712 - SQL
     )
+    own = _accounts(app, StoreAccounts.user == user)
+    return _under(app, own | _accounts(app, StoreAccounts.user.in_(claimants)))
+
+
+def _accounts(app: Any, condition: Any) -> Any:
+    return StoreAccounts.select(StoreAccounts.digest).where((StoreAccounts.app == app) & condition)
+
+
+def _under(app: Any, accounts: Any) -> Any:
+    """Select what was bought under accounts, by their digests. It is only claimed where either the account is
+    of the unproven world, or the user whose it is by now."""
     # Joined by a condition on the accounts alone, SQLite would look at every purchase first.
+    owner = (Users.app == StoreAccounts.app) & (Users.id == StoreAccounts.user)
     return (
         Purchases.select(
             Purchases.id,
@@ -142,16 +168,24 @@ def _of_user(app: Any, user: Any) -> Any:
             Purchases.transaction,
             Purchases.purchased_at,
             Purchases.expires_at,
+            StoreAccounts.verified & proven(),
         )
         .join(
             StoreAccounts,
             on=((StoreAccounts.app == Purchases.app) & (StoreAccounts.digest == Purchases.account)),
         )
-        .where((Purchases.app == app) & Purchases.account.in_(theirs))
+        .join(Users, on=owner)
+        .where((Purchases.app == app) & Purchases.account.in_(accounts))
         .order_by(Purchases.purchased_at, Purchases.id)
     )
 
 
+def _as_purchase(row: tuple[Any, ...]) -> Purchase:
+    id, store, product, transaction, purchased_at, expires_at, is_proven = row
+    return Purchase(id, store, product, transaction, purchased_at, expires_at, claimed=not is_proven)
+
+
 def _digest(account: StoreAccount) -> str:
-    # A store's name holds no NUL, so no two pairs run together alike.
-    return hashlib.sha256(f"{account.store}\0{account.account}".encode()).hexdigest()
+    # A store's name and an account hold no NUL, so no two run together alike.
+    world = "" if account.verified else "\0unproven"
+    return hashlib.sha256(f"{account.store}\0{account.account}{world}".encode()).hexdigest()

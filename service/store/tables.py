@@ -52,7 +52,7 @@ class Keys(Model):
 
 class Users(Model):
     """One person's record in one app. ``user_id`` is the primary one, which stands in ``UserIds`` too;
-    ``verified`` is the world that the record is of; ``merged_into`` is the user that this one became
+    ``verified`` is whether somebody proved to be them; ``merged_into`` is the user that this one became
     part of; one that was erased holds its id and times only."""
 
     app = TextField()
@@ -103,9 +103,10 @@ Users.add_index(
 
 
 class UserIds(Model):
-    """Who has which user ID in which world: the primary ones and the aliases. The primary key decides
-    the race for an ID; ``search`` is how the ID begins, letters lowered; ``home`` is the user to whom
-    the ID was given, who may be part of ``user`` now."""
+    """Who has which user ID in which world: the primary ones and the aliases. ``verified`` is that world, in
+    which devices' anonymous users are too. The primary key decides the race for an ID; ``search`` is how the
+    ID begins, letters lowered; ``home`` is the user to whom the ID was given, who may be part of ``user``
+    now."""
 
     app = TextField()
     verified = BooleanField()
@@ -121,18 +122,6 @@ class UserIds(Model):
         primary_key = CompositeKey("app", "verified", "digest")
         indexes: ClassVar = ((("app", "user"), False), (("app", "search"), False))
         constraints: ClassVar = [references("users", app="app", user="id")]
-
-
-# An anonymous ID that a client made moves from world to world; it is one user's all the same.
-UserIds.add_index(
-    UserIds.index(
-        UserIds.app,
-        UserIds.digest,
-        unique=True,
-        where=SQL("substr(\"value\", 1, 15) = '$RCAnonymousID:'"),
-        name="user_ids_one_client_made",
-    )
-)
 
 
 class Devices(Model):
@@ -235,10 +224,12 @@ class Messages(Model):
 
 
 class StoreAccounts(Model):
-    """Logins of app stores, each with the user whom it belongs to; ``home`` as elsewhere."""
+    """Logins of app stores, each with the user whom it belongs to; ``home`` as elsewhere. ``verified`` is the
+    world of whoever brought it, and ``digest`` is of that too, so that each world may have it once."""
 
     app = TextField()
     digest = TextField()
+    verified = BooleanField()
     user = TextField()
     home = TextField()
     store = TextField()

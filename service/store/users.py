@@ -1,4 +1,5 @@
-"""Users and their user IDs, in two worlds that never meet: the verified and the unverified.
+"""Users and their user IDs, in two worlds that never meet: the proven, in which devices' anonymous users are
+too, and the unproven, of whom somebody only said who they are.
 
 A user who was merged away or erased has a row still, and is answered by nothing here but
 ``survivor``, which leads to whoever the merged user became part of.
@@ -12,7 +13,14 @@ from typing import Any
 from peewee import JOIN, SQL, fn
 
 from service.errors import LostRace
-from service.identifiers import ANONYMOUS_PREFIXES, email_key, search_key, user_id_digest
+from service.identifiers import (
+    ANONYMOUS_PREFIXES,
+    DEVICE_PREFIX,
+    email_key,
+    is_of_a_device,
+    search_key,
+    user_id_digest,
+)
 from service.nouns import App, Arrival, Key, User
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
@@ -145,7 +153,8 @@ class UserStore:
         """Give a user a user ID, or to ``home`` who is part of them. Raises LostRace if somebody of their
         world has it."""
         digest, search, home = user_id_digest(value), search_key(value), home or user.id
-        self._database.add(_insert_user_id(app, user.verified, digest, user.id, home, value, search, at))
+        world = _world(user)
+        self._database.add(_insert_user_id(app, world, digest, user.id, home, value, search, at))
 
     def remove_user_ids(self, app: str, id: str) -> None:
         """Have a user's IDs lead nowhere."""
@@ -155,7 +164,9 @@ class UserStore:
         """Say which of a user's IDs is the primary one, and of which world the user is from now on."""
         self._update(app, id, user_id=user_id, verified=verified)
         self._database.change(
-            UserIds.update(verified=verified).where((UserIds.app == app) & (UserIds.user == id))
+            UserIds.update(verified=verified or is_of_a_device(user_id)).where(
+                (UserIds.app == app) & (UserIds.user == id)
+            )
         )
 
     def set_email(self, app: str, id: str, email: str | None) -> None:
@@ -174,7 +185,7 @@ class UserStore:
         """Make a user part of another: its user IDs lead there from now on."""
         self._update(app, id, merged_into=into.id)
         self._database.change(
-            UserIds.update(user=into.id, verified=into.verified).where(
+            UserIds.update(user=into.id, verified=_world(into)).where(
                 (UserIds.app == app) & (UserIds.user == id)
             )
         )
@@ -195,7 +206,7 @@ class UserStore:
             ).where((Users.app == app) & (Users.id == user.id) & (Users.merged_into == into))
         )
         self._database.change(
-            UserIds.update(user=user.id, verified=user.verified).where(
+            UserIds.update(user=user.id, verified=_world(user)).where(
                 (UserIds.app == app) & (UserIds.user == into) & UserIds.home.in_(everyone)
             )
         )
@@ -275,7 +286,7 @@ class UserStore:
         condition = (
             (Users.app == app)
             & (Users.id > after)
-            & of_a_device()
+            & anonymous()
             & lives()
             & ((Users.cleared_at < cleared_before) | (Users.cleared_at.is_null() & ~busy))
         )
@@ -337,15 +348,33 @@ def lives(users: Any = Users) -> Any:
     return users.merged_into.is_null() & users.erased_at.is_null()
 
 
-def of_a_device() -> Any:
+def of_a_device(users: Any = Users) -> Any:
     """Whether a user is a device's anonymous one."""
-    return _anonymous(fn.COALESCE(Users.user_id, ""))
+    return _begins_with(fn.COALESCE(users.user_id, ""), DEVICE_PREFIX)
+
+
+def proven(users: Any = Users) -> Any:
+    """Whether a user is of the proven world."""
+    return users.verified | of_a_device(users)
+
+
+def _world(user: User) -> bool:
+    """As ``proven``, of a user at hand."""
+    return user.verified or is_of_a_device(user.user_id)
+
+
+def anonymous(users: Any = Users) -> Any:
+    """Whether a user is anonymous: a device's, or one whose ID a client of RevenueCat's made."""
+    return _anonymous(fn.COALESCE(users.user_id, ""))
 
 
 def _anonymous(user_id: Any) -> Any:
     """Whether a user ID is one that is made for anonymous users."""
-    conditions = [fn.SUBSTR(user_id, 1, len(prefix)) == prefix for prefix in ANONYMOUS_PREFIXES]
-    return reduce(operator.or_, conditions)
+    return reduce(operator.or_, [_begins_with(user_id, prefix) for prefix in ANONYMOUS_PREFIXES])
+
+
+def _begins_with(text: Any, prefix: str) -> Any:
+    return fn.SUBSTR(text, 1, len(prefix)) == prefix
 
 
 def _users(app: Any, condition: Any) -> Any:

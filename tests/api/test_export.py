@@ -10,7 +10,7 @@ from tests.tenants import Tenant
 
 MEMBERS = {
     "user", "mergedUsers", "history", "sessions", "conversations", "idempotencyKeys", "storeAccounts",
-    "attributes", "merges",
+    "attributes", "fields", "merges",
 }  # fmt: skip
 
 

@@ -222,6 +222,7 @@ def test_every_date_has_whole_seconds(rc, tenant, method, path, body):
     tenant.login(userId="u-1")
     buy(tenant, "2099-01-01T00:00:00.500Z")
     buy(tenant, None, product="lifetime")
+    rc("GET", "/subscribers/u-1")
 
     told = rc(method, path, body).json
 

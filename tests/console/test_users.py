@@ -114,6 +114,17 @@ def test_a_users_page_shows_what_is_known(agent, tenant, scene):
     assert "Never merged." in said
 
 
+def test_a_purchase_that_somebody_only_claimed_is_said_to_be_one(agent, tenant, scene):
+    tenant.set(revenuecat="on")
+    receipt = {"app_user_id": "u-kim", "fetch_token": "t-1", "product_id": "gold"}
+    assert tenant.call("POST", "/v1/receipts", tenant.pk, receipt).status_code == 200
+
+    said = text_of(agent.get(f"/console/users/{scene.kim}"))
+
+    assert "gold active only claimed" in " ".join(said.split())
+    assert "Somebody who knows a user ID of this user said so; nobody proved it." in said
+
+
 def test_what_is_not_known_is_said_to_be_missing(agent, tenant):
     id = tenant.login(email="only@example.org")["user"]["id"]
     tenant.call("POST", "/v1/logout", tenant.sk, {"user": id})
@@ -128,11 +139,15 @@ def test_what_is_not_known_is_said_to_be_missing(agent, tenant):
 def test_an_anonymous_user_is_told_from_one_who_is_unproven(agent, tenant):
     tenant.set(identityVerification="off")
     anonymous = tenant.login()["user"]["id"]
+    tenant.set(revenuecat="on")
+    tenant.call("GET", "/v1/subscribers/$RCAnonymousID:" + "a" * 32, tenant.pk)
+    made = tenant.call("GET", "/v1/users?q=$RCAnonymousID", tenant.sk).json["data"][0]["id"]
     tenant.try_login(key=tenant.pk, userId="claimed")
     claimed = tenant.call("GET", "/v1/users?userId=claimed", tenant.sk).json["data"][0]["id"]
 
     assert "Anonymous: nobody claimed" in text_of(agent.get(f"/console/users/{anonymous}"))
-    assert "No: somebody only claimed" in text_of(agent.get(f"/console/users/{claimed}"))
+    for unproven in (claimed, made):
+        assert "No: somebody only claimed" in text_of(agent.get(f"/console/users/{unproven}"))
 
 
 def test_the_address_of_a_merged_user_leads_to_the_one_they_became(agent, tenant, scene):

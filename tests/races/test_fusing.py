@@ -187,3 +187,36 @@ def test_of_twenty_simultaneous_identifies_one_creates(
         assert {call.body["subscriber"]["original_app_user_id"] for call in calls} == {ANONYMOUS}
         assert leads_to(round, "u-1") == leads_to(round, ANONYMOUS)
         require_sound(round)
+
+
+def test_of_simultaneous_identifies_by_anybody_and_by_the_backend_one_creates_in_each_world(
+    crew: Crew, arena: Arena, require_sound: Require
+) -> None:
+    rounds = [arena.round() for _ in range(ROUNDS)]
+    for round in rounds:
+        round.tenant.set(revenuecat="on")
+    pair = {"app_user_id": ANONYMOUS, "new_app_user_id": "u-1"}
+
+    raced = crew.race(
+        [
+            [
+                round.request("/v1/subscribers/identify", key, **pair)
+                for key in (round.tenant.pk, round.tenant.sk)
+                for _ in range(4)
+            ]
+            for round in rounds
+        ]
+    )
+
+    for round, calls in zip(rounds, raced, strict=True):
+        for key in (round.tenant.pk, round.tenant.sk):
+            theirs = [call for call in calls if call.request.credential == key]
+            assert statuses(theirs, "/v1/subscribers") == {201: 1, 200: 3}
+        ids = {"u-1": [], ANONYMOUS: []}
+        for user_id, found in ids.items():
+            path = f"/v1/users?userId={user_id}"
+            users = round.tenant.call("GET", path, round.tenant.sk).json["data"]
+            found.extend((user["verified"], user["id"]) for user in users)
+        assert ids["u-1"] == ids[ANONYMOUS]
+        assert sorted(verified for verified, _ in ids["u-1"]) == [False, True]
+        require_sound(round)

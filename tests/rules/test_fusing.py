@@ -58,9 +58,12 @@ def people(tenant):
 
 
 def who(tenant):
-    """Answer to whom each ID leads."""
+    """Answer to whom of the proven world each ID leads."""
     found = {user_id: tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk) for user_id in PEOPLE}
-    return {user_id: [user["id"] for user in answer.json["data"]] for user_id, answer in found.items()}
+    return {
+        user_id: [user["id"] for user in answer.json["data"] if user["verified"]]
+        for user_id, answer in found.items()
+    }
 
 
 @pytest.mark.parametrize(("user_id", "email"), every(LOGIN))
@@ -167,6 +170,17 @@ def test_no_client_makes_one_of_two_by_identifying(tenant, people, user_id):
     sent = {"app_user_id": "u-1", "new_app_user_id": user_id}
 
     answer = tenant.call("POST", "/v1/subscribers/identify", tenant.pk, sent)
+
+    assert answer.status_code == 201
+    assert who(tenant) == people
+
+
+@pytest.mark.parametrize("user_id", ["u-2", "u-new"])
+def test_no_backend_makes_one_of_two_by_identifying(tenant, people, user_id):
+    tenant.set(revenuecat="on")
+    sent = {"app_user_id": "u-1", "new_app_user_id": user_id}
+
+    answer = tenant.call("POST", "/v1/subscribers/identify", tenant.sk, sent)
 
     assert answer.status_code == (200 if user_id in PEOPLE else 201)
     assert who(tenant) == people

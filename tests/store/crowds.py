@@ -143,6 +143,7 @@ def _account(crowd: Crowd, n: int, at: int) -> Row:
     user = crowd.id("usr", n)
     return {
         "digest": digest(str(n)),
+        "verified": True,
         "user": user,
         "home": user,
         "store": "play",
@@ -166,6 +167,12 @@ def _attribute(crowd: Crowd, n: int, at: int) -> Row:
     # Every other is of one user.
     home = crowd.id("usr", 0 if n % 2 else n)
     return {"home": home, "name": f"name-{n}", "value": '"blue"', "at": at}
+
+
+def _field(crowd: Crowd, n: int, at: int) -> Row:
+    # Of every other user both are kept.
+    who, name, value = (n - 1, "email", f"user-{n - 1}@example.org") if n % 2 else (n, "name", f"User {n}")
+    return {"home": crowd.id("usr", who), "name": name, "value": value, "rank": 0}
 
 
 def _merge(crowd: Crowd, n: int, at: int) -> Row:
@@ -219,6 +226,7 @@ EACH: dict[str, Callable[[Crowd, int, int], Row]] = {
     "store_accounts": _account,
     "purchases": _purchase,
     "attributes": _attribute,
+    "fields": _field,
     "merges": _merge,
     "history": _entry,
     "repeats": _repeat,

@@ -1,5 +1,6 @@
 """Migrations make the schema of the models, all or nothing, once, whoever else tries at the same time."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from service.errors import OldSchema
 from service.store.apps import KeyStore
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
-from service.store.tables import TABLES, Apps, Keys, Messages, Sessions, Users
+from service.store.tables import (
+    TABLES,
+    Apps,
+    Keys,
+    Messages,
+    Purchases,
+    Sessions,
+    StoreAccounts,
+    UserIds,
+    Users,
+)
+from tests import bulk
 from tests.conftest import ENGINES, Databases
 from tests.servers import command
 from tests.store import catalogues
@@ -312,3 +324,56 @@ def test_a_key_that_a_server_of_the_version_before_makes_meanwhile_proves_by_jwt
     [key] = KeyStore(database).of_app("app_1")
     database.close()
     assert key.proof == "jwt"
+
+
+def migrate_before(url: str, name: str, directory: Path) -> None:
+    """Apply all migrations that come before one."""
+    for path in DIRECTORY.glob("0*.py"):
+        if path.stem < name:
+            shutil.copy(path, directory)
+    migrate(url, directory)
+
+
+def test_what_is_of_a_visitor_is_of_the_proven_world_and_so_is_each_store_account(empty_url, tmp_path):
+    migrate_before(empty_url, "0006_worlds", tmp_path)
+    people = {"usr_1": ("$anon:1", False), "usr_2": ("u-1", True), "usr_3": ("u-1", False)}
+    bulk.write(
+        empty_url,
+        [
+            ("apps", ["app", "name", "settings", "created_at"], [("app_1", "Shop", "{}", 1)]),
+            (
+                "users",
+                ["app", "id", "user_id", "verified", "created_at"],
+                [("app_1", id, *user, 1) for id, user in people.items()],
+            ),
+            (
+                "user_ids",
+                ["app", "digest", "user", "home", "value", "search", "verified", "added_at"],
+                [("app_1", user[0], id, id, user[0], user[0], user[1], 1) for id, user in people.items()],
+            ),
+            (
+                "store_accounts",
+                ["app", "digest", "user", "home", "store", "account", "claimed_at"],
+                [("app_1", "d", "usr_2", "usr_2", "play", "a", 1)],
+            ),
+            (
+                "purchases",
+                ["app", "account", "digest", "id", "product", "transaction", "purchased_at"],
+                [("app_1", "d", "d", "pur_1", "pro", "t", 1)],
+            ),
+        ],
+    )
+
+    migrate(empty_url)
+
+    database = Database(empty_url)
+    worlds = dict(database.rows(UserIds.select(UserIds.user, UserIds.verified).where(UserIds.app == "app_1")))
+    account, verified = StoreAccounts.account, StoreAccounts.verified
+    accounts = database.rows(StoreAccounts.select(account, verified).where(StoreAccounts.app == "app_1"))
+    bought = database.rows(Purchases.select(Purchases.product).where(Purchases.app == "app_1"))
+    database.close()
+    assert {user: bool(world) for user, world in worlds.items()} == {
+        "usr_1": True, "usr_2": True, "usr_3": False,
+    }  # fmt: skip
+    assert [(name, bool(world)) for name, world in accounts] == [("a", True)]
+    assert bought == [("pro",)]

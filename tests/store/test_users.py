@@ -5,6 +5,7 @@ import pytest
 from service.errors import LostRace
 from service.identifiers import new_id
 from service.nouns import Filled, Merge, Moved, User
+from service.rules import fields as rules
 from service.store import Store
 from service.store.database import Database
 from tests.store.conftest import an_app
@@ -30,6 +31,7 @@ def absorb(store: Store, app: str, user: User, into: User) -> None:
     nothing = Moved((), (), (), ())
     store.merges.add(app, Merge(new_id("mrg"), user.id, into.id, "explicit", nothing, Filled(), 1))
     store.users.absorb(app, user.id, into)
+    store.fields.put(app, (*rules.own(into), *rules.own(user)))
 
 
 @pytest.mark.parametrize(

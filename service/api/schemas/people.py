@@ -28,7 +28,8 @@ class ToldOut(UserOut):
 
 
 class PurchaseOut(Answer):
-    """A purchase; ``active`` while its end lies ahead, or it has none."""
+    """A purchase; ``active`` while its end lies ahead, or it has none; ``claimed`` where nobody proved whose
+    it is."""
 
     id = PlainText()
     store = PlainText()
@@ -37,6 +38,7 @@ class PurchaseOut(Answer):
     purchased_at = Time(data_key="purchasedAt")
     expires_at = Time(data_key="expiresAt", allow_none=True)
     active = ma.fields.Function(lambda purchase: purchase.active_at(now()), metadata={"type": "boolean"})
+    claimed = PlainTruth()
 
 
 class BuyerOut(UserOut):

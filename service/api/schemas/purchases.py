@@ -39,7 +39,7 @@ class StoreAccountIn(Shape):
     store = Text(store_text, required=True)
     account = Text(store_text, required=True)
 
-    def made(self, members: dict[str, str]) -> StoreAccount:
+    def made(self, members: dict[str, Any]) -> StoreAccount:
         """Make a store account."""
         return StoreAccount(**members)
 

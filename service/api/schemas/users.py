@@ -109,10 +109,11 @@ class ThreadOut(Answer):
 
 
 class StoreAccountOut(Answer):
-    """The login of an app store."""
+    """The login of an app store; ``verified`` is false where somebody only said that it is theirs."""
 
     store = ma.fields.String()
     account = ma.fields.String()
+    verified = ma.fields.Boolean()
 
 
 class AttributeOut(Answer):
