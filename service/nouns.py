@@ -125,10 +125,12 @@ class SignIn:
 @quick
 @dataclass(frozen=True)
 class Origin:
-    """Where a change comes from: by whom, and in which request."""
+    """Where a change comes from: by whom, and in which request; ``proven`` if the app's backend vouches for
+    it, or a proof."""
 
     by: str
     request: str
+    proven: bool = False
 
 
 @dataclass(frozen=True)
@@ -344,6 +346,7 @@ class Event(StrEnum):
 
     CREATED = "created"
     USER_ID_ATTACHED = "user-id-attached"
+    USER_ID_REMOVED = "user-id-removed"
     EMAIL_CHANGED = "email-changed"
     NAME_CHANGED = "name-changed"
     ATTRIBUTES_CHANGED = "attributes-changed"

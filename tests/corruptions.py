@@ -46,7 +46,7 @@ ON_DEVICE_OF_JANE = (
 )
 SESSION = "app device token user home verified claim began_at used_at"
 USER_ID = "app verified digest user home value search added_at"
-HISTORY = "app user id at event rule by request before after"
+HISTORY = "app user id at event rule by request before after proven"
 MESSAGE = "app conversation number id side author agent_name body verified created_at"
 USER = "app id verified user_id email email_key name name_key merged_into cleared_at erased_at created_at"
 MERGE = "app id source target rule ledger created_at undone_at"
@@ -431,12 +431,59 @@ HOMELESS: dict[str, Corruption] = {
     ),
 }
 
-CORRUPTIONS = USER_IDS | USERS | SESSIONS | CONVERSATIONS | MERGES | FIELDS | ERASED | HOMELESS
+
+def unproven(name: str, event: str, value: str = "FALSE") -> str:
+    """Write an UPDATE after which nobody vouched for what happened to somebody."""
+    return change("history", f'"proven" = {value}', of(name) + f"AND \"event\" = '{event}'")
+
+
+def said(event: str, after: str) -> str:
+    """Write an INSERT of what somebody who proved nothing would have done to Jane."""
+    made = {"id": "'hst_x'", "event": f"'{event}'", "after": f"'{{{{{after}}}}}'", "proven": "FALSE"}
+    return copy("history", of("jane") + "AND \"event\" = 'created'", HISTORY, **made)
+
+
+CLAIMS: dict[str, Corruption] = {
+    name: (statements, {"nobody_proven_rests_on_a_claim": [place]})
+    for name, statements, place in (
+        ("a claim made somebody", [unproven("jane", "created")], "created of {jane}: proven"),
+        (
+            "a claim made somebody who took in another",
+            [unproven("mary", "created")],
+            "created of {mary}: proven, undo {merge_of_bob}",
+        ),
+        (
+            "a claim named somebody",
+            [said("user-id-attached", '"userId": "u-1"')],
+            "user-id-attached of {jane}: a user ID",
+        ),
+        ("a claim gave a user ID", [unproven("mary", "alias-added")], "alias-added of {mary}: a user ID"),
+        (
+            "a claim gave an email",
+            [said("email-changed", '"email": "jane@example.org"')],
+            "email-changed of {jane}: shown",
+        ),
+        ("a claim gave a name", [said("name-changed", '"name": "Jane"')], "name-changed of {jane}: shown"),
+        ("a claim joined two", [unproven("mary", "merged")], "merged of {mary}: undo {merge_of_bob}"),
+        ("a claim gave a purchase", [unproven("jane", "purchase")], "purchase of {jane}: a purchase"),
+        (
+            "a claim gave an attribute",
+            [unproven("jane", "attributes-changed")],
+            "attributes-changed of {jane}: an attribute",
+        ),
+    )
+}
+
+CORRUPTIONS = USER_IDS | USERS | SESSIONS | CONVERSATIONS | MERGES | FIELDS | CLAIMS | ERASED | HOMELESS
 
 # What breaks nothing, and somebody has to decide about.
 OPEN_QUESTIONS: dict[str, Corruption] = {
     "an identity key proves in both ways": (
         [change("keys", "\"proof\" = 'both'", of("app", "app") + "AND \"kind\" = 'identity'")],
         {"identity_keys_prove_in_one_way": ["{identity_key}"]},
+    ),
+    "it is not known who made somebody": (
+        [unproven("jane", "created", "NULL")],
+        {"nobody_proven_rests_on_what_is_not_known": ["created of {jane}: proven"]},
     ),
 }

@@ -25,6 +25,10 @@ def _user_id_attached(before: Members, after: Members) -> str:
     return f"Had no user ID, and was given {_quoted(after.get('userId'))}."
 
 
+def _user_id_removed(before: Members, _after: Members) -> str:
+    return f"The user ID {_quoted(before.get('userId'))} was taken away."
+
+
 def _changed(member: str) -> Said:
     def say(before: Members, after: Members) -> str:
         former, latter = before.get(member), after.get(member)
@@ -81,6 +85,7 @@ def _erased(_before: Members, _after: Members) -> str:
 SENTENCES: dict[Event, Said] = {
     Event.CREATED: _created,
     Event.USER_ID_ATTACHED: _user_id_attached,
+    Event.USER_ID_REMOVED: _user_id_removed,
     Event.EMAIL_CHANGED: _changed("email"),
     Event.NAME_CHANGED: _changed("name"),
     Event.ATTRIBUTES_CHANGED: _attributes_changed,
@@ -100,7 +105,11 @@ def sentence(entry: Entry) -> str:
 
 def by(entry: Entry) -> str:
     """Say who did it."""
-    whom = {"session": "by the user’s own device", "retention": "by tidying up"}
+    whom = {
+        "session": "by the user’s own device",
+        "retention": "by tidying up",
+        "migration": "by moving to a newer version",
+    }
     return whom.get(entry.origin.by, f"with the key {entry.origin.by}")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 from service.desk.editing import give_user_id
 from service.desk.history import Scribe
@@ -48,7 +49,7 @@ def add_own_alias(
 @one_transaction
 def _add_proven_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
-    scribe = Scribe(store, app, caller.origin, now())
+    scribe = Scribe(store, app, replace(caller.origin, proven=True), now())
     return alias(store, scribe, app, present(store, caller), caller.session.home, user_id)
 
 

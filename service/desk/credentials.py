@@ -58,7 +58,7 @@ def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, Sign
         raise InvalidCredential
     its_app, key, sign_in = found
     _note_use(store, its_app.id, key)
-    return Backend(its_app, Origin(key.id, request)), sign_in
+    return Backend(its_app, Origin(key.id, request, proven=True)), sign_in
 
 
 def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
@@ -85,8 +85,8 @@ def _key_holder(
         raise InvalidCredential
     its_app, key = found
     _note_use(store, app, key)
-    origin = Origin(key.id, request)
-    return Backend(its_app, origin, arrival) if key.kind is KeyKind.SECRET else Widget(its_app, origin)
+    origin = Origin(key.id, request, proven=key.kind is KeyKind.SECRET)
+    return Backend(its_app, origin, arrival) if origin.proven else Widget(its_app, origin)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

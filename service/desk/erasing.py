@@ -86,7 +86,7 @@ def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int
     store.conversations.hold_all(app.id, (id,))
     if not store.users.idle_anonymous(app.id, since=since, cleared_before=cleared_before, ids=(id,)):
         return False
-    _forget(store, Scribe(store, app.id, Origin("retention", ""), now()), app.id, user)
+    _forget(store, Scribe(store, app.id, Origin("retention", "", proven=True), now()), app.id, user)
     return True
 
 

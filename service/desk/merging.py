@@ -232,8 +232,10 @@ def _without(
     primary = target.user_id if target.user_id in kept else primary_of(kept)
     born = store.users.user_ids_of(app, target.id, (target.id,))
     if primary is None and born:
-        # Who was anonymous, and was never given an ID of their own, is so again, whatever was said since.
-        primary, email = born[0], None
+        # Who was anonymous, and was never given an ID of their own, has no email of their own either: it was
+        # said of those who were part of them. Without any of those they are anonymous again.
+        email = rules.shown([field for field in fields if field.home != target.id], "email")
+        primary = None if email else born[0]
     verified = target.verified and not is_of_a_device(primary)
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
 

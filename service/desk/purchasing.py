@@ -97,7 +97,9 @@ def restore(
 def _restore(
     store: Store, caller: Backend | Visitor, find: Callable[[], tuple[User, str]], sent: RestoreSent
 ) -> Restored:
-    app, scribe = caller.app, Scribe(store, caller.app.id, caller.origin, now())
+    # A backend is believed, and a session has a proof.
+    app, origin = caller.app, replace(caller.origin, proven=True)
+    scribe = Scribe(store, app.id, origin, now())
     user, home = find()
     claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
     rule, user = settle(store, app, sent.account, claimant, scribe)

@@ -177,7 +177,7 @@ def _log_in(
     else:
         device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
-    scribe = Scribe(store, app.id, caller.origin, at)
+    scribe = Scribe(store, app.id, replace(caller.origin, proven=verified), at)
     user = _carry_out(store, app.id, found.decision, found.home, verified, scribe)
     if is_new:
         store.devices.add(app.id, device.digest, at)

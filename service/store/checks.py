@@ -4,7 +4,7 @@ Every question is one that only reads, and is asked of one app; so it can be put
 """
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import reduce
 from typing import Any
 
@@ -16,6 +16,7 @@ from service.store.database import Database
 from service.store.fields import FieldStore
 from service.store.merges import EMPTY
 from service.store.prepared import Prepared
+from service.store.questions import BATCH, Check, batches, each, same
 from service.store.tables import (
     TABLES,
     Apps,
@@ -34,19 +35,11 @@ from service.store.tables import (
     UserIds,
     Users,
 )
+from service.store.unproven import (
+    nobody_proven_rests_on_a_claim,
+    nobody_proven_rests_on_what_is_not_known,
+)
 from service.store.users import UserStore, anonymous, lives, merged_into, of_a_device, proven
-
-# How many rows are read at a time.
-BATCH = 1000
-
-Check = Callable[[Database, str], Iterator[str]]
-
-
-def _same(one: Any, other: Any, **columns: str) -> Any:
-    condition = one.app == other.app
-    for mine, theirs in columns.items():
-        condition &= getattr(one, mine) == getattr(other, theirs)
-    return condition
 
 
 def _differ(one: Any, other: Any) -> Any:
@@ -54,19 +47,10 @@ def _differ(one: Any, other: Any) -> Any:
     return (one & ~other) | (~one & other)
 
 
-def _each(build: Callable[[Any], Sequence[Any]]) -> list[Prepared]:
-    """Prepare each of the queries that a function answers."""
-
-    def one(place: int) -> Prepared:
-        return Prepared(lambda app: build(app)[place])
-
-    return [one(place) for place in range(len(build("")))]
-
-
 @Prepared
 def _user_ids_elsewhere(app: Any) -> Any:
     is_elsewhere = Users.id.is_null() | ~lives() | _differ(UserIds.verified, proven())
-    owner = _same(Users, UserIds, id="user")
+    owner = same(Users, UserIds, id="user")
     return (
         UserIds.select(UserIds.user)
         .join(Users, JOIN.LEFT_OUTER, on=owner)
@@ -99,14 +83,14 @@ def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
     for query in (_user_ids_elsewhere, _user_ids_twice):
         yield from (f"a user ID of {user}" for (user,) in database.rows(query(app)))
     for world in (True, False):
-        for digest, user, value, search in _batches(database, _user_ids, app, world):
+        for digest, user, value, search in batches(database, _user_ids, app, world):
             if (user_id_digest(value), search_key(value)) != (digest, search):
                 yield f"a digest of {user}"
 
 
 @Prepared
 def _users_without_their_id(app: Any) -> Any:
-    kept = _same(UserIds, Users, user="id", value="user_id")
+    kept = same(UserIds, Users, user="id", value="user_id")
     return (
         Users.select(Users.id)
         .join(UserIds, JOIN.LEFT_OUTER, on=kept)
@@ -142,7 +126,7 @@ def _emails(app: Any, after: Any) -> Any:
 def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
     """In each world at most one user without a user ID has an email, and its key is that of the email."""
     yield from (f"the email of {id}" for (id,) in database.rows(_emails_unclaimed_twice(app)))
-    for id, email, key in _batches(database, _emails, app):
+    for id, email, key in batches(database, _emails, app):
         if key != (email and email_key(email)):
             yield f"the key of {id}"
 
@@ -163,7 +147,7 @@ def users_are_somebody(database: Database, app: str) -> Iterator[str]:
 def _conversations_of_nobody(app: Any) -> Any:
     return (
         Conversations.select(Conversations.id)
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Conversations, id="user"))
+        .join(Users, JOIN.LEFT_OUTER, on=same(Users, Conversations, id="user"))
         .where((Conversations.app == app) & (Users.id.is_null() | ~lives()))
     )
 
@@ -172,8 +156,8 @@ def _conversations_of_nobody(app: Any) -> Any:
 def _strangers(app: Any) -> Any:
     return (
         Messages.select(Messages.conversation, Conversations.user, Messages.author)
-        .join(Conversations, on=_same(Conversations, Messages, id="conversation"))
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Messages, id="author"))
+        .join(Conversations, on=same(Conversations, Messages, id="conversation"))
+        .join(Users, JOIN.LEFT_OUTER, on=same(Users, Messages, id="author"))
         .where(
             (Messages.app == app)
             & (Messages.side == Side.USER.value)
@@ -198,7 +182,7 @@ def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
 def _store_accounts_of_nobody(app: Any) -> Any:
     return (
         StoreAccounts.select(StoreAccounts.user)
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, StoreAccounts, id="user"))
+        .join(Users, JOIN.LEFT_OUTER, on=same(Users, StoreAccounts, id="user"))
         .where((StoreAccounts.app == app) & (Users.id.is_null() | ~lives()))
         .distinct()
     )
@@ -212,7 +196,7 @@ def store_accounts_have_one_owner(database: Database, app: str) -> Iterator[str]
 HAVING_A_HOME = (UserIds, Sessions, Conversations, StoreAccounts)
 
 
-@_each
+@each
 def _away_from_home(app: Any) -> Any:
     return [
         table.select(table.user, table.home).where((table.app == app) & (table.user != table.home)).distinct()
@@ -232,12 +216,12 @@ def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str
 OF_A_WORLD = (UserIds, StoreAccounts)
 
 
-@_each
+@each
 def _of_another_world(app: Any) -> Any:
     home = Users.alias()
     return [
         table.select(table.user)
-        .join(home, on=_same(home, table, id="home"))
+        .join(home, on=same(home, table, id="home"))
         .where((table.app == app) & _differ(table.verified, proven(home)))
         .distinct()
         for table in OF_A_WORLD
@@ -270,8 +254,8 @@ def _sessions_of_nobody(app: Any) -> Any:
     is_elsewhere = Devices.anonymous.is_null() | (Devices.anonymous != Sessions.user)
     return (
         Sessions.select(Sessions.user)
-        .join(Users, JOIN.LEFT_OUTER, on=_same(Users, Sessions, id="user"))
-        .join(Devices, JOIN.LEFT_OUTER, on=_same(Devices, Sessions, digest="device"))
+        .join(Users, JOIN.LEFT_OUTER, on=same(Users, Sessions, id="user"))
+        .join(Devices, JOIN.LEFT_OUTER, on=same(Devices, Sessions, digest="device"))
         .where(
             (Sessions.app == app)
             & (
@@ -291,7 +275,7 @@ def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
     yield from (f"a session of {user}" for (user,) in database.rows(_sessions_of_nobody(app)))
 
 
-@_each
+@each
 def _merged_into_nobody_or_on(app: Any) -> Any:
     into = Users.alias()
     merged = (
@@ -309,11 +293,11 @@ def merges_end_somewhere(database: Database, app: str) -> Iterator[str]:
     yield from (id for (id,) in database.rows(on(app)) if id in _became(database, app, id))
 
 
-@_each
+@each
 def _merges_unlike_what_is_written(app: Any) -> Any:
     stands = Merges.undone_at.is_null()
-    written = _same(Merges, Users, source="id", target="merged_into") & stands
-    merged = _same(Users, Merges, id="source", merged_into="target")
+    written = same(Merges, Users, source="id", target="merged_into") & stands
+    merged = same(Users, Merges, id="source", merged_into="target")
     return [
         Users.select(Users.id)
         .join(Merges, JOIN.LEFT_OUTER, on=written)
@@ -331,7 +315,7 @@ def merges_are_written_down(database: Database, app: str) -> Iterator[str]:
         yield from (id for (id,) in database.rows(query(app)))
 
 
-@_each
+@each
 def _held_by_erased(app: Any) -> Any:
     into = Users.alias()
     is_erased = Users.erased_at.is_null(False)
@@ -343,14 +327,14 @@ def _held_by_erased(app: Any) -> Any:
     return [
         mine.where(is_erased & holds),
         mine.join(into, on=is_into).where(into.erased_at.is_null(False) & ~is_erased),
-        mine.join(UserIds, on=_same(UserIds, Users, user="id")).where(is_erased),
-        mine.join(Repeats, on=_same(Repeats, Users, user="id")).where(is_erased),
-        mine.join(Attributes, on=_same(Attributes, Users, home="id")).where(is_erased),
-        mine.join(Fields, on=_same(Fields, Users, home="id")).where(is_erased),
-        mine.join(History, on=_same(History, Users, user="id")).where(is_erased & said),
-        mine.join(Merges, on=_same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
-        mine.join(Merges, on=_same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
-        mine.join(Messages, on=_same(Messages, Users, author="id")).where(is_erased & (Messages.body != "")),
+        mine.join(UserIds, on=same(UserIds, Users, user="id")).where(is_erased),
+        mine.join(Repeats, on=same(Repeats, Users, user="id")).where(is_erased),
+        mine.join(Attributes, on=same(Attributes, Users, home="id")).where(is_erased),
+        mine.join(Fields, on=same(Fields, Users, home="id")).where(is_erased),
+        mine.join(History, on=same(History, Users, user="id")).where(is_erased & said),
+        mine.join(Merges, on=same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
+        mine.join(Merges, on=same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
+        mine.join(Messages, on=same(Messages, Users, author="id")).where(is_erased & (Messages.body != "")),
     ]
 
 
@@ -362,9 +346,9 @@ def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
         yield from (id for (id,) in database.rows(query(app)))
 
 
-@_each
+@each
 def _devices_elsewhere(app: Any) -> Any:
-    anonymous = _same(Users, Devices, id="anonymous") & of_a_device() & lives() & Users.cleared_at.is_null()
+    anonymous = same(Users, Devices, id="anonymous") & of_a_device() & lives() & Users.cleared_at.is_null()
     mine = Devices.select(Devices.anonymous).where((Devices.app == app) & Devices.anonymous.is_null(False))
     return [
         mine.join(Users, JOIN.LEFT_OUTER, on=anonymous).where(Users.id.is_null()),
@@ -388,7 +372,7 @@ def _messages_counted(app: Any) -> Any:
             fn.COUNT(Messages.number),
             fn.MAX(Messages.number),
         )
-        .join(Messages, JOIN.LEFT_OUTER, on=_same(Messages, Conversations, conversation="id"))
+        .join(Messages, JOIN.LEFT_OUTER, on=same(Messages, Conversations, conversation="id"))
         .where(Conversations.app == app)
         .group_by(Conversations.id, Conversations.app)
     )
@@ -401,9 +385,9 @@ def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
             yield id
 
 
-@_each
+@each
 def _fields_elsewhere(app: Any) -> Any:
-    part, kept = Users.alias(), _same(Fields, Users, home="id")
+    part, kept = Users.alias(), same(Fields, Users, home="id")
     parts = part.select(part.id).where((part.app == Users.app) & (part.merged_into == Users.id))
     is_several = Users.merged_into.is_null(False) | fn.EXISTS(parts)
     mine = Users.select(Users.id).where((Users.app == app) & Users.erased_at.is_null())
@@ -430,7 +414,7 @@ def fields_are_shown(database: Database, app: str) -> Iterator[str]:
     for query in _fields_elsewhere:
         yield from (id for (id,) in database.rows(query(app)))
     users, fields = UserStore(database), FieldStore(database)
-    for id, *members in _batches(database, _with_fields, app):
+    for id, *members in batches(database, _with_fields, app):
         counted = [one for one in fields.of_homes(app, (id, *users.part_of(app, id))) if one.rank >= 0]
         # In the order of their ranks, so that of each name the latest is left.
         latest = {one.name: one.value or None for one in counted if one.value is not None}
@@ -453,7 +437,7 @@ LEADING = (
 )
 
 
-@_each
+@each
 def _orphans(app: Any) -> Any:
     return [
         table.select(column)
@@ -483,6 +467,7 @@ CHECKS: tuple[Check, ...] = (
     merges_end_somewhere,
     merges_are_written_down,
     fields_are_shown,
+    nobody_proven_rests_on_a_claim,
     erased_users_hold_nothing,
     devices_lead_to_anonymous_users,
     messages_are_numbered,
@@ -502,7 +487,7 @@ def identity_keys_prove_in_one_way(database: Database, app: str) -> Iterator[str
 
 
 # What is no fault of the store, and a person has to decide about.
-DECISIONS: tuple[Check, ...] = (identity_keys_prove_in_one_way,)
+DECISIONS: tuple[Check, ...] = (identity_keys_prove_in_one_way, nobody_proven_rests_on_what_is_not_known)
 
 
 def every_row_has_its_app(database: Database) -> Iterator[str]:
@@ -537,11 +522,3 @@ def _ever_one(database: Database, app: str) -> dict[str, str]:
         kept, lost = names.setdefault(target, target), names.setdefault(source, source)
         names |= {user: kept for user, name in names.items() if name == lost}
     return names
-
-
-def _batches(database: Database, query: Prepared, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """Read what a query answers in the order of its first column, a batch at a time."""
-    after = ""
-    while rows := database.rows(query(*values, after)):
-        yield from rows
-        after = rows[-1][0]

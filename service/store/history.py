@@ -17,9 +17,10 @@ class HistoryStore:
 
     def add(self, app: str, user: str, entry: Entry) -> None:
         """Write one line."""
-        what = entry.event.value, entry.rule, entry.origin.by, entry.origin.request
+        origin = entry.origin
+        what = entry.event.value, entry.rule, origin.by, origin.request
         members = _as_json(entry.before), _as_json(entry.after)
-        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members))
+        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members, origin.proven))
 
     def page(self, app: str, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
         """Return up to ``limit`` lines of these users, the oldest first, that come after the one with this
@@ -64,6 +65,7 @@ _insert = inserting(
     History.request,
     History.before,
     History.after,
+    History.proven,
 )
 
 

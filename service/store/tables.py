@@ -318,7 +318,8 @@ class Merges(Model):
 
 class History(Model):
     """What happened to a user, in the order of ``id``; ``before`` and ``after`` are JSON objects of
-    the members that changed."""
+    the members that changed; ``proven`` tells whether the app's backend vouched for it, or a proof, and is
+    none where that is not known any more."""
 
     app = TextField()
     user = TextField()
@@ -330,6 +331,7 @@ class History(Model):
     request = TextField()
     before = TextField(null=True)
     after = TextField(null=True)
+    proven = BooleanField(null=True)
 
     class Meta:
         table_name = "history"

@@ -16,6 +16,7 @@ CASES = {
                  "Had no user ID, and was given “u”."),
     "known at last": (Event.USER_ID_ATTACHED, {"userId": "$anon:1"}, {"userId": "u"},
                       "Was anonymous, and became known by the user ID “u”."),
+    "ID taken away": (Event.USER_ID_REMOVED, {"userId": "u"}, None, "The user ID “u” was taken away."),
     "email added": (Event.EMAIL_CHANGED, {"email": None}, {"email": "e"}, "The email “e” was added."),
     "email removed": (Event.EMAIL_CHANGED, {"email": "e"}, {"email": None}, "The email “e” was removed."),
     "name changed": (Event.NAME_CHANGED, {"name": "A"}, {"name": "B"},
@@ -69,6 +70,7 @@ def test_of_what_was_forgotten_a_sentence_is_left(event):
     [
         ("session", "by the user’s own device"),
         ("retention", "by tidying up"),
+        ("migration", "by moving to a newer version"),
         ("key_1", "with the key key_1"),
     ],
 )

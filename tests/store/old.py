@@ -16,6 +16,8 @@ from service.times import now
 
 FILE = Path(__file__).parent / "old_store.json"
 OLD = ("0001_first", "0002_console", "0003_attributes")
+TIMES = ("at", "created_at", "added_at", "began_at", "used_at", "claimed_at", "undone_at", "last_used_at")
+BOOLEANS = ("verified", "clears", "sharing")
 
 
 def fill(url: str, directory: Path) -> dict[str, Any]:
@@ -24,15 +26,16 @@ def fill(url: str, directory: Path) -> dict[str, Any]:
         directory.joinpath(f"{name}.py").write_text(DIRECTORY.joinpath(f"{name}.py").read_text())
     migrate(url, directory)
     old: dict[str, Any] = json.loads(FILE.read_text())
-    # Sessions that were used then would have expired by now.
-    latest = max(row[-1] for row in old["tables"]["sessions"]["rows"])
+    # It was made a moment ago: sessions that were used then would have expired by now.
+    moment = now() - max(row[-1] for row in old["tables"]["sessions"]["rows"])
     database = Database(url)
     with database.transaction():
         for name, table in old["tables"].items():
             columns = table["columns"]
             rows = [dict(zip(columns, row, strict=True)) for row in table["rows"]]
             for row in rows:
-                row.update({at: row[at] + now() - latest for at in ("began_at", "used_at") if at in row})
+                row.update({at: row[at] + moment for at in TIMES if row.get(at)})
+                row.update({name: bool(row[name]) for name in BOOLEANS if row.get(name) is not None})
             _insert(database, name, _in_order(rows))
     database.close()
     return old

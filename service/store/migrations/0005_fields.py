@@ -56,9 +56,10 @@ def _fill(db: Database, app: str) -> None:
         for ranked in _ranked(name, people, merges):
             hidden = sum(said.hidden for said in ranked)
             ordered = sorted(ranked, key=lambda said: not said.hidden)
+            columns = fields.c.app, fields.c.home, fields.c.name, fields.c.value, fields.c.rank
             fields.insert(
                 [
-                    {"app": app, "home": said.home, "name": name, "value": said.value, "rank": place - hidden}
+                    dict(zip(columns, (app, said.home, name, said.value, place - hidden), strict=True))
                     for place, said in enumerate(ordered)
                 ]
             ).execute()

@@ -1,0 +1,444 @@
+"""Who vouched for what happened; and what nobody vouched for goes to the world of those who only claim.
+
+Until now RevenueCat's calls with a publishable key, and a session's word about a store account, acted in the
+proven world. The history tells which they were, as long as their key is there: only those write such lines.
+What it tells is sorted here:
+
+- Whom only such calls made goes to the unproven world, with IDs, accounts and purchases, and out of whoever
+  took them in; so does what such calls gave to somebody who was proven.
+- A visitor whom such a call named, or joined with somebody, is a visitor again. Where a device that proved
+  nothing was verified by a merge, it is logged out.
+- What can't be told apart stays, and is listed by ``check``: two who were proven and whom such a call made
+  one, and what a key did that is gone.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import uuid_utils
+from peewee import Database, Table
+from playhouse.migrate import SchemaMigrator
+
+COLUMN = 'ALTER TABLE "history" ADD COLUMN "proven" BOOLEAN'
+
+TABLES = (
+    "keys",
+    "users",
+    "user_ids",
+    "devices",
+    "sessions",
+    "messages",
+    "conversations",
+    "store_accounts",
+    "purchases",
+    "attributes",
+    "fields",
+    "merges",
+    "history",
+)
+VISITOR, CLIENT_MADE = "$anon:", "$RCAnonymousID:"
+# Events that tell of somebody who vouched for a user, where anybody did.
+TELLING = ("created", "user-id-attached", "alias-added", "email-changed", "name-changed", "purchase")
+# Events of which RevenueCat's calls write some.
+PUBLIC = ("created", "user-id-attached", "alias-added", "merged", "purchase", "attributes-changed")
+# How many users are asked for at once.
+BATCH = 500
+
+
+class Account(NamedTuple):
+    """A store account."""
+
+    digest: str
+    home: str
+    store: str
+    account: str
+    claimed_at: int
+
+
+class Line(NamedTuple):
+    """A line of the history."""
+
+    user: str
+    id: str
+    at: int
+    event: str
+    rule: str | None
+    by: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def up(_migrator: SchemaMigrator, db: Database) -> None:
+    """Add the column, fill it, and sort what is there, one app after the other."""
+    db.execute_sql(COLUMN)
+    apps = Table("apps").bind(db)
+    for (app,) in list(apps.select(apps.c.app).order_by(apps.c.created_at, apps.c.app).tuples().execute()):
+        rows = Rows(db, app)
+        mark(rows)
+        Sorting(rows).sort()
+
+
+class Rows:
+    """The rows of one app."""
+
+    def __init__(self, db: Database, app: str) -> None:
+        self.app, self.at = app, int(time.time() * 1000)
+        self._tables = {name: Table(name).bind(db) for name in TABLES}
+
+    def c(self, name: str) -> Any:
+        """Return the columns of a table, to write conditions with."""
+        return self._tables[name].c
+
+    def select(self, name: str, columns: str, where: Any = None) -> list[Any]:
+        """Return these columns of the rows that a condition fits, or of all."""
+        table = self._tables[name]
+        query = table.select(*(getattr(table.c, column) for column in columns.split()))
+        return list(query.where(self._mine(name, where)).tuples().execute())
+
+    def update(self, name: str, where: Any, /, **values: Any) -> None:
+        """Change the rows that a condition fits."""
+        self._tables[name].update(self._columns(name, values)).where(self._mine(name, where)).execute()
+
+    def delete(self, name: str, where: Any) -> None:
+        """Delete the rows that a condition fits."""
+        self._tables[name].delete().where(self._mine(name, where)).execute()
+
+    def insert(self, name: str, **values: Any) -> None:
+        """Add a row."""
+        self._tables[name].insert(self._columns(name, {"app": self.app} | values)).execute()
+
+    def note(self, user: str, event: str, before: Any, after: Any) -> None:
+        """Write a line of a user's history."""
+        what = {"event": event, "rule": None, "by": "migration", "request": "", "proven": True}
+        said = {"before": before and json.dumps(before), "after": after and json.dumps(after)}
+        self.insert("history", user=user, id=new_id("hst"), at=self.at, **what, **said)
+
+    def lines(self, where: Any) -> list[Line]:
+        """Return lines of the history, the oldest first."""
+        found = self.select("history", "user id at event rule by before after", where)
+        read = [
+            Line(user, id, at, event, rule, by, json.loads(before or "{}"), json.loads(after or "{}"))
+            for user, id, at, event, rule, by, before, after in found
+        ]
+        return sorted(read, key=lambda line: line.id)
+
+    def _columns(self, name: str, values: dict[str, Any]) -> dict[Any, Any]:
+        return {getattr(self.c(name), column): value for column, value in values.items()}
+
+    def _mine(self, name: str, where: Any) -> Any:
+        mine = self.c(name).app == self.app
+        return mine if where is None else mine & where
+
+
+def new_id(prefix: str) -> str:
+    """Make an id as ours are."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+# --- who vouched for what --------------------------------------------------------------------------------
+
+
+def mark(rows: Rows) -> None:
+    """Say of each line whether it was vouched for: no of what a public call did, and of what can't be told
+    nothing."""
+    c, kinds = rows.c("history"), dict(rows.select("keys", "id kind"))
+    gone = {by for (by,) in rows.select("history", "by")} - kinds.keys() - {"session", "retention"}
+    secret = {id for id, kind in kinds.items() if kind == "secret"} | _secret(rows, gone)
+    others = c.by.in_([*((kinds.keys() | gone) - secret)])
+    rows.update("history", c.by.in_([*secret, "retention"]), proven=True)
+    rows.update("history", c.by == "session", proven=False)
+    rows.update("history", (c.by == "session") & (c.rule == "alias"), proven=True)
+    # A login with a publishable key made whom it made, or changed, by a proof, unless they are unproven.
+    users = rows.c("users")
+    proven = [id for (id,) in rows.select("users", "id", users.verified)]
+    rows.update("history", others, proven=False)
+    for first in range(0, len(proven), BATCH):
+        rows.update("history", others & c.user.in_(proven[first : first + BATCH]), proven=True)
+    rows.update("history", others & (c.rule == "anonymous"), proven=False)
+    for line in rows.lines(others & c.event.in_(PUBLIC)):
+        if _is_public(line):
+            _set(rows, line, None if line.by in gone else False)
+    _forget_whose(rows)
+
+
+def _secret(rows: Rows, keys: Iterable[str]) -> set[str]:
+    """Return which of some keys that are gone were secret ones."""
+    c = rows.c("history")
+    corrects = c.rule.is_null() & c.event.in_(("email-changed", "name-changed"))
+    told = c.by.in_(list(keys)) & ((c.rule == "explicit") | c.event.in_(("erased", "unmerged")) | corrects)
+    return {by for (by,) in rows.select("history", "by", told)}
+
+
+def _is_public(line: Line) -> bool:
+    """Tell whether one of RevenueCat's calls wrote a line that a publishable key did."""
+    match line.event:
+        case "created":
+            # A login writes an email and a name down too.
+            return line.after.keys() == {"userId"}
+        case "user-id-attached":
+            return line.rule == "alias" or line.before.get("userId") is not None
+        case "merged":
+            return line.rule in ("merge-once", "alias", "anonymous-owner", "restore", "shared-purchase")
+        case _:
+            return True
+
+
+def _set(rows: Rows, line: Line, proven: bool | None) -> None:
+    c = rows.c("history")
+    rows.update("history", (c.user == line.user) & (c.id == line.id), proven=proven)
+
+
+def _forget_whose(rows: Rows) -> None:
+    """What a login said of two who were one, and are two again, may have been said of either."""
+    c, users, merges = rows.c("history"), rows.c("users"), rows.c("merges")
+    undone = rows.select("merges", "source target created_at undone_at", merges.undone_at.is_null(False))
+    for source, target, begun, ended in undone:
+        [(user_id,)] = rows.select("users", "user_id", users.id == source)
+        if not (user_id or "").startswith(VISITOR):
+            said = c.event.in_(("email-changed", "name-changed")) & c.rule.is_null(False)
+            rows.update("history", said & (c.user == target) & c.at.between(begun, ended), proven=None)
+
+
+# --- sorting ---------------------------------------------------------------------------------------------
+
+
+class Sorting:
+    """What public calls did in one app, and what becomes of it."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        users = rows.select("users", "id user_id verified merged_into", rows.c("users").erased_at.is_null())
+        self.into = {id: into for id, _, _, into in users}
+        self.primary = {id: user_id for id, user_id, _, _ in users}
+        self.verified = {id for id, _, verified, _ in users if verified}
+        self.public = [line for line in rows.lines(~rows.c("history").proven) if line.user in self.into]
+        self.given: dict[str, list[str]] = {}
+        for home, value in rows.select("user_ids", "home value"):
+            self.given.setdefault(home, []).append(value)
+
+    def sort(self) -> None:
+        """Sort it."""
+        for line in self._acts("user-id-attached"):
+            if (line.before.get("userId") or "").startswith(VISITOR):
+                self._release(line)
+        for line in self._acts("created"):
+            if self._is_visitor(line.user) and line.user in self.verified and not self._is_named(line.user):
+                # Only a merge made them somebody.
+                self.rows.delete("sessions", self.rows.c("sessions").home == line.user)
+        for line in reversed(self._acts("merged")):
+            self._look_at_merge(line)
+        for root in {self._root(line.user) for line in self._acts("created")}:
+            if all(map(self._is_public, self._tree(root))):
+                self._move(root)
+        self._prove_those_of_the_backend()
+        for user in {line.user for line in self.public} & self.verified:
+            self._take_away(user)
+
+    def _acts(self, event: str) -> list[Line]:
+        return [line for line in self.public if line.event == event]
+
+    def _root(self, user: str) -> str:
+        return self._root(self.into[user]) if self.into.get(user) else user
+
+    def _tree(self, user: str) -> list[str]:
+        return [user, *(part for one, into in self.into.items() if into == user for part in self._tree(one))]
+
+    def _is_visitor(self, user: str) -> bool:
+        """Whether somebody began as a device's anonymous user."""
+        return any(value.startswith(VISITOR) for value in self.given.get(user, ()))
+
+    def _is_named(self, user: str) -> bool:
+        """Whether somebody was given an ID that is not an anonymous one."""
+        return any(not value.startswith((VISITOR, CLIENT_MADE)) for value in self.given.get(user, ()))
+
+    def _is_public(self, user: str) -> bool:
+        """Whether only public calls ever made somebody."""
+        made = any(line.user == user for line in self._acts("created"))
+        return made and not self._is_visitor(user) and user not in self._vouched_for
+
+    @cached_property
+    def _vouched_for(self) -> set[str]:
+        """Those whom the backend or a proof told of, or whose session or message was verified."""
+        rows, c, messages = self.rows, self.rows.c("history"), self.rows.c("messages")
+        told = rows.select("history", "user", c.proven & c.event.in_(TELLING))
+        wrote = rows.select("messages", "author", messages.verified & messages.author.is_null(False))
+        came = rows.select("sessions", "home", rows.c("sessions").verified)
+        return {user for (user,) in (*told, *wrote, *came)}
+
+    def _release(self, line: Line) -> None:
+        """Make a visitor whom a public call gave an ID a visitor again, on the device where they began."""
+        user, rows, c = line.user, self.rows, self.rows.c("sessions")
+        if not self._take_id(user, line.after["userId"]) or self._is_named(user) or self.into[user]:
+            return
+        self.verified.discard(user)
+        rows.update("users", rows.c("users").id == user, user_id=line.before["userId"], verified=False)
+        began = rows.select("sessions", "device", (c.user == user) & (c.began_at <= line.at))
+        device = began[0][0] if began else ""
+        rows.delete("sessions", (c.user == user) & (c.device != device))
+        rows.update("sessions", c.user == user, verified=False)
+        devices = rows.c("devices")
+        rows.update("devices", (devices.digest == device) & devices.anonymous.is_null(), anonymous=user)
+
+    def _look_at_merge(self, line: Line) -> None:
+        """Undo a merge of somebody who was vouched for and somebody whom only public calls made, and that of
+        a visitor."""
+        source, target = line.after.get("from", ""), line.user
+        if self.into.get(source) != target:
+            return
+        goes = self._tree(source)
+        stays = [user for user in self._tree(target) if user not in goes]
+        differ = all(map(self._is_public, goes)) is not all(map(self._is_public, stays))
+        if differ or self._is_visitor(source):
+            self._undo(line.after["merge"], source, target, goes)
+
+    def _undo(self, merge: str, source: str, target: str, goes: list[str]) -> None:
+        rows, root = self.rows, self._root(target)
+        self.into[source] = None
+        for table in ("user_ids", "conversations", "store_accounts"):
+            c = rows.c(table)
+            rows.update(table, (c.user == root) & c.home.in_(goes), user=source)
+        c = rows.c("sessions")
+        rows.delete("sessions", (c.user == root) & c.home.in_(goes))
+        [(ledger,)] = rows.select("merges", "ledger", rows.c("merges").id == merge)
+        devices = rows.c("devices")
+        for device, user in json.loads(ledger)["devices"]:
+            rows.update("devices", (devices.digest == device) & devices.anonymous.is_null(), anonymous=user)
+        rows.update("merges", rows.c("merges").id == merge, undone_at=rows.at)
+        rows.update("users", rows.c("users").id == source, merged_into=None)
+        self._show(source, goes)
+        self._show(root, self._tree(root))
+        rows.note(source, "unmerged", {"into": target}, {"merge": merge})
+        rows.note(target, "unmerged", {"from": source}, {"merge": merge})
+
+    def _show(self, user: str, tree: list[str]) -> None:
+        """Show of somebody what was said last of those who are part of them still."""
+        rows, c = self.rows, self.rows.c("fields")
+        said = rows.select("fields", "rank name value", c.home.in_(tree) & c.value.is_null(False))
+        shown = {name: value or None for rank, name, value in sorted(said) if rank >= 0}
+        email, name = shown.get("email"), shown.get("name")
+        rows.update(
+            "users",
+            rows.c("users").id == user,
+            email=email,
+            email_key=email and _lowered(email),
+            name=name,
+            name_key=name and name.casefold()[:255],
+        )
+        if len(tree) == 1:
+            rows.delete("fields", c.home == user)
+
+    def _move(self, root: str) -> None:
+        """Move all who are one person to the unproven world."""
+        rows, tree = self.rows, self._tree(root)
+        for home in tree:
+            for user_id in list(self.given.get(home, ())):
+                if self._claimant(user_id) not in (None, root):
+                    self._take_id(home, user_id)
+        rows.update("users", rows.c("users").id.in_(tree), verified=False)
+        rows.update("user_ids", rows.c("user_ids").user == root, verified=False)
+        for account in self._accounts(rows.c("store_accounts").user == root):
+            self._claim(account, root, account.home)
+        self.verified -= set(tree)
+
+    def _prove_those_of_the_backend(self) -> None:
+        """Move an anonymous user whom the backend made by RevenueCat's calls to the proven world."""
+        rows, c = self.rows, self.rows.c("history")
+        for (user,) in rows.select("history", "user", c.proven & (c.event == "created")):
+            if (self.primary.get(user) or "").startswith(CLIENT_MADE) and not self.into[user]:
+                rows.update("users", rows.c("users").id.in_(self._tree(user)), verified=True)
+                rows.update("user_ids", rows.c("user_ids").user == user, verified=True)
+
+    def _take_away(self, user: str) -> None:
+        """Move what public calls gave to somebody who was proven to whoever only claims to be them."""
+        rows, mine = self.rows, [line for line in self.public if line.user == user]
+        given = {line.after.get("userId") for line in mine}
+        for line in mine:
+            if line.event == "alias-added":
+                self._take_id(user, line.after["userId"])
+            elif line.event in ("created", "user-id-attached") and not self._is_visitor(user):
+                # Somebody was vouched for who has this ID.
+                _set(rows, line, True)
+        for user_id in list(self.given.get(user, ())):
+            if user_id.startswith(CLIENT_MADE) and user_id in given:
+                self._take_id(user, user_id)
+        public = {line.after.get("purchase") for line in mine if line.event == "purchase"}
+        for account in self._accounts(rows.c("store_accounts").home == user):
+            if self._is_claimed(account, public):
+                self._claim(account, self._twin(user), self._twin(user))
+        names = [name for line in mine for what in ("set", "removed") for name in line.after.get(what, ())]
+        c = rows.c("attributes")
+        if rows.select("attributes", "name", (c.home == user) & c.name.in_(names)):
+            rows.update("attributes", (c.home == user) & c.name.in_(names), home=self._twin(user))
+
+    def _take_id(self, home: str, user_id: str) -> bool:
+        """Take an ID away from whom it was given to, and end the sessions that may have begun under it; say
+        whether it was theirs."""
+        if user_id not in self.given.get(home, ()):
+            return False
+        self.given[home].remove(user_id)
+        rows, c = self.rows, self.rows.c("user_ids")
+        rows.delete("user_ids", (c.digest == _digest(user_id)) & (c.home == home))
+        rows.note(home, "user-id-removed", {"userId": user_id}, None)
+        if not self._is_visitor(home):
+            rows.delete("sessions", rows.c("sessions").home == home)
+        return True
+
+    def _accounts(self, where: Any) -> list[Account]:
+        found = self.rows.select(
+            "store_accounts",
+            "digest home store account claimed_at",
+            self.rows.c("store_accounts").verified & where,
+        )
+        return [Account(*row) for row in found]
+
+    def _is_claimed(self, account: Account, public: set[str | None]) -> bool:
+        """Whether only public calls told of an account."""
+        rows, c = self.rows, self.rows.c("history")
+        bought = {
+            id for (id,) in rows.select("purchases", "id", rows.c("purchases").account == account.digest)
+        }
+        told = {line.after.get("purchase") for line in rows.lines(c.proven & (c.event == "purchase"))}
+        return (account.store == "revenuecat" or bool(bought & public)) and not bought & told
+
+    def _claim(self, account: Account, user: str, home: str) -> None:
+        """Make an account one of the unproven world."""
+        rows, digest = self.rows, _digest(f"{account.store}\0{account.account}\0unproven")
+        kept = {"store": account.store, "account": account.account, "claimed_at": account.claimed_at}
+        rows.insert("store_accounts", digest=digest, verified=False, user=user, home=home, **kept)
+        rows.update("purchases", rows.c("purchases").account == account.digest, account=digest)
+        rows.delete("store_accounts", rows.c("store_accounts").digest == account.digest)
+
+    def _claimant(self, user_id: str) -> str | None:
+        """Return who has an ID in the unproven world."""
+        c = self.rows.c("user_ids")
+        found = self.rows.select("user_ids", "user", (c.digest == _digest(user_id)) & ~c.verified)
+        return found[0][0] if found else None
+
+    def _twin(self, user: str) -> str:
+        """Find who only claims to have somebody's ID, or make them; of who has none, somebody whom nobody
+        knows."""
+        user_id = self.primary[user] or ""
+        if not user_id or user_id.startswith((VISITOR, CLIENT_MADE)):
+            user_id = self.primary[user] = CLIENT_MADE + uuid_utils.uuid4().hex
+        twin = self._claimant(user_id)
+        if twin is None:
+            rows, twin = self.rows, new_id("usr")
+            rows.insert("users", id=twin, verified=False, user_id=user_id, created_at=rows.at)
+            who = {"user": twin, "home": twin, "digest": _digest(user_id), "value": user_id}
+            search = user_id.casefold()[:255]
+            rows.insert("user_ids", verified=False, search=search, added_at=rows.at, **who)
+            rows.note(twin, "created", None, {"userId": user_id})
+        return twin
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _lowered(email: str) -> str:
+    """Return what an email is compared by: its ASCII letters lowered."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in email)

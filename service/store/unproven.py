@@ -1,0 +1,120 @@
+"""What lasts of what happened to somebody and nobody vouched for: neither the app's backend nor a proof.
+
+Each line of the history says whether somebody did. In the proven world nothing may last of one that nobody
+vouched for; of an old one it may not be known.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from peewee import fn
+
+from service.nouns import Event
+from service.store.attributes import AttributeStore
+from service.store.database import Database
+from service.store.merges import MergeStore
+from service.store.prepared import Prepared
+from service.store.questions import BATCH, batches, same
+from service.store.tables import History, Purchases, StoreAccounts, Users
+from service.store.users import UserStore
+
+# What happens to somebody and lasts.
+LASTING = [
+    event.value
+    for event in (
+        Event.CREATED,
+        Event.USER_ID_ATTACHED,
+        Event.ALIAS_ADDED,
+        Event.EMAIL_CHANGED,
+        Event.NAME_CHANGED,
+        Event.MERGED,
+        Event.PURCHASE,
+        Event.ATTRIBUTES_CHANGED,
+    )
+]
+
+
+def nobody_proven_rests_on_a_claim(database: Database, app: str) -> Iterator[str]:
+    """Nobody of the proven world was made, named or joined, or given a user ID, an email, a purchase or an
+    attribute, by an act that neither the backend nor a proof vouched for."""
+    yield from _lasting(database, app, _unproven)
+
+
+def nobody_proven_rests_on_what_is_not_known(database: Database, app: str) -> Iterator[str]:
+    """Nothing lasts of anybody of the proven world of which it is not known, as it is old, who vouched for
+    it, or of whom it was said. Undo a merge if the two are two people, and make it again if they are one."""
+    yield from _lasting(database, app, _unknown)
+
+
+def _lasting(database: Database, app: str, acts: Prepared) -> Iterator[str]:
+    for _, user, event, text, *shown in batches(database, acts, app):
+        lasts = _what_lasts(database, app, user, Event(event), json.loads(text or "{}"), shown)
+        if lasts:
+            yield f"{event} of {user}: {lasts}"
+
+
+def _what_lasts(
+    database: Database, app: str, user: str, event: Event, after: Mapping[str, Any], shown: list[str | None]
+) -> str | None:
+    """Say what lasts of what happened to somebody, if anything does."""
+    match event:
+        case Event.CREATED:
+            return ", ".join(["proven"] + [f"undo {id}" for id in _merges(database, app, user)])
+        case Event.USER_ID_ATTACHED | Event.ALIAS_ADDED:
+            found = UserStore(database).with_user_id_and_home(app, after.get("userId", ""), verified=True)
+            return "a user ID" if found and found[1] == user else None
+        case Event.MERGED:
+            standing = [id for id in _merges(database, app, user) if id == after.get("merge")]
+            return f"undo {standing[0]}" if standing else None
+        case Event.PURCHASE:
+            return "a purchase" if database.row(_purchase(app, after.get("purchase", ""))) else None
+        case Event.ATTRIBUTES_CHANGED:
+            kept = {one.name for one in AttributeStore(database).of_homes(app, (user,))}
+            return "an attribute" if kept & {*after.get("set", ()), *after.get("removed", ())} else None
+        case _:
+            email, name = shown
+            return "shown" if after in ({"email": email}, {"name": name}) else None
+
+
+def _merges(database: Database, app: str, user: str) -> list[str]:
+    """Return the merges into somebody that stand."""
+    found = MergeStore(database).of_users(app, (user,))
+    return [merge.id or "" for merge in found if merge.target == user and merge.undone_at is None]
+
+
+@Prepared
+def _purchase(app: Any, id: Any) -> Any:
+    """Ask for a purchase, if it is one of the proven world."""
+    return (
+        Purchases.select(Purchases.id)
+        .join(StoreAccounts, on=same(StoreAccounts, Purchases, digest="account"))
+        .where((Purchases.app == app) & (Purchases.id == id) & StoreAccounts.verified)
+    )
+
+
+@Prepared
+def _unproven(app: Any, after: Any) -> Any:
+    return _acts(app, ~History.proven, after)
+
+
+@Prepared
+def _unknown(app: Any, after: Any) -> Any:
+    return _acts(app, History.proven.is_null(), after)
+
+
+def _acts(app: Any, of_which: Any, after: Any) -> Any:
+    """Ask what happened to those who are proven and were not given a user ID, as they were nobody, since."""
+    since = History.alias()
+    is_later = same(since, History, user="user") & (since.id > History.id)
+    named = since.select(since.id).where(
+        is_later & since.proven & (since.event == Event.USER_ID_ATTACHED.value)
+    )
+    return (
+        History.select(History.id, History.user, History.event, History.after, Users.email, Users.name)
+        .join(Users, on=same(Users, History, id="user"))
+        .where((History.app == app) & of_which & (History.id > after) & History.event.in_(LASTING))
+        .where(Users.verified & Users.erased_at.is_null() & ~fn.EXISTS(named))
+        .order_by(History.id)
+        .limit(BATCH)
+    )
