@@ -279,6 +279,30 @@ def test_whom_the_backend_made_by_the_same_calls_is_of_the_proven_world(moved):
     assert (anonymous["verified"], anonymous["anonymous"]) == (True, True)
 
 
+def test_what_was_bought_for_who_only_claims_stays_a_claim_wherever_they_went(moved):
+    [bought] = moved.shown("olga")["purchases"]
+    assert bought["claimed"] is True
+
+    moved.undo("claimed into olga")
+
+    assert moved.shown("olga")["purchases"] == []
+    assert [one["claimed"] for one in moved.shown("claimed")["purchases"]] == [True]
+    [anonymous] = moved.having(CLIENT_MADE + "f" * 32)
+    assert [one["claimed"] for one in anonymous["purchases"]] == [True]
+
+
+def test_a_visitor_taken_in_by_who_only_claims_is_back_by_the_undo(moved):
+    moved.undo(moved.merge_of("visitor", "claimed-2"))
+
+    assert moved.shown("claimed-2")["aliases"] == []
+    assert moved.shown("visitor")["anonymous"] is True
+    back = moved.tenant.login(deviceId=moved.known["devices"]["visitor"])
+    assert (back["user"]["id"], moved.reads(back["session"]["token"])) == (
+        moved.known["people"]["visitor"],
+        {"of visitor"},
+    )
+
+
 def test_what_was_said_of_those_who_are_one_is_kept(moved):
     assert moved.shown("otto")["name"] is None
     moved.undo("otto-2 into otto")

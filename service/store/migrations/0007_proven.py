@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import uuid_utils
-from peewee import Database, Table
+from peewee import Database, Table, fn
 from playhouse.migrate import SchemaMigrator
 
 COLUMN = 'ALTER TABLE "history" ADD COLUMN "proven" BOOLEAN'
@@ -45,14 +45,13 @@ VISITOR, CLIENT_MADE = "$anon:", "$RCAnonymousID:"
 TELLING = ("created", "user-id-attached", "alias-added", "email-changed", "name-changed", "purchase")
 # Events of which RevenueCat's calls write some.
 PUBLIC = ("created", "user-id-attached", "alias-added", "merged", "purchase", "attributes-changed")
-# How many users are asked for at once.
-BATCH = 500
 
 
 class Account(NamedTuple):
     """A store account."""
 
     digest: str
+    user: str
     home: str
     store: str
     account: str
@@ -93,11 +92,15 @@ class Rows:
         """Return the columns of a table, to write conditions with."""
         return self._tables[name].c
 
-    def select(self, name: str, columns: str, where: Any = None) -> list[Any]:
-        """Return these columns of the rows that a condition fits, or of all."""
+    def query(self, name: str, columns: str, where: Any = None) -> Any:
+        """Ask for these columns of the rows that a condition fits, or of all, each once."""
         table = self._tables[name]
         query = table.select(*(getattr(table.c, column) for column in columns.split()))
-        return list(query.where(self._mine(name, where)).tuples().execute())
+        return query.where(self._mine(name, where)).distinct()
+
+    def select(self, name: str, columns: str, where: Any = None) -> list[Any]:
+        """Return what ``query`` asks for."""
+        return list(self.query(name, columns, where).tuples().execute())
 
     def update(self, name: str, where: Any, /, **values: Any) -> None:
         """Change the rows that a condition fits."""
@@ -153,13 +156,12 @@ def mark(rows: Rows) -> None:
     rows.update("history", c.by == "session", proven=False)
     rows.update("history", (c.by == "session") & (c.rule == "alias"), proven=True)
     # A login with a publishable key made whom it made, or changed, by a proof, unless they are unproven.
-    users = rows.c("users")
-    proven = [id for (id,) in rows.select("users", "id", users.verified)]
     rows.update("history", others, proven=False)
-    for first in range(0, len(proven), BATCH):
-        rows.update("history", others & c.user.in_(proven[first : first + BATCH]), proven=True)
+    proven = rows.query("users", "id", rows.c("users").verified)
+    rows.update("history", others & c.user.in_(proven), proven=True)
     rows.update("history", others & (c.rule == "anonymous"), proven=False)
-    for line in rows.lines(others & c.event.in_(PUBLIC)):
+    may_be_public = c.event.in_(PUBLIC) & ((c.event != "created") | ~c.after.contains(', "email": '))
+    for line in rows.lines(others & may_be_public):
         if _is_public(line):
             _set(rows, line, None if line.by in gone else False)
     _forget_whose(rows)
@@ -210,14 +212,21 @@ class Sorting:
     """What public calls did in one app, and what becomes of it."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        users = rows.select("users", "id user_id verified merged_into", rows.c("users").erased_at.is_null())
+        self.rows, c = rows, rows.c("users")
+        was_proven = c.verified | fn.COALESCE(c.user_id, "").startswith(CLIENT_MADE)
+        lines = rows.c("history")
+        self.public = rows.lines(~lines.proven & lines.user.in_(rows.query("users", "id", was_proven)))
+        users = (
+            []
+            if not self.public
+            else rows.select("users", "id user_id verified merged_into", rows.c("users").erased_at.is_null())
+        )
         self.into = {id: into for id, _, _, into in users}
         self.primary = {id: user_id for id, user_id, _, _ in users}
         self.verified = {id for id, _, verified, _ in users if verified}
-        self.public = [line for line in rows.lines(~rows.c("history").proven) if line.user in self.into]
+        self.public = [line for line in self.public if line.user in self.into]
         self.given: dict[str, list[str]] = {}
-        for home, value in rows.select("user_ids", "home value"):
+        for home, value in rows.select("user_ids", "home value") if self.public else ():
             self.given.setdefault(home, []).append(value)
 
     def sort(self) -> None:
@@ -237,6 +246,7 @@ class Sorting:
         self._prove_those_of_the_backend()
         for user in {line.user for line in self.public} & self.verified:
             self._take_away(user)
+        self._keep_apart()
 
     def _acts(self, event: str) -> list[Line]:
         return [line for line in self.public if line.event == event]
@@ -287,7 +297,8 @@ class Sorting:
         """Undo a merge of somebody who was vouched for and somebody whom only public calls made, and that of
         a visitor."""
         source, target = line.after.get("from", ""), line.user
-        if self.into.get(source) != target:
+        if self.into.get(source) != target or line.rule == "merge":
+            # A login without proof takes in the visitor of its own device.
             return
         goes = self._tree(source)
         stays = [user for user in self._tree(target) if user not in goes]
@@ -340,8 +351,6 @@ class Sorting:
                     self._take_id(home, user_id)
         rows.update("users", rows.c("users").id.in_(tree), verified=False)
         rows.update("user_ids", rows.c("user_ids").user == root, verified=False)
-        for account in self._accounts(rows.c("store_accounts").user == root):
-            self._claim(account, root, account.home)
         self.verified -= set(tree)
 
     def _prove_those_of_the_backend(self) -> None:
@@ -374,6 +383,27 @@ class Sorting:
         if rows.select("attributes", "name", (c.home == user) & c.name.in_(names)):
             rows.update("attributes", (c.home == user) & c.name.in_(names), home=self._twin(user))
 
+    def _keep_apart(self) -> None:
+        """Have nothing that somebody brought who only claims be of the proven world, nor the other way round."""
+        rows, ids, accounts = self.rows, self.rows.c("user_ids"), self.rows.c("store_accounts")
+        proven = rows.query("users", "id", _is_proven(rows.c("users")))
+        for account in self._accounts(accounts.home.not_in(proven)):
+            self._claim(account, account.user, account.home)
+        for home, value in rows.select(
+            "user_ids", "home value", ~ids.verified & ids.value.startswith(VISITOR)
+        ):
+            rows.delete("user_ids", (ids.home == home) & (ids.value == value))
+            self._park(home, value)
+
+    def _park(self, source: str, user_id: str) -> None:
+        """Note that an ID leads nowhere while somebody is part of another."""
+        rows, c = self.rows, self.rows.c("merges")
+        for id, text in rows.select("merges", "id ledger", (c.source == source) & c.undone_at.is_null()):
+            ledger = json.loads(text)
+            ledger["moved"]["user_ids"].remove(user_id)
+            ledger["parked"].append(user_id)
+            rows.update("merges", c.id == id, ledger=json.dumps(ledger))
+
     def _take_id(self, home: str, user_id: str) -> bool:
         """Take an ID away from whom it was given to, and end the sessions that may have begun under it; say
         whether it was theirs."""
@@ -390,7 +420,7 @@ class Sorting:
     def _accounts(self, where: Any) -> list[Account]:
         found = self.rows.select(
             "store_accounts",
-            "digest home store account claimed_at",
+            "digest user home store account claimed_at",
             self.rows.c("store_accounts").verified & where,
         )
         return [Account(*row) for row in found]
@@ -433,6 +463,10 @@ class Sorting:
             rows.insert("user_ids", verified=False, search=search, added_at=rows.at, **who)
             rows.note(twin, "created", None, {"userId": user_id})
         return twin
+
+
+def _is_proven(c: Any) -> Any:
+    return c.verified | fn.COALESCE(c.user_id, "").startswith(VISITOR)
 
 
 def _digest(text: str) -> str:
