@@ -177,8 +177,8 @@ class Run(Twins):
         person = self._person(whom)
         thread, body = self.next("c"), self.next("m")
         self.world.begin(thread, body, user=self.world.ids[person])
-        self.plain.begin(thread, body, user=self.plain.ids[self.one(person)])
-        self.begun[thread] = self.one(person)
+        self.plain.begin(thread, body, user=self.plain.ids[person])
+        self.begun[thread] = person
 
     @rule(device=st.sampled_from(DEVICES), which=numbers, reads=st.booleans())
     def a_device_writes_or_reads(self, device: str, which: int, reads: bool) -> None:

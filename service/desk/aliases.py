@@ -63,7 +63,7 @@ def alias(store: Store, scribe: Scribe, app: str, user: User, home: str, user_id
     if owner is not None and owner.id == user.id:
         return user, False
     if owner is not None and is_anonymous(owner.user_id):
-        return merge(store, app, owner, user, ALIAS, scribe)[1], False
+        return merge(store, app, owner, user, ALIAS, scribe, home)[1], False
     if owner is not None:
         raise Conflict("alias-taken", "another identified user has this user ID")
     store.users.hold_email(app, user.email)

@@ -52,7 +52,7 @@ def begin(
     at, view = now(), view_of(caller)
     id = new_id("cnv")
     asked = ("begin", subject, body, agent_name)
-    home = caller.session.home if isinstance(caller, Visitor) else owner.id
+    home = caller.session.home if isinstance(caller, Visitor) else user or ""
     made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
         return told(caller, _seen(store, view, made))[0], False
@@ -167,14 +167,14 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
     match caller:
         case Visitor(app, user):
             held = store.users.hold(app.id, user.id, to_change=False)
-            if held is None:
+            if held is None or not store.users.is_part(app.id, caller.session.home, held.id):
                 raise InvalidCredential
         case Backend(app):
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
             user = users.show(store, app, id)
             held = store.users.hold(app.id, user.id, to_change=False)
-            if held is None:
+            if held is None or not store.users.is_part(app.id, id, held.id):
                 raise LostRace
         case never:
             assert_never(never)

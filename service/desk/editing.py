@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import Scribe
+from service.errors import LostRace
 from service.identifiers import is_anonymous, is_of_a_device
 from service.nouns import Event, Field, User
 from service.rules import fields as rules
@@ -58,6 +59,12 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
     return store.fields.of_homes(app, (user, *store.users.part_of(app, user)))
 
 
+def require_part(store: Store, app: str, home: str, user: User) -> None:
+    """Raise LostRace unless somebody is a held user still, or part of them."""
+    if not store.users.is_part(app, home, user.id):
+        raise LostRace
+
+
 def give_user_id(
     store: Store, app: str, user: User, home: str, user_id: str, scribe: Scribe, rule: str
 ) -> User:
@@ -69,12 +76,15 @@ def give_user_id(
     """
     was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
     verified = user.verified or was_of_a_device
+    require_part(store, app, home, user)
     store.users.add_user_id(app, replace(user, verified=verified), user_id, scribe.at, home)
     if user.user_id is not None and not was_nobody:
         scribe.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
         return replace(user, aliases=(*user.aliases, user_id))
     store.users.set_primary(app, user.id, user_id, verified=verified)
     if was_of_a_device:
+        # Whoever was given the ID may stand apart again; the user is nobody then, on the same device.
+        store.merges.add_devices(app, home, store.devices.of_anonymous(app, [user.id]))
         store.devices.forget_anonymous(app, [user.id])
         store.sessions.set_verified(app, user.id, True)
     scribe.note(

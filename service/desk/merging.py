@@ -13,7 +13,7 @@ theirs; the other way round is meant.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from service.desk.editing import all_fields
+from service.desk.editing import all_fields, require_part
 from service.desk.history import Scribe
 from service.errors import Conflict, InvalidCredential, LostRace, NotFound
 from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
@@ -30,7 +30,7 @@ def is_unproven(user: User) -> bool:
 def present(store: Store, caller: Visitor) -> User:
     """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
     user = store.users.with_id(caller.app.id, caller.user.id)
-    if user is None:
+    if user is None or not store.users.is_part(caller.app.id, caller.session.home, user.id):
         raise InvalidCredential
     return user
 
@@ -47,7 +47,9 @@ def standing(store: Store, app: str, id: str) -> User:
     return found
 
 
-def foresee(store: Store, app: str, source: User, target: User, rule: str, at: int) -> Merge:
+def foresee(
+    store: Store, app: str, source: User, target: User, rule: str, at: int, home: str | None = None
+) -> Merge:
     """Say what a merge would move and fill. Raises Conflict if it may not be."""
     if source.id == target.id:
         raise Conflict("merge-conflict", "a user is not merged into themselves")
@@ -59,7 +61,7 @@ def foresee(store: Store, app: str, source: User, target: User, rule: str, at: i
     return Merge(
         None,
         source.id,
-        target.id,
+        home or target.id,
         rule,
         Moved(
             user_ids=() if parks else source.user_ids,
@@ -89,16 +91,20 @@ def _fills(source: User, target: User) -> Filled:
 
 
 def merge(
-    store: Store, app: str, source: User, target: User, rule: str, scribe: Scribe
+    store: Store, app: str, source: User, target: User, rule: str, scribe: Scribe, home: str | None = None
 ) -> tuple[Merge, User]:
     """Make ``source`` part of ``target``; answer the record, and the target as it is then.
+
+    Whoever came to somebody who is part of the target, ``home``, becomes part of that one, and goes with them
+    when they stand apart again.
 
     Both are held, so that nothing is written for the one while its things move. Raises Conflict if it
     may not be, and LostRace if one of them is no longer as it was.
     """
     _hold_both(store, app, source, target)
-    foreseen = foresee(store, app, source, target, rule, scribe.at)
+    foreseen = foresee(store, app, source, target, rule, scribe.at, home)
     done = replace(foreseen, id=new_id("mrg"))
+    require_part(store, app, done.target, target)
     said = _said(store, app, target), _said(store, app, source)
     store.fields.put(app, rules.joined(*said, counts=not _is_parked(source, target)))
     if done.parked:
@@ -107,12 +113,12 @@ def merge(
     store.purchases.move(app, source.id, target.id)
     store.sessions.end_of_users(app, source.id)
     store.devices.forget_anonymous(app, [user for _, user in done.devices])
-    store.users.absorb(app, source.id, target)
+    store.users.absorb(app, source.id, target, done.target)
     _fill(store, app, target, done.filled)
     store.merges.add(app, done)
-    scribe.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": target.id})
+    scribe.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": done.target})
     scribe.note(
-        target.id,
+        done.target,
         Event.MERGED,
         rule,
         after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
@@ -141,7 +147,7 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     """
     if merge.undone_at is not None:
         raise Conflict("already-undone", "this merge was undone")
-    target = store.users.with_id(app, merge.target)
+    target = _undone_from(store, app, merge)
     source = store.users.merged(app, merge.source, merge.target)
     if target is None or source is None:
         raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
@@ -164,9 +170,24 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     for device, user in _devices_back(store, app, merge, source, target, after):
         store.devices.return_anonymous(app, device, user)
     store.merges.mark_undone(app, merge.id or "", scribe.at)
-    scribe.note(source.id, Event.UNMERGED, merge.rule, before={"into": target.id}, after={"merge": merge.id})
-    scribe.note(target.id, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id})
+    scribe.note(
+        source.id, Event.UNMERGED, merge.rule, before={"into": merge.target}, after={"merge": merge.id}
+    )
+    scribe.note(
+        merge.target, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id}
+    )
     return replace(merge, undone_at=scribe.at)
+
+
+def _undone_from(store: Store, app: str, merge: Merge) -> User | None:
+    """Find of whom somebody is part by a merge: of its target, or of whom that one had become part before."""
+    id, later = merge.target, False
+    while into := next(
+        (one for one in store.merges.of_users(app, (id,)) if one.source == id and one.undone_at is None), None
+    ):
+        later = later or (into.created_at, into.id or "") > (merge.created_at, merge.id or "")
+        id = into.target
+    return None if later else store.users.with_id(app, id)
 
 
 def _give_back(store: Store, app: str, source: User, target: User, everyone: tuple[str, ...]) -> None:
@@ -254,15 +275,15 @@ def _homes(store: Store, app: str, everyone: tuple[str, ...]) -> dict[str, str]:
 def _devices_back(
     store: Store, app: str, merge: Merge, source: User, target: User, after: User
 ) -> Iterator[tuple[str, str]]:
-    """Return the devices whose anonymous user somebody is again by this undo. Of old, identified users
-    became part of anonymous ones: where the survivor was somebody still when other merges were undone, theirs
-    had to wait for it."""
+    """Return the devices whose anonymous user somebody is again by this undo. Where the survivor was somebody
+    still when other merges were undone, theirs had to wait for it."""
     if is_anonymous(source.user_id):
         yield from (pair for pair in merge.devices if pair[1] == merge.source)
     if is_anonymous(target.user_id) or not is_anonymous(after.user_id):
         return
-    for other in store.merges.of_users(app, (target.id,)):
-        if other.id == merge.id or (other.undone_at or 0) >= merge.created_at:
+    goes = (merge.source, *store.users.part_of(app, merge.source))
+    for other in store.merges.of_users(app, (target.id, *goes)):
+        if other.source in goes or (other.undone_at or 0) >= merge.created_at:
             yield from (pair for pair in other.devices if pair[1] == target.id)
 
 

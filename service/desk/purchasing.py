@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
+from service.desk.editing import require_part
 from service.desk.history import Scribe
 from service.desk.limits import Limits
 from service.desk.merging import is_unproven, merge, present
@@ -104,7 +105,7 @@ def _restore(
     claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
     rule, user = settle(store, app, sent.account, claimant, scribe)
     if sent.bought is not None:
-        record(store, app.id, user, sent.account, sent.bought, scribe)
+        record(store, app.id, user, home, sent.account, sent.bought, scribe)
     return Restored(with_purchases(store, app, user), Resolution(rule.name, rule.because, ()))
 
 
@@ -125,7 +126,7 @@ def settle(
         case Act.CLAIM:
             _claim(store, app.id, account, claimant, scribe)
         case Act.MERGE if owner is not None:
-            return rule, _become_one(store, app.id, owner, claimant.user, rule.name, scribe)
+            return rule, _become_one(store, app.id, owner, claimant, rule.name, scribe)
         case Act.REFUSE:
             raise Conflict("store-account-taken", "the store account is another user's")
         case _:
@@ -153,8 +154,10 @@ BEHAVIORS = {
 }
 
 
-def record(store: Store, app: str, user: User, account: StoreAccount, bought: Bought, scribe: Scribe) -> None:
-    """Write a purchase down, unless its transaction is known."""
+def record(
+    store: Store, app: str, user: User, home: str, account: StoreAccount, bought: Bought, scribe: Scribe
+) -> None:
+    """Write down what a user bought, or ``home`` who is part of them, unless the transaction is known."""
     id = store.purchases.add(
         app,
         _known_to(user, account),
@@ -164,7 +167,7 @@ def record(store: Store, app: str, user: User, account: StoreAccount, bought: Bo
         expires_at=bought.expires_at,
     )
     if id is not None:
-        scribe.note(user.id, Event.PURCHASE, after={"purchase": id, "product": bought.product})
+        scribe.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
 
 
 def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
@@ -221,15 +224,17 @@ def _whose(owner: User | None, user: User) -> Owner:
 def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, scribe: Scribe) -> None:
     if store.users.hold(app, claimant.user.id, to_change=False) != claimant.user:
         raise LostRace
+    require_part(store, app, claimant.home, claimant.user)
     store.purchases.claim(app, account, claimant.user.id, claimant.home, scribe.at)
 
 
-def _become_one(store: Store, app: str, one: User, other: User, rule: str, scribe: Scribe) -> User:
+def _become_one(store: Store, app: str, owner: User, claimant: Claimant, rule: str, scribe: Scribe) -> User:
     """Merge two users: the identified one stays, then the older."""
     stays, goes = sorted(
-        (one, other), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
+        (owner, claimant.user), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
     )
-    return merge(store, app, goes, stays, rule, scribe)[1]
+    home = claimant.home if stays is claimant.user else None
+    return merge(store, app, goes, stays, rule, scribe, home)[1]
 
 
 @one_transaction

@@ -370,7 +370,7 @@ def _carry_out_fate(
             clear(store, app, device.digest, found.evidence.anonymous, found.fate.name, scribe)
             return user
         case Fate.MERGE:
-            _, merged = merge(store, app, found.evidence.anonymous, user, found.fate.name, scribe)
-            return merged
+            anonymous, rule = found.evidence.anonymous, found.fate.name
+            return merge(store, app, anonymous, user, rule, scribe, found.home)[1]
         case never:
             assert_never(never)

@@ -29,6 +29,9 @@ Caller = Backend | Widget
 # What is said of somebody by a name, None to remove it, and when, in milliseconds; None is now.
 Said = tuple[str | None, int | None]
 
+# A user, and the user to whom the ID was given that led to them: that one, or somebody who is part of them.
+Found = tuple[User, str]
+
 # The rules by whose names this is known in a user's history.
 NEW, ATTACH, ANONYMOUS, MERGE_ONCE = "new-user-id", "attach-user-id", "anonymous", "merge-once"
 
@@ -49,8 +52,9 @@ class Subscriber:
 def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bool]:
     """Answer whoever has an ID, and whether they were made for it."""
     world = _World(store, caller)
-    user, _, is_new = world.find_or_create(id)
-    return world.subscriber(id, user), is_new
+    found = world.find(id)
+    user, _ = found or world.create(id)
+    return world.subscriber(id, user), found is None
 
 
 @one_transaction
@@ -61,16 +65,17 @@ def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscribe
     the ID of another anonymous user, which nobody logs in as.
     """
     world = _World(store, caller)
-    before, user = world.find(id), world.find(new)
-    if id == new or (before and user and before.id == user.id):
-        return (world.subscriber(new, user) if user else world.unseen(id)), False
+    before, found = world.find(id), world.find(new)
+    if id == new or (before and found and before[0].id == found[0].id):
+        return (world.subscriber(new, found[0]) if found else world.unseen(id)), False
     if is_anonymous(new):
         raise Refused.member("new_app_user_id", "reserved", "Nobody logs in as an anonymous user.")
     before = before or world.first_seen(id)
-    if user is None:
+    if found is None:
         return world.subscriber(new, world.become(before, new)), True
-    if before and is_anonymous(before.user_id) and not any(is_anonymous(alias) for alias in user.aliases):
-        user = world.merge_once(before, user)
+    user, home = found
+    if before and is_anonymous(before[0].user_id) and not any(map(is_anonymous, user.aliases)):
+        user = world.merge_once(before[0], user, home)
     return world.subscriber(new, user), False
 
 
@@ -81,12 +86,12 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
     Raises NotFound, and Conflict for the ID of another identified user.
     """
     world = _World(store, caller)
-    user = world.find(id) or world.first_seen(id)
-    if user is None:
+    found = world.find(id) or world.first_seen(id)
+    if found is None:
         raise NotFound
     if is_client_made(new) and world.find(new) is None:
         world.create(new)
-    user, is_new = alias(store, world.scribe, world.app, user, user.id, new)
+    user, is_new = alias(store, world.scribe, world.app, *found, new)
     return world.subscriber(id, user), is_new
 
 
@@ -97,12 +102,12 @@ def receive(
     """Have the store account that a token stands for lead to whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
     world = _World(store, caller)
-    user, home, _ = world.find_or_create(id)
+    user, home = world.find(id) or world.create(id)
     account = StoreAccount(STORE, token)
     claimant = Claimant(user, home, restores, shares=is_anonymous(user.user_id))
     _, user = settle(store, caller.app, account, claimant, world.scribe)
     if product is not None:
-        record(store, world.app, user, account, Bought(product, token), world.scribe)
+        record(store, world.app, user, home, account, Bought(product, token), world.scribe)
     return world.subscriber(id, user)
 
 
@@ -114,14 +119,15 @@ def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) ->
     Raises Refused, with nothing changed, where it were too much.
     """
     world = _World(store, caller)
-    user, home, is_new = world.find_or_create(id)
+    found = world.find(id)
+    user, home = found or world.create(id)
     at_most = world.scribe.at
     attributes = [
         Attribute(home, name, value, at_most if at is None else min(at, at_most))
         for name, (value, at) in said.items()
     ]
     set_attributes(store, world.app, user, home, attributes, world.scribe)
-    return world.subscriber(id, user), is_new
+    return world.subscriber(id, user), found is None
 
 
 def forget(store: Store, caller: Backend, id: str) -> None:
@@ -143,28 +149,20 @@ class _World:
         self.app = caller.app.id
         self.scribe = Scribe(store, self.app, caller.origin, now())
 
-    def find(self, id: str) -> User | None:
+    def find(self, id: str) -> Found | None:
         """Find who has an ID."""
-        return self._store.users.with_user_id(self.app, id, verified=self._is_proven)
+        return self._store.users.with_user_id_and_home(self.app, id, verified=self._is_proven)
 
-    def find_or_create(self, id: str) -> tuple[User, str, bool]:
-        """Find who has an ID and to whom it was given, or make somebody; say whether they were made."""
-        found = self._store.users.with_user_id_and_home(self.app, id, verified=self._is_proven)
-        if found is not None:
-            return *found, False
-        user = self.create(id)
-        return user, user.id, True
-
-    def create(self, id: str) -> User:
+    def create(self, id: str) -> Found:
         """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
         _require_possible(id)
         user = User(new_id("usr"), id, None, None, (), self.scribe.at, verified=self._is_proven)
         self._store.users.create(self.app, user)
         rule = ANONYMOUS if is_anonymous(id) else NEW
         self.scribe.note(user.id, Event.CREATED, rule, after={"userId": id})
-        return user
+        return user, user.id
 
-    def first_seen(self, id: str) -> User | None:
+    def first_seen(self, id: str) -> Found | None:
         """Register an anonymous ID on first sight, as clients make them; of any other unknown one, nobody.
 
         Raises Refused for an anonymous ID that no client makes.
@@ -172,22 +170,24 @@ class _World:
         _require_possible(id)
         return self.create(id) if is_client_made(id) else None
 
-    def become(self, before: User | None, new: str) -> User:
+    def become(self, before: Found | None, new: str) -> User:
         """Give an anonymous user the unknown ID; beside an identified one, make a user of their own.
 
         A device's anonymous user becomes part of that one: with the ID its session would be believed.
         """
-        if before is None or not is_anonymous(before.user_id):
-            return self.create(new)
-        if is_of_a_device(before.user_id):
-            return self.merge_once(before, self.create(new))
-        if self._store.users.hold(self.app, before.id, to_change=True) != before:
+        if before is None or not is_anonymous(before[0].user_id):
+            return self.create(new)[0]
+        anonymous, home = before
+        if is_of_a_device(anonymous.user_id):
+            return self.merge_once(anonymous, *self.create(new))
+        if self._store.users.hold(self.app, anonymous.id, to_change=True) != anonymous:
             raise LostRace
-        return give_user_id(self._store, self.app, before, before.id, new, self.scribe, ATTACH)
+        return give_user_id(self._store, self.app, anonymous, home, new, self.scribe, ATTACH)
 
-    def merge_once(self, before: User, user: User) -> User:
-        """Have an anonymous user become part of one who absorbed nobody yet."""
-        return merge(self._store, self.app, before, user, MERGE_ONCE, self.scribe)[1]
+    def merge_once(self, before: User, user: User, home: str) -> User:
+        """Have an anonymous user become part of one who absorbed nobody yet, by an ID that ``home`` was
+        given."""
+        return merge(self._store, self.app, before, user, MERGE_ONCE, self.scribe, home)[1]
 
     def subscriber(self, id: str, user: User) -> Subscriber:
         """Show the user whom an ID led to. Whoever knows an ID may read what was bought under it."""

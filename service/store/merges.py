@@ -1,6 +1,7 @@
 """Who became part of whom, with what is needed to undo it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -63,6 +64,17 @@ class MergeStore:
             .order_by(Merges.id)
         )
         return tuple(as_merge(row) for row in rows)
+
+    def add_devices(self, app: str, source: str, devices: Sequence[tuple[str, str]]) -> None:
+        """Write into the merge by which somebody is part of another of which devices it ended the anonymous
+        user, by device and user."""
+        stands = (Merges.app == app) & (Merges.source == source) & Merges.undone_at.is_null()
+        for id, text in self._database.rows(Merges.select(Merges.id, Merges.ledger).where(stands)):
+            ledger = json.loads(text)
+            ledger["devices"] += devices
+            self._database.change(
+                Merges.update(ledger=json.dumps(ledger)).where((Merges.app == app) & (Merges.id == id))
+            )
 
     def mark_undone(self, app: str, id: str, at: int) -> None:
         """Note when a merge was undone."""

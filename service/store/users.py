@@ -181,16 +181,17 @@ class UserStore:
         """Note when an anonymous user was cleared."""
         self._update(app, id, cleared_at=at)
 
-    def absorb(self, app: str, id: str, into: User) -> None:
-        """Make a user part of another: its user IDs lead there from now on."""
-        self._update(app, id, merged_into=into.id)
+    def absorb(self, app: str, id: str, into: User, home: str) -> None:
+        """Make a user part of ``home``, who is another or part of them: its user IDs lead to that other from
+        now on."""
+        self._update(app, id, merged_into=home)
         self._database.change(
             UserIds.update(user=into.id, verified=_world(into)).where(
                 (UserIds.app == app) & (UserIds.user == id)
             )
         )
 
-    def release(self, app: str, user: User, into: str, everyone: Sequence[str]) -> None:
+    def release(self, app: str, user: User, from_: str, everyone: Sequence[str]) -> None:
         """Have a user stand again, as given here, who was part of another, with the IDs that were given to
         ``everyone`` who is part of them. Raises LostRace if the email has a new unclaimed user."""
         email, name = user.email and email_key(user.email), user.name and search_key(user.name)
@@ -203,11 +204,11 @@ class UserStore:
                 email_key=email,
                 name=user.name,
                 name_key=name,
-            ).where((Users.app == app) & (Users.id == user.id) & (Users.merged_into == into))
+            ).where((Users.app == app) & (Users.id == user.id) & Users.merged_into.is_null(False))
         )
         self._database.change(
             UserIds.update(user=user.id, verified=_world(user)).where(
-                (UserIds.app == app) & (UserIds.user == into) & UserIds.home.in_(everyone)
+                (UserIds.app == app) & (UserIds.user == from_) & UserIds.home.in_(everyone)
             )
         )
 
@@ -257,6 +258,13 @@ class UserStore:
         )
         parts = [part for (part,) in rows]
         return tuple(parts) + tuple(below for part in parts for below in self.part_of(app, part))
+
+    def is_part(self, app: str, id: str, of: str) -> bool:
+        """Tell whether somebody is a user, or part of them."""
+        if id == of:
+            return True
+        row = self._database.row(merged_into(app, id))
+        return row is not None and row[0] is not None and self.is_part(app, row[0], of)
 
     def idle_anonymous(
         self,

@@ -326,6 +326,102 @@ def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(ten
     assert known(tenant, userId="two") == visit
 
 
+def test_a_visitor_is_one_again_when_whoever_was_given_the_id_stands_apart(tenant):
+    two, one = tenant.login(), tenant.login()
+    merged = merge(tenant, two["user"]["id"], one["user"]["id"])
+    tenant.call("POST", f"/v1/users/{two['user']['id']}/aliases", tenant.sk, {"userId": "two"})
+    assert tenant.call("GET", "/v1/me", one["session"]["token"]).json["session"]["verified"] is True
+
+    undo(tenant, merged)
+
+    assert known(tenant, userId="two") == two["user"]["id"]
+    assert tenant.call("GET", "/v1/me", one["session"]["token"]).json["session"]["verified"] is False
+    assert tenant.login(deviceId=one["deviceId"])["user"]["id"] == one["user"]["id"]
+
+
+# --- whoever comes to one who is part of another --------------------------------------------------------
+
+
+def test_a_visitor_who_logs_in_as_part_of_another_goes_with_them(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    visit = tenant.login()
+    thread = tenant.begin(visit["session"]["token"], "of two, before they logged in")
+    tenant.login(userId="two", deviceId=visit["deviceId"])
+    assert tenant.conversations(tenant.session(userId="one")) == [thread]
+
+    undo(tenant, merged)
+
+    assert tenant.conversations(tenant.session(userId="one")) == []
+    assert tenant.conversations(tenant.session(userId="two")) == [thread]
+    assert shown(tenant, visit["user"]["id"])["userId"] == "two"
+
+
+@pytest.mark.parametrize("first", ["visitor", "two"])
+def test_a_visitor_taken_in_meanwhile_stands_apart_before_or_after(tenant, first):
+    tenant.set(anonymousOnLogin="merge")
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merges = {"two": merge(tenant, two, one)}
+    visit = tenant.login()
+    thread = tenant.begin(visit["session"]["token"], "of the visitor")
+    tenant.login(userId="two", deviceId=visit["deviceId"])
+    told = tenant.call("GET", f"/v1/users/{one}/history?limit=100", tenant.sk).json["data"]
+    merges["visitor"] = told[-1]["after"]["merge"]
+
+    for who in (first, *(merges.keys() - {first})):
+        undo(tenant, merges[who])
+
+    tenant.set(anonymousOnLogin="keep")
+    back = tenant.login(deviceId=visit["deviceId"])
+    assert (back["user"]["id"], tenant.conversations(back["session"]["token"])) == (
+        visit["user"]["id"],
+        [thread],
+    )
+    assert tenant.conversations(tenant.session(userId="two")) == []
+
+
+def test_a_merge_on_which_a_later_one_stands_is_not_undone(tenant):
+    tenant.set(anonymousOnLogin="merge")
+    visit = tenant.login()
+    two = tenant.login(deviceId=visit["deviceId"], **TWO)["user"]["id"]
+    told = tenant.call("GET", f"/v1/users/{two}/history?limit=100", tenant.sk).json["data"]
+    one = known(tenant, **ONE)
+    merge(tenant, two, one)
+
+    refused = tenant.call("DELETE", f"/v1/merges/{told[-1]['after']['merge']}", tenant.sk)
+
+    assert (refused.status_code, refused.json["code"]) == (409, "undo-conflict")
+
+
+def test_whose_account_shows_them_to_be_one_goes_with_whom_it_was_shown_of(tenant):
+    account = {"storeAccount": {"store": "app_store", "account": "apple-1"}}
+    visit = tenant.login()
+    thread = tenant.begin(visit["session"]["token"], "of the visitor")
+    tenant.call("POST", "/v1/restore", tenant.sk, account | {"userId": visit["user"]["userId"]})
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    restored = tenant.call("POST", "/v1/restore", tenant.sk, account | {"userId": "two"})
+    assert (restored.json["user"]["id"], restored.json["resolution"]["rule"]) == (one, "anonymous-owner")
+
+    undo(tenant, merged)
+
+    assert tenant.conversations(tenant.session(userId="two")) == [thread]
+    assert tenant.conversations(tenant.session(userId="one")) == []
+
+
+def test_what_an_agent_writes_to_one_who_is_part_of_another_is_theirs(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    merged = merge(tenant, two, one)
+    thread = tenant.begin(tenant.sk, "to two", user=two)
+    assert tenant.conversations(tenant.session(userId="one")) == [thread]
+
+    undo(tenant, merged)
+
+    assert tenant.conversations(tenant.session(userId="one")) == []
+    assert tenant.conversations(tenant.session(userId="two")) == [thread]
+
+
 # --- what is kept -----------------------------------------------------------------------------------------
 
 

@@ -384,7 +384,7 @@ class Sorting:
             rows.update("attributes", (c.home == user) & c.name.in_(names), home=self._twin(user))
 
     def _keep_apart(self) -> None:
-        """Have nothing that somebody brought who only claims be of the proven world, nor the other way round."""
+        """Keep what somebody brought who only claims out of the proven world, and a visitor's ID in it."""
         rows, ids, accounts = self.rows, self.rows.c("user_ids"), self.rows.c("store_accounts")
         proven = rows.query("users", "id", _is_proven(rows.c("users")))
         for account in self._accounts(accounts.home.not_in(proven)):
