@@ -421,6 +421,60 @@ def claimant(tenant, user_id):
     return next(user["id"] for user in found if not user["verified"])
 
 
+def try_merge(tenant, source, target, **members):
+    return tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": target, **members})
+
+
+def restored(tenant, user_id):
+    account = {"storeAccount": {"store": "app_store", "account": "vera's"}, "userId": user_id}
+    return tenant.call("POST", "/v1/restore", tenant.sk, account)
+
+
+# What an agent may do who takes the visitor for Vera; each is given the API, her and the visitor.
+INTO_A_VISITOR = {
+    "a merge": lambda rc, t, vera, v: [try_merge(t, vera["id"], v["id"])],
+    "a merge that was tried before": lambda rc, t, vera, v: [
+        try_merge(t, vera["id"], v["id"], dryRun=True),
+        try_merge(t, vera["id"], v["id"]),
+    ],
+    "a merge after the other way round was undone": lambda rc, t, vera, v: [
+        undo(t, merge(t, v["id"], vera["id"])),
+        try_merge(t, vera["id"], v["id"]),
+    ],
+    "a merge into who took in another visitor": lambda rc, t, vera, v: [
+        try_merge(t, t.login()["user"]["id"], v["id"]),
+        try_merge(t, vera["id"], v["id"]),
+    ],
+    "a merge by way of a client's ID": lambda rc, t, vera, v: [
+        as_backend(rc, t, "GET", f"/subscribers/{ANON}"),
+        try_merge(t, user_of(t, ANON)["id"], v["id"]),
+        try_merge(t, vera["id"], v["id"]),
+    ],
+    "a login of a client in her name": lambda rc, t, vera, v: [
+        rc("POST", "/subscribers/identify", {"app_user_id": "vera", "new_app_user_id": v["userId"]}, key=t.sk)
+    ],
+    "an alias for her": lambda rc, t, vera, v: [alias(rc, "vera", v["userId"])],
+    "an account of hers": lambda rc, t, vera, v: [restored(t, "vera"), restored(t, v["userId"])],
+    "an account of the visitor's": lambda rc, t, vera, v: [restored(t, v["userId"]), restored(t, "vera")],
+}
+
+
+@pytest.mark.parametrize("claim", [{"userId": "vera"}, {"userId": "vera", "email": "vera@example.org"}],
+                         ids=["user ID", "with an email"])  # fmt: skip
+@pytest.mark.parametrize("way", INTO_A_VISITOR.values(), ids=INTO_A_VISITOR)
+def test_a_visitors_device_is_nobody_elses_whomever_an_agent_takes_it_for(rc, tenant, visitor, way, claim):
+    vera = tenant.login(name="Vera Vale", **claim)
+    tenant.begin(vera["session"]["token"], "vera's secret")
+    token = visitor["session"]["token"]
+
+    way(rc, tenant, vera["user"], visitor["user"])
+
+    session = tenant.call("GET", "/v1/me", token).json.get("session", {})
+    assert not session.get("verified")
+    assert not any(word in read(tenant, token) for word in ("vera's secret", "Vera Vale", "vera@"))
+    assert tenant.login(userId="vera")["user"]["id"] == vera["user"]["id"]
+
+
 def test_an_agent_may_say_that_a_claim_is_true_and_take_it_back(rc, tenant):
     vera = tenant.login(userId="vera")["user"]["id"]
     receive(rc, "u-1", "T-1", product_id="pro")
