@@ -10,13 +10,14 @@ from typing import Any
 
 from peewee import fn
 
+from service.identifiers import DEVICE_PREFIX
 from service.nouns import Event
 from service.store.attributes import AttributeStore
 from service.store.database import Database
 from service.store.merges import MergeStore
 from service.store.prepared import Prepared
 from service.store.questions import BATCH, batches, same
-from service.store.tables import History, Purchases, StoreAccounts, Users
+from service.store.tables import History, Purchases, StoreAccounts, UserIds, Users
 from service.store.users import UserStore
 
 # What happens to somebody and lasts.
@@ -107,9 +108,15 @@ def _acts(app: Any, of_which: Any, after: Any) -> Any:
     """Ask what happened to those who are proven and were not given a user ID, as they were nobody, since."""
     since = History.alias()
     is_later = same(since, History, user="user") & (since.id > History.id)
-    named = since.select(since.id).where(
-        is_later & since.proven & (since.event == Event.USER_ID_ATTACHED.value)
+    visitors = same(UserIds, History, home="user") & (
+        fn.SUBSTR(UserIds.value, 1, len(DEVICE_PREFIX)) == DEVICE_PREFIX
     )
+    is_visitor = fn.EXISTS(UserIds.select(UserIds.user).where(visitors))
+    # A visitor who was part of another when they were given an ID has it as an alias.
+    naming = (since.event == Event.USER_ID_ATTACHED.value) | (
+        (since.event == Event.ALIAS_ADDED.value) & is_visitor
+    )
+    named = since.select(since.id).where(is_later & since.proven & naming)
     return (
         History.select(History.id, History.user, History.event, History.after, Users.email, Users.name)
         .join(Users, on=same(Users, History, id="user"))

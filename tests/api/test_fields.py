@@ -327,8 +327,9 @@ def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(ten
 
 
 def test_a_visitor_is_one_again_when_whoever_was_given_the_id_stands_apart(tenant):
-    two, one = tenant.login(), tenant.login()
+    two, three, one = tenant.login(), tenant.login(), tenant.login()
     merged = merge(tenant, two["user"]["id"], one["user"]["id"])
+    merge(tenant, three["user"]["id"], one["user"]["id"])
     tenant.call("POST", f"/v1/users/{two['user']['id']}/aliases", tenant.sk, {"userId": "two"})
     assert tenant.call("GET", "/v1/me", one["session"]["token"]).json["session"]["verified"] is True
 

@@ -249,3 +249,65 @@ def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, 
 
     assert happened == [204]
     assert done.users == 0
+
+
+# --- parts of another, who stand apart meanwhile ----------------------------------------------------------
+
+
+@pytest.fixture
+def part(tenant):
+    """Make one who is part of another by a merge, with an email alone; answer both, and how to undo it."""
+    one = known(tenant, userId="u-1", email="one@example.org")
+    two = known(tenant, email="two@example.org")
+    made = merge(tenant, two, one)
+    return one, two, lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code
+
+
+def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
+    one, two, undo = part
+    happened = meanwhile(store.users, "hold_email", undo)
+
+    given = tenant.call("POST", f"/v1/users/{two}/aliases", tenant.sk, {"userId": "u-2"})
+
+    assert (happened, given.status_code, given.json["id"]) == ([200], 201, two)
+    assert user(tenant, one)["aliases"] == []
+
+
+def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
+    one, two, undo = part
+    happened = meanwhile(store.users, "hold", undo)
+
+    thread = tenant.begin(tenant.sk, "To you", user=two)
+
+    assert happened == [200]
+    assert tenant.call("GET", f"/v1/conversations/{thread}", tenant.sk).json["user"] == two
+    assert tenant.conversations(tenant.session(userId="u-1")) == []
+
+
+def test_a_session_that_an_undo_ends_begins_nothing(tenant, store, meanwhile, part):
+    one, _, undo = part
+    tenant.call("PATCH", f"/v1/users/{one}", tenant.sk, {"email": None})
+    assert undo() == 200
+    made = merge(tenant, known(tenant, email="two@example.org"), one)
+    token = tenant.session(email="two@example.org")
+    happened = meanwhile(
+        store.users, "hold", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code
+    )
+
+    refused = tenant.call("POST", "/v1/conversations", token, {"message": "of two"})
+
+    assert (happened, refused.status_code) == ([200], 401)
+    assert tenant.conversations(tenant.session(userId="u-1")) == []
+
+
+def test_what_is_said_of_a_part_during_an_undo_is_theirs(tenant, store, meanwhile):
+    one, two = known(tenant, userId="u-1", email="one@example.org"), known(tenant, userId="u-2")
+    made = merge(tenant, two, one)
+    happened = meanwhile(
+        store.users, "hold_email", lambda: known(tenant, userId="u-2", email="one@example.org")
+    )
+
+    undone = tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk)
+
+    assert (happened, undone.status_code) == ([one], 200)
+    assert [user(tenant, id)["email"] for id in (one, two)] == ["one@example.org"] * 2

@@ -78,12 +78,12 @@ class Moved:
 
     def found(self) -> dict[str, tuple[Verdict, set[str]]]:
         """Return what the self-test finds that does not hold."""
-        names = {id: who for who, id in reversed(self.known["people"].items())}
+        names = {id: who for who, id in reversed(self.known["people"].items()) if id}
         names |= {id: name for name, id in self.known["merges"].items()}
 
         def named(place: str) -> str:
             for id, name in names.items():
-                place = place.replace(id or "-", name)
+                place = place.replace(id, name)
             return place.removesuffix(f" in {self.tenant.id}")
 
         return {
@@ -277,6 +277,63 @@ def test_whom_the_backend_made_by_the_same_calls_is_of_the_proven_world(moved):
     assert (berta["verified"], berta["aliases"]) == (True, [CLIENT_MADE + "d" * 32])
     assert [bought["claimed"] for bought in berta["purchases"]] == [False]
     assert (anonymous["verified"], anonymous["anonymous"]) == (True, True)
+
+
+def test_what_public_calls_gave_to_who_is_claimed_already_is_that_claims(moved):
+    [ida] = moved.having("ida")
+
+    assert (ida["verified"], [bought["claimed"] for bought in ida["purchases"]]) == (False, [True])
+
+
+def test_an_id_that_is_claimed_already_is_taken_from_whom_a_public_call_gave_it(moved):
+    [ilse], [other] = moved.having("ilse"), moved.having(CLIENT_MADE + "4" * 32)
+
+    assert (ilse["aliases"], other["userId"], other["verified"]) == ([], CLIENT_MADE + "4" * 32, False)
+
+
+def test_who_was_vouched_for_since_keeps_what_was_vouched_for(moved):
+    gerd, claimed = moved.having("gerd")
+
+    assert (gerd["id"], gerd["verified"], gerd["aliases"]) == (moved.known["people"]["gerd"], True, [])
+    assert (moved.kept("gerd"), moved.coming("gerd")) == (None, {"of gerd"})
+    said = [
+        moved.tenant.call("GET", f"/v1/users/{one['id']}/export", moved.tenant.sk).json["attributes"]
+        for one in (gerd, claimed)
+    ]
+    assert [{one["name"]: one["value"] for one in told} for told in said] == [
+        {},
+        {"city": "Basel", "plan": None},
+    ]
+
+
+def test_all_who_became_part_of_somebody_proven_by_a_public_call_stay_one_among_themselves(moved):
+    [first], [second] = moved.having(CLIENT_MADE + "1" * 32), moved.having(CLIENT_MADE + "2" * 32)
+
+    assert (first["id"], first["verified"]) == (second["id"], False)
+    assert (moved.shown("paul")["aliases"], moved.coming("paul")) == ([], {"of paul"})
+    assert moved.shown("rosa")["aliases"] == []
+
+
+def test_a_visitor_whom_the_backend_named_too_is_somebody_by_that_name(moved):
+    assert moved.coming("kurt") == {"of kurt"}
+    assert moved.coming("mallory-k") == set()
+    assert moved.shown("visitor-k")["userId"] == "kurt"
+
+
+@pytest.mark.parametrize("who", ["visitor-9", "mail-9"])
+def test_an_account_that_only_a_session_told_of_waits_for_nobody(moved, who):
+    account = {"storeAccount": {"store": "app_store", "account": f"apple of {who}"}, "userId": "anna"}
+
+    restored = moved.tenant.call("POST", "/v1/restore", moved.tenant.sk, account)
+
+    assert restored.json["resolution"]["rule"] == "first-claim"
+    assert moved.shown(who)["purchases"] == []
+
+
+def test_a_visitor_who_stood_again_does_so_still(moved):
+    back = moved.tenant.login(deviceId=moved.known["devices"]["visitor-u"])
+
+    assert back["user"]["id"] == moved.known["people"]["visitor-u"]
 
 
 def test_what_was_bought_for_who_only_claims_stays_a_claim_wherever_they_went(moved):

@@ -30,7 +30,7 @@ def add(store: Store, app: str, user: User) -> User:
 def absorb(store: Store, app: str, user: User, into: User) -> None:
     nothing = Moved((), (), (), ())
     store.merges.add(app, Merge(new_id("mrg"), user.id, into.id, "explicit", nothing, Filled(), 1))
-    store.users.absorb(app, user.id, into)
+    store.users.absorb(app, user.id, into, into.id)
     store.fields.put(app, (*rules.own(into), *rules.own(user)))
 
 

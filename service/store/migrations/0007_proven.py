@@ -213,9 +213,10 @@ class Sorting:
 
     def __init__(self, rows: Rows) -> None:
         self.rows, c = rows, rows.c("users")
-        was_proven = c.verified | fn.COALESCE(c.user_id, "").startswith(CLIENT_MADE)
+        was_proven = c.verified | _begins(c.user_id, CLIENT_MADE)
         lines = rows.c("history")
-        self.public = rows.lines(~lines.proven & lines.user.in_(rows.query("users", "id", was_proven)))
+        is_of_one = lines.user.in_(rows.query("users", "id", was_proven)) | (lines.event == "purchase")
+        self.public = rows.lines(~lines.proven & is_of_one)
         users = (
             []
             if not self.public
@@ -225,6 +226,7 @@ class Sorting:
         self.primary = {id: user_id for id, user_id, _, _ in users}
         self.verified = {id for id, _, verified, _ in users if verified}
         self.public = [line for line in self.public if line.user in self.into]
+        self.twins: dict[str, str] = {}
         self.given: dict[str, list[str]] = {}
         for home, value in rows.select("user_ids", "home value") if self.public else ():
             self.given.setdefault(home, []).append(value)
@@ -244,8 +246,9 @@ class Sorting:
             if all(map(self._is_public, self._tree(root))):
                 self._move(root)
         self._prove_those_of_the_backend()
-        for user in {line.user for line in self.public} & self.verified:
-            self._take_away(user)
+        for user in {line.user for line in self.public}:
+            if user in self.verified or self._is_visitor(user):
+                self._take_away(user)
         self._keep_apart()
 
     def _acts(self, event: str) -> list[Line]:
@@ -282,7 +285,8 @@ class Sorting:
     def _release(self, line: Line) -> None:
         """Make a visitor whom a public call gave an ID a visitor again, on the device where they began."""
         user, rows, c = line.user, self.rows, self.rows.c("sessions")
-        if not self._take_id(user, line.after["userId"]) or self._is_named(user) or self.into[user]:
+        self._take_id(user, line.after["userId"])
+        if self._is_named(user) or self.into[user]:
             return
         self.verified.discard(user)
         rows.update("users", rows.c("users").id == user, user_id=line.before["userId"], verified=False)
@@ -347,11 +351,36 @@ class Sorting:
         rows, tree = self.rows, self._tree(root)
         for home in tree:
             for user_id in list(self.given.get(home, ())):
-                if self._claimant(user_id) not in (None, root):
-                    self._take_id(home, user_id)
+                claimant = self._claimant(user_id)
+                if claimant not in (None, root):
+                    self._give_to(claimant, home, user_id)
         rows.update("users", rows.c("users").id.in_(tree), verified=False)
         rows.update("user_ids", rows.c("user_ids").user == root, verified=False)
         self.verified -= set(tree)
+
+    def _give_to(self, claimant: str, home: str, user_id: str) -> None:
+        """Give an ID to who claims it already, with what was bought and said under it."""
+        rows, root = self.rows, self._root(home)
+        for account in self._accounts(rows.c("store_accounts").home == home):
+            self._claim(account, claimant, claimant)
+        rows.update("attributes", rows.c("attributes").home == home, home=claimant)
+        if not self._others(root, user_id):
+            # Nobody is without an ID, so this is one that nobody knows.
+            self.given[home].append(CLIENT_MADE + uuid_utils.uuid4().hex)
+            self._add_id(home, self.given[home][-1], user=root)
+        self._take_id(home, user_id)
+
+    def _others(self, root: str, user_id: str) -> list[str]:
+        """Return the IDs that all who are one person have beside one, anonymous ones last."""
+        values = [
+            value for user in self._tree(root) for value in self.given.get(user, ()) if value != user_id
+        ]
+        return sorted(values, key=lambda value: value.startswith((VISITOR, CLIENT_MADE)))
+
+    def _add_id(self, home: str, user_id: str, user: str | None = None) -> None:
+        who = {"user": user or home, "home": home, "digest": _digest(user_id), "value": user_id}
+        search, at = user_id.casefold()[:255], self.rows.at
+        self.rows.insert("user_ids", verified=False, search=search, added_at=at, **who)
 
     def _prove_those_of_the_backend(self) -> None:
         """Move an anonymous user whom the backend made by RevenueCat's calls to the proven world."""
@@ -389,9 +418,7 @@ class Sorting:
         proven = rows.query("users", "id", _is_proven(rows.c("users")))
         for account in self._accounts(accounts.home.not_in(proven)):
             self._claim(account, account.user, account.home)
-        for home, value in rows.select(
-            "user_ids", "home value", ~ids.verified & ids.value.startswith(VISITOR)
-        ):
+        for home, value in rows.select("user_ids", "home value", ~ids.verified & _begins(ids.value, VISITOR)):
             rows.delete("user_ids", (ids.home == home) & (ids.value == value))
             self._park(home, value)
 
@@ -404,18 +431,17 @@ class Sorting:
             ledger["parked"].append(user_id)
             rows.update("merges", c.id == id, ledger=json.dumps(ledger))
 
-    def _take_id(self, home: str, user_id: str) -> bool:
-        """Take an ID away from whom it was given to, and end the sessions that may have begun under it; say
-        whether it was theirs."""
-        if user_id not in self.given.get(home, ()):
-            return False
-        self.given[home].remove(user_id)
-        rows, c = self.rows, self.rows.c("user_ids")
+    def _take_id(self, home: str, user_id: str) -> None:
+        """Take an ID away from whom it was given to, and end the sessions that may have begun under it."""
+        rows, c, root = self.rows, self.rows.c("user_ids"), self._root(home)
+        self.given[home] = [value for value in self.given.get(home, ()) if value != user_id]
+        if self.primary[root] == user_id:
+            self.primary[root] = next(iter(self._others(root, user_id)), None)
+            rows.update("users", rows.c("users").id == root, user_id=self.primary[root])
         rows.delete("user_ids", (c.digest == _digest(user_id)) & (c.home == home))
         rows.note(home, "user-id-removed", {"userId": user_id}, None)
         if not self._is_visitor(home):
             rows.delete("sessions", rows.c("sessions").home == home)
-        return True
 
     def _accounts(self, where: Any) -> list[Account]:
         found = self.rows.select(
@@ -451,22 +477,28 @@ class Sorting:
     def _twin(self, user: str) -> str:
         """Find who only claims to have somebody's ID, or make them; of who has none, somebody whom nobody
         knows."""
+        if user in self.twins:
+            return self.twins[user]
         user_id = self.primary[user] or ""
         if not user_id or user_id.startswith((VISITOR, CLIENT_MADE)):
-            user_id = self.primary[user] = CLIENT_MADE + uuid_utils.uuid4().hex
+            user_id = CLIENT_MADE + uuid_utils.uuid4().hex
         twin = self._claimant(user_id)
         if twin is None:
             rows, twin = self.rows, new_id("usr")
             rows.insert("users", id=twin, verified=False, user_id=user_id, created_at=rows.at)
-            who = {"user": twin, "home": twin, "digest": _digest(user_id), "value": user_id}
-            search = user_id.casefold()[:255]
-            rows.insert("user_ids", verified=False, search=search, added_at=rows.at, **who)
+            self._add_id(twin, user_id)
             rows.note(twin, "created", None, {"userId": user_id})
+        self.twins[user] = twin
         return twin
 
 
 def _is_proven(c: Any) -> Any:
-    return c.verified | fn.COALESCE(c.user_id, "").startswith(VISITOR)
+    return c.verified | _begins(c.user_id, VISITOR)
+
+
+def _begins(column: Any, prefix: str) -> Any:
+    # LIKE takes capitals for small letters on SQLite.
+    return fn.SUBSTR(fn.COALESCE(column, ""), 1, len(prefix)) == prefix
 
 
 def _digest(text: str) -> str:
