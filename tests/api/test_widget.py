@@ -6,7 +6,7 @@ import re
 import pytest
 
 from service.api.widget import SCRIPT
-from tests.readme import TEXT
+from tests.docs.pages import README
 
 LARGEST = 15_000  # bytes, compressed
 
@@ -62,4 +62,4 @@ def test_it_names_no_address_but_its_own():
 def test_the_readme_names_each_of_its_calls_and_no_other():
     offered = set(re.findall(r"(\w+): offer\(", SCRIPT.decode()))
 
-    assert set(re.findall(r"`usher\.(\w+)\(", TEXT)) == offered
+    assert set(re.findall(r"`usher\.(\w+)\(", README.text)) == offered

@@ -1,4 +1,4 @@
-"""Read the README as its tests do: sections, tables, fenced blocks, and examples that are run.
+"""Read the README and the pages of docs/ as their tests do: sections, tables, blocks, and examples to run.
 
 An example is a block of ``sh`` and, directly below it, the answer that it prints. In an answer ``…`` is
 any text within a string, and any further members at the end of an object; ``$NAME`` is the value of
@@ -13,14 +13,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.servers import PATIENCE
 
-HERE = Path(__file__).parent.parent
-TEXT = (HERE / "README.md").read_text()
-# The address that the README gives, instead of which a test has its own.
+HERE = Path(__file__).parents[2]
+# The address that the pages give, instead of which a test has its own.
 ADDRESS = "http://localhost:8000"
 ANSWERS = ("http", "json", "text")
 
@@ -31,7 +31,7 @@ _ELLIPSIS_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|…')
 
 @dataclass(frozen=True)
 class Fence:
-    """A fenced block: its language, its text, and its line in the README."""
+    """A fenced block: its language, its text, and its line in the page."""
 
     language: str
     text: str
@@ -46,25 +46,66 @@ class Example:
     answer: Fence | None
 
 
-def section(heading: str) -> str:
-    """Answer the text below a heading, down to the next one of its level or above."""
-    level = heading.partition(" ")[0]
-    _, found, below = TEXT.partition(f"\n{heading}\n")
-    assert found, f"the README has no heading {heading}"
-    return re.split(rf"^#{{1,{len(level)}}} ", _without_fences(below), maxsplit=1, flags=re.MULTILINE)[0]
+@dataclass(frozen=True)
+class Page:
+    """A page of Markdown, by its path from the top of the repository."""
+
+    path: str
+
+    @cached_property
+    def text(self) -> str:
+        """Return the whole page."""
+        return (HERE / self.path).read_text()
+
+    def section(self, heading: str) -> str:
+        """Return the text below a heading, down to the next one of its level or above."""
+        level = heading.partition(" ")[0]
+        _, found, below = self.text.partition(f"\n{heading}\n")
+        assert found, f"{self.path} has no heading {heading}"
+        return re.split(rf"^#{{1,{len(level)}}} ", _without_fences(below), maxsplit=1, flags=re.MULTILINE)[0]
+
+    def marked(self, name: str) -> str:
+        """Return what stands between the marks of a table that is printed from the code."""
+        _, begun, rest = self.text.partition(f"<!-- table: {name} -->\n")
+        text, ended, _ = rest.partition("<!-- end -->")
+        assert begun, f"{self.path} does not begin the table {name}"
+        assert ended, f"{self.path} does not end the table {name}"
+        return text.strip()
+
+    def fences(self) -> list[Fence]:
+        """Return every fenced block, in order."""
+        return [
+            Fence(found[1], found[2], self.text.count("\n", 0, found.start()) + 1)
+            for found in _FENCE.finditer(self.text)
+        ]
+
+    def examples(self) -> list[Example]:
+        """Return every example, in order."""
+        blocks = [*self.fences(), Fence("", "", 0)]
+        return [
+            Example(block, below if _is_answer(block, below) else None)
+            for block, below in zip(blocks, blocks[1:], strict=False)
+            if block.language == "sh"
+        ]
+
+    def anchors(self) -> set[str]:
+        """Return what a link into the page may end with, as GitHub names its headings."""
+        headings = re.findall(r"^#+ (.*)$", _without_fences(self.text), re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    def links(self) -> list[str]:
+        """Return where the links and pictures lead that stay in the repository."""
+        targets = re.findall(r"\]\(([^)]*)\)", _FENCE.sub("", self.text))
+        return [target for target in targets if not re.match(r"https?:", target)]
 
 
-def marked(name: str) -> str:
-    """Answer what stands between the marks of a table that is printed from the code."""
-    _, begun, rest = TEXT.partition(f"<!-- table: {name} -->\n")
-    text, ended, _ = rest.partition("<!-- end -->")
-    assert begun, f"the README does not begin the table {name}"
-    assert ended, f"the README does not end the table {name}"
-    return text.strip()
+README = Page("README.md")
+DOCS = [Page(f"docs/{path.name}") for path in sorted((HERE / "docs").glob("*.md"))]
+PAGES = [README, *DOCS]
 
 
 def table(text: str, first_column: str) -> list[list[str]]:
-    """Answer the rows of the one table whose first column is headed so."""
+    """Return the rows of the first table whose first column is headed so."""
     _, found, below = f"\n{text}".partition(f"\n| {first_column} |")
     assert found, f"there is no table of {first_column}"
     rows = below.partition("\n\n")[0].strip().splitlines()[2:]
@@ -72,27 +113,10 @@ def table(text: str, first_column: str) -> list[list[str]]:
 
 
 def plain(cell: str) -> str:
-    """Answer what a cell holds in code's letters."""
+    """Return what a cell holds in code's letters."""
     found = re.match(r"`([^`]*)`", cell)
     assert found, f"{cell} is not in code's letters"
     return found[1]
-
-
-def fences() -> list[Fence]:
-    """Answer every fenced block, in order."""
-    return [
-        Fence(found[1], found[2], TEXT.count("\n", 0, found.start()) + 1) for found in _FENCE.finditer(TEXT)
-    ]
-
-
-def examples() -> list[Example]:
-    """Answer every example, in order."""
-    blocks = [*fences(), Fence("", "", 0)]
-    return [
-        Example(block, below if _is_answer(block, below) else None)
-        for block, below in zip(blocks, blocks[1:], strict=False)
-        if block.language == "sh"
-    ]
 
 
 def _is_answer(block: Fence, below: Fence) -> bool:
@@ -110,7 +134,7 @@ def _without_fences(text: str) -> str:
 
 
 def run(given: Sequence[Example], directory: Path, port: int, path: str) -> list[tuple[str, dict[str, str]]]:
-    """Type the examples into one shell, and answer what each printed and the variables it is judged by.
+    """Type the examples into one shell, and return what each printed and the variables it is judged by.
 
     Raises AssertionError for one that fails, or that complains.
     """
@@ -132,7 +156,7 @@ def run(given: Sequence[Example], directory: Path, port: int, path: str) -> list
 
 
 def path_with_stand_in(directory: Path) -> str:
-    """Answer a search path on which ``curl`` is ours."""
+    """Return a search path on which ``curl`` is ours."""
     write_command(directory / "curl", sys.executable, "-IS", str(HERE / "tests" / "curl.py"))
     return f"{directory}{os.pathsep}{os.environ['PATH']}"
 
@@ -165,7 +189,7 @@ def _printed(directory: Path, number: int, example: Example) -> tuple[str, dict[
 
 
 def differences(answer: Fence, printed: str, variables: dict[str, str]) -> list[str]:
-    """Answer in what a printed text is not the answer that the README shows."""
+    """Return in what a printed text is not the answer that a page shows."""
     shown = _VARIABLE.sub(lambda found: variables[found[1]], answer.text)
     match answer.language:
         case "json":

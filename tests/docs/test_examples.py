@@ -1,0 +1,145 @@
+"""Every example in the README and in docs/ answers as it is shown, each page from a fresh demo."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from service.store.migrating import migrate
+from tests.conftest import ENGINES
+from tests.docs import pages
+from tests.docs.pages import HERE, PAGES, README, Example, Fence
+from tests.servers import ADMIN_KEY, SECRET_KEY, serve
+
+WITH_EXAMPLES = [pytest.param(page, id=page.path) for page in PAGES if page.examples()]
+
+
+@contextmanager
+def demo(directory: Path, database_url: str) -> Iterator[int]:
+    """Serve what ``make run`` leaves behind in a directory; yield the port."""
+    secrets = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": database_url}
+
+    def command(*arguments: str) -> str:
+        words = [sys.executable, "-m", "service", *arguments]
+        return subprocess.run(
+            words, cwd=HERE, env=os.environ | secrets, check=True, capture_output=True, text=True
+        ).stdout
+
+    executables = directory / ".venv" / "bin"
+    executables.mkdir(parents=True)
+    pages.write_command(executables / "python", sys.executable)
+    local = directory / ".local"
+    local.mkdir()
+    command("migrate")
+    (local / "env").write_text(f"ADMIN_KEY={ADMIN_KEY}\nSECRET_KEY={SECRET_KEY}\n")
+    (local / "demo.txt").write_text(command("apps", "create", "Demo"))
+    with serve(database_url) as server:
+        yield server.port
+
+
+def lines_of_make_run() -> str:
+    """Return the lines that the Makefile prints, before it fills in the keys."""
+    text = (HERE / "Makefile").read_text()
+    return text.partition("define REQUESTS\n")[2].partition("\nendef")[0].replace("$$", "$")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("page", WITH_EXAMPLES)
+def test_every_example_of_a_page_answers_as_it_is_shown(page, engine, databases, tmp_path):
+    examples = page.examples()
+    path = pages.path_with_stand_in(tmp_path)
+    if engine == "postgresql" and shutil.which("curl"):
+        path = os.environ["PATH"]
+
+    with demo(tmp_path, databases.fresh(engine)) as port:
+        answers = pages.run(examples, tmp_path, port, path)
+
+    for example, (printed, variables) in zip(examples, answers, strict=True):
+        if example.answer:
+            wrong = pages.differences(example.answer, printed, variables)
+            assert not wrong, f"the answer in line {example.answer.line}: {wrong} in {printed}"
+        else:
+            assert printed == "", f"line {example.typed.line} shows no answer"
+
+
+def test_the_lines_that_make_run_prints_work_when_they_are_pasted(databases, tmp_path):
+    below_the_heading = lines_of_make_run()[lines_of_make_run().index("# ") :]
+    lines = below_the_heading.replace("{URL}", pages.ADDRESS)
+    # The shell fills in the keys, where `make run` has done so.
+    lines = re.sub(r"'(Authorization: Bearer )\{([PS]K)\}'", r'"\1$\2"', lines)
+    pasted = Example(Fence("sh", f". .local/demo.txt\n{lines}", 0), None)
+
+    with demo(tmp_path, databases.fresh("sqlite")) as port:
+        [(printed, _)] = pages.run([pasted], tmp_path, port, pages.path_with_stand_in(tmp_path))
+
+    anonymous, begun, listed, logged_out = printed.splitlines()[:4]
+    assert json.loads(anonymous)["user"]["anonymous"] is True
+    assert json.loads(listed)["data"] == [json.loads(begun)]
+    assert logged_out.startswith("HTTP/1.1 204 ")
+
+
+def test_what_make_run_prints_is_shown(databases):
+    shown = next(fence for fence in README.fences() if fence.text.startswith("$ make run\n"))
+    applied = "".join(f"applied {name}\n" for name in migrate(databases.fresh("sqlite")))
+    filled_in = lines_of_make_run().replace("{URL}", pages.ADDRESS).replace("{PK}", "pk_1")
+
+    assert pages.fits(shown.text, f"$ make run\n\n{applied}{filled_in}\n")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.path) for page in PAGES])
+def test_every_block_is_an_example_or_an_answer_or_typed_elsewhere(page):
+    answers = {example.answer for example in page.examples()}
+
+    loose = [
+        block.text.partition("\n")[0]
+        for block in page.fences()
+        if block.language not in ("sh", "console", "js", "html") and block not in answers
+    ]
+
+    # The map of the code.
+    assert set(loose) <= {"service/"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "fit"),
+    [
+        pytest.param('{"a": "x…"}', '{"a":"xyz"}', True, id="any text in a string"),
+        pytest.param('{"a": "x…"}', '{"a":"yx"}', False, id="another text"),
+        pytest.param('{"a": 1, …}', '{"b": 2, "a": 1}', True, id="further members"),
+        pytest.param('{"a": {"b": 1, …}}', '{"a": {"b": 1}, "c": 2}', False, id="further members elsewhere"),
+        pytest.param('{"a": 1}', '{"a": 1, "b": 2}', False, id="a new member"),
+        pytest.param('{"a": 1, "b": 2}', '{"a": 1}', False, id="a missing member"),
+        pytest.param('{"a": 1}', '{"a": true}', False, id="another type"),
+        pytest.param('["…"]', '["a", "b"]', False, id="a longer list"),
+        pytest.param('"$NAME"', '"usr_1"', True, id="a variable"),
+        pytest.param('"$NAME"', '"usr_2"', False, id="another than the variable"),
+    ],
+)
+def test_an_answer_is_compared_with_care(shown, printed, fit):
+    wrong = pages.differences(Fence("json", shown, 1), printed, {"NAME": "usr_1"})
+
+    assert (wrong == []) is fit
+
+
+@pytest.mark.parametrize(
+    ("shown", "fit"),
+    [
+        pytest.param("HTTP/1.1 204 NO CONTENT\n", True, id="the status"),
+        pytest.param("HTTP/1.1 200 OK\n", False, id="another status"),
+        pytest.param("HTTP/1.1 204 NO CONTENT\nServer: …\n", True, id="a header"),
+        pytest.param("HTTP/1.1 204 NO CONTENT\nAllow: …\n", False, id="a missing header"),
+    ],
+)
+def test_a_head_is_compared_with_care(shown, fit):
+    printed = "HTTP/1.1 204 NO CONTENT\r\nServer: gunicorn\r\n\r\n"
+
+    wrong = pages.differences(Fence("http", shown, 1), printed, {})
+
+    assert (wrong == []) is fit
