@@ -109,10 +109,10 @@ def buy(tenant, id, product="pro"):
     assert tenant.call("POST", "/v1/receipts", tenant.pk, body).status_code == 200
 
 
-def test_the_readme_names_the_version_that_is_tested():
+def test_the_page_names_the_version_that_is_tested():
     [(package, version)] = json.loads((HERE / "package.json").read_text())["dependencies"].items()
 
-    assert f"`{package}` {version}" in (HERE.parents[1] / "README.md").read_text()
+    assert f"`{package}` {version}" in (HERE.parents[1] / "docs" / "revenuecat.md").read_text()
 
 
 def test_the_lock_names_no_registry():

@@ -8,7 +8,7 @@ import pytest
 from service.api.context import NAME
 from service.api.revenuecat_format import BAD_REQUEST, ERRORS, INVALID_ID
 from service.app import create_app
-from tests.docs.pages import README, table
+from tests.docs.pages import Page, table
 
 ANON = "$RCAnonymousID:" + "a" * 32
 
@@ -267,13 +267,13 @@ def test_nothing_was_seen_or_asked_for_in_the_future(rc, time_machine):
     assert told["request_date_ms"] == 1795770000999
 
 
-# --- the README ----------------------------------------------------------------------------------
+# --- its page ------------------------------------------------------------------------------------
 
 
 def test_every_number_of_an_error_is_documented_with_its_status():
     known = {said[:2] for said in (*ERRORS.values(), INVALID_ID)}
 
-    rows = table(README.section("### RevenueCat's clients"), "status")
+    rows = table(Page("docs/revenuecat.md").section("## Errors"), "status")
 
     documented = {(int(status), int(code)) for statuses, code, _ in rows for status in statuses.split()}
     assert documented == known | {(status, BAD_REQUEST[1]) for status in (405, 413, 414, 415)}

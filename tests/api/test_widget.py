@@ -6,7 +6,7 @@ import re
 import pytest
 
 from service.api.widget import SCRIPT
-from tests.docs.pages import README
+from tests.docs.pages import Page
 
 LARGEST = 15_000  # bytes, compressed
 
@@ -59,7 +59,7 @@ def test_it_names_no_address_but_its_own():
     assert sorted(addresses) == ["://www.w3.org/2000/svg", "s://desk.example.org/widget.js"]
 
 
-def test_the_readme_names_each_of_its_calls_and_no_other():
+def test_its_page_names_each_of_its_calls_and_no_other():
     offered = set(re.findall(r"(\w+): offer\(", SCRIPT.decode()))
 
-    assert set(re.findall(r"`usher\.(\w+)\(", README.text)) == offered
+    assert set(re.findall(r"`usher\.(\w+)\(", Page("docs/widget.md").text)) == offered

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.phones import Phone, go_to_shop, site, traffic
 from tests.browser.watching import faults
-from tests.docs.pages import README
+from tests.docs.pages import Page
 from tests.signing import identity_key, proof_of
 
 CANARY = "canary-5f3a"
@@ -279,8 +279,9 @@ def test_the_pages_of_one_device_have_one_person(phone, prove, shop, tenant):
 
 
 def test_the_example_of_the_page_logs_in(new_context, shop, tenant, prove):
-    (tag,) = [fence.text for fence in README.fences() if fence.language == "html"]
-    example = next(fence.text for fence in README.fences() if "usher-ready" in fence.text)
+    blocks = Page("docs/widget.md").fences()
+    (tag,) = [fence.text for fence in blocks if fence.language == "html"]
+    example = next(fence.text for fence in blocks if "usher-ready" in fence.text)
     # The shop's policy knows no backend.
     context = new_context(bypass_csp=True)
     page = context.new_page()

@@ -9,6 +9,7 @@ import pytest
 from tests.docs.pages import DOCS, HERE, PAGES, README, Page
 
 BESIDE = [Page(path) for path in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+MAX_LINES_OF_THE_README = 170
 READ_BY_PEOPLE = [pytest.param(page, id=page.path) for page in [*PAGES, *BESIDE]]
 
 
@@ -54,6 +55,10 @@ def test_every_picture_is_shown():
     pictures = {str(path.relative_to(HERE)) for path in (HERE / "docs").glob("*.png")}
 
     assert pictures - shown == set()
+
+
+def test_the_readme_is_read_in_one_go():
+    assert len(README.text.splitlines()) <= MAX_LINES_OF_THE_README
 
 
 def test_the_readme_names_each_page_that_people_look_for():

@@ -19,7 +19,15 @@ from service.nouns import Settings
 from service.rules.anonymous import ANONYMOUS
 from service.rules.login import LOGIN
 from service.rules.restoring import RESTORING
-from tests.docs.pages import HERE, PAGES, README, Fence, plain, table
+from tests.docs.pages import HERE, PAGES, README, Fence, Page, plain, table
+
+API = Page("docs/api.md")
+ARCHITECTURE = Page("docs/architecture.md")
+CONTRIBUTING = Page("CONTRIBUTING.md")
+ERRORS = Page("docs/errors.md")
+OPERATING = Page("docs/operating.md")
+RULES = Page("docs/rules.md")
+SETTINGS = Page("docs/settings.md")
 
 MODULES = {path.relative_to(HERE / "service") for path in (HERE / "service").rglob("*.py")}
 # `error` is what any other refusal of HTTP itself is called.
@@ -29,17 +37,18 @@ NEVER_ANSWERED = {errors.UsherError, errors.Conflict, errors.LostRace}
 
 
 @pytest.mark.parametrize(
-    ("name", "rules"),
+    ("page", "name", "rules"),
     [
-        pytest.param("login", LOGIN),
-        pytest.param("anonymous", ANONYMOUS),
-        pytest.param("restoring", RESTORING),
+        pytest.param(README, "login", LOGIN, id="login in the README"),
+        pytest.param(RULES, "login", LOGIN, id="login"),
+        pytest.param(RULES, "anonymous", ANONYMOUS, id="anonymous"),
+        pytest.param(RULES, "restoring", RESTORING, id="restoring"),
     ],
 )
-def test_a_table_of_rules_is_that_of_the_code(name, rules):
+def test_a_table_of_rules_is_that_of_the_code(page, name, rules):
     expected = rules.as_markdown()
 
-    assert README.marked(name) == expected, f"it has to be:\n{expected}"
+    assert page.marked(name) == expected, f"it has to be:\n{expected}"
 
 
 def test_the_table_of_calls_is_that_of_the_openapi_document(client):
@@ -56,7 +65,7 @@ def test_the_table_of_calls_is_that_of_the_openapi_document(client):
             )
     expected = "\n".join(rows)
 
-    assert README.marked("calls") == expected, f"it has to be:\n{expected}"
+    assert API.marked("calls") == expected, f"it has to be:\n{expected}"
 
 
 def test_every_route_is_documented_and_no_other(app):
@@ -78,11 +87,9 @@ def test_every_route_is_documented_and_no_other(app):
 
 
 def test_every_call_has_an_example_and_an_error():
-    calls = [plain(row[0]) for row in table(README.marked("calls"), "call")]
+    calls = [plain(row[0]) for row in table(API.marked("calls"), "call")]
 
-    lacking = [
-        call for call in calls if "/v1/" in call and README.section(f"### `{call}`").count("```sh\n") < 2
-    ]
+    lacking = [call for call in calls if "/v1/" in call and API.section(f"### `{call}`").count("```sh\n") < 2]
 
     assert calls
     assert lacking == []
@@ -99,7 +106,7 @@ def test_every_setting_of_the_server_is_documented_with_its_default():
     }
 
     documented = {
-        plain(name): default for name, default, _ in table(README.section("## Settings"), "variable")
+        plain(name): default for name, default, _ in table(SETTINGS.section("## Of the server"), "variable")
     }
 
     assert documented == expected
@@ -110,7 +117,7 @@ def test_every_setting_of_an_app_is_documented_with_its_default():
 
     documented = {
         plain(name): json.loads(plain(default))
-        for name, default, _ in table(README.section("## Settings"), "setting")
+        for name, default, _ in table(SETTINGS.section("## Of an app"), "setting")
     }
 
     assert documented == expected
@@ -123,7 +130,7 @@ def test_every_code_of_an_error_is_documented_with_its_status():
     }
     conflicts = {code: "409" for call in calls_of("Conflict") if (code := constant(call, 0))}
 
-    documented = {plain(code): status for code, status, _ in table(README.section("## Errors"), "code")}
+    documented = {plain(code): status for code, status, _ in table(ERRORS.section("## Codes"), "code")}
 
     assert documented == FRAMEWORK | domain | conflicts
 
@@ -138,8 +145,7 @@ def test_every_code_of_a_refused_member_is_documented():
     expected |= {codes["code"] for codes in dictionaries_of("code", "detail")}
     expected |= {errors.UnknownDevice.code}
 
-    below = README.section("## Errors").partition("The codes in `errors`")[2]
-    documented = {plain(code) for code, _ in table(below, "code")}
+    documented = {plain(code) for code, _ in table(ERRORS.section("## Codes of members"), "code")}
 
     assert documented == expected
 
@@ -158,7 +164,7 @@ def test_every_metric_is_documented():
     measured = (REQUESTS, REQUEST_SECONDS, LOGINS, RACES_LOST)
     names = {metric.name for kind in measured for metric in kind.collect()}
 
-    lacking = [name for name in names if not re.search(rf"`{name}(_total)?`", README.section("### Watch"))]
+    lacking = [name for name in names if not re.search(rf"`{name}(_total)?`", OPERATING.section("## Watch"))]
 
     assert lacking == []
 
@@ -166,7 +172,7 @@ def test_every_metric_is_documented():
 def test_every_target_of_the_makefile_is_documented():
     targets = set(re.findall(r"^([\w-]+):.*## ", (HERE / "Makefile").read_text(), re.MULTILINE))
 
-    documented = {plain(row[0]) for row in table(README.section("## Changing it"), "command")}
+    documented = {plain(row[0]) for row in table(CONTRIBUTING.section("## Commands"), "command")}
 
     assert documented == {f"make {target}" for target in targets - {"help", "run"}}
 
@@ -175,7 +181,7 @@ def test_every_target_of_the_makefile_is_documented():
 
 
 def the_map() -> Fence:
-    return next(fence for fence in README.fences() if fence.text.startswith("service/\n"))
+    return next(fence for fence in ARCHITECTURE.fences() if fence.text.startswith("service/\n"))
 
 
 def kinds_of(kind: type[errors.UsherError]) -> set[type[errors.UsherError]]:
