@@ -51,7 +51,7 @@ test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as ro
 	@$(CHROMIUM)
 	REQUIRE_CHROMIUM=1 $(BIN)/python -m pytest tests/browser
 
-screenshots: .venv/.dev  ## Make the pictures of the README anew, with Chromium as above
+screenshots: .venv/.dev  ## Make the pictures in docs/ anew, with Chromium as above
 	@$(CHROMIUM)
 	$(BIN)/python -m tests.browser.screenshots docs
 

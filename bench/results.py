@@ -11,7 +11,7 @@ import pygal
 # there are none here.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
-# How it looks: grey differs from grey for everybody, and the file is one that a README may show.
+# How it looks: grey differs from grey for everybody, and the file is one that a page may show.
 LOOK = """
 text { font-family: sans-serif; font-size: 13px; fill: #222222; stroke: none }
 .title { font-size: 16px; text-anchor: middle }

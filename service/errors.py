@@ -37,7 +37,7 @@ class FieldError:
 
 
 class Refused(UsherError):
-    """What was sent breaks a rule of the contract."""
+    """What was sent is refused, member by member (docs/errors.md)."""
 
     code = "refused"
 

@@ -1,7 +1,7 @@
 """What a user ID, an email, a name, a device ID, a key is, and its comparison key.
 
 This module knows no HTTP, no schema library and no store: text goes in, and either text that may be
-stored comes out, or ``Malformed``. The rules are the contract's, sections 3 and 4.2.
+stored comes out, or ``Malformed``. docs/identifiers.md lists what is taken.
 """
 
 import hashlib
@@ -70,9 +70,9 @@ _HEX = re.compile(r"[0-9a-f]{32}")
 _CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 _SIGN_IN = re.compile(r"si_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
-# Names such as `.test` and `.local` have a dot, the contract does not exclude them, and an intranet may
-# use them. `validate_email` has an option for `.test` alone; for the rest the library's documentation
-# says to change this list, which it calls a part of its API.
+# Names such as `.test` and `.local` have a dot, which is all that docs/identifiers.md asks of a domain, and
+# an intranet may use them. `validate_email` has an option for `.test` alone; for the rest the library's
+# documentation says to change this list, which it calls a part of its API.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 

@@ -82,7 +82,7 @@ class App:
 class KeyKind(StrEnum):
     """What a key of an app is for."""
 
-    SECRET = "secret"  # noqa: S105 - the word of the contract, no secret
+    SECRET = "secret"  # noqa: S105 - the word of the API, no secret
     PUBLISHABLE = "publishable"
     IDENTITY = "identity"
 

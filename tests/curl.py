@@ -1,4 +1,4 @@
-"""Stand in for curl where there is none: the options that the README uses, and no others.
+"""Stand in for curl where there is none: the options that the pages use, and no others.
 
 It is started once for each line, so it imports as little as can be.
 """

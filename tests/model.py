@@ -1,6 +1,6 @@
-"""The contract as a plain model: who is talking, what becomes of anonymous users, who sees what.
+"""docs/rules.md as a plain model: who is talking, what becomes of anonymous users, who sees what.
 
-Written from the contract alone and kept in lists, so that it can be read beside it. It knows no HTTP, no
+Written from that page alone and kept in lists, so that it can be read beside it. It knows no HTTP, no
 store and nothing of the service; what the service makes up (ids, tokens) is told to it afterwards.
 """
 
@@ -80,7 +80,7 @@ class Thread:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the contract has a login do: the rule, what is done with whom, and what it changes."""
+    """What the rules have a login do: the rule, what is done with whom, and what it changes."""
 
     rule: str
     then: str

@@ -230,7 +230,7 @@ def test_a_plot_loads_nothing_and_runs_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ratios.svg", "growth.svg"])
-def test_the_plots_of_the_readme_load_nothing(name):
+def test_the_plots_that_pages_show_load_nothing(name):
     drawn = (HERE / "bench" / name).read_text()
 
     assert set(re.findall(r"https?://[^\"'<> ]*", drawn)) <= {"http://www.w3.org/2000/svg"}

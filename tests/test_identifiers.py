@@ -1,4 +1,4 @@
-"""Identifiers: each case of the contract's section 4.2, and what holds for any text at all."""
+"""Identifiers: each case of docs/identifiers.md, and what holds for any text at all."""
 
 import re
 import string
@@ -149,7 +149,7 @@ def test_a_placeholder_is_refused_in_any_case(text, change):
     assert code_of(identifiers.user_id, change(text)) == "placeholder"
 
 
-def test_the_placeholders_are_those_of_the_contract():
+def test_there_are_no_other_placeholders():
     assert {text.casefold() for text in PLACEHOLDERS} == identifiers.PLACEHOLDERS
 
 

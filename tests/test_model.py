@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the service does what the model of the contract says, and
+"""Whatever happens in whatever order, the service does what the model of the rules says, and
 ``resolve`` said so before."""
 
 from collections.abc import Callable
@@ -425,7 +425,7 @@ def ids(answer: Any) -> set[str]:
     return {conversation["id"] for conversation in answer.json["data"]}
 
 
-def test_whatever_happens_the_service_does_what_the_contract_says(client, store):
+def test_whatever_happens_the_service_does_what_the_rules_say(client, store):
     def tenant() -> Tenant:
         return Tenant.create(client, "ak_" + "a" * 40)
 

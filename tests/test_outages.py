@@ -24,7 +24,7 @@ from tests.proxies import Network
 from tests.servers import ADMIN_KEY, Answer, Server, serve
 from tests.tenants import Tenant
 
-# The contract's, in seconds.
+# In seconds, as docs/operating.md says.
 IN_TIME = 3
 # What a machine that does other things as well may add to that.
 LATE = 2

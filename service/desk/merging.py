@@ -143,7 +143,7 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
     """Have both users stand again, with what they had and what came to each of them since.
 
     Raises Conflict, with nothing changed, if it was undone, if a later merge stands on it, if a user
-    was erased, or if a rule of section 4.1 would break.
+    was erased, or if the email has another unclaimed user since.
     """
     if merge.undone_at is not None:
         raise Conflict("already-undone", "this merge was undone")

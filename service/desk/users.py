@@ -65,7 +65,8 @@ def show(store: Store, app: App, id: str) -> User:
 def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None]) -> User:
     """Set or remove a user's email and name, as far as they are among ``changes``.
 
-    Raises NotFound, and Conflict where a rule of section 4.1 would break.
+    Raises NotFound, and Conflict where an email would have two unclaimed users, the user neither user ID nor
+    email, or an anonymous user an email.
     """
     app, scribe = caller.app.id, Scribe(store, caller.app.id, caller.origin, now())
     user = show(store, caller.app, id)

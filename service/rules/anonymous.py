@@ -1,4 +1,4 @@
-"""What becomes of a device's anonymous user when somebody logs in there (contract, section 4.4).
+"""What becomes of a device's anonymous user when somebody logs in there (docs/rules.md).
 
 Asked only when there is such a user, and the one who logs in is somebody else. The device's own
 flag (clearAnonymousUser) comes before the app's setting. A device that went straight from one

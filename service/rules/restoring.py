@@ -1,4 +1,4 @@
-"""Whose is a store account? The rules of purchase and restore (contract, section 13).
+"""Whose is a store account? The rules of purchase and restore (docs/rules.md).
 
 A store account is the evidence by which two IDs turn out to be one person. What happens between two
 identified users is the app's to say (``restoreBehavior``), and a purchase never decides it where the

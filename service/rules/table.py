@@ -1,6 +1,6 @@
 """A decision table: rows of conditions, of which the first that fits decides.
 
-Conditions are flags, so that a table can be printed, compared with the README, and proved: a column
+Conditions are flags, so that a table can be printed, compared with docs/rules.md, and proved: a column
 is an ``enum.Flag`` with one member per thing that can be the case, a row's condition is any union
 of them, and a situation has exactly one member per column.
 """
@@ -51,7 +51,7 @@ class Table(Generic[Act]):
         return tuple(product(*self.columns.values()))
 
     def as_markdown(self) -> str:
-        """Print the table as the README shows it."""
+        """Return the table as docs/rules.md shows it."""
         heading = ["rule", *self.columns, "then"]
         rows = [
             [f"`{rule.name}`", *(in_words(condition) for condition in rule.when), str(rule.then)]

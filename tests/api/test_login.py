@@ -319,7 +319,7 @@ def test_blanks_alone_claim_nobody(tenant, key, blanks):
 # What an answer holds
 
 
-def test_an_answer_has_the_members_of_the_contract(tenant):
+def test_an_answer_has_its_members_and_no_others(tenant):
     body = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
 
     time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

@@ -251,7 +251,7 @@ def test_no_value_of_a_member_comes_back_or_is_logged(tenant, log, method, path,
 
     refused = [answer for answer in answers if answer.status_code >= 400]
     assert refused
-    # An unknown member is named, as the contract has it.
+    # An unknown member is named, as docs/errors.md says.
     written = "".join(f"{answer.text}{answer.headers}" for answer in refused) + log()
     assert CANARY not in written.replace(f'"/settings/{CANARY}"', "")
 

@@ -1,4 +1,4 @@
-"""Pictures of the console, for the README."""
+"""Pictures of the console, for docs/console.md."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make the README's pictures anew: python -m tests.browser.screenshots DIRECTORY."""
+"""Make the pictures in docs/ anew: python -m tests.browser.screenshots DIRECTORY."""
 
 import sys
 import tempfile

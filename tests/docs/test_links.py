@@ -67,6 +67,15 @@ def test_the_readme_names_each_page_that_people_look_for():
     assert [page for page in ("CONTRIBUTING.md", "LICENSE", "SECURITY.md") if page not in links] == []
 
 
+def test_every_page_that_the_code_cites_is_there():
+    sources = [path for folder in ("service", "tests", "bench") for path in (HERE / folder).rglob("*.py")]
+
+    cited = {name for path in sources for name in re.findall(r"\b(docs/\w+\.md)", path.read_text())}
+
+    assert cited
+    assert cited - {page.path for page in DOCS} == set()
+
+
 def test_every_target_of_make_that_a_page_names_is_there():
     targets = set(re.findall(r"^([\w-]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
 

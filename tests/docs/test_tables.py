@@ -14,6 +14,7 @@ from service.api.callers import SCHEMES
 from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
 from service.config import Config
+from service.identifiers import PLACEHOLDERS
 from service.metrics import LOGINS, RACES_LOST, REQUEST_SECONDS, REQUESTS
 from service.nouns import Settings
 from service.rules.anonymous import ANONYMOUS
@@ -25,6 +26,7 @@ API = Page("docs/api.md")
 ARCHITECTURE = Page("docs/architecture.md")
 CONTRIBUTING = Page("CONTRIBUTING.md")
 ERRORS = Page("docs/errors.md")
+IDENTIFIERS = Page("docs/identifiers.md")
 OPERATING = Page("docs/operating.md")
 RULES = Page("docs/rules.md")
 SETTINGS = Page("docs/settings.md")
@@ -148,6 +150,15 @@ def test_every_code_of_a_refused_member_is_documented():
     documented = {plain(code) for code, _ in table(ERRORS.section("## Codes of members"), "code")}
 
     assert documented == expected
+
+
+def test_every_placeholder_is_documented():
+    listed = IDENTIFIERS.section("## User IDs").partition("A placeholder is one of these")[2]
+
+    # The one with only zeros is described.
+    documented = {*re.findall(r"`([^`]*)`", listed.casefold()), "00000000-0000-0000-0000-000000000000"}
+
+    assert documented == PLACEHOLDERS
 
 
 def test_the_map_names_every_module_and_nothing_else():

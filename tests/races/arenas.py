@@ -37,7 +37,7 @@ class Round:
         """Make a call before the race, and answer its body."""
         call = make(self.tenant.client.open, request)
         world = after(self.world, call)
-        assert world is not None, f"not as the contract says: {told([call])}"
+        assert world is not None, f"not as the rules say: {told([call])}"
         self.world = world
         self.calls.append(call)
         return call.body

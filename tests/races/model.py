@@ -1,7 +1,7 @@
-"""The contract's sections 4, 5 and 6 once more, as somebody would play them with cards, one call at a time.
+"""The rules of docs/rules.md once more, as somebody would play them with cards, one call at a time.
 
 It shares no code with the service. Each act takes what was answered, and says what the world is after it,
-or None where the contract would have answered something else.
+or None where the rules would have answered something else.
 """
 
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ class World:
 
 
 def after(world: World, call: Call) -> World | None:
-    """Answer the world after a call, or None if the contract would have answered it otherwise."""
+    """Answer the world after a call, or None if the rules would have answered it otherwise."""
     path, sent = call.request.path, call.request.json or {}
     if path == "/v1/login":
         return _after_login(world, sent, call)

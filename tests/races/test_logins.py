@@ -12,7 +12,7 @@ from tests.races.crews import CREW, Crew, Request, crew_of_clients
 from tests.servers import serve
 
 ROUNDS = 100
-# Of what the contract names no number for, and of what goes through a server besides.
+# Where fewer show as much, and of what goes through a server besides.
 FEWER_ROUNDS = 10
 
 Claim = dict[str, Any]

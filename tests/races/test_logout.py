@@ -8,7 +8,7 @@ from tests.races.arenas import Arena, Round, logins
 from tests.races.crews import Crew, Request
 
 ROUNDS = 100
-# Of what the contract names no number for.
+# Where twenty show as much.
 FEWER_ROUNDS = 20
 
 DEVICE = "the-only-device-here"

@@ -27,7 +27,7 @@
 
   // --- asking the service ------------------------------------------------------------------------
 
-  // `code` is the contract's, or one of ours: `unreachable`, `superseded`.
+  // `code` is that of the problem, or one of ours: `unreachable`, `superseded`.
   class Failure extends Error {
     constructor(code, message, status = 0, wait = 0) {
       super(message);
