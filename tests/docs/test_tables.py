@@ -14,6 +14,7 @@ from service.api.callers import SCHEMES
 from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
 from service.config import Config
+from service.desk.limits import APP_SHARE
 from service.identifiers import PLACEHOLDERS
 from service.metrics import LOGINS, RACES_LOST, REQUEST_SECONDS, REQUESTS
 from service.nouns import Settings
@@ -122,6 +123,19 @@ def test_every_setting_of_an_app_is_documented_with_its_default():
         for name, default, _ in table(SETTINGS.section("## Of an app"), "setting")
     }
 
+    assert documented == expected
+
+
+def test_the_rates_are_those_of_the_settings():
+    defaults = {"LOGIN_RATE": Config.login_rate, "PROOF_FAILURE_RATE": Config.proof_failure_rate}
+    expected = {name: [rate, rate, APP_SHARE * rate] for name, rate in defaults.items()}
+
+    rows = table(API.section("### Rate limits"), "Setting")
+
+    documented = {
+        plain(row[0]): [int(re.match(r"[\d,]+", cell)[0].replace(",", "")) for cell in row[2:]]
+        for row in rows
+    }
     assert documented == expected
 
 
