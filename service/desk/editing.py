@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import Scribe
-from service.errors import LostRace
+from service.errors import Conflict, LostRace
 from service.identifiers import is_anonymous, is_of_a_device
 from service.nouns import Event, Field, User
 from service.rules import fields as rules
@@ -60,9 +60,12 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
 
 
 def require_part(store: Store, app: str, home: str, user: User) -> None:
-    """Raise LostRace unless somebody is a held user still, or part of them."""
+    """Raise LostRace unless somebody is a held user still, or part of them; and Conflict for a part of the
+    other world: what is given to it would be of that world when they stand apart again."""
     if not store.users.is_part(app, home, user.id):
         raise LostRace
+    if not store.users.is_part_of_one_world(app, home, user.id):
+        raise Conflict("merge-conflict", "who only claims, and is part of a proven user, is given nothing")
 
 
 def give_user_id(
@@ -87,8 +90,8 @@ def give_user_id(
         store.merges.add_devices(app, home, store.devices.of_anonymous(app, [user.id]))
         store.devices.forget_anonymous(app, [user.id])
         store.sessions.set_verified(app, user.id, True)
-    scribe.note(
-        home, Event.USER_ID_ATTACHED, rule, before={"userId": user.user_id}, after={"userId": user_id}
-    )
+    # Of a part's history an ID of the other's is no business.
+    former = user.user_id if home == user.id else None
+    scribe.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})
     aliases = (user.user_id, *user.aliases) if user.user_id else user.aliases
     return replace(user, user_id=user_id, aliases=aliases, verified=verified)

@@ -116,7 +116,7 @@ def settle(
     and whoever the claimant is then. Raises Conflict where it stays another's."""
     account = _known_to(claimant.user, account)
     store.purchases.hold(app.id, account)
-    owner = _owner(store, app.id, account)
+    owner, brought_by = _owner(store, app.id, account) or (None, None)
     whose = _whose(owner, claimant.user)
     rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
     act = rule.then
@@ -126,7 +126,7 @@ def settle(
         case Act.CLAIM:
             _claim(store, app.id, account, claimant, scribe)
         case Act.MERGE if owner is not None:
-            return rule, _become_one(store, app.id, owner, claimant, rule.name, scribe)
+            return rule, _become_one(store, app.id, owner, brought_by, claimant, rule.name, scribe)
         case Act.REFUSE:
             raise Conflict("store-account-taken", "the store account is another user's")
         case _:
@@ -139,11 +139,12 @@ def _known_to(user: User, account: StoreAccount) -> StoreAccount:
     return replace(account, verified=not is_unproven(user))
 
 
-def _owner(store: Store, app: str, account: StoreAccount) -> User | None:
-    """Find whose an account is. Where a merge led it out of its world it waits there for nobody."""
-    owner_id = store.purchases.owner(app, account)
-    owner = store.users.with_id(app, owner_id) if owner_id else None
-    return None if owner is None or is_unproven(owner) is account.verified else owner
+def _owner(store: Store, app: str, account: StoreAccount) -> tuple[User, str] | None:
+    """Find whose an account is, and who brought it. Where a merge led it out of its world it waits there for
+    nobody."""
+    owner_id, home = store.purchases.owner(app, account) or ("", "")
+    owner = store.users.with_id(app, owner_id)
+    return None if owner is None or is_unproven(owner) is account.verified else (owner, home)
 
 
 # What the app says that a restore does, in the acts of the table.
@@ -228,12 +229,21 @@ def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, sc
     store.purchases.claim(app, account, claimant.user.id, claimant.home, scribe.at)
 
 
-def _become_one(store: Store, app: str, owner: User, claimant: Claimant, rule: str, scribe: Scribe) -> User:
-    """Merge two users: the identified one stays, then the older."""
+def _become_one(
+    store: Store,
+    app: str,
+    owner: User,
+    brought_by: str | None,
+    claimant: Claimant,
+    rule: str,
+    scribe: Scribe,
+) -> User:
+    """Merge two users: the identified one stays, then the older. Who goes becomes part of whoever the account
+    shows them to be, and stands apart with them."""
     stays, goes = sorted(
         (owner, claimant.user), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
     )
-    home = claimant.home if stays is claimant.user else None
+    home = claimant.home if stays is claimant.user else brought_by
     return merge(store, app, goes, stays, rule, scribe, home)[1]
 
 

@@ -18,14 +18,14 @@ class PurchaseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def owner(self, app: str, account: StoreAccount) -> str | None:
-        """Answer whose an account is, by our id."""
+    def owner(self, app: str, account: StoreAccount) -> tuple[str, str] | None:
+        """Answer whose an account is, and who brought it, who may be part of them, by our ids."""
         row = self._database.row(
-            StoreAccounts.select(StoreAccounts.user).where(
+            StoreAccounts.select(StoreAccounts.user, StoreAccounts.home).where(
                 (StoreAccounts.app == app) & (StoreAccounts.digest == _digest(account))
             )
         )
-        return row[0] if row else None
+        return (row[0], row[1]) if row else None
 
     def hold(self, app: str, account: StoreAccount) -> None:
         """Keep others from deciding by an account until the transaction ends."""

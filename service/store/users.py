@@ -266,6 +266,17 @@ class UserStore:
         row = self._database.row(merged_into(app, id))
         return row is not None and row[0] is not None and self.is_part(app, row[0], of)
 
+    def is_part_of_one_world(self, app: str, id: str, of: str) -> bool:
+        """Tell whether somebody, the user whom they are part of, and all between are of one world."""
+        if id == of:
+            return True
+        into = Users.alias()
+        one_world = Users.select(into.id).join(into, on=((into.app == app) & (into.id == Users.merged_into)))
+        row = self._database.row(
+            one_world.where((Users.app == app) & (Users.id == id) & (proven() == proven(into)))
+        )
+        return row is not None and self.is_part_of_one_world(app, row[0], of)
+
     def idle_anonymous(
         self,
         app: str,

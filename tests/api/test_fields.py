@@ -465,3 +465,58 @@ def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):
 
     assert shown(tenant, one) == {"userId": "one", "email": None, "name": None}
     assert shown(tenant, two) == TWO
+
+
+# --- parts of another world, and what came by a part ----------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", [{"userId": "two"}, {"email": "two@x.example"}], ids=["ID", "email"])
+def test_who_only_claims_is_given_no_id_as_part_of_a_proven_user(tenant, claim):
+    one = known(tenant, **ONE)
+    tenant.set(identityVerification="off")
+    tenant.begin(tenant.try_login(key=tenant.pk, **claim).json["session"]["token"], "claimed")
+    [[name, value]] = claim.items()
+    [two] = tenant.call("GET", f"/v1/users?{name}={value}", tenant.sk).json["data"]
+    merged = merge(tenant, two["id"], one)
+
+    refused = tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "x"})
+
+    assert (refused.status_code, refused.json["code"]) == (409, "merge-conflict")
+    undo(tenant, merged)
+    assert tenant.conversations(tenant.session(**claim)) == []
+
+
+def test_a_visitor_is_given_no_id_as_part_of_who_only_claims(tenant):
+    tenant.set(identityVerification="off", anonymousOnLogin="merge")
+    visitor = tenant.try_login(key=tenant.pk).json
+    tenant.try_login(key=tenant.pk, deviceId=visitor["deviceId"], userId="two")
+
+    id = visitor["user"]["id"]
+    refused = tenant.call("POST", f"/v1/users/{id}/aliases", tenant.sk, {"userId": "x"})
+
+    assert (refused.status_code, refused.json["code"]) == (409, "merge-conflict")
+
+
+def test_whoever_comes_by_the_account_of_a_part_goes_with_the_part(tenant):
+    one, two, three = known(tenant, **ONE), known(tenant, **TWO), known(tenant, userId="three")
+    secret = tenant.begin(tenant.session(userId="one"), "of one")
+    account = {"storeAccount": {"store": "app_store", "account": "of two"}}
+    tenant.call("POST", "/v1/restore", tenant.sk, {"userId": "two", **account})
+    merged = merge(tenant, two, one)
+    tenant.call("POST", "/v1/restore", tenant.sk, {"userId": "three", **account})
+
+    undo(tenant, merged)
+
+    assert known(tenant, userId="three") == known(tenant, userId="two") == two
+    assert tenant.conversations(tenant.session(userId="three")) == []
+    assert tenant.conversations(tenant.session(userId="one")) == [secret]
+
+
+def test_the_history_of_a_part_does_not_tell_of_the_others_anonymous_id(tenant):
+    one, two = (tenant.try_login(key=tenant.pk).json["user"] for _ in range(2))
+    merged = merge(tenant, two["id"], one["id"])
+    tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "two"})
+
+    undo(tenant, merged)
+
+    assert one["userId"] not in tenant.call("GET", f"/v1/users/{two['id']}/export", tenant.sk).text
