@@ -116,7 +116,9 @@ def _acts(app: Any, of_which: Any, after: Any) -> Any:
     naming = (since.event == Event.USER_ID_ATTACHED.value) | (
         (since.event == Event.ALIAS_ADDED.value) & is_visitor
     )
-    named = since.select(since.id).where(is_later & since.proven & naming)
+    # One of which that is not known is asked about itself.
+    may_be_proven = since.proven | since.proven.is_null()
+    named = since.select(since.id).where(is_later & may_be_proven & naming)
     return (
         History.select(History.id, History.user, History.event, History.after, Users.email, Users.name)
         .join(Users, on=same(Users, History, id="user"))

@@ -498,7 +498,8 @@ def test_a_visitor_is_given_no_id_as_part_of_who_only_claims(tenant):
 
 
 def test_whoever_comes_by_the_account_of_a_part_goes_with_the_part(tenant):
-    one, two, three = known(tenant, **ONE), known(tenant, **TWO), known(tenant, userId="three")
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    known(tenant, userId="three")
     secret = tenant.begin(tenant.session(userId="one"), "of one")
     account = {"storeAccount": {"store": "app_store", "account": "of two"}}
     tenant.call("POST", "/v1/restore", tenant.sk, {"userId": "two", **account})

@@ -13,9 +13,11 @@ What it tells is sorted here:
 """
 
 import json
+import operator
 import time
-from collections.abc import Iterable
-from functools import cached_property
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property, reduce
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -43,8 +45,8 @@ TABLES = (
 VISITOR, CLIENT_MADE = "$anon:", "$RCAnonymousID:"
 # Events that tell of somebody who vouched for a user, where anybody did.
 TELLING = ("created", "user-id-attached", "alias-added", "email-changed", "name-changed", "purchase")
-# Events of which RevenueCat's calls write some.
-PUBLIC = ("created", "user-id-attached", "alias-added", "merged", "purchase", "attributes-changed")
+# The rules by which RevenueCat's calls join two.
+JOINING = ("merge-once", "alias", "anonymous-owner", "restore", "shared-purchase")
 
 
 class Account(NamedTuple):
@@ -160,10 +162,9 @@ def mark(rows: Rows) -> None:
     proven = rows.query("users", "id", rows.c("users").verified)
     rows.update("history", others & c.user.in_(proven), proven=True)
     rows.update("history", others & (c.rule == "anonymous"), proven=False)
-    may_be_public = c.event.in_(PUBLIC) & ((c.event != "created") | ~c.after.contains(', "email": '))
-    for line in rows.lines(others & may_be_public):
-        if _is_public(line):
-            _set(rows, line, None if line.by in gone else False)
+    public = others & _is_public(c)
+    rows.update("history", public, proven=False)
+    rows.update("history", public & c.by.in_([*gone]), proven=None)
     _forget_whose(rows)
 
 
@@ -175,18 +176,18 @@ def _secret(rows: Rows, keys: Iterable[str]) -> set[str]:
     return {by for (by,) in rows.select("history", "by", told)}
 
 
-def _is_public(line: Line) -> bool:
-    """Tell whether one of RevenueCat's calls wrote a line that a publishable key did."""
-    match line.event:
-        case "created":
-            # A login writes an email and a name down too.
-            return line.after.keys() == {"userId"}
-        case "user-id-attached":
-            return line.rule == "alias" or line.before.get("userId") is not None
-        case "merged":
-            return line.rule in ("merge-once", "alias", "anonymous-owner", "restore", "shared-purchase")
-        case _:
-            return True
+def _is_public(c: Any) -> Any:
+    """Whether one of RevenueCat's calls wrote a line that a publishable key did. A login, when it makes
+    somebody, writes an email and a name down too, and what it attaches an ID to had none."""
+    return reduce(
+        operator.or_,
+        [
+            (c.event == "created") & ~c.after.contains(', "email": '),
+            (c.event == "user-id-attached") & ((c.rule == "alias") | c.before.contains('"userId": "')),
+            (c.event == "merged") & c.rule.in_(JOINING),
+            c.event.in_(("alias-added", "purchase", "attributes-changed")),
+        ],
+    )
 
 
 def _set(rows: Rows, line: Line, proven: bool | None) -> None:
@@ -212,24 +213,34 @@ class Sorting:
     """What public calls did in one app, and what becomes of it."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows, c = rows, rows.c("users")
-        was_proven = c.verified | _begins(c.user_id, CLIENT_MADE)
-        lines = rows.c("history")
-        is_of_one = lines.user.in_(rows.query("users", "id", was_proven)) | (lines.event == "purchase")
-        self.public = rows.lines(~lines.proven & is_of_one)
+        self.rows, c, lines = rows, rows.c("users"), rows.c("history")
+        was_proven = rows.query("users", "id", c.verified | _begins(c.user_id, CLIENT_MADE))
+        visitors = rows.query("users", "id", ~c.verified & _begins(c.user_id, VISITOR))
+        of_visitors = lines.event.in_(("purchase", "attributes-changed")) & lines.user.in_(visitors)
+        self.public = rows.lines(~lines.proven & (lines.user.in_(was_proven) | of_visitors))
+        told = rows.query("history", "user", lines.proven & (lines.event == "created"))
+        by_backend = _begins(c.user_id, CLIENT_MADE) & c.erased_at.is_null() & c.id.in_(told)
+        self.of_backend = [id for (id,) in rows.select("users", "id", by_backend)]
+        is_idle = not self.public and not self.of_backend
         users = (
-            []
-            if not self.public
-            else rows.select("users", "id user_id verified merged_into", rows.c("users").erased_at.is_null())
+            () if is_idle else rows.select("users", "id user_id verified merged_into", c.erased_at.is_null())
         )
         self.into = {id: into for id, _, _, into in users}
+        self.parts: dict[str, list[str]] = defaultdict(list)
+        for id, into in self.into.items():
+            self.parts[into or ""].append(id)
         self.primary = {id: user_id for id, user_id, _, _ in users}
         self.verified = {id for id, _, verified, _ in users if verified}
         self.public = [line for line in self.public if line.user in self.into]
+        self.lines_of: dict[str, list[Line]] = defaultdict(list)
+        for line in self.public:
+            self.lines_of[line.user].append(line)
+        self.made = {line.user for line in self._acts("created")}
+        self.given: dict[str, list[str]] = defaultdict(list)
+        given = () if is_idle else rows.select("user_ids", "added_at digest home value")
+        for _, _, home, value in sorted(given):
+            self.given[home].append(value)
         self.twins: dict[str, str] = {}
-        self.given: dict[str, list[str]] = {}
-        for home, value in rows.select("user_ids", "home value") if self.public else ():
-            self.given.setdefault(home, []).append(value)
 
     def sort(self) -> None:
         """Sort it."""
@@ -246,7 +257,8 @@ class Sorting:
             if all(map(self._is_public, self._tree(root))):
                 self._move(root)
         self._prove_those_of_the_backend()
-        for user in {line.user for line in self.public}:
+        self._prove_those_whom_the_backend_joined()
+        for user in self.lines_of:
             if user in self.verified or self._is_visitor(user):
                 self._take_away(user)
         self._keep_apart()
@@ -258,7 +270,7 @@ class Sorting:
         return self._root(self.into[user]) if self.into.get(user) else user
 
     def _tree(self, user: str) -> list[str]:
-        return [user, *(part for one, into in self.into.items() if into == user for part in self._tree(one))]
+        return [user, *(below for part in self.parts[user] for below in self._tree(part))]
 
     def _is_visitor(self, user: str) -> bool:
         """Whether somebody began as a device's anonymous user."""
@@ -270,8 +282,7 @@ class Sorting:
 
     def _is_public(self, user: str) -> bool:
         """Whether only public calls ever made somebody."""
-        made = any(line.user == user for line in self._acts("created"))
-        return made and not self._is_visitor(user) and user not in self._vouched_for
+        return user in self.made and not self._is_visitor(user) and user not in self._vouched_for
 
     @cached_property
     def _vouched_for(self) -> set[str]:
@@ -282,14 +293,49 @@ class Sorting:
         came = rows.select("sessions", "home", rows.c("sessions").verified)
         return {user for (user,) in (*told, *wrote, *came)}
 
+    @cached_property
+    def _merges(self) -> dict[str, str]:
+        """The merges that stand, by who became part of another."""
+        stands = self.rows.c("merges").undone_at.is_null()
+        return dict(self.rows.select("merges", "source id", stands))
+
+    @cached_property
+    def _accounts_of(self) -> dict[str, list[Account]]:
+        """The accounts by who brought them."""
+        found: dict[str, list[Account]] = defaultdict(list)
+        for account in self._accounts(None):
+            found[account.home].append(account)
+        return found
+
+    @cached_property
+    def _bought(self) -> dict[str, set[str]]:
+        """What was bought under each account."""
+        bought: dict[str, set[str]] = defaultdict(set)
+        for id, account in self.rows.select("purchases", "id account"):
+            bought[account].add(id)
+        return bought
+
+    @cached_property
+    def _told(self) -> set[str | None]:
+        """The purchases that somebody who is believed told of."""
+        c = self.rows.c("history")
+        return {line.after.get("purchase") for line in self.rows.lines(c.proven & (c.event == "purchase"))}
+
     def _release(self, line: Line) -> None:
         """Make a visitor whom a public call gave an ID a visitor again, on the device where they began."""
         user, rows, c = line.user, self.rows, self.rows.c("sessions")
-        self._take_id(user, line.after["userId"])
-        if self._is_named(user) or self.into[user]:
+        if not self._take_id(user, line.after["userId"]):
+            return
+        if self._is_named(user):
+            c = rows.c("history")
+            if rows.select("history", "id", (c.user == user) & c.proven & (c.event == "alias-added")):
+                # Who began as a visitor is somebody by that.
+                rows.update("history", (c.user == user) & (c.event == "created"), proven=True)
             return
         self.verified.discard(user)
-        rows.update("users", rows.c("users").id == user, user_id=line.before["userId"], verified=False)
+        rows.update("users", rows.c("users").id == user, verified=False)
+        if self.into[user]:
+            return
         began = rows.select("sessions", "device", (c.user == user) & (c.began_at <= line.at))
         device = began[0][0] if began else ""
         rows.delete("sessions", (c.user == user) & (c.device != device))
@@ -301,18 +347,49 @@ class Sorting:
         """Undo a merge of somebody who was vouched for and somebody whom only public calls made, and that of
         a visitor."""
         source, target = line.after.get("from", ""), line.user
-        if self.into.get(source) != target or line.rule == "merge":
+        stands = self.into.get(source) == target and self._merges.get(source) == line.after["merge"]
+        if not stands or line.rule == "merge":
             # A login without proof takes in the visitor of its own device.
             return
         goes = self._tree(source)
         stays = [user for user in self._tree(target) if user not in goes]
         differ = all(map(self._is_public, goes)) is not all(map(self._is_public, stays))
-        if differ or self._is_visitor(source):
+        if (differ or self._is_visitor(source)) and self._is_room(source, goes, self._root(target)):
             self._undo(line.after["merge"], source, target, goes)
+
+    def _is_room(self, source: str, goes: Sequence[str], root: str) -> bool:
+        """Whether two can stand apart beside everybody else; else a person decides."""
+        stays = [user for user in self._tree(root) if user not in goes]
+        nameless = []
+        for user, tree in ((source, goes), (root, stays)):
+            email = self._said_of(tree).get("email")
+            if self._primary_of(user, tree) is None:
+                nameless.append((user in self.verified, email and _lowered(email)))
+        c = self.rows.c("users")
+        is_one = c.user_id.is_null() & c.merged_into.is_null() & c.erased_at.is_null()
+        others = is_one & c.id.not_in((source, root))
+        return len(set(nameless)) == len(nameless) and all(
+            key and not self.rows.select("users", "id", others & (c.email_key == key) & (c.verified == world))
+            for world, key in nameless
+        )
+
+    def _primary_of(self, user: str, tree: Sequence[str]) -> str | None:
+        """Say which is the primary one of the IDs that were given to some who are one person."""
+        ids = [value for home in tree for value in self.given[home]]
+        named = [value for value in ids if not value.startswith((VISITOR, CLIENT_MADE))]
+        kept = [value for value in ids if value == self.primary[user]]
+        return next(iter([*(kept if kept and kept[0] in named else ()), *named, *kept, *ids]), None)
+
+    def _said_of(self, tree: Sequence[str]) -> dict[str, str | None]:
+        """Return what was said last of those who are one person, by name."""
+        c = self.rows.c("fields")
+        said = self.rows.select("fields", "rank name value", c.home.in_(tree) & c.value.is_null(False))
+        return {name: value or None for rank, name, value in sorted(said) if rank >= 0}
 
     def _undo(self, merge: str, source: str, target: str, goes: list[str]) -> None:
         rows, root = self.rows, self._root(target)
         self.into[source] = None
+        self.parts[target].remove(source)
         for table in ("user_ids", "conversations", "store_accounts"):
             c = rows.c(table)
             rows.update(table, (c.user == root) & c.home.in_(goes), user=source)
@@ -332,12 +409,12 @@ class Sorting:
     def _show(self, user: str, tree: list[str]) -> None:
         """Show of somebody what was said last of those who are part of them still."""
         rows, c = self.rows, self.rows.c("fields")
-        said = rows.select("fields", "rank name value", c.home.in_(tree) & c.value.is_null(False))
-        shown = {name: value or None for rank, name, value in sorted(said) if rank >= 0}
+        shown, self.primary[user] = self._said_of(tree), self._primary_of(user, tree)
         email, name = shown.get("email"), shown.get("name")
         rows.update(
             "users",
             rows.c("users").id == user,
+            user_id=self.primary[user],
             email=email,
             email_key=email and _lowered(email),
             name=name,
@@ -353,46 +430,53 @@ class Sorting:
             for user_id in list(self.given.get(home, ())):
                 claimant = self._claimant(user_id)
                 if claimant not in (None, root):
-                    self._give_to(claimant, home, user_id)
+                    self._hand_over(home, claimant or "")
+                    self._take_id(home, user_id)
         rows.update("users", rows.c("users").id.in_(tree), verified=False)
         rows.update("user_ids", rows.c("user_ids").user == root, verified=False)
         self.verified -= set(tree)
 
-    def _give_to(self, claimant: str, home: str, user_id: str) -> None:
-        """Give an ID to who claims it already, with what was bought and said under it."""
-        rows, root = self.rows, self._root(home)
-        for account in self._accounts(rows.c("store_accounts").home == home):
-            self._claim(account, claimant, claimant)
-        rows.update("attributes", rows.c("attributes").home == home, home=claimant)
-        if not self._others(root, user_id):
-            # Nobody is without an ID, so this is one that nobody knows.
-            self.given[home].append(CLIENT_MADE + uuid_utils.uuid4().hex)
-            self._add_id(home, self.given[home][-1], user=root)
-        self._take_id(home, user_id)
+    def _hand_over(self, home: str, claimant: str) -> None:
+        """Give what somebody has who only claims to whoever claimed to have the same ID before."""
+        rows, accounts = self.rows, self.rows.c("store_accounts")
+        rows.update("store_accounts", accounts.home == home, user=claimant, home=claimant)
+        self._describe(claimant, rows.c("attributes").home == home)
 
-    def _others(self, root: str, user_id: str) -> list[str]:
-        """Return the IDs that all who are one person have beside one, anonymous ones last."""
-        values = [
-            value for user in self._tree(root) for value in self.given.get(user, ()) if value != user_id
-        ]
-        return sorted(values, key=lambda value: value.startswith((VISITOR, CLIENT_MADE)))
-
-    def _add_id(self, home: str, user_id: str, user: str | None = None) -> None:
-        who = {"user": user or home, "home": home, "digest": _digest(user_id), "value": user_id}
-        search, at = user_id.casefold()[:255], self.rows.at
-        self.rows.insert("user_ids", verified=False, search=search, added_at=at, **who)
+    def _describe(self, user: str, said: Any) -> None:
+        """Make attributes somebody's, who may have been described by the same names already."""
+        rows, c = self.rows, self.rows.c("attributes")
+        rows.delete("attributes", said & c.name.in_(rows.query("attributes", "name", c.home == user)))
+        rows.update("attributes", said, home=user)
 
     def _prove_those_of_the_backend(self) -> None:
         """Move an anonymous user whom the backend made by RevenueCat's calls to the proven world."""
+        for user in self.of_backend:
+            self._prove(user)
+
+    def _prove_those_whom_the_backend_joined(self) -> None:
+        """Move an anonymous user whom the backend made part of somebody proven to the proven world."""
         rows, c = self.rows, self.rows.c("history")
-        for (user,) in rows.select("history", "user", c.proven & (c.event == "created")):
-            if (self.primary.get(user) or "").startswith(CLIENT_MADE) and not self.into[user]:
-                rows.update("users", rows.c("users").id.in_(self._tree(user)), verified=True)
-                rows.update("user_ids", rows.c("user_ids").user == user, verified=True)
+        parts = [user for user in self.made if self.into[user] and user not in self.verified]
+        into = {self.into[user] for user in parts}
+        joined = rows.lines(c.proven & (c.event == "merged") & c.user.in_([*into])) if into else ()
+        told = {line.after.get("merge") for line in joined}
+        for user in parts:
+            if self._merges.get(user) in told:
+                self._prove(user)
+
+    def _prove(self, user: str) -> None:
+        root = self._root(user)
+        if not (self.primary[user] or "").startswith(CLIENT_MADE) or not (
+            root == user or root in self.verified
+        ):
+            return
+        self.verified.add(user)
+        self.rows.update("users", self.rows.c("users").id == user, verified=True)
+        self.rows.update("user_ids", self.rows.c("user_ids").home == user, verified=True)
 
     def _take_away(self, user: str) -> None:
         """Move what public calls gave to somebody who was proven to whoever only claims to be them."""
-        rows, mine = self.rows, [line for line in self.public if line.user == user]
+        rows, mine = self.rows, self.lines_of[user]
         given = {line.after.get("userId") for line in mine}
         for line in mine:
             if line.event == "alias-added":
@@ -401,64 +485,112 @@ class Sorting:
                 # Somebody was vouched for who has this ID.
                 _set(rows, line, True)
         for user_id in list(self.given.get(user, ())):
-            if user_id.startswith(CLIENT_MADE) and user_id in given:
+            if user_id.startswith(CLIENT_MADE) and user_id in given and user_id != self.primary[user]:
                 self._take_id(user, user_id)
         public = {line.after.get("purchase") for line in mine if line.event == "purchase"}
-        for account in self._accounts(rows.c("store_accounts").home == user):
+        for account in self._accounts_of[user]:
             if self._is_claimed(account, public):
                 self._claim(account, self._twin(user), self._twin(user))
         names = [name for line in mine for what in ("set", "removed") for name in line.after.get(what, ())]
-        c = rows.c("attributes")
-        if rows.select("attributes", "name", (c.home == user) & c.name.in_(names)):
-            rows.update("attributes", (c.home == user) & c.name.in_(names), home=self._twin(user))
+        said = (rows.c("attributes").home == user) & rows.c("attributes").name.in_(names)
+        if names and rows.select("attributes", "name", said):
+            self._describe(self._twin(user), said)
 
     def _keep_apart(self) -> None:
-        """Keep what somebody brought who only claims out of the proven world, and a visitor's ID in it."""
+        """Keep what somebody brought who only claims out of the proven world, and IDs in the world of whom
+        they were given to."""
         rows, ids, accounts = self.rows, self.rows.c("user_ids"), self.rows.c("store_accounts")
         proven = rows.query("users", "id", _is_proven(rows.c("users")))
         for account in self._accounts(accounts.home.not_in(proven)):
             self._claim(account, account.user, account.home)
-        for home, value in rows.select("user_ids", "home value", ~ids.verified & _begins(ids.value, VISITOR)):
-            rows.delete("user_ids", (ids.home == home) & (ids.value == value))
+        elsewhere = (ids.verified & ids.home.not_in(proven)) | (~ids.verified & ids.home.in_(proven))
+        for home, value in rows.select("user_ids", "home value", (ids.user != ids.home) & elsewhere):
+            rows.delete("user_ids", _of(ids, value) & (ids.home == home))
             self._park(home, value)
+        self._park_visitors()
 
-    def _park(self, source: str, user_id: str) -> None:
-        """Note that an ID leads nowhere while somebody is part of another."""
-        rows, c = self.rows, self.rows.c("merges")
-        for id, text in rows.select("merges", "id ledger", (c.source == source) & c.undone_at.is_null()):
+    def _park_visitors(self) -> None:
+        """Note in the merge that made a visitor part of who only claims that their ID leads nowhere now.
+        Until now it was noted in that by which the two became part of another who only claims."""
+        rows, merges, users = self.rows, self.rows.c("merges"), self.rows.c("users")
+        parking = merges.undone_at.is_null() & merges.ledger.contains('"parked": ["')
+        for id, text in rows.select("merges", "id ledger", parking):
             ledger = json.loads(text)
-            ledger["moved"]["user_ids"].remove(user_id)
-            ledger["parked"].append(user_id)
-            rows.update("merges", c.id == id, ledger=json.dumps(ledger))
+            for user_id in [value for value in ledger["parked"] if value.startswith(VISITOR)]:
+                is_theirs = (users.user_id == user_id) & users.merged_into.is_null(False)
+                for (home,) in rows.select("users", "id", is_theirs):
+                    ledger["parked"].remove(user_id)
+                    rows.update("merges", merges.id == id, ledger=json.dumps(ledger))
+                    self._park(home, user_id)
 
-    def _take_id(self, home: str, user_id: str) -> None:
-        """Take an ID away from whom it was given to, and end the sessions that may have begun under it."""
-        rows, c, root = self.rows, self.rows.c("user_ids"), self._root(home)
-        self.given[home] = [value for value in self.given.get(home, ()) if value != user_id]
-        if self.primary[root] == user_id:
-            self.primary[root] = next(iter(self._others(root, user_id)), None)
-            rows.update("users", rows.c("users").id == root, user_id=self.primary[root])
-        rows.delete("user_ids", (c.digest == _digest(user_id)) & (c.home == home))
+    def _park(self, home: str, user_id: str) -> None:
+        """Note that an ID leads nowhere while somebody is part of another, in the merge that made them part
+        of somebody of the other world."""
+        rows, merges, users = self.rows, self.rows.c("merges"), self.rows.c("users")
+        source, into = home, home
+        worlds: set[bool] = set()
+        while into and len(worlds) < 2:
+            [(up, verified, user_id_)] = rows.select(
+                "users", "merged_into verified user_id", users.id == into
+            )
+            worlds.add(bool(verified) or (user_id_ or "").startswith(VISITOR))
+            source, into = (source if len(worlds) == 2 else into), up
+        stands = (merges.source == source) & merges.undone_at.is_null()
+        for id, text in rows.select("merges", "id ledger", stands):
+            ledger = json.loads(text)
+            moved = ledger["moved"]["user_ids"]
+            ledger["moved"]["user_ids"] = [value for value in moved if value != user_id]
+            ledger["parked"].append(user_id)
+            rows.update("merges", merges.id == id, ledger=json.dumps(ledger))
+
+    def _take_id(self, home: str, user_id: str) -> bool:
+        """Take an ID away from whom it was given to, and end the sessions that may have begun under it; say
+        whether it was theirs."""
+        if user_id not in self.given.get(home, ()):
+            return False
+        self.given[home].remove(user_id)
+        rows, c = self.rows, self.rows.c("user_ids")
+        rows.delete("user_ids", _of(c, user_id) & (c.home == home))
         rows.note(home, "user-id-removed", {"userId": user_id}, None)
         if not self._is_visitor(home):
             rows.delete("sessions", rows.c("sessions").home == home)
+        for user in {home, self._root(home)}:
+            if self.primary[user] == user_id:
+                self._choose_another(user)
+        return True
+
+    def _choose_another(self, user: str) -> None:
+        """Choose another primary ID of somebody who lost theirs; who has none, and no email, is somebody whom
+        nobody knows."""
+        rows, users = self.rows, self.rows.c("users")
+        user_id = self._primary_of(user, self._tree(user))
+        if user_id is None and not rows.select(
+            "users", "id", (users.id == user) & users.email.is_null(False)
+        ):
+            user_id = CLIENT_MADE + uuid_utils.uuid4().hex
+            self._give(user, self._root(user), user_id, is_proven=user in self.verified)
+        self.primary[user] = user_id
+        rows.update("users", users.id == user, user_id=user_id)
+
+    def _give(self, home: str, user: str, user_id: str, *, is_proven: bool) -> None:
+        """Give somebody an ID that nobody has."""
+        who = {"user": user, "home": home, "digest": _digest(user_id), "value": user_id}
+        search = user_id.casefold()[:255]
+        self.rows.insert("user_ids", verified=is_proven, search=search, added_at=self.rows.at, **who)
+        self.given[home].append(user_id)
 
     def _accounts(self, where: Any) -> list[Account]:
         found = self.rows.select(
             "store_accounts",
             "digest user home store account claimed_at",
-            self.rows.c("store_accounts").verified & where,
+            self.rows.c("store_accounts").verified & (True if where is None else where),
         )
         return [Account(*row) for row in found]
 
     def _is_claimed(self, account: Account, public: set[str | None]) -> bool:
         """Whether only public calls told of an account."""
-        rows, c = self.rows, self.rows.c("history")
-        bought = {
-            id for (id,) in rows.select("purchases", "id", rows.c("purchases").account == account.digest)
-        }
-        told = {line.after.get("purchase") for line in rows.lines(c.proven & (c.event == "purchase"))}
-        return (account.store == "revenuecat" or bool(bought & public)) and not bought & told
+        bought = self._bought[account.digest]
+        return (account.store == "revenuecat" or bool(bought & public)) and not bought & self._told
 
     def _claim(self, account: Account, user: str, home: str) -> None:
         """Make an account one of the unproven world."""
@@ -471,7 +603,8 @@ class Sorting:
     def _claimant(self, user_id: str) -> str | None:
         """Return who has an ID in the unproven world."""
         c = self.rows.c("user_ids")
-        found = self.rows.select("user_ids", "user", (c.digest == _digest(user_id)) & ~c.verified)
+        unproven = c.verified == False  # noqa: E712 - SQL
+        found = self.rows.select("user_ids", "user", (c.digest == _digest(user_id)) & unproven)
         return found[0][0] if found else None
 
     def _twin(self, user: str) -> str:
@@ -480,25 +613,29 @@ class Sorting:
         if user in self.twins:
             return self.twins[user]
         user_id = self.primary[user] or ""
-        if not user_id or user_id.startswith((VISITOR, CLIENT_MADE)):
+        if not user_id or user_id.startswith(VISITOR):
             user_id = CLIENT_MADE + uuid_utils.uuid4().hex
         twin = self._claimant(user_id)
         if twin is None:
-            rows, twin = self.rows, new_id("usr")
-            rows.insert("users", id=twin, verified=False, user_id=user_id, created_at=rows.at)
-            self._add_id(twin, user_id)
-            rows.note(twin, "created", None, {"userId": user_id})
+            twin = new_id("usr")
+            self.rows.insert("users", id=twin, verified=False, user_id=user_id, created_at=self.rows.at)
+            self._give(twin, twin, user_id, is_proven=False)
+            self.rows.note(twin, "created", None, {"userId": user_id})
         self.twins[user] = twin
         return twin
 
 
+def _begins(column: Any, prefix: str) -> Any:
+    return fn.COALESCE(column, "").startswith(prefix)
+
+
+def _of(c: Any, user_id: str) -> Any:
+    """Whether a row is a user ID's, as the primary key finds it: by the world too."""
+    return c.verified.in_((True, False)) & (c.digest == _digest(user_id))
+
+
 def _is_proven(c: Any) -> Any:
     return c.verified | _begins(c.user_id, VISITOR)
-
-
-def _begins(column: Any, prefix: str) -> Any:
-    # LIKE takes capitals for small letters on SQLite.
-    return fn.SUBSTR(fn.COALESCE(column, ""), 1, len(prefix)) == prefix
 
 
 def _digest(text: str) -> str:
