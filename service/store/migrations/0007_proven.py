@@ -112,7 +112,7 @@ class Rows:
         """Delete the rows that a condition fits."""
         self._tables[name].delete().where(self._mine(name, where)).execute()
 
-    def insert(self, name: str, **values: Any) -> None:
+    def insert(self, name: str, /, **values: Any) -> None:
         """Add a row."""
         self._tables[name].insert(self._columns(name, {"app": self.app} | values)).execute()
 
@@ -322,7 +322,8 @@ class Sorting:
         return {line.after.get("purchase") for line in self.rows.lines(c.proven & (c.event == "purchase"))}
 
     def _release(self, line: Line) -> None:
-        """Make a visitor whom a public call gave an ID a visitor again, on the device where they began."""
+        """Make a visitor whom a public call gave an ID a visitor again, on the device of the beginning; whoever
+        came by that ID since is somebody else."""
         user, rows, c = line.user, self.rows, self.rows.c("sessions")
         if not self._take_id(user, line.after["userId"]):
             return
@@ -332,16 +333,74 @@ class Sorting:
                 # Who began as a visitor is somebody by that.
                 rows.update("history", (c.user == user) & (c.event == "created"), proven=True)
             return
+        if not (self.primary[user] or "").startswith(VISITOR):
+            # Somebody who is part of them has an ID; a person decides who they are.
+            rows.delete("sessions", c.home == user)
+            return
         self.verified.discard(user)
         rows.update("users", rows.c("users").id == user, verified=False)
+        began = rows.select("sessions", "device", (c.home == user) & (c.began_at <= line.at))
+        device = began[0][0] if began else self._first_device(user, line.at)
+        self._part(user, line, device)
         if self.into[user]:
             return
-        began = rows.select("sessions", "device", (c.user == user) & (c.began_at <= line.at))
-        device = began[0][0] if began else ""
         rows.delete("sessions", (c.user == user) & (c.device != device))
         rows.update("sessions", c.user == user, verified=False)
         devices = rows.c("devices")
         rows.update("devices", (devices.digest == device) & devices.anonymous.is_null(), anonymous=user)
+
+    def _first_device(self, user: str, before: int) -> str:
+        """Return the device on which a visitor began something before a time, if they did."""
+        c = self.rows.c("conversations")
+        was_there = (c.home == user) & (c.created_at <= before) & c.device.is_null(False)
+        return min(self.rows.select("conversations", "created_at device", was_there), default=(0, ""))[1]
+
+    def _part(self, user: str, line: Line, device: str) -> None:
+        """Give what came since to a visitor, by an ID that a public call gave them, to somebody of their own
+        who has that ID: what was begun on another device, or by an agent, and what was said or bought."""
+        rows, c, lines = self.rows, self.rows.c("conversations"), self.rows.c("history")
+        elsewhere = c.device.is_null() | (c.device != device)
+        theirs = (c.home == user) & (c.created_at > line.at) & elsewhere
+        begun = [id for (id,) in rows.select("conversations", "id", theirs)]
+        since = (lines.user == user) & (lines.id > line.id) & lines.proven
+        said = since & lines.event.in_(("email-changed", "name-changed", "purchase"))
+        told = rows.lines(said)
+        shown = {name: self._said_since(told, name) for name in ("email", "name")}
+        fields, users = rows.c("fields"), rows.c("users")
+        # A visitor has no email, whoever said one.
+        rows.update("users", users.id == user, email=None, email_key=None)
+        rows.update("fields", (fields.home == user) & (fields.name == "email"), value=None)
+        if shown["name"]:
+            rows.update("users", users.id == user, name=None, name_key=None)
+            rows.update("fields", (fields.home == user) & (fields.name == "name"), value=None)
+        if not (begun or told):
+            return
+        other = self._make(line.after["userId"], **shown)
+        rows.update("history", said, user=other)
+        rows.update("conversations", c.id.in_(begun), user=other, home=other)
+        messages = rows.c("messages")
+        rows.update("messages", messages.conversation.in_(begun) & (messages.author == user), author=other)
+        bought = {entry.after.get("purchase") for entry in told} - {None}
+        accounts = rows.c("store_accounts")
+        for account in self._accounts(accounts.home == user):
+            if self._bought[account.digest] & bought:
+                rows.update("store_accounts", accounts.digest == account.digest, user=other, home=other)
+
+    def _make(self, user_id: str, *, email: str | None, name: str | None) -> str:
+        """Make somebody proven who has an ID that nobody has."""
+        user = new_id("usr")
+        keys = {"email_key": email and _lowered(email), "name_key": name and name.casefold()[:255]}
+        who = {"user_id": user_id, "email": email, "name": name, "verified": True, **keys}
+        self.rows.insert("users", id=user, created_at=self.rows.at, **who)
+        self.into[user], self.primary[user] = None, user_id
+        self.verified.add(user)
+        self._give(user, user, user_id, is_proven=True)
+        self.rows.note(user, "created", None, {"userId": user_id})
+        return user
+
+    def _said_since(self, told: Sequence[Line], member: str) -> str | None:
+        said = [line.after[member] for line in told if member in line.after]
+        return said[-1] if said else None
 
     def _look_at_merge(self, line: Line) -> None:
         """Undo a merge of somebody who was vouched for and somebody whom only public calls made, and that of
