@@ -138,3 +138,16 @@ def test_an_anonymous_id_that_the_backend_joined_leads_to_the_user(move, odd, us
     assert [user["userId"] for user in moved.having(user_id) if user["verified"]] == ["p"]
     [p] = moved.having("p")
     assert [bought["claimed"] for bought in p["purchases"]] == [True]
+
+
+def test_a_visitor_who_took_an_id_reads_nothing_of_whoever_came_by_it(move):
+    moved = move("a visitor who took an ID before its owner came")
+    victim = moved.tenant.login(userId="victim")
+
+    assert moved.reads(moved.known["tok"]) == {"attacker's own"}
+    assert moved.reads(victim["session"]["token"]) == {"victim's secret", "agent to victim"}
+    assert (victim["user"]["email"], victim["user"]["name"]) == ("victim@x.example", "Vic")
+    [bought] = moved.shown(victim["user"]["id"])["purchases"]
+    assert bought["claimed"] is False
+    told = moved.tenant.call("GET", f"/v1/users/{moved.known['v']}/export", moved.tenant.sk).text
+    assert "victim@x.example" not in told

@@ -165,13 +165,14 @@ def test_what_was_said_of_one_who_was_part_of_another_is_left_until_somebody_cor
     assert moved.reads(login["session"]["token"]) == set()
 
 
-@pytest.mark.parametrize("way", ["3", "4b"])
-def test_a_visitor_whom_a_public_call_named_is_a_visitor_again(moved, way):
+@pytest.mark.parametrize(("way", "own"), [("3", {"of mallory 3"}), ("4b", set())], ids=["3", "4b"])
+def test_a_visitor_whom_a_public_call_named_is_a_visitor_again(moved, way, own):
     visitor, mallory = f"visitor-{way}", f"mallory-{way}"
 
     assert moved.kept(mallory) is None
-    assert moved.coming(mallory) == set()
+    assert moved.coming(mallory) == own
     assert f"secret {way}" in moved.kept(visitor)
+    assert not own & moved.kept(visitor)
     me = moved.tenant.call("GET", "/v1/me", moved.known["tokens"][visitor]).json
     assert (me["user"]["anonymous"], me["session"]["verified"]) == (True, False)
     back = moved.tenant.login(deviceId=moved.known["devices"][visitor])

@@ -244,15 +244,9 @@ class Sorting:
 
     def sort(self) -> None:
         """Sort it."""
-        for line in self._acts("user-id-attached"):
-            if (line.before.get("userId") or "").startswith(VISITOR):
-                self._release(line)
-        for line in self._acts("created"):
-            if self._is_visitor(line.user) and line.user in self.verified and not self._is_named(line.user):
-                # Only a merge made them somebody.
-                self.rows.delete("sessions", self.rows.c("sessions").home == line.user)
         for line in reversed(self._acts("merged")):
             self._look_at_merge(line)
+        self._release_visitors()
         for root in {self._root(line.user) for line in self._acts("created")}:
             if all(map(self._is_public, self._tree(root))):
                 self._move(root)
@@ -262,6 +256,21 @@ class Sorting:
             if user in self.verified or self._is_visitor(user):
                 self._take_away(user)
         self._keep_apart()
+
+    def _release_visitors(self) -> None:
+        """Make those visitors again who were somebody by a public call or a merge alone."""
+        for line in self._acts("alias-added"):
+            if self._is_visitor(line.user):
+                self._take_id(line.user, line.after["userId"])
+        for line in self._acts("user-id-attached"):
+            if (line.before.get("userId") or "").startswith(VISITOR):
+                self._release(line)
+        for user in self.made & self.verified:
+            if self._is_visitor(user) and not self._is_named(user):
+                # Only a merge made them somebody.
+                self.rows.delete("sessions", self.rows.c("sessions").home == user)
+                if (self.primary[user] or "").startswith(VISITOR) and not self.parts[user]:
+                    self._make_nobody(user)
 
     def _acts(self, event: str) -> list[Line]:
         return [line for line in self.public if line.event == event]
@@ -316,14 +325,21 @@ class Sorting:
         return bought
 
     @cached_property
+    def _account_of(self) -> dict[str | None, Account]:
+        """The account of each purchase."""
+        accounts = {one.digest: one for theirs in self._accounts_of.values() for one in theirs}
+        bought = ((id, accounts.get(digest)) for digest, ids in self._bought.items() for id in ids)
+        return {id: account for id, account in bought if account is not None}
+
+    @cached_property
     def _told(self) -> set[str | None]:
         """The purchases that somebody who is believed told of."""
         c = self.rows.c("history")
         return {line.after.get("purchase") for line in self.rows.lines(c.proven & (c.event == "purchase"))}
 
     def _release(self, line: Line) -> None:
-        """Make a visitor whom a public call gave an ID a visitor again, on the device of the beginning; whoever
-        came by that ID since is somebody else."""
+        """Make a visitor whom a public call gave an ID a visitor again; whoever came by that
+        ID since is somebody else."""
         user, rows, c = line.user, self.rows, self.rows.c("sessions")
         if not self._take_id(user, line.after["userId"]):
             return
@@ -333,12 +349,12 @@ class Sorting:
                 # Who began as a visitor is somebody by that.
                 rows.update("history", (c.user == user) & (c.event == "created"), proven=True)
             return
-        if not (self.primary[user] or "").startswith(VISITOR):
-            # Somebody who is part of them has an ID; a person decides who they are.
+        parts = [self.primary[part] or "" for part in self._tree(user)]
+        if not all(primary.startswith((VISITOR, CLIENT_MADE)) for primary in parts):
+            # Somebody who is part of them is identified; a person decides who they are.
             rows.delete("sessions", c.home == user)
             return
-        self.verified.discard(user)
-        rows.update("users", rows.c("users").id == user, verified=False)
+        self._make_nobody(user)
         began = rows.select("sessions", "device", (c.home == user) & (c.began_at <= line.at))
         device = began[0][0] if began else self._first_device(user, line.at)
         self._part(user, line, device)
@@ -348,6 +364,13 @@ class Sorting:
         rows.update("sessions", c.user == user, verified=False)
         devices = rows.c("devices")
         rows.update("devices", (devices.digest == device) & devices.anonymous.is_null(), anonymous=user)
+
+    def _make_nobody(self, user: str) -> None:
+        """Make somebody an anonymous user, who has no email, whoever said one."""
+        users, fields = self.rows.c("users"), self.rows.c("fields")
+        self.verified.discard(user)
+        self.rows.update("users", users.id == user, verified=False, email=None, email_key=None)
+        self.rows.update("fields", (fields.home == user) & (fields.name == "email"), value=None)
 
     def _first_device(self, user: str, before: int) -> str:
         """Return the device on which a visitor began something before a time, if they did."""
@@ -367,9 +390,6 @@ class Sorting:
         told = rows.lines(said)
         shown = {name: self._said_since(told, name) for name in ("email", "name")}
         fields, users = rows.c("fields"), rows.c("users")
-        # A visitor has no email, whoever said one.
-        rows.update("users", users.id == user, email=None, email_key=None)
-        rows.update("fields", (fields.home == user) & (fields.name == "email"), value=None)
         if shown["name"]:
             rows.update("users", users.id == user, name=None, name_key=None)
             rows.update("fields", (fields.home == user) & (fields.name == "name"), value=None)
@@ -437,7 +457,9 @@ class Sorting:
         ids = [value for home in tree for value in self.given[home]]
         named = [value for value in ids if not value.startswith((VISITOR, CLIENT_MADE))]
         kept = [value for value in ids if value == self.primary[user]]
-        return next(iter([*(kept if kept and kept[0] in named else ()), *named, *kept, *ids]), None)
+        return next(
+            iter([*(kept if kept and kept[0] in named else ()), *named, *kept, *self.given[user]]), None
+        )
 
     def _said_of(self, tree: Sequence[str]) -> dict[str, str | None]:
         """Return what was said last of those who are one person, by name."""
@@ -547,9 +569,16 @@ class Sorting:
             if user_id.startswith(CLIENT_MADE) and user_id in given and user_id != self.primary[user]:
                 self._take_id(user, user_id)
         public = {line.after.get("purchase") for line in mine if line.event == "purchase"}
-        for account in self._accounts_of[user]:
-            if self._is_claimed(account, public):
-                self._claim(account, self._twin(user), self._twin(user))
+        # What was bought under the account of a part was written into the survivor's history.
+        of_parts = {self._account_of[id] for id in public if id in self._account_of} - {
+            *self._accounts_of[user]
+        }
+        for account in [
+            one for one in (*self._accounts_of[user], *of_parts) if one in self._accounts_of[one.home]
+        ]:
+            if account.home in self.primary and self._is_claimed(account, public):
+                self._claim(account, self._twin(account.home), self._twin(account.home))
+                self._accounts_of[account.home].remove(account)
         names = [name for line in mine for what in ("set", "removed") for name in line.after.get(what, ())]
         said = (rows.c("attributes").home == user) & rows.c("attributes").name.in_(names)
         if names and rows.select("attributes", "name", said):
