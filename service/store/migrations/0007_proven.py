@@ -341,8 +341,7 @@ class Sorting:
         """Make a visitor whom a public call gave an ID a visitor again; whoever came by that
         ID since is somebody else."""
         user, rows, c = line.user, self.rows, self.rows.c("sessions")
-        if not self._take_id(user, line.after["userId"]):
-            return
+        self._take_id(user, line.after["userId"])
         if self._is_named(user):
             c = rows.c("history")
             if rows.select("history", "id", (c.user == user) & c.proven & (c.event == "alias-added")):
@@ -631,12 +630,9 @@ class Sorting:
             ledger["parked"].append(user_id)
             rows.update("merges", merges.id == id, ledger=json.dumps(ledger))
 
-    def _take_id(self, home: str, user_id: str) -> bool:
-        """Take an ID away from whom it was given to, and end the sessions that may have begun under it; say
-        whether it was theirs."""
-        if user_id not in self.given.get(home, ()):
-            return False
-        self.given[home].remove(user_id)
+    def _take_id(self, home: str, user_id: str) -> None:
+        """Take an ID away from whom it was given to, and end the sessions that may have begun under it."""
+        self.given[home] = [value for value in self.given[home] if value != user_id]
         rows, c = self.rows, self.rows.c("user_ids")
         rows.delete("user_ids", _of(c, user_id) & (c.home == home))
         rows.note(home, "user-id-removed", {"userId": user_id}, None)
@@ -645,7 +641,6 @@ class Sorting:
         for user in {home, self._root(home)}:
             if self.primary[user] == user_id:
                 self._choose_another(user)
-        return True
 
     def _choose_another(self, user: str) -> None:
         """Choose another primary ID of somebody who lost theirs; who has none, and no email, is somebody whom
