@@ -36,8 +36,10 @@ def erase(store: Store, caller: Backend, id: str) -> None:
 def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
     everyone = (user.id, *store.users.part_of(app, user.id))
     store.conversations.erase(app, everyone)
-    if any(merge.undone_at is not None for merge in store.merges.of_users(app, everyone)):
+    undone = [merge for merge in store.merges.of_users(app, everyone) if merge.undone_at is not None]
+    if undone:
         store.conversations.blank(app, everyone)
+        store.history.forget_aliases(app, [(merge.target, merge.id or "") for merge in undone])
     store.sessions.end_of_users(app, *everyone)
     store.devices.forget_anonymous(app, everyone)
     store.repeats.forget(app, everyone)

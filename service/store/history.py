@@ -53,6 +53,18 @@ class HistoryStore:
             )
         )
 
+    def forget_aliases(self, app: str, merges: Iterable[tuple[str, str]]) -> None:
+        """Leave out of the lines of merges, by who took in and the merge, which IDs became aliases."""
+        is_merge = (History.app == app) & (History.event == Event.MERGED.value)
+        for user, merge in merges:
+            lines = is_merge & (History.user == user)
+            for id, text in self._database.rows(History.select(History.id, History.after).where(lines)):
+                after = _from_json(text) or {}
+                if after.get("merge") == merge:
+                    kept = {name: value for name, value in after.items() if name != "aliases"}
+                    change = History.update(after=_as_json(kept)).where(lines & (History.id == id))
+                    self._database.change(change)
+
 
 _insert = inserting(
     History.app,

@@ -521,3 +521,15 @@ def test_the_history_of_a_part_does_not_tell_of_the_others_anonymous_id(tenant):
     undo(tenant, merged)
 
     assert one["userId"] not in tenant.call("GET", f"/v1/users/{two['id']}/export", tenant.sk).text
+
+
+def test_who_was_erased_left_no_id_in_the_history_of_whom_they_were_part_of(tenant):
+    one, two = known(tenant, **ONE), known(tenant, **TWO)
+    others = merge(tenant, known(tenant, userId="three"), one)
+    undo(tenant, merge(tenant, two, one))
+
+    assert tenant.call("DELETE", f"/v1/users/{two}", tenant.sk).status_code == 204
+
+    told = tenant.call("GET", f"/v1/users/{one}/history", tenant.sk).json["data"]
+    [three, line] = [line["after"] for line in told if line["event"] == "merged" and "from" in line["after"]]
+    assert (three["merge"], three["aliases"], set(line)) == (others, ["three"], {"merge", "from"})
