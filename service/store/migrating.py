@@ -10,7 +10,7 @@ from service.store.database import Database
 DIRECTORY = Path(__file__).parent / "migrations"
 
 # How long to wait for another who migrates, in seconds.
-PATIENCE = 600
+PATIENCE = 3600
 
 
 def migrate(url: str, directory: Path = DIRECTORY) -> list[str]:
