@@ -466,7 +466,7 @@ class Page(Generic[Item]):
 
 
 @dataclass(frozen=True)
-class Thread:
+class Transcript:
     """A conversation with all its messages."""
 
     conversation: Conversation
@@ -492,7 +492,7 @@ class Export:
     parts: tuple[str, ...]
     history: tuple[Entry, ...]
     sessions: tuple[Session, ...]
-    conversations: tuple[Thread, ...]
+    conversations: tuple[Transcript, ...]
     idempotency_keys: tuple[str, ...]
     store_accounts: "tuple[StoreAccount, ...]"
     attributes: "tuple[Attribute, ...]"

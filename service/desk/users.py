@@ -19,7 +19,7 @@ from service.nouns import (
     Position,
     Profile,
     Side,
-    Thread,
+    Transcript,
     User,
     View,
 )
@@ -125,7 +125,7 @@ def export(store: Store, app: App, id: str) -> Export:
         history=tuple(_entries(store, app.id, everyone)),
         sessions=found.sessions,
         conversations=tuple(
-            Thread(conversation, tuple(_messages(store, app.id, conversation.id)))
+            Transcript(conversation, tuple(_messages(store, app.id, conversation.id)))
             for conversation in _conversations(store, app.id, user.id)
         ),
         idempotency_keys=store.repeats.keys_of(app.id, everyone),
