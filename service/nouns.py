@@ -160,7 +160,7 @@ class Widget:
 
 @quick
 @dataclass(frozen=True)
-class Visitor:
+class EndUser:
     """Who calls with a session token: one user on one device."""
 
     app: App
@@ -169,7 +169,7 @@ class Visitor:
     origin: Origin
 
 
-Caller = Operator | Backend | Widget | Visitor
+Caller = Operator | Backend | Widget | EndUser
 
 
 # --- users, devices, sessions --------------------------------------------------------------------

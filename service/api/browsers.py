@@ -12,7 +12,7 @@ from service.api.paths import section
 from service.api.revenuecat_format import CLIENT_HEADERS, SECTIONS, is_spoken_at, key_of
 from service.errors import InvalidCredential, StoreUnavailable
 from service.identifiers import read_credential
-from service.nouns import App, Visitor, Widget
+from service.nouns import App, EndUser, Widget
 
 # The page's library sets styles on its elements, and holds small images in its style sheet.
 DOCS_POLICY = (
@@ -77,7 +77,7 @@ def _is_allowed(asked: Request) -> bool:
     if origin is None:
         return False
     caller = serving().caller
-    app = caller.app if isinstance(caller, Widget | Visitor) else _app_of_credential(asked)
+    app = caller.app if isinstance(caller, Widget | EndUser) else _app_of_credential(asked)
     return app is not None and origin in app.settings.origins
 
 

@@ -9,13 +9,13 @@ from flask import Request
 from service.api.context import serving
 from service.desk.credentials import identify
 from service.errors import InvalidCredential, NotAllowed
-from service.nouns import Arrival, Backend, Caller, Operator, Visitor, Widget
+from service.nouns import Arrival, Backend, Caller, EndUser, Operator, Widget
 
 SCHEMES: dict[type[Caller], tuple[str, str]] = {
     Operator: ("adminKey", "`ak_`: the operator's"),
     Backend: ("secretKey", "`sk_`: an app's backend, or an agent's tool"),
     Widget: ("publishableKey", "`pk_`: a widget, public"),
-    Visitor: ("sessionToken", "`st_`: one user on one device"),
+    EndUser: ("sessionToken", "`st_`: one user on one device"),
 }
 
 View = Callable[..., Any]
@@ -76,7 +76,7 @@ def require_page(caller: Caller) -> None:
 def may_call_from_this_page(caller: Caller) -> bool:
     """Tell whether the page that sends this request, if a page does, is one that the app names; our
     own pages are no strangers."""
-    if not isinstance(caller, Widget | Visitor):
+    if not isinstance(caller, Widget | EndUser):
         return True
     asked = serving().request
     origin = page_of(asked)

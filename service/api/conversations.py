@@ -20,11 +20,11 @@ from service.api.schemas.conversations import (
 from service.desk import conversations as desk
 from service.errors import Refused
 from service.identifiers import Malformed, idempotency_key
-from service.nouns import Backend, Conversation, Page, Status, Visitor
+from service.nouns import Backend, Conversation, EndUser, Page, Status
 
 api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
 
-Caller = Visitor | Backend
+Caller = EndUser | Backend
 
 IDEMPOTENCY_KEY = {
     "in": "header",
@@ -34,7 +34,7 @@ IDEMPOTENCY_KEY = {
 
 
 @api.post("")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(ConversationIn())
 @api.doc(parameters=[IDEMPOTENCY_KEY])
 @api.response(201, ConversationOut())
@@ -51,7 +51,7 @@ def begin(caller: Caller, sent: dict[str, Any]) -> Any:
 
 
 @api.get("")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.query(ConversationsIn())
 @api.response(200, ConversationsOut())
 @api.refuses(404)
@@ -64,7 +64,7 @@ def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversati
 
 
 @api.get("/<id>")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.response(200, ConversationOut())
 @api.refuses(404)
 def show(caller: Caller, id: str) -> Conversation:
@@ -73,7 +73,7 @@ def show(caller: Caller, id: str) -> Conversation:
 
 
 @api.patch("/<id>")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(StatusIn())
 @api.response(200, ConversationOut())
 @api.refuses(404)
@@ -83,7 +83,7 @@ def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation
 
 
 @api.get("/<id>/messages")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.query(MessagesIn())
 @api.response(200, MessagesOut())
 @api.refuses(404)
@@ -96,7 +96,7 @@ def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
 
 
 @api.post("/<id>/messages")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(MessageIn())
 @api.doc(parameters=[IDEMPOTENCY_KEY])
 @api.response(201, MessageOut())
@@ -112,7 +112,7 @@ def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
 
 
 @api.post("/<id>/read")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.response(204)
 @api.refuses(404)
 def mark_read(caller: Caller, id: str) -> None:

@@ -2,10 +2,10 @@
 
 from service.api.context import serving
 from service.desk.limits import Limits
-from service.nouns import App, Backend, Visitor, Widget
+from service.nouns import App, Backend, EndUser, Widget
 
 
-def limits(caller: Backend | Widget | Visitor) -> Limits:
+def limits(caller: Backend | Widget | EndUser) -> Limits:
     """Answer the limits that hold for a caller's address; for a backend there are none."""
     # A backend calls for many people from one address.
     return limits_in(caller.app, is_limited=not isinstance(caller, Backend))

@@ -29,7 +29,7 @@ from service.desk.purchasing import with_purchases
 from service.errors import InvalidCredential, NotAllowed, Refused
 from service.identifiers import Malformed, digest, read_credential
 from service.identifiers import device_id as parse_device_id
-from service.nouns import Arrival, Backend, Claim, Login, LoginSent, Me, SessionShown, Visitor, Widget
+from service.nouns import Arrival, Backend, Claim, EndUser, Login, LoginSent, Me, SessionShown, Widget
 
 api = Blueprint("logins", __name__, url_prefix="/v1")
 
@@ -93,10 +93,10 @@ def log_out() -> None:
 
 
 @api.post("/clearAnonymousUser")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(ClearingIn(), required=False)
 @api.response(200, ClearingOut())
-def clear_anonymous_user(caller: Visitor | Backend, sent: dict[str, Any]) -> Any:
+def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Any:
     """Set the device's flag: each login of a user clears its anonymous user.
 
     It acts at login, not at once. A backend says which device.
@@ -106,9 +106,9 @@ def clear_anonymous_user(caller: Visitor | Backend, sent: dict[str, Any]) -> Any
 
 
 @api.get("/me")
-@api.open_to(Visitor)
+@api.open_to(EndUser)
 @api.response(200, MeOut())
-def me(caller: Visitor) -> Any:
+def me(caller: EndUser) -> Any:
     """Say who is logged in; an unproven login, what it said."""
     expires_at = caller.session.expires_at(caller.app.settings)
     user = caller.session.claim or with_purchases(context().store, caller.app, caller.user)

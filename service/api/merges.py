@@ -8,7 +8,7 @@ from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
 from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk
-from service.nouns import Backend, Merge, Visitor
+from service.nouns import Backend, EndUser, Merge
 
 api = Blueprint("merges", __name__, url_prefix="/v1")
 
@@ -29,12 +29,12 @@ def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
 
 
 @api.post("/aliases")
-@api.open_to(Visitor)
+@api.open_to(EndUser)
 @api.body(OwnAliasIn())
 @api.response(200, UserOut())
 @api.alt_response(201, schema=UserOut())
 @api.refuses(409, 429)
-def add_own_alias(caller: Visitor, sent: dict[str, Any]) -> Any:
+def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
     """Have a user ID lead to whoever is logged in; a proof covers it.
 
     201 if the ID is new. Who was anonymous is somebody from then on.

@@ -8,17 +8,17 @@ from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
 from service.desk.purchasing import RestoreSent, allow_sharing, restore
 from service.desk.sessions import device_of
-from service.nouns import Backend, Restored, Visitor
+from service.nouns import Backend, EndUser, Restored
 
 api = Blueprint("purchases", __name__, url_prefix="/v1")
 
 
 @api.post("/purchases")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(PurchaseIn())
 @api.response(200, RestoredOut())
 @api.refuses(404, 409, 429)
-def purchase(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+def purchase(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     """Tell of a purchase under a store account; the same transaction twice changes nothing.
 
     A session needs a `proof` that names its own user and the account.
@@ -27,11 +27,11 @@ def purchase(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
 
 
 @api.post("/restore")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(RestoreIn())
 @api.response(200, RestoredOut())
 @api.refuses(404, 409, 429)
-def restore_purchases(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+def restore_purchases(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     """Restore what was bought under a store account.
 
     A session needs a `proof`, as for a purchase.
@@ -39,16 +39,16 @@ def restore_purchases(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
     return _restored(caller, sent)
 
 
-def _restored(caller: Visitor | Backend, sent: RestoreSent) -> Restored:
+def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     here = context()
     return restore(here.store, here.seal, caller, sent, limits(caller))
 
 
 @api.post("/allowSharingStoreAccount")
-@api.open_to(Visitor, Backend)
+@api.open_to(EndUser, Backend)
 @api.body(SharingIn())
 @api.response(200, SharingOut())
-def allow_sharing_store_account(caller: Visitor | Backend, sent: dict[str, Any]) -> dict[str, bool]:
+def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> dict[str, bool]:
     """Say whether the device shares its store account; a backend says which device."""
     device = device_of(caller, sent["device_id"])
     return {"allow_sharing_store_account": allow_sharing(context().store, caller, device, sent["allow"])}

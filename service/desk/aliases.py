@@ -13,7 +13,7 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
 from service.identifiers import is_anonymous, is_id
-from service.nouns import Backend, Merge, User, Visitor
+from service.nouns import Backend, EndUser, Merge, User
 from service.sealing import Seal
 from service.store import Store
 from service.times import now
@@ -33,7 +33,7 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
 
 
 def add_own_alias(
-    store: Store, seal: Seal, caller: Visitor, user_id: str, proof: str | None, limits: Limits
+    store: Store, seal: Seal, caller: EndUser, user_id: str, proof: str | None, limits: Limits
 ) -> tuple[User, bool]:
     """Link a user ID that a proof covers to whoever is logged in; as ``add_alias``.
 
@@ -47,7 +47,7 @@ def add_own_alias(
 
 
 @one_transaction
-def _add_proven_alias(store: Store, caller: Visitor, user_id: str) -> tuple[User, bool]:
+def _add_proven_alias(store: Store, caller: EndUser, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
     scribe = Scribe(store, app, replace(caller.origin, proven=True), now())
     return alias(store, scribe, app, present(store, caller), caller.session.home, user_id)

@@ -17,6 +17,7 @@ from service.nouns import (
     Author,
     Backend,
     Conversation,
+    EndUser,
     Item,
     Message,
     Page,
@@ -25,7 +26,6 @@ from service.nouns import (
     Status,
     User,
     View,
-    Visitor,
 )
 from service.store import Store
 from service.times import now
@@ -52,12 +52,12 @@ def begin(
     at, view = now(), view_of(caller)
     id = new_id("cnv")
     asked = ("begin", subject, body, agent_name)
-    home = caller.session.home if isinstance(caller, Visitor) else user or ""
+    home = caller.session.home if isinstance(caller, EndUser) else user or ""
     made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
         return told(caller, _seen(store, view, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
-    device = caller.session.device if isinstance(caller, Visitor) else None
+    device = caller.session.device if isinstance(caller, EndUser) else None
     first = _message(caller, body, agent_name, at)
     store.conversations.create(view.app, conversation, first, device, home)
     return told(caller, conversation)[0], True
@@ -134,7 +134,7 @@ def _write_once(
 ) -> tuple[Message, bool]:
     view = view_of(caller)
     conversation = _seen(store, view, id, hold=True)
-    home = caller.session.home if isinstance(caller, Visitor) else conversation.user or ""
+    home = caller.session.home if isinstance(caller, EndUser) else conversation.user or ""
     made = _made_before(store, caller, home, key, asked, message.id, message.created_at)
     if made is not None:
         return told_message(caller, _there(store.conversations.message(view, id, made))), False
@@ -165,7 +165,7 @@ def set_status(store: Store, caller: Writer, id: str, status: Status) -> Convers
 def _owner(store: Store, caller: Writer, id: str | None) -> User:
     """Hold the user whose conversation it becomes, so that they are not merged away meanwhile."""
     match caller:
-        case Visitor(app, user):
+        case EndUser(app, user):
             held = store.users.hold(app.id, user.id, to_change=False)
             if held is None or not store.users.is_part(app.id, caller.session.home, held.id):
                 raise InvalidCredential
@@ -183,7 +183,7 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
 
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:
     match caller:
-        case Visitor(_, user, session):
+        case EndUser(_, user, session):
             author, verified = Author(Side.USER, user.name, session.home), session.verified
         case Backend():
             author, verified = Author(Side.AGENT, agent_name), True
@@ -228,7 +228,7 @@ def _with_authors(store: Store, view: View) -> View:
 def _require_agent(caller: Writer, **members: str | None) -> None:
     """Raise Refused for members that only agents may give."""
     given = [name for name, value in members.items() if value is not None]
-    if given and isinstance(caller, Visitor):
+    if given and isinstance(caller, EndUser):
         raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
 
 

@@ -12,13 +12,13 @@ from service.nouns import (
     Arrival,
     Backend,
     Caller,
+    EndUser,
     Key,
     KeyKind,
     Operator,
     Origin,
     Session,
     SignIn,
-    Visitor,
     Widget,
 )
 from service.store import Store
@@ -61,7 +61,7 @@ def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, Sign
     return Backend(its_app, Origin(key.id, request, proven=True)), sign_in
 
 
-def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
+def _visitor(store: Store, app: str, token: str, request: str) -> EndUser:
     at = now()
     found = store.sessions.with_token(app, token)
     if found is None:
@@ -71,7 +71,7 @@ def _visitor(store: Store, app: str, token: str, request: str) -> Visitor:
         raise InvalidCredential
     if session.used_at < at - LAG:
         session = _note_session(store, app, token, session, at)
-    return Visitor(its_app, user, session, Origin("session", request))
+    return EndUser(its_app, user, session, Origin("session", request))
 
 
 def _key_holder(

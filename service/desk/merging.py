@@ -17,7 +17,7 @@ from service.desk.editing import all_fields, require_part
 from service.desk.history import Scribe
 from service.errors import Conflict, InvalidCredential, LostRace, NotFound
 from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
-from service.nouns import Event, Field, Filled, Merge, Moved, User, Visitor
+from service.nouns import EndUser, Event, Field, Filled, Merge, Moved, User
 from service.rules import fields as rules
 from service.store import Store
 
@@ -27,7 +27,7 @@ def is_unproven(user: User) -> bool:
     return not user.verified and not is_of_a_device(user.user_id)
 
 
-def present(store: Store, caller: Visitor) -> User:
+def present(store: Store, caller: EndUser) -> User:
     """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
     user = store.users.with_id(caller.app.id, caller.user.id)
     if user is None or not store.users.is_part(caller.app.id, caller.session.home, user.id):

@@ -14,13 +14,13 @@ from service.nouns import (
     App,
     Backend,
     Claim,
+    EndUser,
     Key,
     LoginSent,
     ProofKind,
     StoreAccount,
     User,
     Verification,
-    Visitor,
     Widget,
 )
 from service.proofs import Proven
@@ -54,7 +54,7 @@ def believe(
 
 
 def require_proof_of(
-    store: Store, seal: Seal, caller: Visitor, user_id: str, proof: str | None, limits: Limits
+    store: Store, seal: Seal, caller: EndUser, user_id: str, proof: str | None, limits: Limits
 ) -> None:
     """Raise ProofRequired or ProofInvalid unless a proof covers a user ID; TooMany as ``believe``."""
     if proof is None:
@@ -63,7 +63,7 @@ def require_proof_of(
 
 
 def require_proof_of_account(
-    store: Store, seal: Seal, caller: Visitor, account: StoreAccount, proof: str | None, limits: Limits
+    store: Store, seal: Seal, caller: EndUser, account: StoreAccount, proof: str | None, limits: Limits
 ) -> Proven:
     """Return what a JWT says that names a session's own user and a store account.
 
@@ -106,7 +106,7 @@ def _account_of(proven: Proven) -> StoreAccount | None:
 
 
 def _proven(
-    store: Store, seal: Seal, caller: Backend | Widget | Visitor, sent: LoginSent, limits: Limits
+    store: Store, seal: Seal, caller: Backend | Widget | EndUser, sent: LoginSent, limits: Limits
 ) -> Believed:
     with _failures_counted(limits, sent.claim):
         proven, key = _check(store, seal, caller.app, sent)

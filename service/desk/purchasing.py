@@ -16,6 +16,7 @@ from service.identifiers import digest, is_anonymous
 from service.nouns import (
     App,
     Backend,
+    EndUser,
     Event,
     Resolution,
     RestoreBehavior,
@@ -23,7 +24,6 @@ from service.nouns import (
     StoreAccount,
     Switch,
     User,
-    Visitor,
 )
 from service.proofs import Proven
 from service.rules.restoring import Act, Owner, decide
@@ -67,7 +67,7 @@ class Claimant:
 
 
 def restore(
-    store: Store, seal: Seal, caller: Backend | Visitor, sent: RestoreSent, limits: Limits
+    store: Store, seal: Seal, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
 ) -> Restored:
     """Have a store account lead to the caller: by a purchase under it, or by a restore.
 
@@ -76,7 +76,7 @@ def restore(
     another's, and ProofRequired, ProofInvalid and TooMany.
     """
     match caller:
-        case Visitor(app, user):
+        case EndUser(app, user):
             if app.settings.client_purchases is Switch.OFF or is_unproven(user):
                 raise NotAllowed
             if sent.user_id is not None:
@@ -96,7 +96,7 @@ def restore(
 
 @one_transaction
 def _restore(
-    store: Store, caller: Backend | Visitor, find: Callable[[], tuple[User, str]], sent: RestoreSent
+    store: Store, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], sent: RestoreSent
 ) -> Restored:
     # A backend is believed, and a session has a proof.
     app, origin = caller.app, replace(caller.origin, proven=True)
@@ -181,7 +181,7 @@ def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
     return found
 
 
-def _own_user(store: Store, caller: Visitor, proven: Proven) -> tuple[User, str]:
+def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]:
     """Find whose a session is, and the user to whom the ID was given that the proof names.
 
     Raises InvalidCredential if they are gone, and ProofInvalid if the proof names them no more: a merge may
@@ -202,10 +202,10 @@ def find_by_user_id(store: Store, app: str, user_id: str) -> tuple[User, str] | 
     return store.users.with_user_id_and_home(app, user_id, verified=True)
 
 
-def _shares(store: Store, caller: Backend | Visitor, user: User, device_id: str | None) -> bool:
+def _shares(store: Store, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:
     """Tell whether the device shares its store account; unset, an anonymous user's does."""
     device = None
-    if isinstance(caller, Visitor):
+    if isinstance(caller, EndUser):
         device = store.devices.find(caller.app.id, caller.session.device)
     elif device_id is not None:
         device = store.devices.find(caller.app.id, digest(device_id))
@@ -248,7 +248,7 @@ def _become_one(
 
 
 @one_transaction
-def allow_sharing(store: Store, caller: Backend | Visitor, device: str, allowed: bool) -> bool:
+def allow_sharing(store: Store, caller: Backend | EndUser, device: str, allowed: bool) -> bool:
     """Set whether a device, by its digest, shares its store account."""
     store.devices.add(caller.app.id, device, now())
     store.devices.set_sharing(caller.app.id, (device,), allowed)

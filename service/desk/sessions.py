@@ -6,7 +6,7 @@ from service.desk.transactions import one_transaction
 from service.errors import Refused
 from service.identifiers import Malformed, digest, is_id
 from service.identifiers import device_id as parse_device_id
-from service.nouns import App, Backend, Visitor
+from service.nouns import App, Backend, EndUser
 from service.store import Store
 from service.times import now
 
@@ -52,14 +52,14 @@ def _share_again(store: Store, app: str, devices: tuple[str, ...]) -> None:
 
 
 @one_transaction
-def set_clearing(store: Store, caller: Backend | Visitor, device: str, clears: bool) -> bool:
+def set_clearing(store: Store, caller: Backend | EndUser, device: str, clears: bool) -> bool:
     """Set the clearAnonymousUser flag of a device, by its digest, and answer it."""
     store.devices.add(caller.app.id, device, now())
     store.devices.set_clears(caller.app.id, device, clears)
     return clears
 
 
-def device_of(caller: Backend | Visitor, device_id: str | None) -> str:
+def device_of(caller: Backend | EndUser, device_id: str | None) -> str:
     """Answer the digest of the device that a call is about: a visitor's own, or the one a backend names.
 
     Raises Refused for a device ID that is missing, malformed, or not the visitor's.

@@ -12,19 +12,19 @@ from service.nouns import (
     Backend,
     Conversation,
     ConversationScope,
+    EndUser,
     Message,
     Side,
     View,
-    Visitor,
 )
 
-Writer = Backend | Visitor
+Writer = Backend | EndUser
 
 
 def view_of(caller: Writer) -> View:
     """Say which conversations a caller may see."""
     match caller:
-        case Visitor(app, user, session):
+        case EndUser(app, user, session):
             if session.claim is not None:
                 # Anybody can say to be this user, so each device sees what was begun on it.
                 return View(app.id, Side.USER, user.id, session.device, and_agents=False)
@@ -52,6 +52,6 @@ def told(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ..
 
 def told_message(caller: Writer, message: Message) -> Message:
     """As above; of a user's name it is told what its own login said."""
-    if message.author.kind is Side.AGENT or not isinstance(caller, Visitor) or caller.session.claim is None:
+    if message.author.kind is Side.AGENT or not isinstance(caller, EndUser) or caller.session.claim is None:
         return message
     return replace(message, author=Author(Side.USER, caller.session.claim.name))

@@ -188,14 +188,14 @@ def test_whoever_comes_by_an_email_that_was_filled_in_is_whose_it_is(tenant, sec
 
 def test_a_visitors_name_fills_in_and_goes_back(tenant):
     tenant.set(anonymousOnLogin="merge")
-    visit = tenant.login(name="Visitor")
+    visit = tenant.login(name="EndUser")
     one = tenant.login(userId="one", deviceId=visit["deviceId"])["user"]
     last = tenant.call("GET", f"/v1/users/{one['id']}/history", tenant.sk).json["data"][-1]
-    assert one["name"] == "Visitor"
+    assert one["name"] == "EndUser"
 
     undo(tenant, last["after"]["merge"])
 
-    assert (shown(tenant, one["id"])["name"], shown(tenant, visit["user"]["id"])["name"]) == (None, "Visitor")
+    assert (shown(tenant, one["id"])["name"], shown(tenant, visit["user"]["id"])["name"]) == (None, "EndUser")
 
 
 # --- several merges ---------------------------------------------------------------------------------------

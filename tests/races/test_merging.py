@@ -15,7 +15,7 @@ DEVICE = "the-only-device-here"
 DEVICES = [DEVICE, "another-device-here"]
 
 
-class Visitor:
+class EndUser:
     """An anonymous user on a device, who has begun a conversation."""
 
     def __init__(self, round: Round, device: str) -> None:
@@ -75,7 +75,7 @@ def test_what_an_anonymous_user_writes_while_becoming_somebody_is_that_users(
     crew: Crew, arena: Arena, store: Store, policy: str
 ) -> None:
     rounds = [arena.round(policy) for _ in range(ROUNDS)]
-    visitors = [Visitor(round, DEVICE) for round in rounds]
+    visitors = [EndUser(round, DEVICE) for round in rounds]
 
     raced = crew.race(
         [
@@ -96,7 +96,7 @@ def test_what_an_anonymous_user_writes_while_being_cleared_is_seen_by_agents_onl
     crew: Crew, arena: Arena, store: Store
 ) -> None:
     rounds = [arena.round("clear") for _ in range(ROUNDS)]
-    visitors = [Visitor(round, DEVICE) for round in rounds]
+    visitors = [EndUser(round, DEVICE) for round in rounds]
 
     raced = crew.race(
         [
@@ -125,7 +125,7 @@ def test_two_devices_that_become_one_user_at_once_each_keep_or_move_all_they_hav
     for round in rounds:
         for claim in before:
             round.before(round.login(**claim))
-    visitors = [[Visitor(round, device) for device in DEVICES] for round in rounds]
+    visitors = [[EndUser(round, device) for device in DEVICES] for round in rounds]
 
     raced = crew.race(
         [
