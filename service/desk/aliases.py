@@ -5,7 +5,7 @@ import hmac
 from dataclasses import replace
 
 from service.desk.editing import give_user_id
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import foresee, is_unproven, merge, present, standing, undo
 from service.desk.proving import require_proof_of
@@ -29,7 +29,7 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
     another identified user.
     """
     app, user = caller.app.id, show(store, caller.app, id)
-    return alias(store, Scribe(store, app, caller.origin, now()), app, user, id, user_id)
+    return alias(store, AuditLog(store, app, caller.origin, now()), app, user, id, user_id)
 
 
 def add_own_alias(
@@ -49,11 +49,11 @@ def add_own_alias(
 @one_transaction
 def _add_proven_alias(store: Store, caller: EndUser, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
-    scribe = Scribe(store, app, replace(caller.origin, proven=True), now())
-    return alias(store, scribe, app, present(store, caller), caller.session.home, user_id)
+    log = AuditLog(store, app, replace(caller.origin, proven=True), now())
+    return alias(store, log, app, present(store, caller), caller.session.home, user_id)
 
 
-def alias(store: Store, scribe: Scribe, app: str, user: User, home: str, user_id: str) -> tuple[User, bool]:
+def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id: str) -> tuple[User, bool]:
     """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
     that user or part of them, and goes with them when they stand apart again."""
     # Whoever has it in the other world is somebody else.
@@ -63,13 +63,13 @@ def alias(store: Store, scribe: Scribe, app: str, user: User, home: str, user_id
     if owner is not None and owner.id == user.id:
         return user, False
     if owner is not None and is_anonymous(owner.user_id):
-        return merge(store, app, owner, user, ALIAS, scribe, home)[1], False
+        return merge(store, app, owner, user, ALIAS, log, home)[1], False
     if owner is not None:
         raise Conflict("alias-taken", "another identified user has this user ID")
     store.users.hold_email(app, user.email)
     if store.users.hold(app, user.id, to_change=True) != user:
         raise LostRace
-    return give_user_id(store, app, user, home, user_id, scribe, ALIAS), True
+    return give_user_id(store, app, user, home, user_id, log, ALIAS), True
 
 
 def answer_merge(
@@ -84,8 +84,8 @@ def answer_merge(
 @one_transaction
 def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merge:
     """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
-    scribe = Scribe(store, caller.app.id, caller.origin, now())
-    return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, scribe)[0]
+    log = AuditLog(store, caller.app.id, caller.origin, now())
+    return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
 
 
 @one_transaction
@@ -94,8 +94,8 @@ def merge_as_foreseen(store: Store, caller: Backend, source: str, target: str, f
 
     ``foreseen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
     """
-    scribe = Scribe(store, caller.app.id, caller.origin, now())
-    done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, scribe)[0]
+    log = AuditLog(store, caller.app.id, caller.origin, now())
+    done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
     if not hmac.compare_digest(fingerprint(done).encode(), foreseen.encode("utf-8", "replace")):
         raise Conflict("merge-conflict", "what would move is no longer what was shown")
     return done
@@ -121,7 +121,7 @@ def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
     found = store.merges.hold(caller.app.id, id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
-    return undo(store, caller.app.id, found, Scribe(store, caller.app.id, caller.origin, now()))
+    return undo(store, caller.app.id, found, AuditLog(store, caller.app.id, caller.origin, now()))
 
 
 def _both(store: Store, caller: Backend, source: str, target: str) -> tuple[User, User]:

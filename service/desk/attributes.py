@@ -7,7 +7,7 @@ publishable key could fill it else.
 
 from collections.abc import Sequence
 
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.errors import LostRace, Refused
 from service.nouns import Attribute, Event, User
 from service.store import Store
@@ -17,7 +17,7 @@ MOST = 50
 
 
 def set_attributes(
-    store: Store, app: str, user: User, home: str, said: Sequence[Attribute], scribe: Scribe
+    store: Store, app: str, user: User, home: str, said: Sequence[Attribute], log: AuditLog
 ) -> None:
     """Write what is said of a user under an ID of ``home``, who is that user or part of them. What is older
     than what is known of a name changes nothing; a value of None removes.
@@ -42,7 +42,7 @@ def set_attributes(
             "removed": [one.name for one in changed if one.value is None],
         }
         happened = {what: those for what, those in names.items() if those}
-        scribe.note(home, Event.ATTRIBUTES_CHANGED, after=happened)
+        log.note(home, Event.ATTRIBUTES_CHANGED, after=happened)
 
 
 def _forget_removed(store: Store, app: str, home: str, removed: list[Attribute]) -> None:

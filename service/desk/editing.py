@@ -7,7 +7,7 @@ is the history of it, or it would stay with the other after an undo.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.errors import Conflict, LostRace
 from service.identifiers import is_anonymous, is_of_a_device
 from service.nouns import Event, Field, User
@@ -23,7 +23,7 @@ def say(
     user: User,
     home: str,
     said: Mapping[str, str | None],
-    scribe: Scribe,
+    log: AuditLog,
     rule: str | None = None,
 ) -> User:
     """Set what is said of ``home``, who is this held user or part of them: an email or a name, each None to
@@ -40,7 +40,7 @@ def say(
         user = _show(store, app, user, name, value)
         # Who says the same again has it shown again, and nothing of theirs was changed.
         former = {name: before} if value != before else None
-        scribe.note(home, EVENTS[name], rule, before=former, after={name: value})
+        log.note(home, EVENTS[name], rule, before=former, after={name: value})
     return user
 
 
@@ -69,7 +69,7 @@ def require_part(store: Store, app: str, home: str, user: User) -> None:
 
 
 def give_user_id(
-    store: Store, app: str, user: User, home: str, user_id: str, scribe: Scribe, rule: str
+    store: Store, app: str, user: User, home: str, user_id: str, log: AuditLog, rule: str
 ) -> User:
     """Give a held user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
     are then.
@@ -80,9 +80,9 @@ def give_user_id(
     was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
     verified = user.verified or was_of_a_device
     require_part(store, app, home, user)
-    store.users.add_user_id(app, replace(user, verified=verified), user_id, scribe.at, home)
+    store.users.add_user_id(app, replace(user, verified=verified), user_id, log.at, home)
     if user.user_id is not None and not was_nobody:
-        scribe.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
+        log.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
         return replace(user, aliases=(*user.aliases, user_id))
     store.users.set_primary(app, user.id, user_id, verified=verified)
     if was_of_a_device:
@@ -92,6 +92,6 @@ def give_user_id(
         store.sessions.set_verified(app, user.id, True)
     # Of a part's history an ID of the other's is no business.
     former = user.user_id if home == user.id else None
-    scribe.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})
+    log.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})
     aliases = (user.user_id, *user.aliases) if user.user_id else user.aliases
     return replace(user, user_id=user_id, aliases=aliases, verified=verified)

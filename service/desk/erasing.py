@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import LostRace
@@ -30,10 +30,10 @@ def erase(store: Store, caller: Backend, id: str) -> None:
     store.users.hold_email(caller.app.id, user.email)
     if store.users.hold(caller.app.id, user.id, to_change=True) != user:
         raise LostRace
-    _forget(store, Scribe(store, caller.app.id, caller.origin, now()), caller.app.id, user)
+    _forget(store, AuditLog(store, caller.app.id, caller.origin, now()), caller.app.id, user)
 
 
-def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
+def _forget(store: Store, log: AuditLog, app: str, user: User) -> None:
     everyone = (user.id, *store.users.part_of(app, user.id))
     store.conversations.erase(app, everyone)
     undone = [merge for merge in store.merges.of_users(app, everyone) if merge.undone_at is not None]
@@ -47,10 +47,10 @@ def _forget(store: Store, scribe: Scribe, app: str, user: User) -> None:
     store.attributes.erase(app, everyone)
     store.fields.forget(app, everyone)
     store.merges.forget(app, everyone)
-    store.users.erase(app, everyone, scribe.at)
+    store.users.erase(app, everyone, log.at)
     store.history.forget(app, everyone)
     for one in everyone:
-        scribe.note(one, Event.ERASED)
+        log.note(one, Event.ERASED)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int
     store.conversations.hold_all(app.id, (id,))
     if not store.users.idle_anonymous(app.id, since=since, cleared_before=cleared_before, ids=(id,)):
         return False
-    _forget(store, Scribe(store, app.id, Origin("retention", "", proven=True), now()), app.id, user)
+    _forget(store, AuditLog(store, app.id, Origin("retention", "", proven=True), now()), app.id, user)
     return True
 
 

@@ -5,7 +5,7 @@ from service.nouns import Entry, Event, Members, Origin
 from service.store import Store
 
 
-class Scribe:
+class AuditLog:
     """Writes lines that come from one request, at one time."""
 
     def __init__(self, store: Store, app: str, origin: Origin, at: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from service.desk.editing import all_fields, require_part
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.errors import Conflict, InvalidCredential, LostRace, NotFound
 from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
 from service.nouns import EndUser, Event, Field, Filled, Merge, Moved, User
@@ -91,7 +91,7 @@ def _fills(source: User, target: User) -> Filled:
 
 
 def merge(
-    store: Store, app: str, source: User, target: User, rule: str, scribe: Scribe, home: str | None = None
+    store: Store, app: str, source: User, target: User, rule: str, log: AuditLog, home: str | None = None
 ) -> tuple[Merge, User]:
     """Make ``source`` part of ``target``; answer the record, and the target as it is then.
 
@@ -102,7 +102,7 @@ def merge(
     may not be, and LostRace if one of them is no longer as it was.
     """
     _hold_both(store, app, source, target)
-    foreseen = foresee(store, app, source, target, rule, scribe.at, home)
+    foreseen = foresee(store, app, source, target, rule, log.at, home)
     done = replace(foreseen, id=new_id("mrg"))
     require_part(store, app, done.target, target)
     said = _said(store, app, target), _said(store, app, source)
@@ -116,8 +116,8 @@ def merge(
     store.users.absorb(app, source.id, target, done.target)
     _fill(store, app, target, done.filled)
     store.merges.add(app, done)
-    scribe.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": done.target})
-    scribe.note(
+    log.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": done.target})
+    log.note(
         done.target,
         Event.MERGED,
         rule,
@@ -139,7 +139,7 @@ def _said(store: Store, app: str, user: User) -> tuple[Field, ...]:
     return all_fields(store, app, user.id) or rules.own(user)
 
 
-def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
+def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
     """Have both users stand again, with what they had and what came to each of them since.
 
     Raises Conflict, with nothing changed, if it was undone, if a later merge stands on it, if a user
@@ -166,17 +166,13 @@ def undo(store: Store, app: str, merge: Merge, scribe: Scribe) -> Merge:
         _keep_fields(store, app, said)
     homes = _homes(store, app, everyone)
     for user_id in merge.parked:
-        store.users.add_user_id(app, source, user_id, scribe.at, homes.get(user_id))
+        store.users.add_user_id(app, source, user_id, log.at, homes.get(user_id))
     for device, user in _devices_back(store, app, merge, source, target, after):
         store.devices.return_anonymous(app, device, user)
-    store.merges.mark_undone(app, merge.id or "", scribe.at)
-    scribe.note(
-        source.id, Event.UNMERGED, merge.rule, before={"into": merge.target}, after={"merge": merge.id}
-    )
-    scribe.note(
-        merge.target, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id}
-    )
-    return replace(merge, undone_at=scribe.at)
+    store.merges.mark_undone(app, merge.id or "", log.at)
+    log.note(source.id, Event.UNMERGED, merge.rule, before={"into": merge.target}, after={"merge": merge.id})
+    log.note(merge.target, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id})
+    return replace(merge, undone_at=log.at)
 
 
 def _undone_from(store: Store, app: str, merge: Merge) -> User | None:
@@ -308,13 +304,13 @@ def _same_email(one: User, other: User) -> bool:
     return (one.email or "").lower() == (other.email or "").lower()
 
 
-def clear(store: Store, app: str, device: str, anonymous: User, rule: str, scribe: Scribe) -> None:
+def clear(store: Store, app: str, device: str, anonymous: User, rule: str, log: AuditLog) -> None:
     """Let no end user reach a device's anonymous user again; agents still see the conversations."""
     _hold(store, app, anonymous)
-    store.users.clear(app, anonymous.id, scribe.at)
+    store.users.clear(app, anonymous.id, log.at)
     store.sessions.end_of_users(app, anonymous.id)
     store.devices.set_anonymous(app, device, None)
-    scribe.note(anonymous.id, Event.CLEARED, rule)
+    log.note(anonymous.id, Event.CLEARED, rule)
 
 
 def _hold_both(store: Store, app: str, source: User, target: User) -> None:

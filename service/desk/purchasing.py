@@ -6,7 +6,7 @@ from functools import partial
 from typing import assert_never
 
 from service.desk.editing import require_part
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import is_unproven, merge, present
 from service.desk.proving import names, require_proof_of_account
@@ -100,17 +100,17 @@ def _restore(
 ) -> Restored:
     # A backend is believed, and a session has a proof.
     app, origin = caller.app, replace(caller.origin, proven=True)
-    scribe = Scribe(store, app.id, origin, now())
+    log = AuditLog(store, app.id, origin, now())
     user, home = find()
     claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
-    rule, user = settle(store, app, sent.account, claimant, scribe)
+    rule, user = settle(store, app, sent.account, claimant, log)
     if sent.bought is not None:
-        record(store, app.id, user, home, sent.account, sent.bought, scribe)
+        record(store, app.id, user, home, sent.account, sent.bought, log)
     return Restored(with_purchases(store, app, user), Resolution(rule.name, rule.because, ()))
 
 
 def settle(
-    store: Store, app: App, account: StoreAccount, claimant: Claimant, scribe: Scribe
+    store: Store, app: App, account: StoreAccount, claimant: Claimant, log: AuditLog
 ) -> tuple[Rule[Act], User]:
     """Decide whose a store account is from now on in the claimant's world, and carry it out; answer the rule,
     and whoever the claimant is then. Raises Conflict where it stays another's."""
@@ -124,9 +124,9 @@ def settle(
         act = BEHAVIORS[app.settings.restore_behavior]
     match act:
         case Act.CLAIM:
-            _claim(store, app.id, account, claimant, scribe)
+            _claim(store, app.id, account, claimant, log)
         case Act.MERGE if owner is not None:
-            return rule, _become_one(store, app.id, owner, brought_by, claimant, rule.name, scribe)
+            return rule, _become_one(store, app.id, owner, brought_by, claimant, rule.name, log)
         case Act.REFUSE:
             raise Conflict("store-account-taken", "the store account is another user's")
         case _:
@@ -156,7 +156,7 @@ BEHAVIORS = {
 
 
 def record(
-    store: Store, app: str, user: User, home: str, account: StoreAccount, bought: Bought, scribe: Scribe
+    store: Store, app: str, user: User, home: str, account: StoreAccount, bought: Bought, log: AuditLog
 ) -> None:
     """Write down what a user bought, or ``home`` who is part of them, unless the transaction is known."""
     id = store.purchases.add(
@@ -164,11 +164,11 @@ def record(
         _known_to(user, account),
         product=bought.product,
         transaction=bought.transaction,
-        purchased_at=scribe.at if bought.purchased_at is None else bought.purchased_at,
+        purchased_at=log.at if bought.purchased_at is None else bought.purchased_at,
         expires_at=bought.expires_at,
     )
     if id is not None:
-        scribe.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
+        log.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
 
 
 def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
@@ -222,11 +222,11 @@ def _whose(owner: User | None, user: User) -> Owner:
     return Owner.ANONYMOUS if is_anonymous(owner.user_id) else Owner.IDENTIFIED
 
 
-def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, scribe: Scribe) -> None:
+def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
     if store.users.hold(app, claimant.user.id, to_change=False) != claimant.user:
         raise LostRace
     require_part(store, app, claimant.home, claimant.user)
-    store.purchases.claim(app, account, claimant.user.id, claimant.home, scribe.at)
+    store.purchases.claim(app, account, claimant.user.id, claimant.home, log.at)
 
 
 def _become_one(
@@ -236,7 +236,7 @@ def _become_one(
     brought_by: str | None,
     claimant: Claimant,
     rule: str,
-    scribe: Scribe,
+    log: AuditLog,
 ) -> User:
     """Merge two users: the identified one stays, then the older. Who goes becomes part of whoever the account
     shows them to be, and stands apart with them."""
@@ -244,7 +244,7 @@ def _become_one(
         (owner, claimant.user), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
     )
     home = claimant.home if stays is claimant.user else brought_by
-    return merge(store, app, goes, stays, rule, scribe, home)[1]
+    return merge(store, app, goes, stays, rule, log, home)[1]
 
 
 @one_transaction

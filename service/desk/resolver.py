@@ -20,7 +20,7 @@ from typing import assert_never
 
 from service import metrics
 from service.desk.editing import all_fields, give_user_id, say
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
@@ -177,11 +177,11 @@ def _log_in(
     else:
         device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
-    scribe = Scribe(store, app.id, replace(caller.origin, proven=verified), at)
-    user = _carry_out(store, app.id, found.decision, found.home, verified, scribe)
+    log = AuditLog(store, app.id, replace(caller.origin, proven=verified), at)
+    user = _carry_out(store, app.id, found.decision, found.home, verified, log)
     if is_new:
         store.devices.add(app.id, device.digest, at)
-    user = _carry_out_fate(store, app.id, found, device, user, scribe)
+    user = _carry_out_fate(store, app.id, found, device, user, log)
     if not claim.names_somebody:
         store.devices.set_anonymous(app.id, device.digest, user.id)
     session = _session(device.digest, user.id, found.home, claim, verified, at)
@@ -329,37 +329,37 @@ def _decide_fate(
 
 
 def _carry_out(
-    store: Store, app: str, decision: Decision, home: str | None, verified: bool, scribe: Scribe
+    store: Store, app: str, decision: Decision, home: str | None, verified: bool, log: AuditLog
 ) -> User:
     rule = decision.rule.name
     match decision.plan:
         case Use(user, email, name):
-            return _say(store, app, user, home, scribe, rule, email=email, name=name)
+            return _say(store, app, user, home, log, rule, email=email, name=name)
         case Attach(user, user_id, name):
-            user = give_user_id(store, app, user, home or user.id, user_id, scribe, rule)
-            return _say(store, app, user, home, scribe, rule, name=name)
+            user = give_user_id(store, app, user, home or user.id, user_id, log, rule)
+            return _say(store, app, user, home, log, rule, name=name)
         case Create(user_id, email, name):
             anonymous = user_id is None and email is None
             if anonymous:
                 user_id = new_anonymous_user_id()
-            user = User(new_id("usr"), user_id, email, name, (), scribe.at, verified and not anonymous)
+            user = User(new_id("usr"), user_id, email, name, (), log.at, verified and not anonymous)
             store.users.create(app, user)
-            scribe.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
+            log.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
             return user
         case never:
             assert_never(never)
 
 
 def _say(
-    store: Store, app: str, user: User, home: str | None, scribe: Scribe, rule: str, **members: str | None
+    store: Store, app: str, user: User, home: str | None, log: AuditLog, rule: str, **members: str | None
 ) -> User:
     """Set what is said of a user: those members that are not None."""
     said = {name: value for name, value in members.items() if value is not None}
-    return say(store, app, user, home or user.id, said, scribe, rule) if said else user
+    return say(store, app, user, home or user.id, said, log, rule) if said else user
 
 
 def _carry_out_fate(
-    store: Store, app: str, found: Situation, device: Device, user: User, scribe: Scribe
+    store: Store, app: str, found: Situation, device: Device, user: User, log: AuditLog
 ) -> User:
     if found.fate is None or found.evidence.anonymous is None:
         return user
@@ -367,10 +367,10 @@ def _carry_out_fate(
         case Fate.KEEP:
             return user
         case Fate.CLEAR:
-            clear(store, app, device.digest, found.evidence.anonymous, found.fate.name, scribe)
+            clear(store, app, device.digest, found.evidence.anonymous, found.fate.name, log)
             return user
         case Fate.MERGE:
             anonymous, rule = found.evidence.anonymous, found.fate.name
-            return merge(store, app, anonymous, user, rule, scribe, found.home)[1]
+            return merge(store, app, anonymous, user, rule, log, found.home)[1]
         case never:
             assert_never(never)

@@ -15,7 +15,7 @@ from service.desk.aliases import alias
 from service.desk.attributes import set_attributes
 from service.desk.editing import give_user_id
 from service.desk.erasing import erase
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
@@ -91,7 +91,7 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
         raise NotFound
     if is_client_made(new) and world.find(new) is None:
         world.create(new)
-    user, is_new = alias(store, world.scribe, world.app, *found, new)
+    user, is_new = alias(store, world.log, world.app, *found, new)
     return world.subscriber(id, user), is_new
 
 
@@ -105,9 +105,9 @@ def receive(
     user, home = world.find(id) or world.create(id)
     account = StoreAccount(STORE, token)
     claimant = Claimant(user, home, restores, shares=is_anonymous(user.user_id))
-    _, user = settle(store, caller.app, account, claimant, world.scribe)
+    _, user = settle(store, caller.app, account, claimant, world.log)
     if product is not None:
-        record(store, world.app, user, home, account, Bought(product, token), world.scribe)
+        record(store, world.app, user, home, account, Bought(product, token), world.log)
     return world.subscriber(id, user)
 
 
@@ -121,12 +121,12 @@ def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) ->
     world = _World(store, caller)
     found = world.find(id)
     user, home = found or world.create(id)
-    at_most = world.scribe.at
+    at_most = world.log.at
     attributes = [
         Attribute(home, name, value, at_most if at is None else min(at, at_most))
         for name, (value, at) in said.items()
     ]
-    set_attributes(store, world.app, user, home, attributes, world.scribe)
+    set_attributes(store, world.app, user, home, attributes, world.log)
     return world.subscriber(id, user), found is None
 
 
@@ -147,7 +147,7 @@ class _World:
         self._store = store
         self._is_proven = isinstance(caller, Backend)
         self.app = caller.app.id
-        self.scribe = Scribe(store, self.app, caller.origin, now())
+        self.log = AuditLog(store, self.app, caller.origin, now())
 
     def find(self, id: str) -> Found | None:
         """Find who has an ID."""
@@ -156,10 +156,10 @@ class _World:
     def create(self, id: str) -> Found:
         """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
         _require_possible(id)
-        user = User(new_id("usr"), id, None, None, (), self.scribe.at, verified=self._is_proven)
+        user = User(new_id("usr"), id, None, None, (), self.log.at, verified=self._is_proven)
         self._store.users.create(self.app, user)
         rule = ANONYMOUS if is_anonymous(id) else NEW
-        self.scribe.note(user.id, Event.CREATED, rule, after={"userId": id})
+        self.log.note(user.id, Event.CREATED, rule, after={"userId": id})
         return user, user.id
 
     def first_seen(self, id: str) -> Found | None:
@@ -182,12 +182,12 @@ class _World:
             return self.merge_once(anonymous, *self.create(new))
         if self._store.users.hold(self.app, anonymous.id, to_change=True) != anonymous:
             raise LostRace
-        return give_user_id(self._store, self.app, anonymous, home, new, self.scribe, ATTACH)
+        return give_user_id(self._store, self.app, anonymous, home, new, self.log, ATTACH)
 
     def merge_once(self, before: User, user: User, home: str) -> User:
         """Have an anonymous user become part of one who absorbed nobody yet, by an ID that ``home`` was
         given."""
-        return merge(self._store, self.app, before, user, MERGE_ONCE, self.scribe, home)[1]
+        return merge(self._store, self.app, before, user, MERGE_ONCE, self.log, home)[1]
 
     def subscriber(self, id: str, user: User) -> Subscriber:
         """Show the user whom an ID led to. Whoever knows an ID may read what was bought under it."""
@@ -197,7 +197,7 @@ class _World:
     def unseen(self, id: str) -> Subscriber:
         """Say how somebody would look who is seen for the first time; nobody is made."""
         _require_possible(id)
-        return Subscriber(id, self.scribe.at, self._bought(id))
+        return Subscriber(id, self.log.at, self._bought(id))
 
     def _bought(self, id: str, user: User | None = None) -> tuple[Purchase, ...]:
         """Answer a user's purchases, and those of the proven user who has an ID, the oldest first."""

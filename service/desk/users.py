@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from service.desk.editing import say
-from service.desk.history import Scribe
+from service.desk.history import AuditLog
 from service.desk.purchasing import with_purchases
 from service.desk.transactions import one_transaction
 from service.errors import Conflict, LostRace, NotFound
@@ -68,7 +68,7 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     Raises NotFound, and Conflict where an email would have two unclaimed users, the user neither user ID nor
     email, or an anonymous user an email.
     """
-    app, scribe = caller.app.id, Scribe(store, caller.app.id, caller.origin, now())
+    app, log = caller.app.id, AuditLog(store, caller.app.id, caller.origin, now())
     user = show(store, caller.app, id)
     email = changes.get("email", user.email)
     store.users.hold_email(app, user.email, email)
@@ -76,7 +76,7 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
         raise LostRace
     if email != user.email:
         _require_email_may_be(store, app, user, email)
-    return say(store, app, user, user.id, changes, scribe)
+    return say(store, app, user, user.id, changes, log)
 
 
 def _require_email_may_be(store: Store, app: str, user: User, email: str | None) -> None:
