@@ -11,7 +11,7 @@ from service.desk.merging import foresee, is_unproven, merge, present, standing,
 from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
-from service.errors import Conflict, LostRace, NotAllowed, NotFound, Refused
+from service.errors import Conflict, NotAllowed, NotFound, Refused, StaleState
 from service.identifiers import is_anonymous, is_id
 from service.nouns import Backend, EndUser, Merge, User
 from service.sealing import Seal
@@ -68,7 +68,7 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
         raise Conflict("alias-taken", "another identified user has this user ID")
     store.users.hold_email(app, user.email)
     if store.users.hold(app, user.id, to_change=True) != user:
-        raise LostRace
+        raise StaleState
     return give_user_id(store, app, user, home, user_id, log, ALIAS), True
 
 

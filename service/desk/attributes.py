@@ -8,7 +8,7 @@ publishable key could fill it else.
 from collections.abc import Sequence
 
 from service.desk.history import AuditLog
-from service.errors import LostRace, Refused
+from service.errors import Refused, StaleState
 from service.nouns import Attribute, Event, User
 from service.store import Store
 
@@ -25,7 +25,7 @@ def set_attributes(
     Raises Refused, with nothing changed, for more than MOST names.
     """
     if store.users.hold(app, user.id, to_change=True) != user:
-        raise LostRace
+        raise StaleState
     known = {attribute.name: attribute for attribute in store.attributes.of_homes(app, [home])}
     fresh = {one.name: one for one in said if one.name not in known or one.at >= known[one.name].at}
     removed = [attribute for attribute in (known | fresh).values() if attribute.value is None]

@@ -11,7 +11,7 @@ from typing import assert_never
 from service.desk import users
 from service.desk.transactions import one_transaction
 from service.desk.views import Writer, key_scope, told, told_message, view_of
-from service.errors import InvalidCredential, LostRace, NotFound, Refused
+from service.errors import InvalidCredential, NotFound, Refused, StaleState
 from service.identifiers import is_id, new_id
 from service.nouns import (
     Author,
@@ -175,7 +175,7 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
             user = users.show(store, app, id)
             held = store.users.hold(app.id, user.id, to_change=False)
             if held is None or not store.users.is_part(app.id, id, held.id):
-                raise LostRace
+                raise StaleState
         case never:
             assert_never(never)
     return held

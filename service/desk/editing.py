@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import AuditLog
-from service.errors import Conflict, LostRace
+from service.errors import Conflict, StaleState
 from service.identifiers import is_anonymous, is_of_a_device
 from service.nouns import Event, Field, User
 from service.rules import fields as rules
@@ -60,10 +60,10 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
 
 
 def require_part(store: Store, app: str, home: str, user: User) -> None:
-    """Raise LostRace unless somebody is a held user still, or part of them; and Conflict for a part of the
+    """Raise StaleState unless somebody is a held user still, or part of them; and Conflict for a part of the
     other world: what is given to it would be of that world when they stand apart again."""
     if not store.users.is_part(app, home, user.id):
-        raise LostRace
+        raise StaleState
     if not store.users.is_part_of_one_world(app, home, user.id):
         raise Conflict("merge-conflict", "who only claims, and is part of a proven user, is given nothing")
 
@@ -75,7 +75,7 @@ def give_user_id(
     are then.
 
     It is the primary one of a user who had none; who was anonymous is somebody from then on, and a device's
-    anonymous user is proven. Raises LostRace if somebody has it by now.
+    anonymous user is proven. Raises StaleState if somebody has it by now.
     """
     was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
     verified = user.verified or was_of_a_device

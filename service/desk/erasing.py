@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from service.desk.history import AuditLog
 from service.desk.transactions import one_transaction
 from service.desk.users import show
-from service.errors import LostRace
+from service.errors import StaleState
 from service.nouns import App, Backend, Event, Origin, User
 from service.store import Store
 from service.times import DAY, MINUTE, now
@@ -29,7 +29,7 @@ def erase(store: Store, caller: Backend, id: str) -> None:
     store.devices.hold_of(caller.app.id, user.id)
     store.users.hold_email(caller.app.id, user.email)
     if store.users.hold(caller.app.id, user.id, to_change=True) != user:
-        raise LostRace
+        raise StaleState
     _forget(store, AuditLog(store, caller.app.id, caller.origin, now()), caller.app.id, user)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from service.desk.editing import all_fields, require_part
 from service.desk.history import AuditLog
-from service.errors import Conflict, InvalidCredential, LostRace, NotFound
+from service.errors import Conflict, InvalidCredential, NotFound, StaleState
 from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
 from service.nouns import EndUser, Event, Field, Filled, Merge, Moved, User
 from service.rules import fields as rules
@@ -99,7 +99,7 @@ def merge(
     when they stand apart again.
 
     Both are held, so that nothing is written for the one while its things move. Raises Conflict if it
-    may not be, and LostRace if one of them is no longer as it was.
+    may not be, and StaleState if one of them is no longer as it was.
     """
     _hold_both(store, app, source, target)
     foreseen = foresee(store, app, source, target, rule, log.at, home)
@@ -159,7 +159,7 @@ def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
     store.users.hold_email(app, source.email, target.email, after.email)
     _hold(store, app, target)
     if all_fields(store, app, target.id) != fields:
-        raise LostRace
+        raise StaleState
     _require_room(store, app, source, after, merge)
     _give_back(store, app, source, after, everyone)
     for said in (goes, stays):
@@ -314,7 +314,7 @@ def clear(store: Store, app: str, device: str, anonymous: User, rule: str, log: 
 
 
 def _hold_both(store: Store, app: str, source: User, target: User) -> None:
-    """Hold two users, and the email that one brings. Raises LostRace if one of them has changed."""
+    """Hold two users, and the email that one brings. Raises StaleState if one of them has changed."""
     store.users.hold_email(app, source.email)
     for user in sorted((source, target), key=lambda user: user.id):
         _hold(store, app, user)
@@ -322,4 +322,4 @@ def _hold_both(store: Store, app: str, source: User, target: User) -> None:
 
 def _hold(store: Store, app: str, user: User) -> None:
     if store.users.hold(app, user.id, to_change=True) != user:
-        raise LostRace
+        raise StaleState

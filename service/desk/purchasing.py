@@ -11,7 +11,7 @@ from service.desk.limits import Limits
 from service.desk.merging import is_unproven, merge, present
 from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
-from service.errors import Conflict, LostRace, NotAllowed, NotFound, ProofInvalid, Refused
+from service.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused, StaleState
 from service.identifiers import digest, is_anonymous
 from service.nouns import (
     App,
@@ -224,7 +224,7 @@ def _whose(owner: User | None, user: User) -> Owner:
 
 def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
     if store.users.hold(app, claimant.user.id, to_change=False) != claimant.user:
-        raise LostRace
+        raise StaleState
     require_part(store, app, claimant.home, claimant.user)
     store.purchases.claim(app, account, claimant.user.id, claimant.home, log.at)
 

@@ -24,7 +24,7 @@ from service.desk.history import AuditLog
 from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
-from service.errors import LostRace, UnknownDevice
+from service.errors import StaleState, UnknownDevice
 from service.frozen import quick
 from service.identifiers import (
     digest,
@@ -261,7 +261,7 @@ def _whose_email(store: Store, app: str, user: User) -> str:
 
 def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision]:
     """Find the rule, and hold the user whom its plan uses. Who changed meanwhile is decided about as they
-    are now, if what is held allows for that; else this raises LostRace."""
+    are now, if what is held allows for that; else this raises StaleState."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
         return evidence, decision
@@ -275,13 +275,13 @@ def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[E
     if held == seen:
         return evidence, decision
     if held is None:
-        raise LostRace
+        raise StaleState
     evidence = _seen_anew(claim, evidence, held)
     anew = login_rules.decide(claim, evidence)
     is_held = not isinstance(anew.plan, Create) and anew.plan.user == held
     is_prepared = (to_change or not anew.changes) and _keys(anew) <= _keys(decision)
     if not (is_held and is_prepared):
-        raise LostRace
+        raise StaleState
     return evidence, anew
 
 
@@ -290,7 +290,7 @@ def _seen_anew(claim: Claim, evidence: Evidence, held: User) -> Evidence:
         by_email = tuple(held if user.id == held.id else user for user in evidence.by_email)
         return replace(evidence, by_email=by_email)
     if claim.user_id not in (held.user_id, *held.aliases):
-        raise LostRace
+        raise StaleState
     return replace(evidence, by_user_id=held)
 
 

@@ -19,7 +19,7 @@ from service.desk.history import AuditLog
 from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
-from service.errors import LostRace, NotFound, Refused
+from service.errors import NotFound, Refused, StaleState
 from service.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
 from service.nouns import Attribute, Backend, Event, Purchase, StoreAccount, User, Widget
 from service.store import Store
@@ -181,7 +181,7 @@ class _World:
         if is_of_a_device(anonymous.user_id):
             return self.merge_once(anonymous, *self.create(new))
         if self._store.users.hold(self.app, anonymous.id, to_change=True) != anonymous:
-            raise LostRace
+            raise StaleState
         return give_user_id(self._store, self.app, anonymous, home, new, self.log, ATTACH)
 
     def merge_once(self, before: User, user: User, home: str) -> User:

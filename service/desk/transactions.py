@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from service import metrics
-from service.errors import Contended, LostRace
+from service.errors import Contended, StaleState
 from service.store import Store
 
 ATTEMPTS = 12
@@ -36,7 +36,7 @@ def one_transaction(
             try:
                 with store.transaction():
                     return use_case(store, *args, **kwargs)
-            except LostRace:
+            except StaleState:
                 metrics.RACES_LOST.inc()
         raise Contended
 

@@ -6,7 +6,7 @@ from service.desk.editing import say
 from service.desk.history import AuditLog
 from service.desk.purchasing import with_purchases
 from service.desk.transactions import one_transaction
-from service.errors import Conflict, LostRace, NotFound
+from service.errors import Conflict, NotFound, StaleState
 from service.identifiers import is_anonymous, is_id
 from service.nouns import (
     App,
@@ -73,7 +73,7 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     email = changes.get("email", user.email)
     store.users.hold_email(app, user.email, email)
     if store.users.hold(app, user.id, to_change=True) != user:
-        raise LostRace
+        raise StaleState
     if email != user.email:
         _require_email_may_be(store, app, user, email)
     return say(store, app, user, user.id, changes, log)

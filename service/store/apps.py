@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from service.errors import LostRace
+from service.errors import StaleState
 from service.nouns import App, Key, KeyKind, ProofKind, Settings
 from service.store.database import Database
 from service.store.prepared import Prepared
@@ -65,13 +65,13 @@ class AppStore:
             self._database.change(table.delete().where(table.app == app))
 
     def erase(self, app: str) -> None:
-        """Erase an app and all that is in it. Raises LostRace if somebody was about to add to it."""
+        """Erase an app and all that is in it. Raises StaleState if somebody was about to add to it."""
         self._database.take_time(600)
         try:
             for table in reversed(TABLES):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
         except IntegrityError as error:
-            raise LostRace from error
+            raise StaleState from error
 
 
 class KeyStore:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import peewee
 import psycopg
 
-from service.errors import InvalidCredential, LostRace, StoreUnavailable, UsherError
+from service.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
 from service.store.postgres import Postgres
 from service.store.prepared import Statement
 from service.store.sqlite import Sqlite
@@ -56,7 +56,7 @@ class Database:
     """One store. Queries, prepared or not, are built from ``tables`` and know no database until they are run
     here.
 
-    Raises of every method: StoreUnavailable if the store is away or too slow, LostRace if another
+    Raises of every method: StoreUnavailable if the store is away or too slow, StaleState if another
     transaction was first (then nothing was changed), InvalidCredential if the app is gone.
     """
 
@@ -138,7 +138,7 @@ class Database:
             try:
                 with self._connected:
                     return question(*about)
-            except LostRace:
+            except StaleState:
                 continue
         raise StoreUnavailable
 
@@ -223,7 +223,7 @@ class Database:
             # Only an app is ever deleted as a row, and its credentials with it.
             return InvalidCredential()
         if codes & LOST_RACES:
-            return LostRace()
+            return StaleState()
         if isinstance(error, MISTAKES) or codes & MISTAKEN:
             return None
         silent = codes & BUSY or any(isinstance(cause, psycopg.errors._WaitTimeout) for cause in causes)
@@ -234,7 +234,7 @@ class Database:
             # Whatever broke this connection broke those in stock as well.
             self.peewee.close_idle()
         self.peewee.discard()
-        return LostRace() if dead and not silent and not self._here.committing else StoreUnavailable()
+        return StaleState() if dead and not silent and not self._here.committing else StoreUnavailable()
 
 
 class _Connected:

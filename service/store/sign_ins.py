@@ -2,7 +2,7 @@
 
 from peewee import IntegrityError
 
-from service.errors import LostRace
+from service.errors import StaleState
 from service.nouns import App, Key, SignIn
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
@@ -16,13 +16,13 @@ class SignInStore:
         self._database = database
 
     def add(self, app: str, digest: str, key: str, sign_in: SignIn) -> None:
-        """Sign somebody in. Raises LostRace if the app is gone by now."""
+        """Sign somebody in. Raises StaleState if the app is gone by now."""
         try:
             self._database.change(
                 SignIns.insert(app=app, digest=digest, key=key, name=sign_in.name, began_at=sign_in.began_at)
             )
         except IntegrityError as error:
-            raise LostRace from error
+            raise StaleState from error
 
     def with_digest(self, app: str, digest: str) -> tuple[App, Key, SignIn] | None:
         """Find a sign-in whose key is there: its app and its key with it."""

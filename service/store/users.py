@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import JOIN, SQL, fn
 
-from service.errors import LostRace
+from service.errors import StaleState
 from service.identifiers import (
     ANONYMOUS_PREFIXES,
     DEVICE_PREFIX,
@@ -141,7 +141,7 @@ class UserStore:
         self._database.lock(app, *(f"email {email_key(email)}" for email in emails if email))
 
     def create(self, app: str, user: User) -> None:
-        """Add a user. Raises LostRace if its user ID, or its email while unclaimed, is taken."""
+        """Add a user. Raises StaleState if its user ID, or its email while unclaimed, is taken."""
         email = user.email and email_key(user.email)
         name = user.name and search_key(user.name)
         shown = user.user_id, user.email, email, user.name, name
@@ -150,7 +150,7 @@ class UserStore:
             self.add_user_id(app, user, user.user_id, user.created_at)
 
     def add_user_id(self, app: str, user: User, value: str, at: int, home: str | None = None) -> None:
-        """Give a user a user ID, or to ``home`` who is part of them. Raises LostRace if somebody of their
+        """Give a user a user ID, or to ``home`` who is part of them. Raises StaleState if somebody of their
         world has it."""
         digest, search, home = user_id_digest(value), search_key(value), home or user.id
         world = _world(user)
@@ -170,7 +170,7 @@ class UserStore:
         )
 
     def set_email(self, app: str, id: str, email: str | None) -> None:
-        """Set a user's email. Raises LostRace if another unclaimed user has it."""
+        """Set a user's email. Raises StaleState if another unclaimed user has it."""
         self._update(app, id, email=email, email_key=email and email_key(email))
 
     def set_name(self, app: str, id: str, name: str | None) -> None:
@@ -193,7 +193,7 @@ class UserStore:
 
     def release(self, app: str, user: User, from_: str, everyone: Sequence[str]) -> None:
         """Have a user stand again, as given here, who was part of another, with the IDs that were given to
-        ``everyone`` who is part of them. Raises LostRace if the email has a new unclaimed user."""
+        ``everyone`` who is part of them. Raises StaleState if the email has a new unclaimed user."""
         email, name = user.email and email_key(user.email), user.name and search_key(user.name)
         self._database.change(
             Users.update(
@@ -328,7 +328,7 @@ class UserStore:
             Users.update(**fields).where((Users.app == app) & (Users.id == id) & lives())
         )
         if not changed:
-            raise LostRace
+            raise StaleState
 
 
 # A user, once for each of their user IDs.

@@ -9,7 +9,7 @@ import time_machine
 from service.api.context import NAME
 from service.app import create_app
 from service.desk import signing_in
-from service.errors import InvalidCredential, LostRace
+from service.errors import InvalidCredential, StaleState
 from service.identifiers import digest, new_credential
 from service.nouns import SignIn
 from service.store.tables import SignIns
@@ -157,5 +157,5 @@ def test_a_key_deleted_while_somebody_signs_in_opens_nothing(app, tenant, store)
 
 
 def test_an_app_that_is_gone_by_now_signs_nobody_in(store):
-    with pytest.raises(LostRace), store.transaction():
+    with pytest.raises(StaleState), store.transaction():
         store.sign_ins.add(f"app_{NOBODY}", "0" * 64, "key_1", SignIn(None, 0))

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from service.desk.transactions import one_transaction
-from service.errors import Contended, LostRace, NotFound
+from service.errors import Contended, NotFound, StaleState
 from service.identifiers import new_id
 from service.nouns import User
 from service.store.tables import UserIds, Users
@@ -28,7 +28,7 @@ def races_lost():
 
 @one_transaction
 def create(store, tenant, user_id):
-    """Create a user. Raises LostRace inside if somebody has the user ID."""
+    """Create a user. Raises StaleState inside if somebody has the user ID."""
     user = person(user_id)
     store.users.create(tenant.id, user)
     return user
@@ -92,7 +92,7 @@ def test_a_use_case_that_wins_at_last_happens_once(store, tenant):
         attempts.append(1)
         store.users.create(tenant.id, person("u-17"))
         if len(attempts) < 12:
-            raise LostRace
+            raise StaleState
 
     win_at_last(store)
 

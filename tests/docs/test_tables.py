@@ -36,7 +36,7 @@ MODULES = {path.relative_to(HERE / "service") for path in (HERE / "service").rgl
 # `error` is what any other refusal of HTTP itself is called.
 FRAMEWORK = {code: str(status) for status, code in CODES.items()} | {"error": "4xx", "internal-error": "500"}
 # The bases of codes that say more, and what never leaves the use cases.
-NEVER_ANSWERED = {errors.UsherError, errors.Conflict, errors.LostRace}
+NEVER_ANSWERED = {errors.UsherError, errors.Conflict, errors.StaleState}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from contextlib import suppress
 import peewee
 import pytest
 
-from service.errors import InvalidCredential, LostRace, NotFound, StoreUnavailable
+from service.errors import InvalidCredential, NotFound, StaleState, StoreUnavailable
 from service.store.database import Database
 from service.store.prepared import inserting
 from service.store.tables import Keys, Rates
@@ -39,7 +39,7 @@ def test_a_refused_statement_undoes_those_before_it(database, app_id):
             database.change(mark(app_id, "free"))
             database.change(mark(app_id, "taken"))
 
-    with pytest.raises(LostRace):
+    with pytest.raises(StaleState):
         take_both()
 
     assert count(database, app_id) == 1
@@ -95,7 +95,7 @@ def test_what_is_there_already_is_a_lost_race_that_leaves_nothing(database, app_
             database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
             database.add(ADD(app_id, "taken", "", 0, 1))
 
-    with pytest.raises(LostRace):
+    with pytest.raises(StaleState):
         add_both()
 
     assert kinds(database, app_id) == ["taken"]
@@ -158,7 +158,7 @@ def test_a_transaction_inside_another_ends_with_it(database, app_id):
 def test_what_somebody_else_has_already_is_a_lost_race(database, app_id):
     database.change(mark(app_id))
 
-    with pytest.raises(LostRace):
+    with pytest.raises(StaleState):
         database.change(mark(app_id))
 
 
@@ -166,7 +166,7 @@ def test_a_unique_index_decides_a_race_as_a_primary_key_does(database, app_id):
     key = {"app": app_id, "kind": "secret", "digest": "same", "created_at": 1}
     database.change(Keys.insert(id="key_1", **key))
 
-    with pytest.raises(LostRace):
+    with pytest.raises(StaleState):
         database.change(Keys.insert(id="key_2", **key))
 
 
@@ -186,12 +186,12 @@ def test_a_statement_that_the_engine_does_not_understand_is_a_mistake_of_our_own
 
 
 @pytest.mark.parametrize(
-    "fail", [LostRace, InvalidCredential, peewee.IntegrityError], ids=lambda e: e.__name__
+    "fail", [StaleState, InvalidCredential, peewee.IntegrityError], ids=lambda e: e.__name__
 )
 def test_after_a_failure_the_next_call_succeeds(database, app_id, fail):
     database.change(mark(app_id))
     broken = {
-        LostRace: mark(app_id),
+        StaleState: mark(app_id),
         InvalidCredential: mark("app_gone"),
         peewee.IntegrityError: Rates.insert(app=app_id, kind="x", address="", minute=None, count=1),
     }

@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from service.desk.transactions import one_transaction
-from service.errors import BadSettings, LostRace, StoreUnavailable
+from service.errors import BadSettings, StaleState, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
@@ -133,7 +133,7 @@ def test_two_that_wait_for_each_other_end_as_a_winner_and_a_lost_race(opened, ap
 
     ended = at_once(lambda: cross("a", "b"), lambda: cross("b", "a"))
 
-    assert sorted(type(end).__name__ for end in ended) == ["LostRace", "str"]
+    assert sorted(type(end).__name__ for end in ended) == ["StaleState", "str"]
     assert count(database, app_id) == 1
 
 
@@ -415,8 +415,8 @@ def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
     for _ in range(7):
         store.database.rows(Apps.select(Apps.app).where(Apps.app == app_id))
         assert store.apps.with_id(app_id) is not None
-        with suppress(LostRace), store.database.transaction(), store.database.transaction():
-            raise LostRace
+        with suppress(StaleState), store.database.transaction(), store.database.transaction():
+            raise StaleState
 
     names = store.database.ask(
         lambda: store.database.peewee.execute_sql("SELECT name FROM pg_prepared_statements").fetchall()
@@ -426,10 +426,10 @@ def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
 
 def test_a_connection_is_handed_on_without_traces(opened, app_id):
     database = opened()
-    with suppress(LostRace), database.transaction():
+    with suppress(StaleState), database.transaction():
         database.lock(app_id, "name")
         database.take_time(600)
-        raise LostRace
+        raise StaleState
     first = backend(database)
 
     traces = database.ask(lambda: database.peewee.execute_sql(TRACES).fetchone())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.errors import LostRace
+from service.errors import StaleState
 from service.identifiers import new_id
 from service.nouns import Filled, Merge, Moved, User
 from service.rules import fields as rules
@@ -44,7 +44,7 @@ def test_of_many_who_add_the_same_user_at_once_one_does(store, app_id, claim):
 
     ended = at_once(*adders)
 
-    assert sorted(type(one).__name__ for one in ended) == ["LostRace"] * 7 + ["User"]
+    assert sorted(type(one).__name__ for one in ended) == ["StaleState"] * 7 + ["User"]
 
 
 def test_each_world_has_an_unclaimed_user_of_an_email(store, app_id):
@@ -66,7 +66,7 @@ def test_an_email_that_an_unclaimed_user_has_is_refused_to_another_and_nothing_c
             store.users.set_name(app_id, joan.id, "Joan")
             store.users.set_email(app_id, joan.id, "JANE@example.org")
 
-    with pytest.raises(LostRace):
+    with pytest.raises(StaleState):
         change()
 
     assert store.users.with_id(app_id, joan.id) == joan
@@ -104,7 +104,7 @@ def test_who_is_gone_can_no_longer_be_changed(store, app_id, gone):
         else:
             store.users.erase(app_id, (jane.id,), 2)
 
-    with pytest.raises(LostRace), store.transaction():
+    with pytest.raises(StaleState), store.transaction():
         store.users.set_name(app_id, jane.id, "Jane")
 
     assert (store.users.with_id(app_id, jane.id), store.users.is_gone(app_id, jane.id)) == (None, True)
