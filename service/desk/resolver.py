@@ -52,7 +52,7 @@ from service.nouns import (
 )
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
-from service.rules.anonymous import Act as Fate
+from service.rules.anonymous import Act as Outcome
 from service.rules.fields import whose
 from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
@@ -71,19 +71,19 @@ class Situation:
 
     evidence: Evidence
     decision: Decision
-    fate: Rule[Fate] | None
+    anonymous_outcome: Rule[Outcome] | None
     home: str | None
 
     @property
     def because(self) -> str:
         """Why, in words."""
-        reasons = [self.decision.rule.because] + ([self.fate.because] if self.fate else [])
-        return " ".join(reasons)
+        rules = (self.decision.rule, self.anonymous_outcome)
+        return " ".join(rule.because for rule in rules if rule)
 
     @property
     def changes(self) -> tuple[str, ...]:
         """The members of a user who was there before that change."""
-        merges = self.fate is not None and self.fate.then is Fate.MERGE
+        merges = self.anonymous_outcome is not None and self.anonymous_outcome.then is Outcome.MERGE
         is_there = not isinstance(self.decision.plan, Create)
         return self.decision.changes + (("aliases",) if merges and is_there else ())
 
@@ -181,7 +181,7 @@ def _log_in(
     user = _carry_out(store, app.id, found.decision, found.home, verified, log)
     if is_new:
         store.devices.add(app.id, device.digest, at)
-    user = _carry_out_fate(store, app.id, found, device, user, log)
+    user = _carry_out_outcome(store, app.id, found, device, user, log)
     if not claim.names_somebody:
         store.devices.set_anonymous(app.id, device.digest, user.id)
     session = _session(device.digest, user.id, found.home, claim, verified, at)
@@ -231,10 +231,10 @@ def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified
     evidence, decision = _decide(store, app.id, claim, evidence)
     if home is None and claim.email is not None and not isinstance(decision.plan, Create):
         home = _whose_email(store, app.id, decision.plan.user)
-    fate = None
+    anonymous_outcome = None
     if claim.names_somebody and anonymous is not None:
-        fate = _decide_fate(store, app, device, decision, verified, at)
-    return Situation(evidence, decision, fate, home)
+        anonymous_outcome = _decide_outcome(store, app, device, decision, verified, at)
+    return Situation(evidence, decision, anonymous_outcome, home)
 
 
 def _evidence(
@@ -307,9 +307,9 @@ def _keys(decision: Decision) -> set[str]:
     return {email_key(email) for email in _emails(decision)}
 
 
-def _decide_fate(
+def _decide_outcome(
     store: Store, app: App, device: Device, decision: Decision, verified: bool, at: int
-) -> Rule[Fate]:
+) -> Rule[Outcome]:
     """Find the rule for the device's anonymous user, now that somebody logs in there."""
     before = store.sessions.hold_of_device(app.id, device.digest)
     identified_before = False
@@ -358,19 +358,19 @@ def _say(
     return say(store, app, user, home or user.id, said, log, rule) if said else user
 
 
-def _carry_out_fate(
+def _carry_out_outcome(
     store: Store, app: str, found: Situation, device: Device, user: User, log: AuditLog
 ) -> User:
-    if found.fate is None or found.evidence.anonymous is None:
+    if found.anonymous_outcome is None or found.evidence.anonymous is None:
         return user
-    match found.fate.then:
-        case Fate.KEEP:
+    match found.anonymous_outcome.then:
+        case Outcome.KEEP:
             return user
-        case Fate.CLEAR:
-            clear(store, app, device.digest, found.evidence.anonymous, found.fate.name, log)
+        case Outcome.CLEAR:
+            clear(store, app, device.digest, found.evidence.anonymous, found.anonymous_outcome.name, log)
             return user
-        case Fate.MERGE:
-            anonymous, rule = found.evidence.anonymous, found.fate.name
+        case Outcome.MERGE:
+            anonymous, rule = found.evidence.anonymous, found.anonymous_outcome.name
             return merge(store, app, anonymous, user, rule, log, found.home)[1]
         case never:
             assert_never(never)
