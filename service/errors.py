@@ -12,7 +12,7 @@ UsherError
 ├── TooMany               a rate limit is used up
 ├── StoreUnavailable      the store is away, or does not answer in time
 │   └── Contended         decided anew a few times, and lost each race
-├── StaleState              another transaction was first: decide again
+├── StaleState            another transaction was first: decide again
 └── NotReady              the server may not start
     ├── BadSettings       a setting is missing or malformed
     └── OldSchema         the store's schema is not the one this code needs

@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
 from service import logs, metrics, threads
-from service.api import browsers, headers
+from service.api import cors, headers
 from service.api.context import NAME, SERVING, Context, Serving, serving
 from service.nouns import Operator
 
@@ -39,14 +39,14 @@ def _begin(surroundings: Context) -> Response | None:
     if asked.path.startswith(("/v1/", "/console")):
         # Nothing is served from a schema that nobody has looked at: the store was away at the start.
         surroundings.schema.require()
-    return browsers.preflight(asked)
+    return cors.preflight(asked)
 
 
 def _finish(response: Response) -> Response:
     here = serving()
     asked = here.request
     response.headers.add("X-Request-Id", here.id)
-    browsers.secure(asked, response)
+    cors.secure(asked, response)
     seconds = time.perf_counter() - here.began
     route = asked.url_rule.rule if asked.url_rule else None
     metrics.request_answered(asked.method, route, response.status_code, seconds)
