@@ -13,16 +13,16 @@ from service.api import (
     demo,
     logins,
     merges,
+    middleware,
     operations,
     problems,
     purchases,
-    requests,
     revenuecat,
     users,
     widget,
 )
+from service.api.auth import SCHEMES
 from service.api.blueprints import Api
-from service.api.callers import SCHEMES
 from service.api.context import NAME, Context
 from service.config import Config
 from service.console import pages
@@ -62,7 +62,7 @@ def create_app(config: Config) -> Flask:
     app.extensions[NAME] = Context(config, Store(database), schema, Seal(config.secret_key))
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
-    requests.register(app)
+    middleware.register(app)
     problems.register(app)
     app.register_blueprint(operations.pages)
     app.register_blueprint(widget.pages)

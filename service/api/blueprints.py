@@ -10,8 +10,8 @@ import marshmallow as ma
 from flask import Response
 from flask_smorest.utils import prepare_response
 
+from service.api.auth import SCHEMES, Arriving, guarded, nobody
 from service.api.bodies import JSON, as_json, read
-from service.api.callers import SCHEMES, Arriving, guarded, nobody
 from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
 from service.nouns import Caller

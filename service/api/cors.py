@@ -6,7 +6,7 @@ other page is refused before it does anything; our own pages are no strangers.
 
 from flask import Request, Response
 
-from service.api.callers import bearer, page_of
+from service.api.auth import bearer, page_of
 from service.api.context import context, serving
 from service.api.paths import section
 from service.api.revenuecat_format import CLIENT_HEADERS, SECTIONS, is_spoken_at, key_of

@@ -12,8 +12,8 @@ import jwt
 from flask import Response, render_template, request
 from werkzeug.exceptions import NotFound
 
+from service.api.auth import whoever_calls
 from service.api.bodies import as_json, read
-from service.api.callers import whoever_calls
 from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.members import Shape, Text

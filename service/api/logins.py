@@ -7,9 +7,9 @@ import marshmallow as ma
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from service.api.auth import bearer, may_call_from_this_page, whoever_calls
 from service.api.blueprints import Blueprint
 from service.api.bodies import as_json, read
-from service.api.callers import bearer, may_call_from_this_page, whoever_calls
 from service.api.context import context, serving
 from service.api.limits import limits
 from service.api.schemas.logins import (

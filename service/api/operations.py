@@ -8,8 +8,8 @@ import marshmallow as ma
 from flask import Response, render_template, send_from_directory
 
 from service import metrics
+from service.api.auth import guarded
 from service.api.blueprints import Blueprint
-from service.api.callers import guarded
 from service.api.context import context
 from service.api.schemas.members import Answer
 from service.nouns import Operator

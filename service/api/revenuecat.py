@@ -14,8 +14,8 @@ from werkzeug.routing import PathConverter
 
 from service import errors
 from service.api import problems
+from service.api.auth import bearer, require_page, whoever_calls
 from service.api.bodies import as_json, read_json
-from service.api.callers import bearer, require_page, whoever_calls
 from service.api.context import context, serving
 from service.api.limits import limits
 from service.api.paths import is_text

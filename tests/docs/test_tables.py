@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service import errors
-from service.api.callers import SCHEMES
+from service.api.auth import SCHEMES
 from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
 from service.config import Config
