@@ -33,7 +33,7 @@ def _begin(surroundings: Context) -> Response | None:
     here = Serving(surroundings, asked, uuid7().hex, time.perf_counter(), SERVING.get())
     SERVING.set(here)
     logs.REQUEST.set(here.id)
-    surroundings.store.database.start_clock(threads.waited())
+    surroundings.store.database.start_deadline(threads.waited())
     if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
         raise RequestURITooLarge
     if asked.path.startswith(("/v1/", "/console")):
@@ -66,7 +66,7 @@ def _end(_error: BaseException | None) -> None:
     # What this thread does before its next request belongs to none.
     SERVING.set(here.within)
     logs.REQUEST.set(here.within.id if here.within else None)
-    here.context.store.database.stop_clock()
+    here.context.store.database.end_deadline()
 
 
 def _who(here: Serving) -> dict[str, str]:

@@ -23,7 +23,7 @@ def erase(store: Store, caller: Backend, id: str) -> None:
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
     """
-    store.take_time(PATIENCE)
+    store.extend_deadline(PATIENCE)
     user = show(store, caller.app, id)
     # A login holds its device first, then emails, then users; in this order nobody waits in a circle.
     store.devices.hold_of(caller.app.id, user.id)
@@ -80,7 +80,7 @@ def tidy(store: Store, app: App, *, idle_days: int, cleared_days: int) -> Tidied
 @one_transaction
 def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
-    store.take_time(PATIENCE)
+    store.extend_deadline(PATIENCE)
     store.devices.hold_of(app.id, id)
     user = store.users.hold(app.id, id, to_change=True)
     if user is None:

@@ -43,6 +43,6 @@ class Store:
         with self.database.transaction():
             yield
 
-    def take_time(self, seconds: int) -> None:
+    def extend_deadline(self, seconds: int) -> None:
         """Let this transaction last longer than an answer should."""
-        self.database.take_time(seconds)
+        self.database.extend_deadline(seconds)

@@ -60,13 +60,13 @@ class AppStore:
 
     def shut(self, app: str) -> None:
         """Delete every credential of an app."""
-        self._database.take_time(600)
+        self._database.extend_deadline(600)
         for table in (Sessions, Keys):
             self._database.change(table.delete().where(table.app == app))
 
     def erase(self, app: str) -> None:
         """Erase an app and all that is in it. Raises StaleState if somebody was about to add to it."""
-        self._database.take_time(600)
+        self._database.extend_deadline(600)
         try:
             for table in reversed(TABLES):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]

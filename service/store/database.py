@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 
 
 class _Here(threading.local):
-    """What this thread is about: until when it wants its answers, if a clock runs; how deep in what has a
+    """What this thread is about: until when it wants its answers, if there is a deadline; how deep in what has a
     connection it is; what is to be added; and whether what it does may have been committed."""
 
     def __init__(self) -> None:
@@ -71,20 +71,20 @@ class Database:
         """Whether it is SQLite."""
         return isinstance(self.peewee, Sqlite)
 
-    def start_clock(self, waited: float = 0.0) -> None:
+    def start_deadline(self, waited: float = 0.0) -> None:
         """Have all that this thread asks from now on answered within the store's patience, taken together,
         and over one connection.
 
         ``waited`` is for how many seconds whoever asks had waited for this thread.
         """
         self._here.until = time.monotonic() + self.patience
-        self.peewee.clock.waited = waited
+        self.peewee.deadline.waited = waited
 
-    def stop_clock(self) -> None:
+    def end_deadline(self) -> None:
         """Let each question and transaction take as long as the store's patience again; give back the
         connection."""
         self._here.until = None
-        self.peewee.clock.waited = 0.0
+        self.peewee.deadline.waited = 0.0
         self.peewee.close()
 
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
@@ -171,13 +171,13 @@ class Database:
         """Ask the store for anything."""
         self.rows(peewee.Select(columns=[peewee.Value(1)]))
 
-    def take_time(self, seconds: int) -> None:
-        """Let this transaction last longer than an answer should, and a clock that runs go on for as long: it
+    def extend_deadline(self, seconds: int) -> None:
+        """Let this transaction last longer than an answer should, and a deadline that there is go on for as long: it
         erases a lot, or migrates."""
-        until = self.peewee.clock.until = time.monotonic() + seconds
+        until = self.peewee.deadline.until = time.monotonic() + seconds
         if self._here.until is not None:
             self._here.until = until
-        self.peewee.take_time(seconds)
+        self.peewee.extend_deadline(seconds)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -231,14 +231,14 @@ class Database:
             self.peewee.silent = True
         dead = self.peewee.is_dead() or codes & READ_ONLY
         if dead:
-            # Whatever broke this connection broke those in stock as well.
+            # Whatever broke this connection broke those in the pool as well.
             self.peewee.close_idle()
         self.peewee.discard()
         return StaleState() if dead and not silent and not self._here.committing else StoreUnavailable()
 
 
 class _Connected:
-    """Has a connection inside, which is kept while a clock runs, and tells failures in our own words."""
+    """Has a connection inside, which is kept while there is a deadline, and tells failures in our own words."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -250,7 +250,7 @@ class _Connected:
             return
         try:
             here.committing = False
-            database.peewee.clock.until = database._until()
+            database.peewee.deadline.until = database._until()
             if database.peewee.is_closed():
                 database.peewee.connect()
         except BaseException as error:

@@ -18,7 +18,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from service.store.stock import Clock
+from service.store.pool import Deadline
 
 # By how much an answer may be later than it should, in seconds, before somebody looks.
 LATE = 0.1
@@ -30,9 +30,9 @@ _FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK})
 
 
 class Bounded(psycopg.Connection[Any]):
-    """A connection on which no wait goes past its thread's clock, whatever the network does."""
+    """A connection on which no wait goes past its thread's deadline, whatever the network does."""
 
-    clock = Clock()
+    deadline = Deadline()
     # Until when the answer has to come that is waited for inside of libpq, by `time.monotonic()`.
     until = float("inf")
     _alone = _is_cut = False
@@ -43,10 +43,10 @@ class Bounded(psycopg.Connection[Any]):
         return PreparedCursor(self)
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait as psycopg does, no longer than the clock has left."""
+        """Wait as psycopg does, no longer than the deadline leaves."""
         alone = self._is_alone()
         try:
-            return super().wait(gen, interval=interval, timeout=timeout or self.clock.left())
+            return super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
         except psycopg.errors._WaitTimeout:
             self._cancel(alone)
             # The answer may still come, to a question that nobody asks any more.
@@ -58,7 +58,7 @@ class Bounded(psycopg.Connection[Any]):
 
         Raises psycopg.Error for an answer that is an error.
         """
-        self._alone, self.until = self._is_alone(), self.clock.late()
+        self._alone, self.until = self._is_alone(), self.deadline.late()
         try:
             result = call(*what)
         finally:

@@ -22,7 +22,7 @@ def migrate(url: str, directory: Path = DIRECTORY) -> list[str]:
                 # Else rebuilding a table would cascade; it can be turned off outside of transactions only.
                 database.peewee.execute_sql("PRAGMA foreign_keys = OFF")
             with database.transaction():
-                database.take_time(PATIENCE)
+                database.extend_deadline(PATIENCE)
                 database.lock("", "migrations")
                 applied: list[str] = Runner(database.peewee, str(directory)).up()
                 return applied

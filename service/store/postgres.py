@@ -16,7 +16,7 @@ from psycopg.waiting import wait_conn
 
 from service.errors import BadSettings
 from service.store.libpq import Bounded, Watch
-from service.store.stock import Stock
+from service.store.pool import Pool
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
 HANDSHAKE = 10.0
@@ -64,14 +64,14 @@ class _Adapter(peewee.Psycopg3Adapter):
             except psycopg.OperationalError:
                 if not addresses:
                     raise
-        connection.clock, db.silent = db.clock, False
+        connection.deadline, db.silent = db.deadline, False
         db.watch.add(connection)
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
         return connection
 
 
-class Postgres(Stock, peewee.PostgresqlDatabase):
+class Postgres(Pool, peewee.PostgresqlDatabase):
     """One server, or several that follow each other."""
 
     psycopg3_adapter = _Adapter
@@ -89,7 +89,7 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
     def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
         """Begin a transaction."""
         # The server gives up before we do, so that no statement runs on unheard.
-        self._execute("BEGIN; " + _within(self.clock.left() * 0.9))
+        self._execute("BEGIN; " + _within(self.deadline.left() * 0.9))
 
     def lock(self, app: str, *names: str) -> None:
         """Hold these names of an app until the transaction ends."""
@@ -124,13 +124,13 @@ class Postgres(Stock, peewee.PostgresqlDatabase):
         """Have a query lock its rows."""
         return query.for_update(f"FOR {how}", of=of)
 
-    def take_time(self, seconds: int) -> None:
+    def extend_deadline(self, seconds: int) -> None:
         """Let the statements of this transaction take as long."""
         self._execute(_within(seconds))
 
-    def forget_parents(self) -> None:
+    def after_fork(self) -> None:
         """Leave alone what was opened before a fork, and whoever looked up names and kept watch there."""
-        super().forget_parents()
+        super().after_fork()
         self.names, self.watch = _Names(), Watch()
 
     def is_dead(self) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import peewee
 
 from service.errors import StoreUnavailable
-from service.store.stock import Stock
+from service.store.pool import Pool
 
 # How long to be asleep at most before asking anew whether nobody writes any more, in seconds.
 NAP = 0.008
@@ -23,7 +23,7 @@ class _File(sqlite3.Connection):
     which: tuple[int, int] | None = None
 
 
-class Sqlite(Stock, peewee.SqliteDatabase):
+class Sqlite(Pool, peewee.SqliteDatabase):
     """One file, in which one transaction writes at a time; that makes locks needless."""
 
     def __init__(self, url: str) -> None:
@@ -58,9 +58,9 @@ class Sqlite(Stock, peewee.SqliteDatabase):
         finally:
             self._queue.release()
 
-    def forget_parents(self) -> None:
+    def after_fork(self) -> None:
         """Leave alone what was opened before a fork, and whoever waited there."""
-        super().forget_parents()
+        super().after_fork()
         self._queue = threading.Lock()
 
     def rollback(self) -> None:
@@ -84,7 +84,7 @@ class Sqlite(Stock, peewee.SqliteDatabase):
         """Answer the query as it is: the transaction holds all rows."""
         return query
 
-    def take_time(self, seconds: int) -> None:
+    def extend_deadline(self, seconds: int) -> None:
         """Do nothing: no statement is ever cut off."""
 
     def is_dead(self) -> bool:
@@ -100,12 +100,12 @@ class Sqlite(Stock, peewee.SqliteDatabase):
             connection.close()
         connection.which = there or _which(self.database)
         self._had_file = True
-        self._wait_for_others(connection, self.clock.left())
+        self._wait_for_others(connection, self.deadline.left())
         return connection
 
     def _add_conn_hooks(self, conn: Any) -> None:
         # To be set up, it may have to wait as well; for others who set up a new file, SQLite itself does not.
-        left = self.clock.left()
+        left = self.deadline.left()
         until = time.monotonic() + left
         self._wait_for_others(conn, left)
         while not _is_done(super()._add_conn_hooks, conn, until=until):  # type: ignore[misc]

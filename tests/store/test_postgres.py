@@ -428,7 +428,7 @@ def test_a_connection_is_handed_on_without_traces(opened, app_id):
     database = opened()
     with suppress(StaleState), database.transaction():
         database.lock(app_id, "name")
-        database.take_time(600)
+        database.extend_deadline(600)
         raise StaleState
     first = backend(database)
 
@@ -536,7 +536,7 @@ def test_waiting_for_a_lock_is_bounded_like_everything(opened, operator, app_id)
 
 def test_one_clock_bounds_several_questions_together(opened):
     database = opened(patience=0.5)
-    database.start_clock()
+    database.start_deadline()
     with pytest.raises(StoreUnavailable):
         database.rows(sleep(LONG))
 
@@ -571,7 +571,7 @@ def test_a_transaction_may_take_the_time_that_it_asks_for(opened):
     database = opened(patience=0.5)
 
     with database.transaction():
-        database.take_time(LONG)
+        database.extend_deadline(LONG)
         database.rows(sleep(1))
 
 
@@ -628,7 +628,7 @@ def test_who_queued_while_somebody_waited_in_vain_does_not_wait_as_long_again(op
     with pytest.raises(StoreUnavailable):
         database.ping()
     database.patience = LONG
-    database.start_clock(waited=LONG)
+    database.start_deadline(waited=LONG)
 
     with pytest.raises(StoreUnavailable):
         database.ping()

@@ -68,13 +68,13 @@ def new(database_url: str) -> Iterator[Database]:
     """A database that nobody has asked anything yet."""
     opened = Database(database_url, patience=LONG)
     yield opened
-    opened.stop_clock()
+    opened.end_deadline()
     opened.close()
 
 
 def test_while_the_store_is_silent_time_in_the_queue_counts(new, app_id):
     new.peewee.silent = True
-    new.start_clock(waited=LONG)
+    new.start_deadline(waited=LONG)
 
     with pytest.raises(StoreUnavailable):
         new.change(mark(app_id))
@@ -82,7 +82,7 @@ def test_while_the_store_is_silent_time_in_the_queue_counts(new, app_id):
 
 def test_who_has_not_waited_too_long_asks_a_silent_store(new, app_id):
     new.peewee.silent = True
-    new.start_clock(waited=LONG / 2)
+    new.start_deadline(waited=LONG / 2)
 
     assert new.change(mark(app_id)) == 1
 
@@ -90,12 +90,12 @@ def test_who_has_not_waited_too_long_asks_a_silent_store(new, app_id):
 def test_an_answer_ends_the_silence(new, app_id):
     new.peewee.silent = True
     new.change(mark(app_id, "first"))
-    new.start_clock(waited=LONG)
+    new.start_deadline(waited=LONG)
 
     assert new.change(mark(app_id, "second")) == 1
 
 
 def test_while_the_store_answers_time_in_the_queue_does_not_count(new, app_id):
-    new.start_clock(waited=LONG)
+    new.start_deadline(waited=LONG)
 
     assert new.change(mark(app_id)) == 1

@@ -1,6 +1,6 @@
 """Connections that threads share one after the other, and how long they wait for a store.
 
-Each thread has a connection of its own while it works, and gives it back to a common stock after. One is
+Each thread has a connection of its own while it works, and gives it back to a common pool after. One is
 opened when it is first needed, and none is used on the other side of a fork.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from service.errors import StoreUnavailable
 
 
-class Clock(threading.local):
+class Deadline(threading.local):
     """Until when a thread's questions have to be answered, by ``time.monotonic()``, and for how many
     seconds whoever asks had waited for the thread."""
 
@@ -32,7 +32,7 @@ class Clock(threading.local):
         return max(self.until, time.monotonic() + 0.05)
 
 
-class Stock:
+class Pool:
     """Keep connections for the next thread that needs one.
 
     peewee's own pool holds a lock while it connects, so that with the store away the threads would
@@ -45,13 +45,13 @@ class Stock:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._idle: deque[Any] = deque()
-        self.clock = Clock()
+        self.deadline = Deadline()
         # Whether somebody has waited in vain, and nobody has been answered since.
         self.silent = False
         super().__init__(*args, **kwargs)
         # The state that this lock guards is thread-local already.
         self._lock = nullcontext()
-        _stocks.add(self)
+        _pools.add(self)
 
     def _connect(self) -> Any:
         try:
@@ -71,7 +71,7 @@ class Stock:
         While it is, the time counts that a request has waited for its thread: else those who queue for
         the threads that wait for the store would wait after them, and each as long again.
         """
-        left = self.clock.left() - (self.clock.waited if self.silent else 0.0)
+        left = self.deadline.left() - (self.deadline.waited if self.silent else 0.0)
         if left <= 0:
             raise StoreUnavailable
         return left
@@ -89,18 +89,18 @@ class Stock:
         if connection is not None:
             connection.close()
 
-    def forget_parents(self) -> None:
+    def after_fork(self) -> None:
         """Leave alone what was opened before a fork: closing it here would end it there."""
         self._inherited = self._idle
         self._idle = deque()
 
 
-_stocks: weakref.WeakSet[Stock] = weakref.WeakSet()
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def _forget_parents() -> None:
-    for stock in _stocks:
-        stock.forget_parents()
+def _after_fork() -> None:
+    for pool in _pools:
+        pool.after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_parents)
+os.register_at_fork(after_in_child=_after_fork)
