@@ -32,7 +32,7 @@ from service.api.context import NAME
 from service.app import create_app
 
 WARM_UP = 200  # calls
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 # Users of another app who are there before, and conversations of one of them. Of tables that are nearly empty
 # PostgreSQL plans to read all rows, and does so for a while when thousands of new users have come.
 CROWD, DEEP = 10_000, 1_000
@@ -116,7 +116,7 @@ def measure(engine: str, plan: Plan) -> Speed:
         app = create_app(config(url))
         database = app.extensions[NAME].store.database
         # What is recorded holds its limits of time, and pgbench ends at the first statement that is cut off.
-        database.patience = PATIENCE
+        database.timeout = TIMEOUT
         measured = candidates(app.test_client())
         gather_statistics(url)
         hot = [one.call for one in measured if one.hot]

@@ -19,10 +19,10 @@ from service.store.database import Database
 from service.store.migrating import Schema, migrate
 
 # How long one statement may take when nobody waits for an answer, in seconds.
-PATIENCE = 600
+TIMEOUT = 600
 
 # How many places are shown where one invariant does not hold.
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +107,7 @@ def _check(config: Config, _: argparse.Namespace) -> None:
         for finding in check(store):
             sound = sound and finding.verdict is not Verdict.VIOLATED
             print(f"{finding.verdict}: {finding.name}: {finding.says}")
-            for place in finding.places[:MOST_SHOWN]:
+            for place in finding.places[:MAX_SHOWN]:
                 print(f"  {place}")
     if not sound:
         sys.exit(1)
@@ -126,7 +126,7 @@ def _tidy(config: Config, chosen: argparse.Namespace) -> None:
 @contextmanager
 def _store(config: Config) -> Iterator[Store]:
     """Open the store of the settings, which has to be current."""
-    database = Database(config.database_url, patience=PATIENCE)
+    database = Database(config.database_url, timeout=TIMEOUT)
     try:
         Schema(database).require()
         yield Store(database)

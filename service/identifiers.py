@@ -19,15 +19,15 @@ import uuid_utils
 
 from service import texts
 
-LONGEST_USER_ID = 750
-LONGEST_NAME = 255
-LONGEST_SEARCH = 255
-LONGEST_SUBSCRIBER_ID = 100
-LONGEST_ATTRIBUTE_NAME = 64
-LONGEST_ATTRIBUTE = 1000
-LONGEST_STORE_TEXT = 1000
-LONGEST_EMAIL = 254
-LONGEST_LOCAL_PART = 64
+MAX_USER_ID = 750
+MAX_NAME = 255
+MAX_SEARCH = 255
+MAX_SUBSCRIBER_ID = 100
+MAX_ATTRIBUTE_NAME = 64
+MAX_ATTRIBUTE = 1000
+MAX_STORE_TEXT = 1000
+MAX_EMAIL = 254
+MAX_LOCAL_PART = 64
 
 NO_EMAIL = "This is not an email address that mail can be sent to."
 
@@ -104,8 +104,8 @@ def existing_user_id(text: str) -> str:
     """
     if not text:
         raise Malformed("empty", "A user ID has at least one character.")
-    if len(text) > LONGEST_USER_ID:
-        raise Malformed("too-long", f"A user ID has at most {LONGEST_USER_ID} characters.")
+    if len(text) > MAX_USER_ID:
+        raise Malformed("too-long", f"A user ID has at most {MAX_USER_ID} characters.")
     if text[0].isspace() or text[-1].isspace():
         raise Malformed("white-space", "A user ID neither begins nor ends with white space.")
     is_plain = text.isascii() and text.isprintable()
@@ -176,18 +176,18 @@ def email(text: str) -> str | None:
     text = texts.strip(text)
     if not text:
         return None
-    _require_at_most(LONGEST_EMAIL, text, "")
+    _require_at_most(MAX_EMAIL, text, "")
     # email-validator lowers the letters of `Support@` and its like, so this part is taken from the text.
     # It has no @ of its own, as quoted ones are refused.
     local_part, _, domain = text.partition("@")
     local_part = _composed(local_part)
-    _require_at_most(LONGEST_LOCAL_PART, local_part, " before the @")
+    _require_at_most(MAX_LOCAL_PART, local_part, " before the @")
     if _PLAIN_LOCAL_PART.fullmatch(local_part) and domain.isascii():
         domain = _known_domain(domain)
     else:
         domain = _ascii_domain(f"{_DOTS.sub('.', local_part).strip('.')}@{domain}")
     stored = f"{local_part}@{domain}"
-    _require_at_most(LONGEST_EMAIL, stored, "")
+    _require_at_most(MAX_EMAIL, stored, "")
     return stored
 
 
@@ -245,7 +245,7 @@ def name(text: str) -> str | None:
 
     Control characters are spaces, and it is cut to 255 code points, between characters as people see them.
     """
-    shown = texts.cut(text.translate(_SHOWN_IN_NAMES), LONGEST_NAME)
+    shown = texts.cut(text.translate(_SHOWN_IN_NAMES), MAX_NAME)
     return None if texts.is_blank(shown) else shown
 
 
@@ -271,7 +271,7 @@ def optional_text(value: str, longest: int) -> str | None:
 
 def store_text(value: str) -> str:
     """Return what an app store calls something, unchanged. Raises ``Malformed`` as ``text`` does."""
-    return text(value, LONGEST_STORE_TEXT)
+    return text(value, MAX_STORE_TEXT)
 
 
 def json_string(value: object) -> str:
@@ -288,8 +288,8 @@ def attribute_name(text: str) -> str:
     """
     if not text:
         raise Malformed("empty", "An attribute's name has at least one character.")
-    if len(text) > LONGEST_ATTRIBUTE_NAME:
-        raise Malformed("too-long", f"An attribute's name has at most {LONGEST_ATTRIBUTE_NAME} characters.")
+    if len(text) > MAX_ATTRIBUTE_NAME:
+        raise Malformed("too-long", f"An attribute's name has at most {MAX_ATTRIBUTE_NAME} characters.")
     if not _ATTRIBUTE_NAME.fullmatch(text):
         raise Malformed("forbidden-character", "An attribute's name holds letters, digits and _ . $ - only.")
     return text
@@ -359,8 +359,8 @@ def subscriber_id(text: str) -> str:
 
     Raises ``Malformed`` as ``user_id`` does.
     """
-    if len(text) > LONGEST_SUBSCRIBER_ID:
-        raise Malformed("too-long", f"An app user ID has at most {LONGEST_SUBSCRIBER_ID} characters.")
+    if len(text) > MAX_SUBSCRIBER_ID:
+        raise Malformed("too-long", f"An app user ID has at most {MAX_SUBSCRIBER_ID} characters.")
     if "/" in text:
         raise Malformed("forbidden-character", "An app user ID holds no slash.")
     if text.startswith(CLIENT_MADE_PREFIX) and not is_client_made(text):
@@ -375,4 +375,4 @@ def is_client_made(user_id: str) -> bool:
 
 def search_key(text: str) -> str:
     """Return what a text is found by when it is known how it begins: letters lowered, cut to 255."""
-    return text.casefold()[:LONGEST_SEARCH]
+    return text.casefold()[:MAX_SEARCH]

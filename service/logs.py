@@ -20,8 +20,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 from service.errors import NotReady
 from service.times import now, written
 
-MOST_CAUSES = 10
-MOST_FRAMES = 40
+MAX_CAUSES = 10
+MAX_FRAMES = 40
 
 # The only lines of gunicorn's that hold what a client sent, or an exception's message.
 _QUOTING_LINES = ("Invalid request", "Error handling request", "Exception during worker exit")
@@ -123,7 +123,7 @@ def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) ->
     """Replace an exception by its class and frames, and those of its causes."""
     error = _exception(event.pop("exc_info", None))
     causes: list[dict[str, Any]] = []
-    while error is not None and len(causes) < MOST_CAUSES:
+    while error is not None and len(causes) < MAX_CAUSES:
         causes.append(_described(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if causes:
@@ -145,7 +145,7 @@ def _described(error: BaseException) -> dict[str, Any]:
         f"{frame.f_code.co_filename}:{line}:{frame.f_code.co_qualname}"
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    described: dict[str, Any] = {"class": _class_name(error), "frames": frames[-MOST_FRAMES:]}
+    described: dict[str, Any] = {"class": _class_name(error), "frames": frames[-MAX_FRAMES:]}
     # These words are our own and hold no value; without them nobody learns why the server does not start.
     if isinstance(error, NotReady):
         described["message"] = str(error)

@@ -17,7 +17,7 @@ from service import strict_json
 from service.errors import ProofInvalid
 
 LEEWAY = 30  # seconds
-LONGEST_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
+MAX_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _claims(claims: dict[str, Any], audience: str, now: int) -> Proven:
         and issued <= now + LEEWAY
         and not_before <= now + LEEWAY
         and now - LEEWAY < expires
-        and issued <= expires <= issued + LONGEST_LIFE
+        and issued <= expires <= issued + MAX_LIFE
     ):
         raise ProofInvalid
     account = claims.get("storeAccount")

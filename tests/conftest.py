@@ -135,7 +135,7 @@ def app(config: Config) -> Iterator[Flask]:
     app = create_app(config)
     database = app.extensions[NAME].store.database
     # A slow machine is no fault of the store's: nobody is sent away because of it.
-    database.patience = LONG
+    database.timeout = LONG
     yield app
     database.close()
 

@@ -18,7 +18,7 @@ from service.store import Store
 from service.store.database import Database
 from tests.races.crews import processes
 
-PATIENCE = 30
+TIMEOUT = 30
 DOOMED = "usher-doomed"
 DEEDS: dict[str, Callable[..., Any]] = {"merge": merge_users, "undo": undo_merge}
 
@@ -33,7 +33,7 @@ def killed_at(moment: int, url: str, app: str, deed: str, *ids: str) -> bool:
     """Have another process do something, and tell whether it was killed; if not, it is done."""
     doomed = processes.Process(target=_do_and_die, args=(moment, url, app, deed, *ids))
     doomed.start()
-    doomed.join(PATIENCE)
+    doomed.join(TIMEOUT)
     assert doomed.exitcode in (0, -signal.SIGKILL)
     if url.startswith("postgres"):
         _wait_until_buried(url)
@@ -84,7 +84,7 @@ def _wait_until_buried(url: str) -> None:
     asked = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     )
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     with psycopg.connect(url, autocommit=True) as connection:
         while connection.execute(asked, (DOOMED,)).fetchone() != (0,):
             assert time.monotonic() < until, "it is there still"

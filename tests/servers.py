@@ -23,7 +23,7 @@ HERE = Path(__file__).parent.parent
 ADMIN_KEY = "ak_" + "a" * 40
 SECRET_KEY = "s" * 40
 # How long anything may take on a machine that does other things as well, in seconds.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Connection:
     """One connection, kept open from call to call; called as Flask's test client is."""
 
     def __init__(self, port: int) -> None:
-        self._http = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._http = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
 
     def open(
         self,
@@ -123,7 +123,7 @@ class Server:
     def wait_until(self, path: str, status: int = 200) -> Answer:
         """Ask until a path answers with this status."""
         last: object = None
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while time.monotonic() < until:
             assert self.process.poll() is None, f"ended with {self.process.returncode}: {self._told()}"
             with suppress(OSError, HTTPException):
@@ -137,7 +137,7 @@ class Server:
         """End the server as a platform does; it ends by itself, and says no error."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(PATIENCE)
+            code = self.process.wait(TIMEOUT)
         finally:
             self.kill()
         assert code == 0, f"ended with {code}: {self._told()}"
@@ -147,7 +147,7 @@ class Server:
         self.process.kill()
         self.process.wait()
         for reader in self._readers:
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -218,7 +218,7 @@ def start(
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -54,7 +54,7 @@ def url(databases: Databases) -> str:
 def busy_app(url: str) -> Iterator[Flask]:
     app = create_app(config(url))
     database = app.extensions[NAME].store.database
-    database.patience = LONG
+    database.timeout = LONG
     yield app
     database.close()
 

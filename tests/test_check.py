@@ -15,7 +15,7 @@ import pytest
 
 from service.api.context import NAME
 from service.app import create_app
-from service.cli import MOST_SHOWN, main
+from service.cli import MAX_SHOWN, main
 from service.config import Config
 from service.store.checks import CHECKS, DECISIONS, every_row_has_its_app, user_ids_name_one_user
 from service.store.database import Database
@@ -285,12 +285,12 @@ def test_where_it_is_broken_stands_with_its_app_and_without_what_is_personal(bro
 
 
 def test_of_many_violations_only_the_first_are_shown(broken, capsys):
-    plant(broken, *[copied_message(number) for number in range(3, MOST_SHOWN + 5)])
+    plant(broken, *[copied_message(number) for number in range(3, MAX_SHOWN + 5)])
 
     _, printed = check(capsys)
 
     _, where = read(printed)
-    assert len(where["nothing_is_orphaned"]) == MOST_SHOWN
+    assert len(where["nothing_is_orphaned"]) == MAX_SHOWN
 
 
 def copied_message(number: int) -> str:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.package_index import INVENTED, Index, fill
-from tests.servers import HERE, PATIENCE
+from tests.servers import HERE, TIMEOUT
 
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -55,7 +55,7 @@ class Clone:
             },
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=2 * TIMEOUT,
             check=False,
         )
 

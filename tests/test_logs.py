@@ -10,7 +10,7 @@ import pytest
 
 from service import logs
 from service.errors import BadSettings
-from service.logs import MOST_CAUSES, MOST_FRAMES, configure, get_logger
+from service.logs import MAX_CAUSES, MAX_FRAMES, configure, get_logger
 from tests.logbook import on_standard_output
 
 PERSONAL = "jane@example.org"
@@ -155,17 +155,17 @@ def test_an_exception_comes_with_what_led_to_it(lines, failing, classes):
 
 
 def test_a_long_trace_is_cut_to_its_innermost_frames(lines):
-    log_failure(fail_deep, MOST_FRAMES)
+    log_failure(fail_deep, MAX_FRAMES)
 
     [exception] = lines()[0]["exception"]
-    assert len(exception["frames"]) == MOST_FRAMES
+    assert len(exception["frames"]) == MAX_FRAMES
     assert exception["frames"][-1].endswith(":fail")
 
 
 def test_a_long_chain_of_causes_is_cut(lines):
-    log_failure(fail_often, MOST_CAUSES)
+    log_failure(fail_often, MAX_CAUSES)
 
-    assert len(lines()[0]["exception"]) == MOST_CAUSES
+    assert len(lines()[0]["exception"]) == MAX_CAUSES
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from honcho.environ import parse_procfile
 from service.api.headers import HEADERS
 from service.store.migrating import DIRECTORY
 from tests.conftest import Databases
-from tests.servers import ADMIN_KEY, PATIENCE, SECRET_KEY, Server, free_port, wait_until
+from tests.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Server, free_port, wait_until
 
 HERE = Path(__file__).parent.parent
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
@@ -56,7 +56,7 @@ def release(honcho: list[str], environment: dict[str, str]) -> subprocess.Comple
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 

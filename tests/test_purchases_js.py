@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.servers import PATIENCE, Server, serve
+from tests.servers import TIMEOUT, Server, serve
 from tests.tenants import Tenant
 
 HERE = Path(__file__).parent / "node"
@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=2 * TIMEOUT,
         check=False,
     )
     if npm.returncode and NO_REGISTRY.search(npm.stderr):
@@ -76,7 +76,7 @@ def take(installed: Path, server: Server, tenant: Tenant) -> Steps:
             input=json.dumps({"url": server.url, "key": key, "steps": steps}),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
         assert node.returncode == 0, node.stderr

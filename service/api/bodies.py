@@ -15,7 +15,7 @@ from service.errors import FieldError, Refused
 JSON = "application/json"
 # The longest message, of 10,000 characters: a form writes each in twelve bytes, as JSON may; and the rest.
 LARGEST = 128 * 1024  # bytes
-LONGEST_POINTER = 100  # characters of a member's name
+MAX_POINTER = 100  # characters of a member's name
 
 
 def read(shape: ma.Schema, asked: Request, location: str = "json") -> Any:
@@ -119,5 +119,5 @@ def field_errors(messages: Any, pointer: str) -> list[FieldError]:
 
 def _escaped(name: object) -> str:
     # A lone surrogate is no text: a strict reader would refuse the whole answer for it.
-    text = str(name)[:LONGEST_POINTER].encode("utf-8", "replace").decode()
+    text = str(name)[:MAX_POINTER].encode("utf-8", "replace").decode()
     return text.replace("~", "~0").replace("/", "~1")

@@ -16,7 +16,7 @@ from service.api import cors, headers
 from service.api.context import NAME, SERVING, Context, Serving, serving
 from service.nouns import Operator
 
-LONGEST_URL = 16 * 1024  # bytes
+MAX_URL = 16 * 1024  # bytes
 
 
 def register(app: Flask) -> None:
@@ -34,7 +34,7 @@ def _begin(surroundings: Context) -> Response | None:
     SERVING.set(here)
     logs.REQUEST.set(here.id)
     surroundings.store.database.start_deadline(threads.waited())
-    if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > LONGEST_URL:
+    if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > MAX_URL:
         raise RequestURITooLarge
     if asked.path.startswith(("/v1/", "/console")):
         # Nothing is served from a schema that nobody has looked at: the store was away at the start.

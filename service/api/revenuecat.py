@@ -22,9 +22,9 @@ from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at, key_of
 from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
-from service.desk.attributes import MOST
+from service.desk.attributes import MAX_NAMES
 from service.identifiers import (
-    LONGEST_ATTRIBUTE,
+    MAX_ATTRIBUTE,
     Malformed,
     attribute_name,
     is_of_a_device,
@@ -37,7 +37,7 @@ from service.times import now
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")
 
-LONGEST_TOKEN = 4096  # code points
+MAX_TOKEN = 4096  # code points
 
 Parsed = TypeVar("Parsed")
 
@@ -127,8 +127,8 @@ def receive(caller: Backend | Widget) -> Response:
     product, restores = body.get("product_id"), body.get("is_restore", False)
     if not isinstance(restores, bool) or not isinstance(product, str | None):
         raise errors.Refused
-    id, token = _id(caller, body["app_user_id"]), _parsed(text, body["fetch_token"], LONGEST_TOKEN)
-    product = None if product is None else _parsed(text, product, LONGEST_TOKEN)
+    id, token = _id(caller, body["app_user_id"]), _parsed(text, body["fetch_token"], MAX_TOKEN)
+    product = None if product is None else _parsed(text, product, MAX_TOKEN)
     subscriber = desk.receive(context().store, caller, id, token, product, restores=restores)
     return _answer(subscriber, False)
 
@@ -179,7 +179,7 @@ def _id(caller: Backend | Widget, value: str) -> str:
 
 
 def _attributes(sent: Any) -> dict[str, desk.Said]:
-    if not isinstance(sent, dict) or not 0 < len(sent) <= MOST:
+    if not isinstance(sent, dict) or not 0 < len(sent) <= MAX_NAMES:
         raise errors.Refused
     return {_parsed(attribute_name, name): _said(one) for name, one in sent.items()}
 
@@ -192,7 +192,7 @@ def _said(sent: Any) -> desk.Said:
     # A boolean is a whole number to Python.
     if not isinstance(value, str | None) or type(at) not in (int, type(None)) or (at or 0) < 0:
         raise errors.Refused
-    return (None if value is None else _parsed(optional_text, value, LONGEST_ATTRIBUTE)), at
+    return (None if value is None else _parsed(optional_text, value, MAX_ATTRIBUTE)), at
 
 
 def _parsed(parse: Callable[..., Parsed], *arguments: Any) -> Parsed:

@@ -8,7 +8,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from service.api.bodies import LARGEST, read_bytes, read_pairs, taken
 
-MOST_FIELDS = 20
+MAX_FIELDS = 20
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -32,6 +32,6 @@ def _read() -> dict[str, str]:
     data = read_bytes(request, LARGEST)
     if data and request.mimetype != CONTENT_TYPE:
         raise UnsupportedMediaType
-    pairs = read_pairs(data, MOST_FIELDS)
+    pairs = read_pairs(data, MAX_FIELDS)
     # A browser ends each line of a text with two characters, and nobody typed the first of them.
     return {name: value.replace("\r\n", "\n") for name, value in pairs}

@@ -13,7 +13,7 @@ from service.nouns import Attribute, Event, User
 from service.store import Store
 
 # How many names may be kept with one user, and of how many it is remembered that they were removed.
-MOST = 50
+MAX_NAMES = 50
 
 
 def set_attributes(
@@ -22,14 +22,14 @@ def set_attributes(
     """Write what is said of a user under an ID of ``home``, who is that user or part of them. What is older
     than what is known of a name changes nothing; a value of None removes.
 
-    Raises Refused, with nothing changed, for more than MOST names.
+    Raises Refused, with nothing changed, for more than MAX_NAMES names.
     """
     if store.users.hold(app, user.id, to_change=True) != user:
         raise StaleState
     known = {attribute.name: attribute for attribute in store.attributes.of_homes(app, [home])}
     fresh = {one.name: one for one in said if one.name not in known or one.at >= known[one.name].at}
     removed = [attribute for attribute in (known | fresh).values() if attribute.value is None]
-    if len(known | fresh) - len(removed) > MOST:
+    if len(known | fresh) - len(removed) > MAX_NAMES:
         raise Refused
     if fresh:
         store.attributes.put(app, fresh.values())
@@ -48,5 +48,5 @@ def set_attributes(
 def _forget_removed(store: Store, app: str, home: str, removed: list[Attribute]) -> None:
     """Forget what was removed longest ago: else names that anybody makes up would be kept for good."""
     oldest_first = sorted(removed, key=lambda attribute: (attribute.at, attribute.name))
-    if surplus := oldest_first[:-MOST]:
+    if surplus := oldest_first[:-MAX_NAMES]:
         store.attributes.forget(app, home, [attribute.name for attribute in surplus])

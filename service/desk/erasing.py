@@ -11,7 +11,7 @@ from service.store import Store
 from service.times import DAY, MINUTE, now
 
 # How long erasing one user may take, in seconds.
-PATIENCE = 60
+TIMEOUT = 60
 
 # Idempotency keys are kept for at least 24 hours.
 REPEATS_KEPT = 2 * DAY
@@ -23,7 +23,7 @@ def erase(store: Store, caller: Backend, id: str) -> None:
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
     """
-    store.extend_deadline(PATIENCE)
+    store.extend_deadline(TIMEOUT)
     user = show(store, caller.app, id)
     # A login holds its device first, then emails, then users; in this order nobody waits in a circle.
     store.devices.hold_of(caller.app.id, user.id)
@@ -80,7 +80,7 @@ def tidy(store: Store, app: App, *, idle_days: int, cleared_days: int) -> Tidied
 @one_transaction
 def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
-    store.extend_deadline(PATIENCE)
+    store.extend_deadline(TIMEOUT)
     store.devices.hold_of(app.id, id)
     user = store.users.hold(app.id, id, to_change=True)
     if user is None:

@@ -60,7 +60,7 @@ from service.store import Store
 from service.times import now
 
 # How many of those who share an email an explanation names.
-MOST_CANDIDATES = 100
+MAX_CANDIDATES = 100
 
 
 @quick
@@ -129,7 +129,7 @@ def explain(store: Store, caller: Backend, claim: Claim, device_id: str | None) 
 def _having(store: Store, app: str, email: str | None) -> tuple[str, ...]:
     if email is None:
         return ()
-    having = store.users.with_email(app, email, verified=True, limit=MOST_CANDIDATES)
+    having = store.users.with_email(app, email, verified=True, limit=MAX_CANDIDATES)
     return tuple(user.id for user in having)
 
 

@@ -12,7 +12,7 @@ from service.store import Store
 
 ATTEMPTS = 12
 # Seconds at most before the second attempt; doubled for each one after, up to the longest.
-PAUSE, LONGEST_PAUSE = 0.005, 0.32
+PAUSE, MAX_PAUSE = 0.005, 0.32
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ def one_transaction(
     def run(store: Store, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         for attempt in range(ATTEMPTS):
             if attempt:
-                pause = min(PAUSE * 2**attempt, LONGEST_PAUSE)
+                pause = min(PAUSE * 2**attempt, MAX_PAUSE)
                 time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads attempts, hides nothing
             try:
                 with store.transaction():

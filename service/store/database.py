@@ -16,7 +16,7 @@ from service.store.prepared import Statement
 from service.store.sqlite import Sqlite
 
 # Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
-PATIENCE = 2.0
+TIMEOUT = 2.0
 # As many connections as may turn out to be dead before a question is given up.
 ATTEMPTS = 3
 
@@ -42,8 +42,8 @@ Answer = TypeVar("Answer")
 
 
 class _Here(threading.local):
-    """What this thread is about: until when it wants its answers, if there is a deadline; how deep in what has a
-    connection it is; what is to be added; and whether what it does may have been committed."""
+    """What this thread is about: until when it wants its answers, if it has a deadline; how deep in what has
+    a connection it is; what is to be added; and whether what it does may have been committed."""
 
     def __init__(self) -> None:
         self.until: float | None = None
@@ -60,8 +60,8 @@ class Database:
     transaction was first (then nothing was changed), InvalidCredential if the app is gone.
     """
 
-    def __init__(self, url: str, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        self.timeout = timeout
         self.peewee = Sqlite(url) if url.startswith("sqlite:") else Postgres(url)
         self._here = _Here()
         self._connected = _Connected(self)
@@ -72,16 +72,16 @@ class Database:
         return isinstance(self.peewee, Sqlite)
 
     def start_deadline(self, waited: float = 0.0) -> None:
-        """Have all that this thread asks from now on answered within the store's patience, taken together,
+        """Have all that this thread asks from now on answered within the store's timeout, taken together,
         and over one connection.
 
         ``waited`` is for how many seconds whoever asks had waited for this thread.
         """
-        self._here.until = time.monotonic() + self.patience
+        self._here.until = time.monotonic() + self.timeout
         self.peewee.deadline.waited = waited
 
     def end_deadline(self) -> None:
-        """Let each question and transaction take as long as the store's patience again; give back the
+        """Let each question and transaction take as long as the store's timeout again; give back the
         connection."""
         self._here.until = None
         self.peewee.deadline.waited = 0.0
@@ -172,8 +172,8 @@ class Database:
         self.rows(peewee.Select(columns=[peewee.Value(1)]))
 
     def extend_deadline(self, seconds: int) -> None:
-        """Let this transaction last longer than an answer should, and a deadline that there is go on for as long: it
-        erases a lot, or migrates."""
+        """Let this transaction last longer than an answer should, and extend the thread's deadline as well:
+        it erases a lot, or migrates."""
         until = self.peewee.deadline.until = time.monotonic() + seconds
         if self._here.until is not None:
             self._here.until = until
@@ -210,7 +210,7 @@ class Database:
 
     def _until(self) -> float:
         now = time.monotonic()
-        until = self._here.until or now + self.patience
+        until = self._here.until or now + self.timeout
         if until <= now:
             raise StoreUnavailable
         return until
@@ -238,7 +238,7 @@ class Database:
 
 
 class _Connected:
-    """Has a connection inside, which is kept while there is a deadline, and tells failures in our own words."""
+    """Has a connection inside, which is kept while there is a deadline, and raises our own errors."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

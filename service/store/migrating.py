@@ -10,19 +10,19 @@ from service.store.database import Database
 DIRECTORY = Path(__file__).parent / "migrations"
 
 # How long to wait for another who migrates, in seconds.
-PATIENCE = 3600
+TIMEOUT = 3600
 
 
 def migrate(url: str, directory: Path = DIRECTORY) -> list[str]:
     """Apply what is pending, in one transaction, and answer the names of what was applied."""
-    database = Database(url, patience=PATIENCE)
+    database = Database(url, timeout=TIMEOUT)
     try:
         with database.connected():
             if database.is_sqlite:
                 # Else rebuilding a table would cascade; it can be turned off outside of transactions only.
                 database.peewee.execute_sql("PRAGMA foreign_keys = OFF")
             with database.transaction():
-                database.extend_deadline(PATIENCE)
+                database.extend_deadline(TIMEOUT)
                 database.lock("", "migrations")
                 applied: list[str] = Runner(database.peewee, str(directory)).up()
                 return applied

@@ -65,7 +65,7 @@ class Pool:
         else:
             connection.close()
 
-    def patience(self) -> float:
+    def left_to_wait(self) -> float:
         """Answer for how many seconds to wait for a store that may be silent. Raises StoreUnavailable.
 
         While it is, the time counts that a request has waited for its thread: else those who queue for

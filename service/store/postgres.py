@@ -52,7 +52,7 @@ class _Names:
 class _Adapter(peewee.Psycopg3Adapter):
     def connect(self, db: "Postgres", **params: Any) -> Bounded:
         # libpq bounds the wait for each address by itself, so that two silent ones take twice as long.
-        until = time.monotonic() + min(db.patience(), HANDSHAKE)
+        until = time.monotonic() + min(db.left_to_wait(), HANDSHAKE)
         addresses = db.names.addresses({"dbname": db.database} | params, until - time.monotonic())
         while True:
             address = addresses.pop(0)

@@ -46,7 +46,7 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         SQLite's own waiting sleeps ever longer and lets anybody by, so that of thirty who write at once
         some never get their turn. So one thread at a time stands at its door, and takes short naps only.
         """
-        left = self.patience()
+        left = self.left_to_wait()
         until = time.monotonic() + left
         if not self._queue.acquire(timeout=left):
             raise StoreUnavailable

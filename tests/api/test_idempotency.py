@@ -13,7 +13,7 @@ MANY = 8
 DAY = 24 * 60 * 60
 NOON = 1_800_000_000  # seconds since 1970
 NOBODYS = "cnv_" + "0" * 32
-LONGEST = "".join(chr(code) for code in range(0x21, 0x7F)) * 3
+VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F)) * 3
 
 BEGIN = "/v1/conversations"
 ENDPOINTS = ("begin", "write")
@@ -274,7 +274,7 @@ def test_two_apps_may_use_the_same_key(tenant, other_tenant, jane):
 
 
 @pytest.mark.parametrize(
-    "given", ["k", LONGEST[:255], "0", "');--", '"quoted"'], ids=["one", "longest", "zero", "sql", "quoted"]
+    "given", ["k", VISIBLE[:255], "0", "');--", '"quoted"'], ids=["one", "longest", "zero", "sql", "quoted"]
 )
 def test_any_visible_ascii_is_a_key(tenant, jane, id, given):
     answers = [post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, given) for _ in range(2)]
@@ -292,7 +292,7 @@ def test_letter_case_makes_another_key(tenant, jane, id):
 
 @pytest.mark.parametrize(
     "given",
-    ["", " ", "k k", "k\t1", LONGEST[:256], "k\x7f", "k\x01", "k\N{NO-BREAK SPACE}", "é"],
+    ["", " ", "k k", "k\t1", VISIBLE[:256], "k\x7f", "k\x01", "k\N{NO-BREAK SPACE}", "é"],
     ids=[
         "empty",
         "space",

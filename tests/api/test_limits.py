@@ -16,7 +16,7 @@ from service.api.headers import HEADERS
 from service.app import create_app
 from service.store.migrating import migrate
 from service.store.tables import TABLES, Rates
-from tests.servers import PATIENCE, Answer, serve
+from tests.servers import TIMEOUT, Answer, serve
 from tests.tenants import Tenant
 
 RATE = 3
@@ -284,7 +284,7 @@ def key(server):
 def wire(server):
     """A connection to the server, and what comes back on it."""
     with (
-        closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection,
+        closing(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT)) as connection,
         connection.makefile("rb") as answers,
     ):
         yield connection, answers
@@ -502,7 +502,7 @@ def dial(server):
     opened = []
 
     def dial(sent):
-        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE))
+        opened.append(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
         opened[-1].sendall(sent)
         return opened[-1]
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from service.desk.attributes import MOST
+from service.desk.attributes import MAX_NAMES
 from service.times import now
 from tests.subscribers import kept, original, rows_of, say, user_of
 
@@ -163,8 +163,8 @@ REFUSED = {
     "a time that is a fraction": {"attributes": {"color": {"value": "x", "updated_at_ms": 1.5}}},
     "a time that is a boolean": {"attributes": {"color": {"value": "x", "updated_at_ms": True}}},
     "a time before 1970": {"attributes": {"color": {"value": "x", "updated_at_ms": -1}}},
-    "51 names": {"attributes": {f"name-{number}": GOOD for number in range(MOST + 1)}},
-    "51 names to remove": {"attributes": {f"name-{number}": {"value": None} for number in range(MOST + 1)}},
+    "51 names": {"attributes": {f"name-{number}": GOOD for number in range(MAX_NAMES + 1)}},
+    "51 names to remove": {"attributes": dict.fromkeys(map(str, range(MAX_NAMES + 1)), {"value": None})},
 }
 
 
@@ -217,16 +217,16 @@ def names(first, count=1):
 
 
 def test_fifty_names_at_their_longest_fit_into_one_call(rc, tenant):
-    said = {f"{number:064}": {"value": "x" * 1000, "updated_at_ms": 1} for number in range(MOST)}
+    said = {f"{number:064}": {"value": "x" * 1000, "updated_at_ms": 1} for number in range(MAX_NAMES)}
 
     response = rc("POST", "/subscribers/u-1/attributes", {"attributes": said})
 
     assert response.status_code == 201
-    assert len(kept(tenant)) == MOST
+    assert len(kept(tenant)) == MAX_NAMES
 
 
 def test_what_is_too_long_for_one_call_is_kept_by_several(rc, tenant, store):
-    said = {f"name{number}": "\U0001f600" * 1000 for number in range(MOST)}
+    said = {f"name{number}": "\U0001f600" * 1000 for number in range(MAX_NAMES)}
     rc("GET", "/subscribers/u-1")
     was = rows_of(store, tenant.id)
 
@@ -240,29 +240,29 @@ def test_what_is_too_long_for_one_call_is_kept_by_several(rc, tenant, store):
 
 
 def test_a_user_has_at_most_fifty_names(rc, tenant):
-    say(rc, at=1, **names(0, MOST))
+    say(rc, at=1, **names(0, MAX_NAMES))
 
     statuses = [
-        say(rc, at=2, **names(MOST)).status_code,
+        say(rc, at=2, **names(MAX_NAMES)).status_code,
         say(rc, at=2, **names(0), color=None).status_code,
-        say(rc, at=2, **names(MOST), name1="").status_code,
+        say(rc, at=2, **names(MAX_NAMES), name1="").status_code,
         say(rc, at=2, name2=None).status_code,
-        say(rc, at=2, **names(MOST + 1)).status_code,
-        say(rc, at=2, **names(MOST + 2)).status_code,
+        say(rc, at=2, **names(MAX_NAMES + 1)).status_code,
+        say(rc, at=2, **names(MAX_NAMES + 2)).status_code,
         # What is late is not counted, as it changes nothing.
         say(rc, at=1, name1="late").status_code,
     ]
 
     assert statuses == [400, 200, 200, 200, 200, 400, 200]
-    assert len([value for value in kept(tenant).values() if value is not None]) == MOST
+    assert len([value for value in kept(tenant).values() if value is not None]) == MAX_NAMES
 
 
 def test_of_names_that_were_removed_the_last_fifty_are_remembered(rc, tenant):
-    for first in range(0, 2 * MOST, MOST):
-        say(rc, at=first + 1, **dict.fromkeys(names(first, MOST)))
-    say(rc, at=MOST, name0="late", **{f"name{MOST}": "late"})
+    for first in range(0, 2 * MAX_NAMES, MAX_NAMES):
+        say(rc, at=first + 1, **dict.fromkeys(names(first, MAX_NAMES)))
+    say(rc, at=MAX_NAMES, name0="late", **{f"name{MAX_NAMES}": "late"})
 
-    assert kept(tenant) == {"name0": "late"} | dict.fromkeys(names(MOST, MOST))
+    assert kept(tenant) == {"name0": "late"} | dict.fromkeys(names(MAX_NAMES, MAX_NAMES))
 
 
 def at_once(app, tenant):
@@ -278,12 +278,12 @@ def at_once(app, tenant):
 
 
 def test_those_who_say_something_at_once_break_no_limit(rc, app, tenant):
-    say(rc, **names(0, MOST - 1))
+    say(rc, **names(0, MAX_NAMES - 1))
 
     statuses = at_once(app, tenant)
 
     assert statuses == [200] + [400] * 7
-    assert len(kept(tenant)) == MOST
+    assert len(kept(tenant)) == MAX_NAMES
 
 
 def test_of_those_who_say_the_first_thing_at_once_one_makes_the_user_and_nothing_is_lost(rc, app, tenant):

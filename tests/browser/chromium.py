@@ -18,9 +18,9 @@ FLAGS = (
     "--disable-sync",
 )
 # How long a browser waits for what has to appear, in milliseconds.
-PATIENCE = 20_000
+TIMEOUT = 20_000
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT)
 
 
 @contextmanager

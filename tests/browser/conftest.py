@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.store.migrating import migrate
-from tests.browser.chromium import EXECUTABLE, PATIENCE, browser
+from tests.browser.chromium import EXECUTABLE, TIMEOUT, browser
 from tests.browser.watching import Watch
 from tests.servers import Server, serve
 from tests.tenants import Tenant
@@ -67,7 +67,7 @@ def new_context(chromium: Browser, watch: Watch) -> Iterator[Callable[..., Brows
 
     def make(**options: object) -> BrowserContext:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         watch.look_at(context)
         made.append(context)
         return context

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.servers import PATIENCE
+from tests.servers import TIMEOUT
 
 HERE = Path(__file__).parents[2]
 # The address that the pages give, instead of which a test has its own.
@@ -149,7 +149,7 @@ def run(given: Sequence[Example], directory: Path, port: int, path: str) -> list
         cwd=directory,
         env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(directory)},
         stdin=subprocess.DEVNULL,
-        timeout=10 * PATIENCE,
+        timeout=10 * TIMEOUT,
         check=True,
     )
     return [_printed(directory, number, example) for number, example in enumerate(given)]

@@ -18,7 +18,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
 from tests.logbook import keep, personal_lines
-from tests.servers import ADMIN_KEY, PATIENCE, SECRET_KEY, Connection
+from tests.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Connection
 
 PROCESSES = 4
 THREADS = 8
@@ -124,7 +124,7 @@ def _crew(database_url: str | None, port: int | None) -> Iterator[Crew]:
         for pipe in ours:
             pipe.close()
         for member in members:
-            member.join(PATIENCE)
+            member.join(TIMEOUT)
             member.close()
         lines = [line for path in log.iterdir() for line in path.read_text().splitlines()]
         shutil.rmtree(log)
@@ -146,7 +146,7 @@ def _member(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, por
 def _worker(database_url: str) -> Callable[[], Caller]:
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0))
     # A slow machine is no fault of the store's: nobody is sent away because of it.
-    app.extensions[NAME].store.database.patience = PATIENCE
+    app.extensions[NAME].store.database.timeout = TIMEOUT
     return lambda: app.test_client().open
 
 
@@ -159,7 +159,7 @@ def _race(
     def run(member: int) -> None:
         try:
             for numbered in rounds:
-                start.wait(PATIENCE)
+                start.wait(TIMEOUT)
                 if member < len(numbered):
                     number, request = numbered[member]
                     made.append((number, make(callers[member], request)))

@@ -14,7 +14,7 @@ from tests.races.crews import Call
 from tests.races.model import World, after
 
 # Beyond this it is told as a failure; a race that is explained has never come near.
-MOST_TRIED = 100_000
+MAX_TRIED = 100_000
 
 
 def order_of(calls: Sequence[Call], before: World, left_behind: World) -> list[Call] | None:
@@ -30,7 +30,7 @@ def order_of(calls: Sequence[Call], before: World, left_behind: World) -> list[C
         world, left, candidates = path[-1]
         if not left and world == left_behind:
             return _told(calls, path)
-        if not candidates or len(tried) > MOST_TRIED:
+        if not candidates or len(tried) > MAX_TRIED:
             path.pop()
             continue
         chosen = candidates.pop(0)

@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 
 from tests.races.crews import Call, Request, make
-from tests.servers import PATIENCE, Answer, Server, serve
+from tests.servers import TIMEOUT, Answer, Server, serve
 from tests.tenants import Tenant
 
 ROUNDS = 10
@@ -53,7 +53,7 @@ class Load:
     def wait_for(self, number: int, *, since: float = 0.0) -> None:
         """Wait until so many requests that began after a moment are answered."""
         with self._answered:
-            assert self._answered.wait_for(lambda: len(self.begun(since)) >= number, PATIENCE)
+            assert self._answered.wait_for(lambda: len(self.begun(since)) >= number, TIMEOUT)
 
     def begun(self, since: float) -> list[Call]:
         return [call for call in self.calls if call.began > since]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.servers import PATIENCE, serve
+from tests.servers import TIMEOUT, serve
 from tests.signing import delete_key, hmac_of, identity_key, proof_of
 
 CALLERS = 6
@@ -76,7 +76,7 @@ class Logins:
         with self.changed:
             self.changed.wait_for(
                 lambda: self.wrong or all(counts.get(secret, 0) >= least for secret, least in wanted.items()),
-                PATIENCE,
+                TIMEOUT,
             )
 
 
@@ -99,7 +99,7 @@ def running(logins):
     finally:
         logins.stopped.set()
         for caller in callers:
-            caller.join(PATIENCE)
+            caller.join(TIMEOUT)
     assert failed == []
 
 
@@ -137,14 +137,14 @@ def test_each_user_is_one_whichever_secret_proved_them(server):
     answers, barrier = [], threading.Barrier(len(secrets))
 
     def log_in(secret):
-        barrier.wait(PATIENCE)
+        barrier.wait(TIMEOUT)
         answers.append(tenant.try_login(key=tenant.pk, proof=proof_of(tenant, secret, sub="u-1")))
 
     callers = [threading.Thread(target=log_in, args=(secret,)) for secret in secrets]
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(PATIENCE)
+        caller.join(TIMEOUT)
 
     assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
     assert len({answer.json["user"]["id"] for answer in answers}) == 1

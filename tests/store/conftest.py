@@ -22,8 +22,8 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def patient(database_url: str) -> Iterator[Database]:
-    """A migrated database, opened with patience for a slow machine."""
-    opened = Database(database_url, patience=LONG)
+    """A migrated database, opened with a timeout for a slow machine."""
+    opened = Database(database_url, timeout=LONG)
     yield opened
     opened.close()
 

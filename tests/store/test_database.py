@@ -236,7 +236,7 @@ def test_threads_write_at_once_and_nothing_is_lost(patient, app_id):
 
 
 def test_when_the_clock_has_run_out_no_question_is_put(database):
-    database.patience = 0
+    database.timeout = 0
     database.start_deadline()
 
     with pytest.raises(StoreUnavailable):
@@ -244,9 +244,9 @@ def test_when_the_clock_has_run_out_no_question_is_put(database):
 
 
 def test_a_clock_that_was_stopped_bounds_nothing(database):
-    database.patience = 0
+    database.timeout = 0
     database.start_deadline()
-    database.patience = LONG
+    database.timeout = LONG
 
     database.end_deadline()
 
@@ -254,9 +254,9 @@ def test_a_clock_that_was_stopped_bounds_nothing(database):
 
 
 def test_a_clock_is_that_of_one_thread(database):
-    database.patience = 0
+    database.timeout = 0
     database.start_deadline()
-    database.patience = LONG
+    database.timeout = LONG
 
     ended = at_once(database.ping)
 

@@ -73,7 +73,7 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Shop]
     fill(url, settings)
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=10_000))
     store: Store = app.extensions[NAME].store
-    store.database.patience = LONG
+    store.database.timeout = LONG
     yield opened(app, store, proving, trusting)
     store.database.close()
 

@@ -66,7 +66,7 @@ def test_a_connection_that_was_left_in_a_transaction_serves_nobody_else(database
 @pytest.fixture
 def new(database_url: str) -> Iterator[Database]:
     """A database that nobody has asked anything yet."""
-    opened = Database(database_url, patience=LONG)
+    opened = Database(database_url, timeout=LONG)
     yield opened
     opened.end_deadline()
     opened.close()

@@ -68,8 +68,8 @@ def opened(url: str) -> Iterator[Callable[..., Database]]:
     """Open databases, and close them after."""
     with ExitStack() as stack:
 
-        def open_(at: str = url, patience: float = LONG) -> Database:
-            database = Database(at, patience=patience)
+        def open_(at: str = url, timeout: float = LONG) -> Database:
+            database = Database(at, timeout=timeout)
             stack.callback(database.close)
             return database
 
@@ -341,7 +341,7 @@ def test_a_statement_that_could_commit_by_itself_is_part_of_a_transaction_that_i
 
 
 def test_a_commit_whose_answer_is_lost_is_never_run_again(opened, network, app_id):
-    store = Store(opened(network.url, patience=1))
+    store = Store(opened(network.url, timeout=1))
     attempts = []
 
     @one_transaction
@@ -463,7 +463,7 @@ IS_OVER = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s AND state = 
 
 @pytest.mark.parametrize("asking", [sleep, sleep_prepared], ids=["built", "prepared"])
 def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator, asking):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
     asked = backend(database)
 
     with pytest.raises(StoreUnavailable), within(LONG / 2):
@@ -473,7 +473,7 @@ def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator
 
 
 def test_slow_questions_of_many_threads_are_given_up_together(opened):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
 
     with within(LONG / 2):
         refused = at_once(*[lambda: database.rows(sleep_prepared(2 * LONG)) for _ in range(8)])
@@ -482,7 +482,7 @@ def test_slow_questions_of_many_threads_are_given_up_together(opened):
 
 
 def test_a_slow_transaction_is_given_up_and_ends_on_the_server_too(opened, operator, app_id):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
     asked = backend(database)
 
     def wait_inside() -> None:
@@ -498,7 +498,7 @@ def test_a_slow_transaction_is_given_up_and_ends_on_the_server_too(opened, opera
 
 
 def test_a_slow_transaction_is_not_run_again(opened):
-    store = Store(opened(patience=0.5))
+    store = Store(opened(timeout=0.5))
     attempts = []
 
     @one_transaction
@@ -513,16 +513,16 @@ def test_a_slow_transaction_is_not_run_again(opened):
 
 
 def test_after_a_slow_statement_the_next_one_succeeds(opened):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
     with pytest.raises(StoreUnavailable):
         database.rows(sleep(LONG))
-    database.patience = LONG
+    database.timeout = LONG
 
     database.ping()
 
 
 def test_waiting_for_a_lock_is_bounded_like_everything(opened, operator, app_id):
-    holder, database = opened(), opened(patience=0.5)
+    holder, database = opened(), opened(timeout=0.5)
 
     def wait_for_it() -> None:
         with database.transaction():
@@ -535,7 +535,7 @@ def test_waiting_for_a_lock_is_bounded_like_everything(opened, operator, app_id)
 
 
 def test_one_clock_bounds_several_questions_together(opened):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
     database.start_deadline()
     with pytest.raises(StoreUnavailable):
         database.rows(sleep(LONG))
@@ -545,7 +545,7 @@ def test_one_clock_bounds_several_questions_together(opened):
 
 
 def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_while_only(opened, app_id):
-    stopped, database = opened(patience=0.5), opened()
+    stopped, database = opened(timeout=0.5), opened()
     held = threading.Event()
 
     def take_over() -> str:
@@ -568,7 +568,7 @@ def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_whil
 
 
 def test_a_transaction_may_take_the_time_that_it_asks_for(opened):
-    database = opened(patience=0.5)
+    database = opened(timeout=0.5)
 
     with database.transaction():
         database.extend_deadline(LONG)
@@ -588,11 +588,11 @@ def test_nobody_listening_is_told_at_once(opened):
 
 def test_a_server_that_lets_nobody_in_is_not_waited_for(opened):
     with silent_address() as port, pytest.raises(StoreUnavailable), within(LONG / 2):
-        opened(f"postgres://postgres@127.0.0.1:{port}/usher", patience=0.5).ping()
+        opened(f"postgres://postgres@127.0.0.1:{port}/usher", timeout=0.5).ping()
 
 
 def test_a_network_that_falls_silent_is_not_waited_for(opened, network):
-    database = opened(network.url, patience=0.5)
+    database = opened(network.url, timeout=0.5)
     database.ping()
     network.fall_silent()
 
@@ -601,11 +601,11 @@ def test_a_network_that_falls_silent_is_not_waited_for(opened, network):
 
 
 def test_when_the_network_is_back_the_next_question_is_answered(opened, network):
-    database = opened(network.url, patience=0.5)
+    database = opened(network.url, timeout=0.5)
     network.fall_silent()
     with pytest.raises(StoreUnavailable):
         database.ping()
-    database.patience = LONG
+    database.timeout = LONG
 
     network.recover()
 
@@ -623,11 +623,11 @@ def test_connections_that_a_network_broke_are_replaced_unnoticed(opened, network
 
 
 def test_who_queued_while_somebody_waited_in_vain_does_not_wait_as_long_again(opened, network):
-    database = opened(network.url, patience=0.5)
+    database = opened(network.url, timeout=0.5)
     network.fall_silent()
     with pytest.raises(StoreUnavailable):
         database.ping()
-    database.patience = LONG
+    database.timeout = LONG
     database.start_deadline(waited=LONG)
 
     with pytest.raises(StoreUnavailable):
@@ -649,7 +649,7 @@ def test_a_silent_host_leaves_time_for_the_next(opened, url):
         hosts, ports = f"127.0.0.1,{parts['host']}", f"{port},{parts.get('port', 5432)}"
 
         database = opened(
-            f"postgres:///{parts['dbname']}?user={parts['user']}&host={hosts}&port={ports}", patience=4
+            f"postgres:///{parts['dbname']}?user={parts['user']}&host={hosts}&port={ports}", timeout=4
         )
 
         database.ping()
@@ -688,7 +688,7 @@ def test_a_silent_name_server_is_not_waited_for(opened, named, name_server):
     name_server.clear()
 
     with pytest.raises(StoreUnavailable), within(LONG / 2):
-        opened(named, patience=0.5).ping()
+        opened(named, timeout=0.5).ping()
 
 
 def test_while_the_name_server_is_silent_the_address_that_it_gave_last_serves(opened, named, name_server):

@@ -38,8 +38,8 @@ def opened() -> Iterator[Callable[..., Database]]:
     """Open databases, and close them after."""
     with ExitStack() as stack:
 
-        def open_(at: Path, patience: float = LONG) -> Database:
-            database = Database(f"sqlite:///{at}", patience=patience)
+        def open_(at: Path, timeout: float = LONG) -> Database:
+            database = Database(f"sqlite:///{at}", timeout=timeout)
             stack.callback(database.close)
             return database
 
@@ -99,7 +99,7 @@ def writing(file: Path) -> Iterator[None]:
 
 
 def test_whoever_writes_for_too_long_is_not_waited_for(opened, file, app_id):
-    database = opened(file, patience=0.3)
+    database = opened(file, timeout=0.3)
 
     with writing(file), pytest.raises(StoreUnavailable):
         database.change(mark(app_id))
@@ -108,7 +108,7 @@ def test_whoever_writes_for_too_long_is_not_waited_for(opened, file, app_id):
 
 
 def test_those_who_wait_behind_whoever_waits_are_not_kept_any_longer(opened, file, app_id):
-    database = opened(file, patience=0.3)
+    database = opened(file, timeout=0.3)
 
     with writing(file):
         ended = at_once(*[lambda: database.change(mark(app_id))] * 4)
@@ -117,9 +117,9 @@ def test_those_who_wait_behind_whoever_waits_are_not_kept_any_longer(opened, fil
 
 
 def test_a_connection_from_the_stock_waits_no_longer_than_a_new_one(opened, file, app_id):
-    database = opened(file, patience=LONG)
+    database = opened(file, timeout=LONG)
     database.ping()
-    database.patience = 0.3
+    database.timeout = 0.3
 
     with writing(file), pytest.raises(StoreUnavailable):
         database.change(mark(app_id))
@@ -131,10 +131,10 @@ def test_meanwhile_questions_are_answered(opened, file, app_id):
 
 
 def test_when_the_other_is_done_the_next_change_succeeds(opened, file, app_id):
-    database = opened(file, patience=0.3)
+    database = opened(file, timeout=0.3)
     with writing(file), pytest.raises(StoreUnavailable):
         database.change(mark(app_id))
-    database.patience = LONG
+    database.timeout = LONG
 
     changed = database.change(mark(app_id))
 
@@ -191,7 +191,7 @@ def test_a_file_that_another_has_for_itself_is_not_waited_for(opened, file):
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN IMMEDIATE")
-    database = opened(file, patience=0.3)
+    database = opened(file, timeout=0.3)
 
     with pytest.raises(StoreUnavailable):
         database.ping()

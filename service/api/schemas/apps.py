@@ -19,7 +19,7 @@ from service.nouns import (
     Verification,
 )
 
-LONGEST_ORIGIN = 300
+MAX_ORIGIN = 300
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
@@ -32,7 +32,7 @@ def origin(value: str) -> str:
     refused = Malformed("invalid-origin", "This is a web origin, such as https://shop.example.org.")
     scheme, separator, rest = value.partition("://")
     host, _, port = rest.rpartition(":") if re.search(r":[0-9]+\Z", rest) else (rest, "", "")
-    if not separator or scheme not in ("http", "https") or not _is_host(host) or len(value) > LONGEST_ORIGIN:
+    if not separator or scheme not in ("http", "https") or not _is_host(host) or len(value) > MAX_ORIGIN:
         raise refused
     if port and (str(int(port)) != port or not 0 < int(port) < 65536):
         raise refused
@@ -42,7 +42,7 @@ def origin(value: str) -> str:
 
 
 ORIGIN = {
-    "maxLength": LONGEST_ORIGIN,
+    "maxLength": MAX_ORIGIN,
     "pattern": rf"^https?://({_HOST.pattern})(:[1-9][0-9]{{0,4}})?$",
     "example": "https://shop.example.org",
 }

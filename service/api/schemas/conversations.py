@@ -24,8 +24,8 @@ from service.api.schemas.members import (
 from service.identifiers import Malformed, name, optional_text, text
 from service.nouns import Side, Status
 
-LONGEST_BODY = 10_000  # code points
-LONGEST_SUBJECT = 255
+MAX_BODY = 10_000  # code points
+MAX_SUBJECT = 255
 LARGEST_POSITION = 2**63 - 1
 
 _POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,40})", re.ASCII)
@@ -33,12 +33,12 @@ _POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,40})", re.ASCII)
 
 def body(value: str) -> str:
     """Take a message's body."""
-    return text(value, LONGEST_BODY)
+    return text(value, MAX_BODY)
 
 
 def subject(value: str) -> str | None:
     """Take a conversation's subject; None where nothing can be seen."""
-    return optional_text(value, LONGEST_SUBJECT)
+    return optional_text(value, MAX_SUBJECT)
 
 
 def cursor(at: int, id: str) -> str:
@@ -58,8 +58,8 @@ def position(value: str) -> Any:
     return int(found[1]), found[2]
 
 
-BODY = {"minLength": 1, "maxLength": LONGEST_BODY, "pattern": r"^[^\x00]*$", "example": "Where is it?"}
-SUBJECT = {"maxLength": LONGEST_SUBJECT, "pattern": r"^[^\x00]*$", "example": "Parcel"}
+BODY = {"minLength": 1, "maxLength": MAX_BODY, "pattern": r"^[^\x00]*$", "example": "Where is it?"}
+SUBJECT = {"maxLength": MAX_SUBJECT, "pattern": r"^[^\x00]*$", "example": "Parcel"}
 
 
 class ConversationIn(Shape):

@@ -42,7 +42,7 @@ USER_ID = {
         " where a script needs them, no placeholder such as `null` or `anonymous`, nothing that begins with"
         " `$anon:` or `$RCAnonymousID:`."
     ),
-    "maxLength": identifiers.LONGEST_USER_ID,
+    "maxLength": identifiers.MAX_USER_ID,
     "pattern": r"^([^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?)?$",
     "example": "u-17",
 }

@@ -23,7 +23,7 @@ def existing_email(value: str) -> str:
 
 def beginning(value: str) -> str:
     """Take the beginning of a name, an email or a user ID. Raises Malformed."""
-    return identifiers.text(value, identifiers.LONGEST_SEARCH)
+    return identifiers.text(value, identifiers.MAX_SEARCH)
 
 
 class UsersIn(PageIn):
@@ -31,7 +31,7 @@ class UsersIn(PageIn):
 
     user_id = Text(identifiers.existing_user_id, data_key="userId")
     email = Text(existing_email)
-    q = Text(beginning, attribute="begins", metadata={"maxLength": identifiers.LONGEST_SEARCH})
+    q = Text(beginning, attribute="begins", metadata={"maxLength": identifiers.MAX_SEARCH})
 
 
 class UsersOut(Answer):
