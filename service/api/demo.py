@@ -16,7 +16,7 @@ from service.api.auth import whoever_calls
 from service.api.bodies import as_json, read
 from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
-from service.api.schemas.members import Shape, Text
+from service.api.schemas.fields import Shape, Text
 from service.desk import conversations as desk
 from service.errors import InvalidCredential
 from service.identifiers import read_credential

@@ -11,7 +11,7 @@ from service import metrics
 from service.api.auth import guarded
 from service.api.blueprints import Blueprint
 from service.api.context import context
-from service.api.schemas.members import Answer
+from service.api.schemas.fields import Answer
 from service.nouns import Operator
 
 api = Blueprint("operations", __name__)

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, redirect, request, send_from_directory, u
 
 from service.api.context import context, serving
 from service.api.limits import limits_in
+from service.api.schemas.fields import Shape, Text
 from service.api.schemas.logins import NAME
-from service.api.schemas.members import Shape, Text
 from service.console.forms import asked, sent
 from service.console.guard import COOKIE, guarded, hold, let_go, require_own_page
 from service.console.rendering import ASSETS, sign_in_page

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from service.api.schemas.members import Answer, Choice, Many, Part, Shape, Text, TextIfAny, Time, WholeNumber
+from service.api.schemas.fields import Answer, Enum, List, Nested, Shape, Text, TextIfAny, Time, WholeNumber
 from service.identifiers import Malformed, name
 from service.nouns import (
     ONE_WAY,
@@ -73,13 +73,13 @@ def app_name(value: str) -> str:
 class SettingsShape(Shape):
     """An app's settings; what is not given keeps its value, or at first its default."""
 
-    identity_verification = Choice(Verification, data_key="identityVerification")
-    anonymous_on_login = Choice(AnonymousPolicy, data_key="anonymousOnLogin")
-    conversation_scope = Choice(ConversationScope, data_key="conversationScope")
-    restore_behavior = Choice(RestoreBehavior, data_key="restoreBehavior")
-    client_purchases = Choice(Switch, data_key="clientPurchases")
-    revenuecat = Choice(Switch)
-    origins = Many(Text(origin, metadata=ORIGIN))
+    identity_verification = Enum(Verification, data_key="identityVerification")
+    anonymous_on_login = Enum(AnonymousPolicy, data_key="anonymousOnLogin")
+    conversation_scope = Enum(ConversationScope, data_key="conversationScope")
+    restore_behavior = Enum(RestoreBehavior, data_key="restoreBehavior")
+    client_purchases = Enum(Switch, data_key="clientPurchases")
+    revenuecat = Enum(Switch)
+    origins = List(Text(origin, metadata=ORIGIN))
     session_days = WholeNumber(1, 365, data_key="sessionDays")
     idle_days = WholeNumber(1, 365, data_key="idleDays")
 
@@ -92,14 +92,14 @@ class AppIn(Shape):
     """A new app."""
 
     name = Text(app_name, required=True, metadata=APP_NAME)
-    settings = Part(SettingsShape(), load_default=dict)
+    settings = Nested(SettingsShape(), load_default=dict)
 
 
 class AppChangeIn(Shape):
     """What changes about an app."""
 
     name = Text(app_name, load_default=lambda: None, metadata=APP_NAME)
-    settings = Part(SettingsShape(), load_default=dict)
+    settings = Nested(SettingsShape(), load_default=dict)
 
 
 class AppOut(Answer):
@@ -120,8 +120,8 @@ class AppsOut(Answer):
 class KeyIn(Shape):
     """What a new key is for."""
 
-    kind = Choice(KeyKind, required=True)
-    proof = Choice(
+    kind = Enum(KeyKind, required=True)
+    proof = Enum(
         ONE_WAY,
         load_default=lambda: None,
         metadata={"description": "With an `identity` key only, which is for `jwt` unless this says `hmac`."},

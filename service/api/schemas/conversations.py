@@ -7,11 +7,10 @@ from typing import Any
 
 import marshmallow as ma
 
-from service.api.schemas.logins import NAME, as_sent
-from service.api.schemas.members import (
+from service.api.schemas.fields import (
     Answer,
-    Choice,
     Digits,
+    Enum,
     PlainNumber,
     PlainText,
     PlainTruth,
@@ -21,6 +20,7 @@ from service.api.schemas.members import (
     TextIfAny,
     Time,
 )
+from service.api.schemas.logins import NAME, as_sent
 from service.identifiers import Malformed, name, optional_text, text
 from service.nouns import Side, Status
 
@@ -82,7 +82,7 @@ class MessageIn(Shape):
 class StatusIn(Shape):
     """Where a conversation stands from now on."""
 
-    status = Choice(Status, required=True)
+    status = Enum(Status, required=True)
 
 
 class PageIn(Shape):
@@ -100,7 +100,7 @@ class ConversationsIn(PageIn):
     """Which conversations; ``user`` is for a secret key."""
 
     user = Text(as_sent)
-    status = Choice(Status)
+    status = Enum(Status)
 
 
 class MessagesIn(PageIn):

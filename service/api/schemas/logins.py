@@ -5,8 +5,9 @@ from typing import Any
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import (
+from service.api.schemas.fields import (
     Answer,
+    Boolean,
     OptionalText,
     PlainText,
     PlainTexts,
@@ -14,7 +15,6 @@ from service.api.schemas.members import (
     Shape,
     Text,
     Time,
-    Truth,
     problem,
 )
 from service.api.schemas.people import ToldBuyerOut, ToldOut
@@ -188,7 +188,7 @@ class LogoutIn(Shape):
 class ClearingIn(Shape):
     """The device's clearAnonymousUser flag; a backend says which device."""
 
-    clear = Truth(load_default=True)
+    clear = Boolean(load_default=True)
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
 
 

@@ -3,8 +3,8 @@
 import marshmallow as ma
 
 from service import identifiers
+from service.api.schemas.fields import Answer, Boolean, Shape, Text, TextIfAny, Time
 from service.api.schemas.logins import as_sent
-from service.api.schemas.members import Answer, Shape, Text, TextIfAny, Time, Truth
 
 
 class AliasIn(Shape):
@@ -25,7 +25,7 @@ class MergeIn(Shape):
 
     source = Text(as_sent, data_key="from", required=True)
     target = Text(as_sent, data_key="into", required=True)
-    dry_run = Truth(data_key="dryRun", load_default=False)
+    dry_run = Boolean(data_key="dryRun", load_default=False)
 
 
 class MovedOut(Answer):

@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from service import identifiers
-from service.api.schemas.members import Answer, PlainText, PlainTexts, PlainTruth, Time
+from service.api.schemas.fields import Answer, PlainText, PlainTexts, PlainTruth, Time
 from service.times import now
 
 

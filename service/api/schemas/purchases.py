@@ -6,8 +6,8 @@ from typing import Any
 import marshmallow as ma
 
 from service import identifiers
+from service.api.schemas.fields import Answer, Boolean, Nested, Shape, Text
 from service.api.schemas.logins import ResolutionOut, as_sent
-from service.api.schemas.members import Answer, Part, Shape, Text, Truth
 from service.api.schemas.people import BuyerOut
 from service.desk.purchasing import Bought, RestoreSent
 from service.identifiers import Malformed, store_text
@@ -48,7 +48,7 @@ class RestoreIn(Shape):
     """A restore; with a secret key also for whom, and perhaps on which device, and with a session token a
     proof."""
 
-    store_account = Part(StoreAccountIn(), data_key="storeAccount", required=True, attribute="account")
+    store_account = Nested(StoreAccountIn(), data_key="storeAccount", required=True, attribute="account")
     user_id = Text(identifiers.existing_user_id, data_key="userId", blank_is_missing=True)
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
     proof = Text(as_sent, blank_is_missing=True, metadata=PROOF)
@@ -75,7 +75,7 @@ class PurchaseIn(RestoreIn):
 class SharingIn(Shape):
     """Whether the device shares its store account; a backend says which device."""
 
-    allow = Truth(required=True)
+    allow = Boolean(required=True)
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
 
 

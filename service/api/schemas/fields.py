@@ -161,7 +161,7 @@ class OptionalText(Text):
             return malformed
 
 
-class Choice(ma.fields.String):
+class Enum(ma.fields.String):
     """One word of an enumeration, or of a part of one."""
 
     default_error_messages = COMMON | {"invalid": problem("unknown-choice", "This is one of a few words.")}
@@ -205,7 +205,7 @@ class Digits(WholeNumber):
         return super()._deserialize(int(value) if is_number else value, *args, **kwargs)
 
 
-class Truth(ma.fields.Boolean):
+class Boolean(ma.fields.Boolean):
     """``true`` or ``false``, and nothing that stands for them."""
 
     default_error_messages = COMMON | {"invalid": problem("not-a-boolean", "This is true or false.")}
@@ -216,13 +216,13 @@ class Truth(ma.fields.Boolean):
         return value
 
 
-class Many(ma.fields.List[Any]):
+class List(ma.fields.List[Any]):
     """A JSON array."""
 
     default_error_messages = COMMON | {"invalid": problem("not-an-array", "This is a JSON array.")}
 
 
-class Part(ma.fields.Nested):
+class Nested(ma.fields.Nested):
     """A JSON object within another."""
 
     default_error_messages = COMMON | {"type": problem("not-an-object", "This is a JSON object.")}
