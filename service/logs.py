@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from service.errors import NotReady
-from service.times import now, written
+from service.times import now, rfc3339
 
 MAX_CAUSES = 10
 MAX_FRAMES = 40
@@ -158,7 +158,7 @@ def _class_name(error: BaseException) -> str:
 
 def _head(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Begin with the time, the level and the event, and the request that is served, if one is."""
-    head = {"timestamp": written(now()), "level": method, "event": event.pop("event")}
+    head = {"timestamp": rfc3339(now()), "level": method, "event": event.pop("event")}
     if request := REQUEST.get():
         head["requestId"] = request
     return {**head, **event}

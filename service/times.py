@@ -16,7 +16,7 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def written(milliseconds: int) -> str:
+def rfc3339(milliseconds: int) -> str:
     """Write epoch milliseconds as RFC 3339, in UTC."""
     return f"{_second(milliseconds // 1000)}{_MILLISECONDS[milliseconds % 1000]}"
 

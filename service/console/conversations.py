@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 
 from service.api.context import context
 from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
-from service.api.schemas.conversations import cursor as written
+from service.api.schemas.conversations import cursor as text_of
 from service.console.forms import asked, sent
 from service.console.guard import guarded
 from service.console.rendering import page
@@ -35,7 +35,7 @@ def home(caller: Backend) -> Response:
         "home",
         which=status,
         found=found.data,
-        next=found.next and written(*found.next),
+        next=found.next and text_of(*found.next),
         users=_users(caller, found.data),
         keys_to_rotate=keys_to_rotate(context().store, caller.app.id),
     )
@@ -87,7 +87,7 @@ def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: A
         conversation=conversation,
         user=_users(caller, (conversation,)).get(conversation.user),
         messages=found.data,
-        next=found.next and written(*found.next),
+        next=found.next and text_of(*found.next),
         key=secrets.token_urlsafe(16),
         **({"typed": ""} | values),
     )

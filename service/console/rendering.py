@@ -13,7 +13,7 @@ from service.console import words
 from service.console.guard import PATH, let_go
 from service.errors import FieldError
 from service.identifiers import is_of_a_device
-from service.times import written
+from service.times import rfc3339
 
 ASSETS = Path(__file__).parent / "static"
 
@@ -71,7 +71,7 @@ def register(app: Flask) -> None:
         "by": words.by,
         "title_of": words.title,
         "when": words.when,
-        "written": written,
+        "rfc3339": rfc3339,
         "is_of_a_device": is_of_a_device,
     }
     app.after_request(_finish)

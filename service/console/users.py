@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from service.api.context import context
 from service.api.limits import limits
 from service.api.schemas.conversations import ConversationsIn, PageIn
-from service.api.schemas.conversations import cursor as written
+from service.api.schemas.conversations import cursor as text_of
 from service.api.schemas.logins import LoginIn
 from service.api.schemas.users import UsersIn
 from service.console.forms import asked, sent
@@ -55,7 +55,7 @@ def found(caller: Backend) -> Response:
     except Refused as refused:
         return page("users", 422, what=what, found=(), next=None, errors=refused.errors)
     users = desk.find(context().store, caller.app, **which)
-    return page("users", what=what, found=users.data, next=users.next and written(*users.next))
+    return page("users", what=what, found=users.data, next=users.next and text_of(*users.next))
 
 
 @pages.get("/users/<id>")
@@ -75,9 +75,9 @@ def show(caller: Backend, id: str) -> Any:
         profile=profile,
         user=profile.user,
         threads=threads.data,
-        next_threads=threads.next and written(*threads.next),
+        next_threads=threads.next and text_of(*threads.next),
         history=history.data,
-        next_history=history.next and written(*history.next),
+        next_history=history.next and text_of(*history.next),
         settings=caller.app.settings,
         now=now(),
     )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import marshmallow as ma
 
 from service.identifiers import Malformed, json_string
-from service.times import written
+from service.times import rfc3339
 
 
 def problem(code: str, detail: str) -> list[Any]:
@@ -231,7 +231,7 @@ class Nested(ma.fields.Nested):
 def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
     """Answer how a member's value is written, if there is one and that is all that there is to do."""
     if isinstance(field, Time):
-        return written
+        return rfc3339
     if isinstance(field, ma.fields.Nested):
         return field.schema.dump
     if isinstance(inner := getattr(field, "inner", None), ma.fields.Nested):
