@@ -13,7 +13,7 @@ The map of the house:
     texts.py         what of a text can be seen, and where it may be cut
     proofs.py        is this claim signed?
     strict_json.py   JSON without what JSON leaves open
-    sealing.py       identity secrets at rest
+    encryption.py    identity secrets at rest
     nouns.py         frozen dataclasses that travel between rooms
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data

@@ -26,8 +26,8 @@ from service.api.blueprints import Api
 from service.api.context import NAME, Context
 from service.config import Config
 from service.console import pages
+from service.encryption import Encryption
 from service.errors import StoreUnavailable
-from service.sealing import Seal
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import Schema
@@ -59,7 +59,7 @@ def create_app(config: Config) -> Flask:
     app = Usher("usher", static_folder=None)
     # A redirect to the path without its second slash would repeat the URL in a page of HTML.
     app.url_map.merge_slashes = False
-    app.extensions[NAME] = Context(config, Store(database), schema, Seal(config.secret_key))
+    app.extensions[NAME] = Context(config, Store(database), schema, Encryption(config.secret_key))
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
     middleware.register(app)

@@ -10,10 +10,10 @@ from service.config import Config
 from service.desk.apps import PREFIXES, create_app, create_key, list_apps
 from service.desk.checking import Verdict, check
 from service.desk.erasing import tidy
+from service.encryption import Encryption
 from service.errors import NotFound, NotReady, Refused, StoreUnavailable
 from service.identifiers import Malformed
 from service.nouns import ONE_WAY, KeyKind, ProofKind, Settings
-from service.sealing import Seal
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import Schema, migrate
@@ -86,14 +86,14 @@ def _create_app(config: Config, chosen: argparse.Namespace) -> None:
         app = create_app(store, name, Settings())
         print(f"APP={app.id}")
         for name, kind in (("SK", KeyKind.SECRET), ("PK", KeyKind.PUBLISHABLE)):
-            print(f"{name}={create_key(store, Seal(config.secret_key), app.id, kind).plain}")
+            print(f"{name}={create_key(store, Encryption(config.secret_key), app.id, kind).plain}")
 
 
 def _create_key(config: Config, chosen: argparse.Namespace) -> None:
     kind, proof = KeyKind(chosen.kind), chosen.proof and ProofKind(chosen.proof)
     with _store(config) as store:
         try:
-            key = create_key(store, Seal(config.secret_key), chosen.app, kind, proof)
+            key = create_key(store, Encryption(config.secret_key), chosen.app, kind, proof)
         except NotFound:
             sys.exit(f"usher: there is no app {chosen.app}")
         except Refused as refused:

@@ -67,7 +67,7 @@ def create_key(_: Operator, sent: dict[str, Any], id: str) -> Key:
     `key` is shown in this answer only. An `identity` key is the secret that proofs are made with:
     JWTs, unless `proof` is `hmac`.
     """
-    return desk.create_key(context().store, context().seal, id, **sent)
+    return desk.create_key(context().store, context().encryption, id, **sent)
 
 
 @api.get("/<id>/keys")

@@ -11,8 +11,8 @@ from typing import cast
 from flask import Request
 
 from service.config import Config
+from service.encryption import Encryption
 from service.nouns import Caller
-from service.sealing import Seal
 from service.store import Store
 from service.store.migrating import Schema
 
@@ -21,12 +21,12 @@ NAME = "usher"
 
 @dataclass(frozen=True)
 class Context:
-    """The settings, the store and its schema, and the seal of identity secrets."""
+    """The settings, the store and its schema, and the encryption of identity secrets."""
 
     config: Config
     store: Store
     schema: Schema
-    seal: Seal
+    encryption: Encryption
 
 
 @dataclass

@@ -63,7 +63,7 @@ def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
     sent, and nothing of what was found.
     """
     here = serving()
-    login = admit(here.context.store, here.context.seal, caller, sent, limits(caller))
+    login = admit(here.context.store, here.context.encryption, caller, sent, limits(caller))
     here.rule = login.resolution.rule
     return _told(login, UNPROVEN_LOGIN) or (login, 201 if login.created else 200)
 

@@ -40,7 +40,7 @@ def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
     201 if the ID is new. Who was anonymous is somebody from then on.
     """
     here = context()
-    user, is_new = desk.add_own_alias(here.store, here.seal, caller, **sent, limits=limits(caller))
+    user, is_new = desk.add_own_alias(here.store, here.encryption, caller, **sent, limits=limits(caller))
     return user, 201 if is_new else 200
 
 

@@ -41,7 +41,7 @@ def restore_purchases(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 
 def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     here = context()
-    return restore(here.store, here.seal, caller, sent, limits(caller))
+    return restore(here.store, here.encryption, caller, sent, limits(caller))
 
 
 @api.post("/allowSharingStoreAccount")

@@ -31,7 +31,7 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 @api.response(200, ExplanationOut())
 def resolve(caller: Backend, sent: LoginSent) -> Explanation:
     """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
-    return foresee(context().store, context().seal, caller, sent, limits(caller))
+    return foresee(context().store, context().encryption, caller, sent, limits(caller))
 
 
 @api.get("/users")

@@ -16,10 +16,10 @@ from service.console.rendering import page
 from service.desk import conversations, erasing
 from service.desk import users as desk
 from service.desk.logins import foresee
+from service.encryption import Encryption
 from service.errors import NotFound, ProofInvalid, Refused
 from service.identifiers import is_id
 from service.nouns import Backend
-from service.sealing import Seal
 from service.texts import strip
 from service.times import now
 
@@ -41,7 +41,7 @@ def look_for(caller: Backend) -> Any:
         return redirect(url_for("console.users.show", id=what), 303)
     if is_id("cnv", what):
         return redirect(url_for("console.conversations.show", id=what), 303)
-    sealed = _seal().close(f"{caller.app.id} {what}")
+    sealed = _encryption().encrypt(f"{caller.app.id} {what}")
     return redirect(url_for("console.users.found", search=sealed), 303)
 
 
@@ -96,7 +96,7 @@ def explain(caller: Backend) -> Response:
     """Say what a login would do, and why; change nothing."""
     here, typed = context(), {name: sent(name) for name in LOGIN_MEMBERS}
     try:
-        explained = foresee(here.store, here.seal, caller, asked(LOGIN, **typed), limits(caller))
+        explained = foresee(here.store, here.encryption, caller, asked(LOGIN, **typed), limits(caller))
     except Refused as refused:
         return page("explain", 422, typed=typed, explained=None, errors=refused.errors)
     except ProofInvalid:
@@ -123,13 +123,13 @@ def erase(caller: Backend, id: str) -> Any:
     return redirect(url_for("console.users.found", done="erased"), 303)
 
 
-def _seal() -> Seal:
-    return Seal(context().config.secret_key, "console search")
+def _encryption() -> Encryption:
+    return Encryption(context().config.secret_key, "console search")
 
 
 def _opened(caller: Backend, sealed: str) -> str:
     """Read what is looked for. Raises NotFound for what another app's agent looked for, or nobody."""
-    app, _, what = (_seal().open(sealed) or "").partition(" ") if sealed else (caller.app.id, "", "")
+    app, _, what = (_encryption().decrypt(sealed) or "").partition(" ") if sealed else (caller.app.id, "", "")
     if app != caller.app.id:
         raise NotFound
     return what

@@ -11,10 +11,10 @@ from service.desk.merging import foresee, is_unproven, merge, present, standing,
 from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
+from service.encryption import Encryption
 from service.errors import Conflict, NotAllowed, NotFound, Refused, StaleState
 from service.identifiers import is_anonymous, is_id
 from service.nouns import Backend, EndUser, Merge, User
-from service.sealing import Seal
 from service.store import Store
 from service.times import now
 
@@ -33,7 +33,7 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
 
 
 def add_own_alias(
-    store: Store, seal: Seal, caller: EndUser, user_id: str, proof: str | None, limits: Limits
+    store: Store, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
 ) -> tuple[User, bool]:
     """Link a user ID that a proof covers to whoever is logged in; as ``add_alias``.
 
@@ -42,7 +42,7 @@ def add_own_alias(
     """
     if is_unproven(caller.user):
         raise NotAllowed
-    require_proof_of(store, seal, caller, user_id, proof, limits)
+    require_proof_of(store, encryption, caller, user_id, proof, limits)
     return _add_proven_alias(store, caller, user_id)
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from service.desk.transactions import one_transaction
+from service.encryption import Encryption
 from service.errors import NotFound, Refused
 from service.identifiers import digest, is_id, new_credential, new_id
 from service.nouns import App, Key, KeyKind, ProofKind, Settings
-from service.sealing import Seal
 from service.store import Store
 from service.times import now
 
@@ -63,7 +63,13 @@ def _erase(store: Store, id: str) -> None:
 
 
 @one_transaction
-def create_key(store: Store, seal: Seal, app: str, kind: KeyKind, proof: ProofKind | None = None) -> Key:
+def create_key(
+    store: Store,
+    encryption: Encryption,
+    app: str,
+    kind: KeyKind,
+    proof: ProofKind | None = None,
+) -> Key:
     """Make a key, and answer it with what it is, for the only time; an identity key for JWTs, unless
     ``proof`` says otherwise.
 
@@ -78,7 +84,7 @@ def create_key(store: Store, seal: Seal, app: str, kind: KeyKind, proof: ProofKi
         new_id("key"), kind, now(), proof=(proof or ProofKind.JWT) if is_identity else None, plain=plain
     )
     # An identity secret checks what others sign with it, so it has to stay readable.
-    sealed = seal.close(plain) if is_identity else None
+    sealed = encryption.encrypt(plain) if is_identity else None
     store.keys.create(app, key, digest(plain), sealed)
     return key
 

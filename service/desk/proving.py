@@ -7,6 +7,7 @@ from typing import Any
 from service import identifiers, proofs
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
+from service.encryption import Encryption
 from service.errors import FieldError, ProofInvalid, ProofRequired, Refused
 from service.identifiers import Malformed, email_key
 from service.logs import get_logger
@@ -24,7 +25,6 @@ from service.nouns import (
     Widget,
 )
 from service.proofs import Proven
-from service.sealing import Seal
 from service.store import Store
 from service.times import MINUTE, now
 
@@ -33,7 +33,7 @@ Believed = tuple[Claim, tuple[FieldError, ...]]
 
 
 def believe(
-    store: Store, seal: Seal, caller: Backend | Widget, sent: LoginSent, limits: Limits
+    store: Store, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
 ) -> tuple[Claim, bool, tuple[FieldError, ...]]:
     """Return the claim as far as it is believed, whether it is verified, and what is left out of it.
 
@@ -41,7 +41,7 @@ def believe(
     it is, and TooMany.
     """
     if sent.proof is not None:
-        claim, ignored = _proven(store, seal, caller, sent, limits)
+        claim, ignored = _proven(store, encryption, caller, sent, limits)
         return claim, True, ignored
     if sent.ignored and not sent.claim.names_somebody:
         raise Refused(*sent.ignored)
@@ -54,16 +54,21 @@ def believe(
 
 
 def require_proof_of(
-    store: Store, seal: Seal, caller: EndUser, user_id: str, proof: str | None, limits: Limits
+    store: Store, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
 ) -> None:
     """Raise ProofRequired or ProofInvalid unless a proof covers a user ID; TooMany as ``believe``."""
     if proof is None:
         raise ProofRequired
-    _proven(store, seal, caller, LoginSent(Claim(user_id), None, proof), limits)
+    _proven(store, encryption, caller, LoginSent(Claim(user_id), None, proof), limits)
 
 
 def require_proof_of_account(
-    store: Store, seal: Seal, caller: EndUser, account: StoreAccount, proof: str | None, limits: Limits
+    store: Store,
+    encryption: Encryption,
+    caller: EndUser,
+    account: StoreAccount,
+    proof: str | None,
+    limits: Limits,
 ) -> Proven:
     """Return what a JWT says that names a session's own user and a store account.
 
@@ -74,7 +79,7 @@ def require_proof_of_account(
     user = caller.user
     with _failures_counted(limits, Claim(user.user_id, user.email)):
         # Nothing is claimed beside it that an HMAC could cover.
-        proven, key = _check(store, seal, caller.app, LoginSent(Claim(), None, proof))
+        proven, key = _check(store, encryption, caller.app, LoginSent(Claim(), None, proof))
         if not names(proven, user) or _account_of(proven) != account:
             raise ProofInvalid
     _note_use(store, caller.app, key)
@@ -106,10 +111,10 @@ def _account_of(proven: Proven) -> StoreAccount | None:
 
 
 def _proven(
-    store: Store, seal: Seal, caller: Backend | Widget | EndUser, sent: LoginSent, limits: Limits
+    store: Store, encryption: Encryption, caller: Backend | Widget | EndUser, sent: LoginSent, limits: Limits
 ) -> Believed:
     with _failures_counted(limits, sent.claim):
-        proven, key = _check(store, seal, caller.app, sent)
+        proven, key = _check(store, encryption, caller.app, sent)
         believed = _taken_from(proven, sent, is_backend=isinstance(caller, Backend))
     _note_use(store, caller.app, key)
     return believed
@@ -126,13 +131,13 @@ def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
         raise
 
 
-def _check(store: Store, seal: Seal, app: App, sent: LoginSent) -> tuple[Proven, Key]:
+def _check(store: Store, encryption: Encryption, app: App, sent: LoginSent) -> tuple[Proven, Key]:
     """Read the proof with every live secret of the app that proves in this way; answer what it says, and
     which one it was."""
     proof = sent.proof or ""
     kind = ProofKind.JWT if proofs.is_jwt(proof) else ProofKind.HMAC
     opened = (
-        (key, seal.open(sealed))
+        (key, encryption.decrypt(sealed))
         for key, sealed in store.keys.identity_secrets(app.id)
         if key.proof in (kind, ProofKind.BOTH)
     )

@@ -11,6 +11,7 @@ from service.desk.limits import Limits
 from service.desk.merging import is_unproven, merge, present
 from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
+from service.encryption import Encryption
 from service.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused, StaleState
 from service.identifiers import digest, is_anonymous
 from service.nouns import (
@@ -28,7 +29,6 @@ from service.nouns import (
 from service.proofs import Proven
 from service.rules.restoring import Act, Owner, decide
 from service.rules.table import Rule
-from service.sealing import Seal
 from service.store import Store
 from service.times import now
 
@@ -67,7 +67,7 @@ class Claimant:
 
 
 def restore(
-    store: Store, seal: Seal, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
+    store: Store, encryption: Encryption, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
 ) -> Restored:
     """Have a store account lead to the caller: by a purchase under it, or by a restore.
 
@@ -81,7 +81,7 @@ def restore(
                 raise NotAllowed
             if sent.user_id is not None:
                 raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
-            proven = require_proof_of_account(store, seal, caller, sent.account, sent.proof, limits)
+            proven = require_proof_of_account(store, encryption, caller, sent.account, sent.proof, limits)
             find = partial(_own_user, store, caller, proven)
         case Backend(app):
             if sent.proof is not None:

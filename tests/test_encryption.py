@@ -1,4 +1,4 @@
-"""Secrets at rest: an identity key is readable through the seal alone, every other secret not at all."""
+"""Secrets at rest: an identity key is readable by what encrypted it alone, every other secret not at all."""
 
 import subprocess
 from pathlib import Path
@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.api.context import NAME
+from service.encryption import Encryption
 from service.identifiers import digest
-from service.sealing import Seal
 from service.store.tables import TABLES, Keys
 
 SECRET_KEY = "a secret key of thirty-two letters"
 PLAIN = "ik_0123456789abcdef0123456789abcdef_" + "k" * 43
 
 
-# --- the seal ------------------------------------------------------------------------------------
+# --- the encryption ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ PLAIN = "ik_0123456789abcdef0123456789abcdef_" + "k" * 43
 )
 @pytest.mark.parametrize("plain", [PLAIN, "", "ünïcödé \N{KEY}"], ids=["key", "empty", "unicode"])
 def test_what_was_closed_opens_again_after_a_restart(secret_key, plain):
-    sealed = Seal(secret_key).close(plain)
+    sealed = Encryption(secret_key).encrypt(plain)
 
-    assert Seal(secret_key).open(sealed) == plain
+    assert Encryption(secret_key).decrypt(sealed) == plain
 
 
 def test_what_was_closed_shows_nothing_of_what_it_is():
-    sealed = Seal(SECRET_KEY).close(PLAIN)
+    sealed = Encryption(SECRET_KEY).encrypt(PLAIN)
 
     assert sealed.isascii()
     assert "k" * 8 not in sealed
@@ -39,31 +39,31 @@ def test_what_was_closed_shows_nothing_of_what_it_is():
 
 
 def test_the_same_secret_is_closed_differently_each_time():
-    seal = Seal(SECRET_KEY)
+    encryption = Encryption(SECRET_KEY)
 
-    assert seal.close(PLAIN) != seal.close(PLAIN)
+    assert encryption.encrypt(PLAIN) != encryption.encrypt(PLAIN)
 
 
 @pytest.mark.parametrize(
     "other", [SECRET_KEY + " ", SECRET_KEY[:-1], SECRET_KEY.upper()], ids=["longer", "shorter", "upper-case"]
 )
 def test_another_secret_key_opens_nothing(other):
-    sealed = Seal(SECRET_KEY).close(PLAIN)
+    sealed = Encryption(SECRET_KEY).encrypt(PLAIN)
 
-    assert Seal(other).open(sealed) is None
+    assert Encryption(other).decrypt(sealed) is None
 
 
 @pytest.mark.parametrize("place", [0, 10, 60, -6], ids=["version", "time", "text", "signature"])
 def test_what_was_tampered_with_does_not_open(place):
-    seal = Seal(SECRET_KEY)
-    letters = list(seal.close(PLAIN))
+    encryption = Encryption(SECRET_KEY)
+    letters = list(encryption.encrypt(PLAIN))
     letters[place] = "A" if letters[place] != "A" else "B"
 
-    assert seal.open("".join(letters)) is None
+    assert encryption.decrypt("".join(letters)) is None
 
 
 def test_a_seal_shows_no_key():
-    assert SECRET_KEY not in repr(Seal(SECRET_KEY))
+    assert SECRET_KEY not in repr(Encryption(SECRET_KEY))
 
 
 # --- the store -----------------------------------------------------------------------------------
@@ -131,10 +131,10 @@ def test_an_identity_key_opens_under_the_servers_secret_key_only(app, store, ten
         Keys.select(Keys.sealed).where((Keys.app == tenant.id) & (Keys.kind == "identity"))
     )
 
-    opened = app.extensions[NAME].seal.open(sealed)
+    opened = app.extensions[NAME].encryption.decrypt(sealed)
 
     assert opened == identity_key
-    assert Seal(SECRET_KEY).open(sealed) is None
+    assert Encryption(SECRET_KEY).decrypt(sealed) is None
 
 
 def test_no_other_key_can_be_read_again(store, tenant, identity_key):
