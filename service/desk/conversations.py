@@ -205,7 +205,7 @@ def _made_before(
     if key is None:
         return None
     request = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    before = store.repeats.remember(
+    before = store.idempotency_keys.remember(
         caller.app.id, user, key_scope(caller), key, request=request, made=makes, at=at
     )
     if before is None:

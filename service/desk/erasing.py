@@ -14,7 +14,7 @@ from service.times import DAY, MINUTE, now
 TIMEOUT = 60
 
 # Idempotency keys are kept for at least 24 hours.
-REPEATS_KEPT = 2 * DAY
+IDEMPOTENCY_KEYS_KEPT = 2 * DAY
 
 
 @one_transaction
@@ -42,7 +42,7 @@ def _forget(store: Store, log: AuditLog, app: str, user: User) -> None:
         store.history.forget_aliases(app, [(merge.target, merge.id or "") for merge in undone])
     store.sessions.end_of_users(app, *everyone)
     store.devices.forget_anonymous(app, everyone)
-    store.repeats.forget(app, everyone)
+    store.idempotency_keys.forget(app, everyone)
     store.purchases.erase(app, everyone)
     store.attributes.erase(app, everyone)
     store.fields.forget(app, everyone)
@@ -98,6 +98,6 @@ def _forget_old(store: Store, app: App, at: int, since: int) -> tuple[int, int, 
     return (
         # One used since then tells, though it has expired, that its device's anonymous user is not idle.
         store.sessions.end_old(app.id, begun_before=expired, used_before=since),
-        store.repeats.forget_before(app.id, at - REPEATS_KEPT),
+        store.idempotency_keys.forget_before(app.id, at - IDEMPOTENCY_KEYS_KEPT),
         store.rates.forget_before(app.id, at // MINUTE - 1),
     )

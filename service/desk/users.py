@@ -128,7 +128,7 @@ def export(store: Store, app: App, id: str) -> Export:
             Transcript(conversation, tuple(_messages(store, app.id, conversation.id)))
             for conversation in _conversations(store, app.id, user.id)
         ),
-        idempotency_keys=store.repeats.keys_of(app.id, everyone),
+        idempotency_keys=store.idempotency_keys.keys_of(app.id, everyone),
         store_accounts=store.purchases.accounts(app.id, user.id),
         attributes=store.attributes.of_homes(app.id, everyone),
         fields=store.fields.of_homes(app.id, everyone),

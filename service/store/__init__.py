@@ -10,7 +10,7 @@ from service.store.database import Database
 from service.store.devices import DeviceStore, SessionStore
 from service.store.fields import FieldStore
 from service.store.history import HistoryStore
-from service.store.limits import RateStore, RepeatStore
+from service.store.limits import IdempotencyKeyStore, RateStore
 from service.store.merges import MergeStore
 from service.store.purchases import PurchaseStore
 from service.store.sign_ins import SignInStore
@@ -33,7 +33,7 @@ class Store:
         self.merges = MergeStore(database)
         self.purchases = PurchaseStore(database)
         self.history = HistoryStore(database)
-        self.repeats = RepeatStore(database)
+        self.idempotency_keys = IdempotencyKeyStore(database)
         self.rates = RateStore(database)
         self.sign_ins = SignInStore(database)
 

@@ -25,11 +25,11 @@ from service.store.tables import (
     Devices,
     Fields,
     History,
+    IdempotencyKeys,
     Keys,
     Merges,
     Messages,
     Purchases,
-    Repeats,
     Sessions,
     StoreAccounts,
     UserIds,
@@ -328,7 +328,7 @@ def _held_by_erased(app: Any) -> Any:
         mine.where(is_erased & holds),
         mine.join(into, on=is_into).where(into.erased_at.is_null(False) & ~is_erased),
         mine.join(UserIds, on=same(UserIds, Users, user="id")).where(is_erased),
-        mine.join(Repeats, on=same(Repeats, Users, user="id")).where(is_erased),
+        mine.join(IdempotencyKeys, on=same(IdempotencyKeys, Users, user="id")).where(is_erased),
         mine.join(Attributes, on=same(Attributes, Users, home="id")).where(is_erased),
         mine.join(Fields, on=same(Fields, Users, home="id")).where(is_erased),
         mine.join(History, on=same(History, Users, user="id")).where(is_erased & said),
@@ -433,7 +433,7 @@ LEADING = (
     (Merges, Merges.source, Users, Users.id),
     (Merges, Merges.target, Users, Users.id),
     (History, History.user, Users, Users.id),
-    (Repeats, Repeats.user, Users, Users.id),
+    (IdempotencyKeys, IdempotencyKeys.user, Users, Users.id),
 )
 
 

@@ -1,4 +1,4 @@
-"""What is counted and what is remembered so that nothing is done too often: rates and repeats."""
+"""What is counted and what is remembered so that nothing is done too often: rates and idempotency keys."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,10 +7,11 @@ from peewee import Case
 
 from service.store.database import Database
 from service.store.prepared import Prepared
-from service.store.tables import Rates, Repeats
+from service.store.tables import IdempotencyKeys as Keys
+from service.store.tables import Rates
 
 
-class RepeatStore:
+class IdempotencyKeyStore:
     """Idempotency keys of all apps."""
 
     def __init__(self, database: Database) -> None:
@@ -24,27 +25,27 @@ class RepeatStore:
         if self._database.row(_remember(app, user, by, key, request, made, at)) is not None:
             return None
         return self._database.row(
-            Repeats.select(Repeats.request, Repeats.made).where(
-                (Repeats.app == app) & (Repeats.user == user) & (Repeats.by == by) & (Repeats.key == key)
+            Keys.select(Keys.request, Keys.made).where(
+                (Keys.app == app) & (Keys.user == user) & (Keys.by == by) & (Keys.key == key)
             )
         )
 
     def keys_of(self, app: str, users: Iterable[str]) -> tuple[str, ...]:
         """Answer the keys that had to do with these users, the oldest first."""
         rows = self._database.rows(
-            Repeats.select(Repeats.key)
-            .where((Repeats.app == app) & Repeats.user.in_(list(users)))
-            .order_by(Repeats.created_at, Repeats.key)
+            Keys.select(Keys.key)
+            .where((Keys.app == app) & Keys.user.in_(list(users)))
+            .order_by(Keys.created_at, Keys.key)
         )
         return tuple(key for (key,) in rows)
 
     def forget_before(self, app: str, at: int) -> int:
         """Forget the keys that were used before a time, and say how many."""
-        return self._database.change(Repeats.delete().where((Repeats.app == app) & (Repeats.created_at < at)))
+        return self._database.change(Keys.delete().where((Keys.app == app) & (Keys.created_at < at)))
 
     def forget(self, app: str, users: Iterable[str]) -> None:
         """Forget all keys that had to do with these users."""
-        self._database.change(Repeats.delete().where((Repeats.app == app) & Repeats.user.in_(list(users))))
+        self._database.change(Keys.delete().where((Keys.app == app) & Keys.user.in_(list(users))))
 
 
 class RateStore:
@@ -70,8 +71,8 @@ class RateStore:
 
 @Prepared
 def _remember(app: Any, user: Any, by: Any, key: Any, request: Any, made: Any, at: Any) -> Any:
-    row = Repeats.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
-    return row.on_conflict_ignore().returning(Repeats.key)
+    row = Keys.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
+    return row.on_conflict_ignore().returning(Keys.key)
 
 
 @Prepared

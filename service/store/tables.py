@@ -339,7 +339,7 @@ class History(Model):
         constraints: ClassVar = [references("users", app="app", user="id")]
 
 
-class Repeats(Model):
+class IdempotencyKeys(Model):
     """Idempotency keys: what a call with that key made, and the digest of what it asked for. They are
     kept apart by user, and by who used them: an agent, the user, or the user on one device."""
 
@@ -405,7 +405,7 @@ TABLES: tuple[type[Model], ...] = (
     Fields,
     Merges,
     History,
-    Repeats,
+    IdempotencyKeys,
     Rates,
     SignIns,
 )

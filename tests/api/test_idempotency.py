@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import time_machine
 
-from service.store.tables import Conversations, Messages, Repeats
+from service.store.tables import Conversations, IdempotencyKeys, Messages
 
 MANY = 8
 DAY = 24 * 60 * 60
@@ -52,7 +52,7 @@ def rows_of(store, app):
     """All that an app has of what these calls make."""
     return {
         table: sorted(store.database.rows(table.select().where(table.app == app)))
-        for table in (Conversations, Messages, Repeats)
+        for table in (Conversations, Messages, IdempotencyKeys)
     }
 
 
@@ -335,7 +335,7 @@ def test_a_users_refused_call_leaves_the_key_free(tenant, store, jane, path, sen
 
     assert refused.status_code == status
     assert made.status_code == 201
-    assert len(rows_of(store, tenant.id)[Repeats]) == 1
+    assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1
 
 
 def test_an_agents_refused_call_leaves_the_key_free(tenant, login):
@@ -394,7 +394,7 @@ def test_of_simultaneous_calls_with_different_bodies_one_gets_the_key(app, tenan
 
     assert sorted(answer.status_code for answer in answers) == [201] + [422] * (MANY - 1)
     assert len(rows_of(store, tenant.id)[Messages]) == 2
-    assert len(rows_of(store, tenant.id)[Repeats]) == 1
+    assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1
 
 
 def test_simultaneous_calls_with_different_keys_all_create(app, tenant, store, jane):

@@ -13,7 +13,7 @@ from service.nouns import User
 from service.store import Store
 from service.store.checks import CHECKS
 from service.store.database import Database
-from service.store.tables import Devices, Rates, Repeats, Sessions
+from service.store.tables import Devices, IdempotencyKeys, Rates, Sessions
 from service.times import MINUTE, now
 from tests.tenants import Tenant
 
@@ -219,12 +219,12 @@ def test_nothing_of_another_app_goes(store, tenant, other_tenant, clock, tidied)
     id, _, token = visit(other_tenant)
     other_tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
     store.rates.count(other_tenant.id, "login", "address", 1)
-    before = [rows(store, table, other_tenant) for table in (Sessions, Devices, Repeats, Rates)]
+    before = [rows(store, table, other_tenant) for table in (Sessions, Devices, IdempotencyKeys, Rates)]
     clock.move_to(NOON + timedelta(days=1000), tick=False)
 
     assert tidied() == NOTHING
 
-    after = [rows(store, table, other_tenant) for table in (Sessions, Devices, Repeats, Rates)]
+    after = [rows(store, table, other_tenant) for table in (Sessions, Devices, IdempotencyKeys, Rates)]
     assert (is_there(other_tenant, id), before, after) == (True, [1, 1, 1, 1], [1, 1, 1, 1])
 
 
@@ -283,7 +283,7 @@ def test_an_idempotency_key_goes_after_two_days(store, tenant, clock, tidied, mo
 
     done = tidied()
 
-    assert (done.keys, rows(store, Repeats, tenant)) == (int(gone), int(not gone))
+    assert (done.keys, rows(store, IdempotencyKeys, tenant)) == (int(gone), int(not gone))
 
 
 def test_the_rates_of_this_minute_and_the_last_stay(store, tenant, tidied):

@@ -29,7 +29,7 @@ def a_user(store: Store, app: str) -> str:
 
 def remember(store: Store, app: str, user: str, makes: str, by: str = "agent", at: int = 1):
     with store.transaction():
-        return store.repeats.remember(app, user, by, "key-1", request="asked", made=makes, at=at)
+        return store.idempotency_keys.remember(app, user, by, "key-1", request="asked", made=makes, at=at)
 
 
 def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store, app_id, user):
@@ -44,7 +44,8 @@ def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store
 def test_a_key_that_was_rolled_back_was_never_used(store, app_id, user):
     def fail() -> None:
         with store.transaction():
-            store.repeats.remember(app_id, user, "agent", "key-1", request="asked", made="cnv_1", at=1)
+            made = {"request": "asked", "made": "cnv_1"}
+            store.idempotency_keys.remember(app_id, user, "agent", "key-1", **made, at=1)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -57,7 +58,7 @@ def test_keys_are_forgotten_that_are_older_than_a_time(store, app_id, user):
     for at in (1, 2, 3):
         remember(store, app_id, user, f"cnv_{at}", by=f"device-{at}", at=at)
 
-    forgotten = store.repeats.forget_before(app_id, 3)
+    forgotten = store.idempotency_keys.forget_before(app_id, 3)
 
     assert (forgotten, remember(store, app_id, user, "other", by="device-3")) == (2, ("asked", "cnv_3"))
 
