@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -86,6 +87,18 @@ class Databases:
             return f"sqlite:///{self._directory / name}.sqlite"
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
+        self._made.append(name)
+        return as_url(make_conninfo(self._server, dbname=name))
+
+    def copy(self, url: str) -> str:
+        """Answer the URL of a copy of a database that nobody has open."""
+        if url.startswith("sqlite:"):
+            copied = self.fresh("sqlite")
+            shutil.copyfile(url.removeprefix("sqlite:///"), copied.removeprefix("sqlite:///"))
+            return copied
+        name = f"usher_{secrets.token_hex(8)}"
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(url).path[1:]}")
         self._made.append(name)
         return as_url(make_conninfo(self._server, dbname=name))
 

@@ -447,14 +447,15 @@ def take(things: Sequence[Any], which: int) -> Any:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_nobody_is_shown_what_is_anothers_whatever_an_attacker_does(client, store, subject):
+def test_nobody_is_shown_what_is_anothers_whatever_an_attacker_does(client, store, subject, database_url):
     def tenant() -> Tenant:
         return Tenant.create(client, "ak_" + "a" * 40)
 
     run(
         lambda: Run(tenant, store, subject),
         settings=settings(
-            max_examples=30,
+            # What an engine decides is tried on both; what the rules let through is found on either.
+            max_examples=30 if database_url.startswith("sqlite:") else 12,
             stateful_step_count=STEPS,
             deadline=None,
             # What is found is short enough to be read; making it shorter would take minutes.

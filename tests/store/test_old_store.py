@@ -93,12 +93,19 @@ class Moved:
         }
 
 
-@pytest.fixture(params=ENGINES)
-def moved(request: pytest.FixtureRequest, databases: Databases, tmp_path) -> Any:
-    """The old store on each engine."""
+@pytest.fixture(scope="module", params=ENGINES)
+def moved_once(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory) -> Any:
+    """The old store on each engine, moved, which nobody has open."""
     url = databases.fresh(request.param)
-    known = old.fill(url, tmp_path)
+    known = old.fill(url, tmp_path_factory.mktemp("old"))
     migrate(url)
+    return url, known
+
+
+@pytest.fixture
+def moved(moved_once: tuple[str, Any], databases: Databases) -> Any:
+    """A copy of it."""
+    url, known = databases.copy(moved_once[0]), moved_once[1]
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
     store = app.extensions[NAME].store
     tenant = Tenant(app.test_client(), ADMIN_KEY, known["app"], known["sk"], known["pk"])
