@@ -329,6 +329,11 @@ def test_a_visitor_whom_the_backend_named_too_is_somebody_by_that_name(moved):
     assert moved.coming("kurt") == {"of kurt"}
     assert moved.coming("mallory-k") == set()
     assert moved.shown("visitor-k")["userId"] == "kurt"
+    told = moved.tenant.call(
+        "GET", f"/v1/users/{moved.known['people']['visitor-k']}/history", moved.tenant.sk
+    )
+    removed = [line["before"] for line in told.json["data"] if line["event"] == "user-id-removed"]
+    assert removed == [{"userId": "extra-k"}, {"userId": "mallory-k"}]
 
 
 @pytest.mark.parametrize("who", ["visitor-9", "mail-9"])

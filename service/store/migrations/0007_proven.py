@@ -559,7 +559,7 @@ class Sorting:
         rows, mine = self.rows, self.lines_of[user]
         given = {line.after.get("userId") for line in mine}
         for line in mine:
-            if line.event == "alias-added":
+            if line.event == "alias-added" and line.after["userId"] in self.given[user]:
                 self._take_id(user, line.after["userId"])
             elif line.event in ("created", "user-id-attached") and not self._is_visitor(user):
                 # Somebody was vouched for who has this ID.
