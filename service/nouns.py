@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from service.errors import FieldError
 from service.frozen import quick
+from service.identifiers import is_of_a_device
 from service.times import DAY
 
 Item = TypeVar("Item")
@@ -198,6 +199,11 @@ class User:
     def user_ids(self) -> tuple[str, ...]:
         """All user IDs, the primary one first."""
         return self.aliases if self.user_id is None else (self.user_id, *self.aliases)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether somebody only claimed to be this user; nobody claims to be a device's anonymous one."""
+        return not self.verified and not is_of_a_device(self.user_id)
 
 
 @quick

@@ -7,7 +7,7 @@ from dataclasses import replace
 from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
-from service.desk.merging import foresee, is_unproven, merge, present, standing, undo
+from service.desk.merging import foresee, merge, present, standing, undo
 from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
@@ -40,7 +40,7 @@ def add_own_alias(
     Who was anonymous is somebody from then on. Raises NotAllowed for a session of somebody unproven, whatever
     its proof is, else ProofRequired, ProofInvalid and TooMany.
     """
-    if is_unproven(caller.user):
+    if caller.user.is_unproven:
         raise NotAllowed
     require_proof_of(store, encryption, caller, user_id, proof, limits)
     return _add_proven_alias(store, caller, user_id)
@@ -57,7 +57,7 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
     """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
     that user or part of them, and goes with them when they stand apart again."""
     # Whoever has it in the other world is somebody else.
-    owner = store.users.with_user_id(app, user_id, verified=not is_unproven(user))
+    owner = store.users.with_user_id(app, user_id, verified=not user.is_unproven)
     if owner is None and is_anonymous(user_id):
         raise Refused.member("userId", "reserved", "No anonymous user has this ID.")
     if owner is not None and owner.id == user.id:

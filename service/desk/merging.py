@@ -22,11 +22,6 @@ from service.rules import fields as rules
 from service.store import Store
 
 
-def is_unproven(user: User) -> bool:
-    """Tell whether somebody only claimed to be this user."""
-    return not user.verified and not is_of_a_device(user.user_id)
-
-
 def present(store: Store, caller: EndUser) -> User:
     """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
     user = store.users.with_id(caller.app.id, caller.user.id)
@@ -53,7 +48,7 @@ def foresee(
     """Say what a merge would move and fill. Raises Conflict if it may not be."""
     if source.id == target.id:
         raise Conflict("merge-conflict", "a user is not merged into themselves")
-    if is_unproven(target) and source.verified:
+    if target.is_unproven and source.verified:
         raise Conflict("merge-conflict", "whom nobody proved to be takes in nobody who was proven")
     if is_anonymous(target.user_id) and not is_anonymous(source.user_id):
         raise Conflict("merge-into-anonymous", "nobody identified becomes part of an anonymous user")
@@ -78,7 +73,7 @@ def foresee(
 
 def _is_parked(source: User, target: User) -> bool:
     """Tell whether what was said of one does not count of the other, as they are of two worlds."""
-    return is_unproven(source) is not is_unproven(target)
+    return source.is_unproven is not target.is_unproven
 
 
 def _fills(source: User, target: User) -> Filled:
@@ -296,7 +291,7 @@ def _require_room(store: Store, app: str, source: User, target: User, merge: Mer
         if others or same:
             raise Conflict("undo-conflict", "the email has another unclaimed user by now")
     for user_id in merge.parked:
-        if store.users.with_user_id(app, user_id, verified=not is_unproven(source)) is not None:
+        if store.users.with_user_id(app, user_id, verified=not source.is_unproven) is not None:
             raise Conflict("undo-conflict", "a user ID has another user by now")
 
 

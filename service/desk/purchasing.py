@@ -8,7 +8,7 @@ from typing import assert_never
 from service.desk.editing import require_part
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
-from service.desk.merging import is_unproven, merge, present
+from service.desk.merging import merge, present
 from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
@@ -77,7 +77,7 @@ def restore(
     """
     match caller:
         case EndUser(app, user):
-            if app.settings.client_purchases is Switch.OFF or is_unproven(user):
+            if app.settings.client_purchases is Switch.OFF or user.is_unproven:
                 raise NotAllowed
             if sent.user_id is not None:
                 raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
@@ -136,7 +136,7 @@ def settle(
 
 def _known_to(user: User, account: StoreAccount) -> StoreAccount:
     """Say which account a user means: that of their world."""
-    return replace(account, verified=not is_unproven(user))
+    return replace(account, verified=not user.is_unproven)
 
 
 def _owner(store: Store, app: str, account: StoreAccount) -> tuple[User, str] | None:
@@ -144,7 +144,7 @@ def _owner(store: Store, app: str, account: StoreAccount) -> tuple[User, str] | 
     nobody."""
     owner_id, home = store.purchases.owner(app, account) or ("", "")
     owner = store.users.with_id(app, owner_id)
-    return None if owner is None or is_unproven(owner) is account.verified else (owner, home)
+    return None if owner is None or owner.is_unproven is account.verified else (owner, home)
 
 
 # What the app says that a restore does, in the acts of the table.

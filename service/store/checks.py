@@ -250,7 +250,7 @@ def worlds_are_apart(database: Database, app: str) -> Iterator[str]:
 @Prepared
 def _sessions_of_nobody(app: Any) -> Any:
     is_gone = Users.id.is_null() | ~lives() | Users.cleared_at.is_null(False)
-    is_unproven = ~Users.verified & ~of_a_device()
+    is_unproven = ~proven()
     is_elsewhere = Devices.anonymous.is_null() | (Devices.anonymous != Sessions.user)
     return (
         Sessions.select(Sessions.user)

@@ -153,8 +153,9 @@ class UserStore:
         """Give a user a user ID, or to ``home`` who is part of them. Raises StaleState if somebody of their
         world has it."""
         digest, search, home = user_id_digest(value), search_key(value), home or user.id
-        world = _world(user)
-        self._database.add(_insert_user_id(app, world, digest, user.id, home, value, search, at))
+        self._database.add(
+            _insert_user_id(app, not user.is_unproven, digest, user.id, home, value, search, at)
+        )
 
     def remove_user_ids(self, app: str, id: str) -> None:
         """Have a user's IDs lead nowhere."""
@@ -186,7 +187,7 @@ class UserStore:
         now on."""
         self._update(app, id, merged_into=home)
         self._database.change(
-            UserIds.update(user=into.id, verified=_world(into)).where(
+            UserIds.update(user=into.id, verified=not into.is_unproven).where(
                 (UserIds.app == app) & (UserIds.user == id)
             )
         )
@@ -207,7 +208,7 @@ class UserStore:
             ).where((Users.app == app) & (Users.id == user.id) & Users.merged_into.is_null(False))
         )
         self._database.change(
-            UserIds.update(user=user.id, verified=_world(user)).where(
+            UserIds.update(user=user.id, verified=not user.is_unproven).where(
                 (UserIds.app == app) & (UserIds.user == from_) & UserIds.home.in_(everyone)
             )
         )
@@ -375,11 +376,6 @@ def of_a_device(users: Any = Users) -> Any:
 def proven(users: Any = Users) -> Any:
     """Whether a user is of the proven world."""
     return users.verified | of_a_device(users)
-
-
-def _world(user: User) -> bool:
-    """As ``proven``, of a user at hand."""
-    return user.verified or is_of_a_device(user.user_id)
 
 
 def anonymous(users: Any = Users) -> Any:
