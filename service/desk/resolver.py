@@ -67,12 +67,14 @@ MAX_CANDIDATES = 100
 @dataclass(frozen=True)
 class Situation:
     """What was found and decided: for the claim, and for the device's anonymous user, if any. ``home``
-    is the user to whom the user ID was given, or of whom the email was said, where that is known."""
+    is the user to whom the user ID was given, or of whom the email was said, where that is known; ``keeps``
+    tells whether what is said is kept of each of several who are one."""
 
     evidence: Evidence
     decision: Decision
     anonymous_outcome: Rule[Outcome] | None
     home: str | None
+    keeps: bool
 
     @property
     def because(self) -> str:
@@ -154,7 +156,7 @@ def _come_back(
         return None
     user, home = found
     evidence = Evidence(user)
-    situation = Situation(evidence, login_rules.decide(claim, evidence), None, home)
+    situation = Situation(evidence, login_rules.decide(claim, evidence), None, home, keeps=False)
     if situation.changes:
         return None
     session = _session(device, user.id, home, claim, verified, at)
@@ -178,7 +180,7 @@ def _log_in(
         device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
     log = AuditLog(store, app.id, replace(caller.origin, proven=verified), at)
-    user = _carry_out(store, app.id, found.decision, found.home, verified, log)
+    user = _carry_out(store, app.id, found, verified, log)
     if is_new:
         store.devices.add(app.id, device.digest, at)
     user = _carry_out_outcome(store, app.id, found, device, user, log)
@@ -228,13 +230,13 @@ def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified
     """Find the rules, holding whatever they rest on."""
     anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
     evidence, home = _evidence(store, app.id, claim, anonymous, verified)
-    evidence, decision = _decide(store, app.id, claim, evidence)
-    if home is None and claim.email is not None and not isinstance(decision.plan, Create):
+    evidence, decision, keeps = _decide(store, app.id, claim, evidence)
+    if home is None and keeps and claim.email is not None and not isinstance(decision.plan, Create):
         home = _whose_email(store, app.id, decision.plan.user)
     anonymous_outcome = None
     if claim.names_somebody and anonymous is not None:
         anonymous_outcome = _decide_outcome(store, app, device, decision, verified, at)
-    return Situation(evidence, decision, anonymous_outcome, home)
+    return Situation(evidence, decision, anonymous_outcome, home, keeps)
 
 
 def _evidence(
@@ -259,21 +261,22 @@ def _whose_email(store: Store, app: str, user: User) -> str:
     return whose(fields, "email", user.email or "", user.id) if fields else user.id
 
 
-def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision]:
-    """Find the rule, and hold the user whom its plan uses. Who changed meanwhile is decided about as they
-    are now, if what is held allows for that; else this raises StaleState."""
+def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision, bool]:
+    """Find the rule, and hold the user whom its plan uses; say whether what is said is kept of each of those
+    who are one with them. Who changed meanwhile is decided about as they are now, if what is held allows for
+    that; else this raises StaleState."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
-        return evidence, decision
+        return evidence, decision, False
     seen = decision.plan.user
     store.users.hold_email(app, *_emails(decision))
     says = claim.email is not None or claim.name is not None
-    # What is said is kept of each who is one with others, also where the same is shown.
+    # It is kept also where the same is shown.
     keeps = says and store.fields.is_kept(app, seen.id)
     to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
     held = store.users.hold(app, seen.id, to_change=to_change)
     if held == seen:
-        return evidence, decision
+        return evidence, decision, keeps
     if held is None:
         raise StaleState
     evidence = _seen_anew(claim, evidence, held)
@@ -282,7 +285,7 @@ def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[E
     is_prepared = (to_change or not anew.changes) and _keys(anew) <= _keys(decision)
     if not (is_held and is_prepared):
         raise StaleState
-    return evidence, anew
+    return evidence, anew, keeps
 
 
 def _seen_anew(claim: Claim, evidence: Evidence, held: User) -> Evidence:
@@ -328,16 +331,14 @@ def _decide_outcome(
     )
 
 
-def _carry_out(
-    store: Store, app: str, decision: Decision, home: str | None, verified: bool, log: AuditLog
-) -> User:
-    rule = decision.rule.name
-    match decision.plan:
+def _carry_out(store: Store, app: str, found: Situation, verified: bool, log: AuditLog) -> User:
+    rule = found.decision.rule.name
+    match found.decision.plan:
         case Use(user, email, name):
-            return _say(store, app, user, home, log, rule, email=email, name=name)
+            return _say(store, app, user, found, log, email=email, name=name)
         case Attach(user, user_id, name):
-            user = give_user_id(store, app, user, home or user.id, user_id, log, rule)
-            return _say(store, app, user, home, log, rule, name=name)
+            user = give_user_id(store, app, user, found.home or user.id, user_id, log, rule)
+            return _say(store, app, user, found, log, name=name)
         case Create(user_id, email, name):
             anonymous = user_id is None and email is None
             if anonymous:
@@ -350,12 +351,12 @@ def _carry_out(
             assert_never(never)
 
 
-def _say(
-    store: Store, app: str, user: User, home: str | None, log: AuditLog, rule: str, **members: str | None
-) -> User:
+def _say(store: Store, app: str, user: User, found: Situation, log: AuditLog, **members: str | None) -> User:
     """Set what is said of a user: those members that are not None."""
     said = {name: value for name, value in members.items() if value is not None}
-    return say(store, app, user, home or user.id, said, log, rule) if said else user
+    if not said or not (found.decision.changes or found.keeps):
+        return user
+    return say(store, app, user, found.home or user.id, said, log, found.decision.rule.name)
 
 
 def _carry_out_outcome(
