@@ -62,10 +62,11 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
 def require_part(store: Store, app: str, home: str, user: User) -> None:
     """Raise StaleState unless somebody is a held user still, or part of them; and Conflict for a part of the
     other world: what is given to it would be of that world when they stand apart again."""
-    if not store.users.is_part(app, home, user.id):
-        raise StaleState
-    if not store.users.is_part_of_one_world(app, home, user.id):
+    if store.users.is_part_of_one_world(app, home, user.id):
+        return
+    if store.users.is_part(app, home, user.id):
         raise Conflict("merge-conflict", "who only claims, and is part of a proven user, is given nothing")
+    raise StaleState
 
 
 def give_user_id(
