@@ -6,7 +6,7 @@ bring it back.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import asdict
 
 from service.nouns import Attribute
 from service.store.database import Database
@@ -30,22 +30,8 @@ class AttributeStore:
 
     def put(self, app: str, attributes: Iterable[Attribute]) -> None:
         """Write attributes, of which there is at least one, in place of those of the same homes and names."""
-        rows: list[dict[Any, Any]] = [
-            {
-                Attributes.app: app,
-                Attributes.home: attribute.home,
-                Attributes.name: attribute.name,
-                Attributes.value: None if attribute.value is None else json.dumps(attribute.value),
-                Attributes.at: attribute.at,
-            }
-            for attribute in attributes
-        ]
-        self._database.change(
-            Attributes.insert_many(rows).on_conflict(
-                conflict_target=[Attributes.app, Attributes.home, Attributes.name],
-                preserve=[Attributes.value, Attributes.at],
-            )
-        )
+        rows = [{"app": app} | asdict(one) | {"value": _as_json(one.value)} for one in attributes]
+        self._database.put(Attributes, rows)
 
     def forget(self, app: str, home: str, names: Sequence[str]) -> None:
         """Forget some names of one user, also that they were removed."""
@@ -58,3 +44,7 @@ class AttributeStore:
     def erase(self, app: str, homes: Sequence[str]) -> None:
         """Erase all that was said of these users."""
         self._database.change(Attributes.delete().where((Attributes.app == app) & Attributes.home.in_(homes)))
+
+
+def _as_json(value: str | None) -> str | None:
+    return None if value is None else json.dumps(value)

@@ -103,6 +103,13 @@ class Database:
                 return self.change(query)
         return self._count(query)
 
+    def put(self, table: Any, rows: list[dict[str, Any]]) -> None:
+        """Write rows, of which there is at least one, in place of those with the same primary keys."""
+        fields = {field.name: field for field in table._meta.sorted_fields}
+        keys = [fields.pop(name) for name in table._meta.primary_key.field_names]
+        written = table.insert_many(rows).on_conflict(conflict_target=keys, preserve=[*fields.values()])
+        self.change(written)
+
     def add(self, statement: Statement) -> None:
         """Add a row, or to one, in this transaction, before whatever is asked next or when it ends; so a row
         that is there already is a lost race by then.

@@ -4,6 +4,7 @@ Who is one with nobody has no rows here; what is shown of them is all that was s
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from service.nouns import Field
@@ -33,22 +34,7 @@ class FieldStore:
 
     def put(self, app: str, fields: Iterable[Field]) -> None:
         """Write fields, of which there is at least one, in place of those of the same homes and names."""
-        rows: list[dict[Any, Any]] = [
-            {
-                Fields.app: app,
-                Fields.home: field.home,
-                Fields.name: field.name,
-                Fields.value: field.value,
-                Fields.rank: field.rank,
-            }
-            for field in fields
-        ]
-        self._database.change(
-            Fields.insert_many(rows).on_conflict(
-                conflict_target=[Fields.app, Fields.home, Fields.name],
-                preserve=[Fields.value, Fields.rank],
-            )
-        )
+        self._database.put(Fields, [{"app": app} | asdict(field) for field in fields])
 
     def forget(self, app: str, homes: Sequence[str]) -> None:
         """Forget what was said of each of these users."""
