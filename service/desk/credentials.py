@@ -42,7 +42,7 @@ def identify(
         raise InvalidCredential
     prefix, app = parts
     if prefix == "st":
-        return _visitor(store, app, hashed, request)
+        return _end_user(store, app, hashed, request)
     return _key_holder(store, app, hashed, request, arrival if prefix == "sk" else None)
 
 
@@ -61,7 +61,7 @@ def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, Sign
     return Backend(its_app, Origin(key.id, request, proven=True)), sign_in
 
 
-def _visitor(store: Store, app: str, token: str, request: str) -> EndUser:
+def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:
     at = now()
     found = store.sessions.with_token(app, token)
     if found is None:
@@ -85,8 +85,9 @@ def _key_holder(
         raise InvalidCredential
     its_app, key = found
     _note_use(store, app, key)
-    origin = Origin(key.id, request, proven=key.kind is KeyKind.SECRET)
-    return Backend(its_app, origin, arrival) if origin.proven else Widget(its_app, origin)
+    is_backend = key.kind is KeyKind.SECRET
+    origin = Origin(key.id, request, proven=is_backend)
+    return Backend(its_app, origin, arrival) if is_backend else Widget(its_app, origin)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

@@ -173,12 +173,11 @@ def record(
 
 def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
     """Find whom a backend means, and the user to whom the ID was given. Raises NotFound."""
-    found = find_by_user_id(store, app, user_id) or store.users.with_user_id_and_home(
-        app, user_id, verified=False
-    )
-    if found is None:
-        raise NotFound
-    return found
+    for verified in (True, False):
+        found = store.users.with_user_id_and_home(app, user_id, verified=verified)
+        if found is not None:
+            return found
+    raise NotFound
 
 
 def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]:
@@ -189,17 +188,13 @@ def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]
     """
     user, home = present(store, caller), caller.session.home
     if proven.user_id is not None:
-        owner, home = find_by_user_id(store, caller.app.id, proven.user_id) or (None, home)
+        found = store.users.with_user_id_and_home(caller.app.id, proven.user_id, verified=True)
+        owner, home = found or (None, home)
         if owner is None or owner.id != user.id:
             raise ProofInvalid
     elif not names(proven, user):
         raise ProofInvalid
     return user, home
-
-
-def find_by_user_id(store: Store, app: str, user_id: str) -> tuple[User, str] | None:
-    """Find who has a user ID in the proven world, and whom it was given to."""
-    return store.users.with_user_id_and_home(app, user_id, verified=True)
 
 
 def _shares(store: Store, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:

@@ -60,9 +60,9 @@ def set_clearing(store: Store, caller: Backend | EndUser, device: str, clears: b
 
 
 def device_of(caller: Backend | EndUser, device_id: str | None) -> str:
-    """Answer the digest of the device that a call is about: a visitor's own, or the one a backend names.
+    """Answer the digest of the device that a call is about: an end user's own, or the one a backend names.
 
-    Raises Refused for a device ID that is missing, malformed, or not the visitor's.
+    Raises Refused for a device ID that is missing, malformed, or not the end user's.
     """
     if isinstance(caller, Backend):
         require_device_id(device_id or "")

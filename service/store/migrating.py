@@ -9,7 +9,7 @@ from service.store.database import Database
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
-# How long to wait for another who migrates, in seconds.
+# How long to migrate, or to wait for another who does, in seconds.
 TIMEOUT = 3600
 
 
