@@ -91,6 +91,18 @@ class Tenant:
         id: str = made.json["id"]
         return id
 
+    def merge(self, source: str, target: str) -> str:
+        """Make a user part of another, and answer the merge's id."""
+        made = self.call("POST", "/v1/merges", self.sk, {"from": source, "into": target})
+        assert made.status_code == 201, made.text
+        id: str = made.json["id"]
+        return id
+
+    def undo(self, merge: str) -> None:
+        """Undo a merge."""
+        undone = self.call("DELETE", f"/v1/merges/{merge}", self.sk)
+        assert undone.status_code == 200, undone.text
+
     def conversations(self, key: str) -> list[str]:
         """List the ids of the conversations that a credential sees."""
         listed = self.call("GET", "/v1/conversations", key)

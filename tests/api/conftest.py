@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.signing import hmac_key, identity_key
+
 
 @pytest.fixture
 def rc(tenant):
@@ -12,3 +14,15 @@ def rc(tenant):
         return tenant.call(method, f"/v1{path}", key, json, **headers)
 
     return call
+
+
+@pytest.fixture
+def secret(tenant):
+    """The identity key with which the backend signs JWTs."""
+    return identity_key(tenant)[1]
+
+
+@pytest.fixture
+def hmac_secret(tenant):
+    """The identity key with which the backend makes HMACs."""
+    return hmac_key(tenant)[1]

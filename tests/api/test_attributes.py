@@ -17,14 +17,7 @@ def history(tenant, id):
 
 
 def merged(tenant, source, target):
-    ids = {"from": user_of(tenant, source)["id"], "into": user_of(tenant, target)["id"]}
-    made = tenant.call("POST", "/v1/merges", tenant.sk, ids)
-    assert made.status_code == 201
-    return made.json["id"]
-
-
-def undo(tenant, merge):
-    assert tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk).status_code == 200
+    return tenant.merge(user_of(tenant, source)["id"], user_of(tenant, target)["id"])
 
 
 @pytest.fixture
@@ -50,7 +43,7 @@ def test_whoever_took_in_another_has_what_was_said_of_both(rc, tenant, two):
 
 
 def test_after_an_undo_each_has_their_own(rc, tenant, two):
-    undo(tenant, merged(tenant, "u-1", "u-2"))
+    tenant.undo(merged(tenant, "u-1", "u-2"))
 
     assert kept(tenant, "u-1") == {"color": "red", "first": "1"}
     assert kept(tenant, "u-2") == {"color": "blue", "second": "2"}
@@ -60,7 +53,7 @@ def test_what_is_said_while_they_are_one_stays_with_whose_id_was_named(rc, tenan
     merge = merged(tenant, "u-1", "u-2")
     say(rc, "u-1", at=3, color="green", since="1")
     say(rc, "u-2", at=3, color=None, since="2")
-    undo(tenant, merge)
+    tenant.undo(merge)
 
     assert kept(tenant, "u-1") == {"color": "green", "first": "1", "since": "1"}
     assert kept(tenant, "u-2") == {"color": None, "second": "2", "since": "2"}
@@ -69,7 +62,7 @@ def test_what_is_said_while_they_are_one_stays_with_whose_id_was_named(rc, tenan
 def test_the_history_of_it_stays_there_too(rc, tenant, two):
     merge = merged(tenant, "u-1", "u-2")
     say(rc, "u-1", at=3, canary="jane@example.org")
-    undo(tenant, merge)
+    tenant.undo(merge)
 
     assert history(tenant, two["u-1"])[-1]["after"] == {"set": ["canary"]}
     assert "canary" not in json.dumps(exported(tenant, two["u-2"]))
@@ -152,7 +145,7 @@ def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant
 
 @pytest.mark.parametrize(("erased", "left"), [("u-1", "u-2"), ("u-2", "u-1")])
 def test_whoever_is_erased_after_an_undo_leaves_the_other_theirs(rc, tenant, store, two, erased, left):
-    undo(tenant, merged(tenant, "u-1", "u-2"))
+    tenant.undo(merged(tenant, "u-1", "u-2"))
     was = kept(tenant, left)
 
     tenant.call("DELETE", f"/v1/users/{two[erased]}", tenant.sk)

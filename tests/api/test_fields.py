@@ -4,7 +4,7 @@ last said of them, and no way of the one leads to the other."""
 import pytest
 
 from service.store.checks import CHECKS
-from tests.signing import identity_key, proof_of
+from tests.signing import proof_of
 
 ONE = {"userId": "one", "email": "one@x.example", "name": "One"}
 TWO = {"userId": "two", "email": "two@x.example", "name": "Two"}
@@ -20,24 +20,8 @@ def _sound(store, tenant):
     assert violated == dict.fromkeys(violated, [])
 
 
-@pytest.fixture
-def secret(tenant):
-    return identity_key(tenant)[1]
-
-
 def known(tenant, **claim):
     return tenant.login(**claim)["user"]["id"]
-
-
-def merge(tenant, source, target):
-    made = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": target})
-    assert made.status_code == 201, made.text
-    return made.json["id"]
-
-
-def undo(tenant, merge):
-    undone = tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk)
-    assert undone.status_code == 200, undone.text
 
 
 def shown(tenant, id):
@@ -74,11 +58,11 @@ def logs_in_by(tenant, secret, way, **news):
 def test_what_was_said_of_one_since_is_theirs_after_an_undo(tenant, secret, news, way):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     thread = tenant.begin(tenant.session(userId="one"), "of one")
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     logs_in_by(tenant, secret, way, **news)
     assert shown(tenant, one) == ONE | news
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert (shown(tenant, one), shown(tenant, two)) == (ONE, TWO | news)
     assert known(tenant, userId="one") == one
@@ -91,36 +75,36 @@ def test_what_was_said_of_one_since_is_theirs_after_an_undo(tenant, secret, news
 @pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
 def test_what_was_said_of_the_one_who_stays_is_theirs(tenant, news):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     tenant.session(userId="one", **news)
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert (shown(tenant, one), shown(tenant, two)) == (ONE | news, TWO)
 
 
 def test_the_latest_is_shown_whoever_it_was_said_of(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     seen = [shown(tenant, one)["email"]]
     for claim in ({"userId": "two", "email": "b@x.example"}, {"userId": "one", "email": "one@x.example"}):
         tenant.login(**claim)
         seen.append(shown(tenant, one)["email"])
 
     assert seen == ["one@x.example", "b@x.example", "one@x.example"]
-    undo(tenant, merged)
+    tenant.undo(merged)
     assert (shown(tenant, one)["email"], shown(tenant, two)["email"]) == ("one@x.example", "b@x.example")
 
 
 def test_who_says_what_is_shown_already_keeps_it(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     device = "device-of-two-123"
     tenant.session(userId="two", deviceId=device)
     login = tenant.login(userId="two", email=ONE["email"], name="One", deviceId=device)
     assert login["resolution"]["changes"] == []
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert shown(tenant, two) == TWO | {"email": ONE["email"], "name": "One"}
     assert shown(tenant, one) == ONE
@@ -128,7 +112,7 @@ def test_who_says_what_is_shown_already_keeps_it(tenant):
 
 def test_the_history_of_it_goes_with_whom_it_was_said_of(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     tenant.session(userId="two", **NEWS["email"])
 
     def told(id):
@@ -137,7 +121,7 @@ def test_the_history_of_it_goes_with_whom_it_was_said_of(tenant):
 
     line = ({"email": "two@x.example"}, {"email": "new@x.example"})
     assert told(one) == [line]
-    undo(tenant, merged)
+    tenant.undo(merged)
     assert (told(one), told(two)) == ([], [line])
 
 
@@ -146,10 +130,10 @@ def test_the_history_of_it_goes_with_whom_it_was_said_of(tenant):
 
 def test_what_was_filled_in_is_blank_again(tenant):
     one, two = known(tenant, userId="one"), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     assert shown(tenant, one) == TWO | {"userId": "one"}
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert (shown(tenant, one), shown(tenant, two)) == ({"userId": "one", "email": None, "name": None}, TWO)
 
@@ -159,10 +143,10 @@ def test_what_was_filled_in_is_blank_again(tenant):
 def test_a_filled_field_that_was_changed_since_is_of_whom_it_was_changed(tenant, who, news):
     blank = {"userId": "one", "email": None, "name": None}
     one, two = known(tenant, userId="one"), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     tenant.session(userId=who, **news)
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     expected = {"one": blank, "two": TWO}
     expected[who] = expected[who] | news
@@ -172,13 +156,13 @@ def test_a_filled_field_that_was_changed_since_is_of_whom_it_was_changed(tenant,
 def test_whoever_comes_by_an_email_that_was_filled_in_is_whose_it_is(tenant, secret):
     one, two = known(tenant, userId="one"), known(tenant, **TWO)
     thread = tenant.begin(tenant.session(userId="one"), "of one")
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     by_email = tenant.login(email=TWO["email"], name="Two B")
     token = by_email["session"]["token"]
     assert (by_email["user"]["id"], tenant.conversations(token)) == (one, [thread])
     theirs = tenant.begin(token, "of two")
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert tenant.call("GET", "/v1/me", token).status_code == 401
     assert tenant.conversations(tenant.session(userId="one")) == [thread]
@@ -193,7 +177,7 @@ def test_a_visitors_name_fills_in_and_goes_back(tenant):
     last = tenant.call("GET", f"/v1/users/{one['id']}/history", tenant.sk).json["data"][-1]
     assert one["name"] == "EndUser"
 
-    undo(tenant, last["after"]["merge"])
+    tenant.undo(last["after"]["merge"])
 
     assert (shown(tenant, one["id"])["name"], shown(tenant, visit["user"]["id"])["name"]) == (None, "EndUser")
 
@@ -207,12 +191,12 @@ def test_of_two_who_became_part_of_one_each_keeps_their_own(tenant, order, blank
     first = {"userId": "one", "email": None, "name": None} if blank else ONE
     third = {"userId": "three", "email": "three@x.example", "name": "Three"}
     one, two, three = (known(tenant, **claim) for claim in (first, TWO, third))
-    merges = [merge(tenant, two, one), merge(tenant, three, one)]
+    merges = [tenant.merge(two, one), tenant.merge(three, one)]
     tenant.login(userId="two", email="two-b@x.example")
     tenant.login(userId="three", name="Three B")
 
     for number in order:
-        undo(tenant, merges[number])
+        tenant.undo(merges[number])
 
     assert shown(tenant, one) == first
     assert shown(tenant, two) == TWO | {"email": "two-b@x.example"}
@@ -222,10 +206,10 @@ def test_of_two_who_became_part_of_one_each_keeps_their_own(tenant, order, blank
 def test_who_stays_part_fills_what_another_had_filled(tenant):
     one, two = known(tenant, userId="one"), known(tenant, **TWO)
     three = known(tenant, userId="three", email="three@x.example")
-    merged = merge(tenant, two, one)
-    merge(tenant, three, one)
+    merged = tenant.merge(two, one)
+    tenant.merge(three, one)
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert shown(tenant, one) == {"userId": "one", "email": "three@x.example", "name": None}
 
@@ -236,15 +220,15 @@ def test_through_a_chain_each_keeps_their_own(tenant, who):
     ids = {name: known(tenant, **claim) for name, claim in claims.items()}
     blank = {"email": None, "name": None}
     expected = {name: blank | claim for name, claim in claims.items()}
-    first = merge(tenant, ids["three"], ids["two"])
+    first = tenant.merge(ids["three"], ids["two"])
     assert shown(tenant, ids["two"])["email"] == "three@x.example"
-    second = merge(tenant, ids["two"], ids["one"])
+    second = tenant.merge(ids["two"], ids["one"])
     tenant.login(userId=who, email="news@x.example", name="News")
     expected[who] = expected[who] | {"email": "news@x.example", "name": "News"}
     assert shown(tenant, ids["one"]) == ONE | {"email": "news@x.example", "name": "News"}
 
-    undo(tenant, second)
-    undo(tenant, first)
+    tenant.undo(second)
+    tenant.undo(first)
 
     assert {name: shown(tenant, id) for name, id in ids.items()} == expected
 
@@ -254,7 +238,7 @@ def test_a_merge_made_twice_and_undone_twice_leaves_all_as_it_was(tenant):
     before = shown(tenant, one), shown(tenant, two)
 
     for source, target in ((two, one), (one, two)):
-        undo(tenant, merge(tenant, source, target))
+        tenant.undo(tenant.merge(source, target))
 
     assert (shown(tenant, one), shown(tenant, two)) == before
 
@@ -265,12 +249,12 @@ def test_a_merge_made_twice_and_undone_twice_leaves_all_as_it_was(tenant):
 @pytest.mark.parametrize("value", ["agent@x.example", None], ids=["sets", "removes"])
 def test_what_an_agent_says_belongs_to_the_one_who_stays(tenant, value):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     tenant.login(userId="two", email="two-b@x.example")
     change(tenant, one, email=value)
     assert shown(tenant, one)["email"] == value
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert (shown(tenant, one)["email"], shown(tenant, two)["email"]) == (value, "two-b@x.example")
 
@@ -278,13 +262,13 @@ def test_what_an_agent_says_belongs_to_the_one_who_stays(tenant, value):
 def test_what_an_agent_removed_is_filled_by_the_next(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     three = known(tenant, userId="three", email="three@x.example")
-    merge(tenant, two, one)
+    tenant.merge(two, one)
     change(tenant, one, email=None)
 
-    merged = merge(tenant, three, one)
+    merged = tenant.merge(three, one)
 
     assert shown(tenant, one)["email"] == "three@x.example"
-    undo(tenant, merged)
+    tenant.undo(merged)
     assert shown(tenant, one)["email"] is None
 
 
@@ -294,10 +278,10 @@ def test_what_an_agent_removed_is_filled_by_the_next(tenant):
 def test_an_id_that_somebodys_own_session_proved_goes_with_them(tenant, secret):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     thread = tenant.begin(tenant.session(userId="one"), "of one")
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     logs_in_by(tenant, secret, "further ID")
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert known(tenant, userId="two-b") == two
     assert thread not in tenant.conversations(tenant.session(userId="two-b"))
@@ -305,11 +289,11 @@ def test_an_id_that_somebodys_own_session_proved_goes_with_them(tenant, secret):
 
 def test_an_id_given_to_somebody_with_an_email_only_is_theirs_after_an_undo(tenant):
     one, two = known(tenant, email="one@x.example"), known(tenant, email="two@x.example")
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     given = tenant.call("POST", f"/v1/users/{two}/aliases", tenant.sk, {"userId": "two"})
     assert given.json["userId"] == "two"
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert shown(tenant, two) == {"userId": "two", "email": "two@x.example", "name": None}
     assert shown(tenant, one) == {"userId": None, "email": "one@x.example", "name": None}
@@ -317,10 +301,10 @@ def test_an_id_given_to_somebody_with_an_email_only_is_theirs_after_an_undo(tena
 
 def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(tenant):
     visit, one = tenant.login()["user"]["id"], known(tenant, **ONE)
-    merged = merge(tenant, visit, one)
+    merged = tenant.merge(visit, one)
     tenant.call("POST", f"/v1/users/{visit}/aliases", tenant.sk, {"userId": "two"})
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert shown(tenant, visit)["userId"] == "two"
     assert known(tenant, userId="two") == visit
@@ -328,12 +312,12 @@ def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(ten
 
 def test_a_visitor_is_one_again_when_whoever_was_given_the_id_stands_apart(tenant):
     two, three, one = tenant.login(), tenant.login(), tenant.login()
-    merged = merge(tenant, two["user"]["id"], one["user"]["id"])
-    merge(tenant, three["user"]["id"], one["user"]["id"])
+    merged = tenant.merge(two["user"]["id"], one["user"]["id"])
+    tenant.merge(three["user"]["id"], one["user"]["id"])
     tenant.call("POST", f"/v1/users/{two['user']['id']}/aliases", tenant.sk, {"userId": "two"})
     assert tenant.call("GET", "/v1/me", one["session"]["token"]).json["session"]["verified"] is True
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert known(tenant, userId="two") == two["user"]["id"]
     assert tenant.call("GET", "/v1/me", one["session"]["token"]).json["session"]["verified"] is False
@@ -346,13 +330,13 @@ def test_a_visitor_is_one_again_when_whoever_was_given_the_id_stands_apart(tenan
 def test_a_visitor_who_logs_in_as_part_of_another_goes_with_them(tenant):
     tenant.set(anonymousOnLogin="merge")
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     visit = tenant.login()
     thread = tenant.begin(visit["session"]["token"], "of two, before they logged in")
     tenant.login(userId="two", deviceId=visit["deviceId"])
     assert tenant.conversations(tenant.session(userId="one")) == [thread]
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert tenant.conversations(tenant.session(userId="one")) == []
     assert tenant.conversations(tenant.session(userId="two")) == [thread]
@@ -363,7 +347,7 @@ def test_a_visitor_who_logs_in_as_part_of_another_goes_with_them(tenant):
 def test_a_visitor_taken_in_meanwhile_stands_apart_before_or_after(tenant, first):
     tenant.set(anonymousOnLogin="merge")
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merges = {"two": merge(tenant, two, one)}
+    merges = {"two": tenant.merge(two, one)}
     visit = tenant.login()
     thread = tenant.begin(visit["session"]["token"], "of the visitor")
     tenant.login(userId="two", deviceId=visit["deviceId"])
@@ -371,7 +355,7 @@ def test_a_visitor_taken_in_meanwhile_stands_apart_before_or_after(tenant, first
     merges["visitor"] = told[-1]["after"]["merge"]
 
     for who in (first, *(merges.keys() - {first})):
-        undo(tenant, merges[who])
+        tenant.undo(merges[who])
 
     tenant.set(anonymousOnLogin="keep")
     back = tenant.login(deviceId=visit["deviceId"])
@@ -388,7 +372,7 @@ def test_a_merge_on_which_a_later_one_stands_is_not_undone(tenant):
     two = tenant.login(deviceId=visit["deviceId"], **TWO)["user"]["id"]
     told = tenant.call("GET", f"/v1/users/{two}/history?limit=100", tenant.sk).json["data"]
     one = known(tenant, **ONE)
-    merge(tenant, two, one)
+    tenant.merge(two, one)
 
     refused = tenant.call("DELETE", f"/v1/merges/{told[-1]['after']['merge']}", tenant.sk)
 
@@ -401,11 +385,11 @@ def test_whose_account_shows_them_to_be_one_goes_with_whom_it_was_shown_of(tenan
     thread = tenant.begin(visit["session"]["token"], "of the visitor")
     tenant.call("POST", "/v1/restore", tenant.sk, account | {"userId": visit["user"]["userId"]})
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     restored = tenant.call("POST", "/v1/restore", tenant.sk, account | {"userId": "two"})
     assert (restored.json["user"]["id"], restored.json["resolution"]["rule"]) == (one, "anonymous-owner")
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert tenant.conversations(tenant.session(userId="two")) == [thread]
     assert tenant.conversations(tenant.session(userId="one")) == []
@@ -413,11 +397,11 @@ def test_whose_account_shows_them_to_be_one_goes_with_whom_it_was_shown_of(tenan
 
 def test_what_an_agent_writes_to_one_who_is_part_of_another_is_theirs(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     thread = tenant.begin(tenant.sk, "to two", user=two)
     assert tenant.conversations(tenant.session(userId="one")) == [thread]
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert tenant.conversations(tenant.session(userId="one")) == []
     assert tenant.conversations(tenant.session(userId="two")) == [thread]
@@ -428,7 +412,7 @@ def test_what_an_agent_writes_to_one_who_is_part_of_another_is_theirs(tenant):
 
 def test_an_export_tells_what_was_said_of_each(tenant):
     one, two = known(tenant, **ONE), known(tenant, userId="two", email="two@x.example")
-    merge(tenant, two, one)
+    tenant.merge(two, one)
 
     told = tenant.call("GET", f"/v1/users/{one}/export", tenant.sk).json["fields"]
 
@@ -445,9 +429,9 @@ def test_an_export_tells_what_was_said_of_each(tenant):
 
 def test_who_stands_alone_has_no_copy_of_what_they_show(tenant, store):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert store.fields.of_homes(tenant.id, [one, two]) == ()
 
@@ -457,11 +441,11 @@ def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):
     tenant.try_login(key=tenant.pk, **TWO)
     two = tenant.call("GET", "/v1/users?userId=two", tenant.sk).json["data"][0]["id"]
     one, three = known(tenant, userId="one"), known(tenant, userId="three", name="Three")
-    claimed, merged = merge(tenant, two, one), merge(tenant, three, one)
+    claimed, merged = tenant.merge(two, one), tenant.merge(three, one)
     assert shown(tenant, one) == {"userId": "one", "email": None, "name": "Three"}
 
     for one_of_them in (merged, claimed):
-        undo(tenant, one_of_them)
+        tenant.undo(one_of_them)
 
     assert shown(tenant, one) == {"userId": "one", "email": None, "name": None}
     assert shown(tenant, two) == TWO
@@ -477,12 +461,12 @@ def test_who_only_claims_is_given_no_id_as_part_of_a_proven_user(tenant, claim):
     tenant.begin(tenant.try_login(key=tenant.pk, **claim).json["session"]["token"], "claimed")
     [[name, value]] = claim.items()
     [two] = tenant.call("GET", f"/v1/users?{name}={value}", tenant.sk).json["data"]
-    merged = merge(tenant, two["id"], one)
+    merged = tenant.merge(two["id"], one)
 
     refused = tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "x"})
 
     assert (refused.status_code, refused.json["code"]) == (409, "merge-conflict")
-    undo(tenant, merged)
+    tenant.undo(merged)
     assert tenant.conversations(tenant.session(**claim)) == []
 
 
@@ -503,10 +487,10 @@ def test_whoever_comes_by_the_account_of_a_part_goes_with_the_part(tenant):
     secret = tenant.begin(tenant.session(userId="one"), "of one")
     account = {"storeAccount": {"store": "app_store", "account": "of two"}}
     tenant.call("POST", "/v1/restore", tenant.sk, {"userId": "two", **account})
-    merged = merge(tenant, two, one)
+    merged = tenant.merge(two, one)
     tenant.call("POST", "/v1/restore", tenant.sk, {"userId": "three", **account})
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert known(tenant, userId="three") == known(tenant, userId="two") == two
     assert tenant.conversations(tenant.session(userId="three")) == []
@@ -515,18 +499,18 @@ def test_whoever_comes_by_the_account_of_a_part_goes_with_the_part(tenant):
 
 def test_the_history_of_a_part_does_not_tell_of_the_others_anonymous_id(tenant):
     one, two = (tenant.try_login(key=tenant.pk).json["user"] for _ in range(2))
-    merged = merge(tenant, two["id"], one["id"])
+    merged = tenant.merge(two["id"], one["id"])
     tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "two"})
 
-    undo(tenant, merged)
+    tenant.undo(merged)
 
     assert one["userId"] not in tenant.call("GET", f"/v1/users/{two['id']}/export", tenant.sk).text
 
 
 def test_who_was_erased_left_no_id_in_the_history_of_whom_they_were_part_of(tenant):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
-    others = merge(tenant, known(tenant, userId="three"), one)
-    undo(tenant, merge(tenant, two, one))
+    others = tenant.merge(known(tenant, userId="three"), one)
+    tenant.undo(tenant.merge(two, one))
 
     assert tenant.call("DELETE", f"/v1/users/{two}", tenant.sk).status_code == 204
 

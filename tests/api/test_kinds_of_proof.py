@@ -27,16 +27,6 @@ VICTIM = "victim"
 
 
 @pytest.fixture
-def for_jwts(tenant):
-    return identity_key(tenant)[1]
-
-
-@pytest.fixture
-def for_hmacs(tenant):
-    return hmac_key(tenant)[1]
-
-
-@pytest.fixture
 def thread(tenant):
     """What the victim wrote, and nobody else may read."""
     return tenant.begin(tenant.session(userId=VICTIM, email="victim@example.org"))
@@ -73,10 +63,10 @@ def refused_everywhere(tenant, proofs, **beside):
 # Ways in that there are not
 
 
-def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, for_jwts, for_hmacs, thread):
+def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, secret, hmac_secret, thread):
     name = start_of_a_jwt(tenant)
     # The backend signs each user's name, and this is what somebody calls themselves.
-    signed = hmac_of(name, for_hmacs)
+    signed = hmac_of(name, hmac_secret)
     own = log_in(tenant, userId=name, proof=signed)
 
     forged = [f"{name}.{signature}" for signature in in_both_alphabets(base64.b64decode(signed))]
@@ -95,14 +85,14 @@ def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, for_j
         pytest.param({"sub": VICTIM, "storeAccount": {"store": "a", "account": "b"}}, id="with an account"),
     ],
 )
-def test_nor_does_the_start_of_a_jwt_that_says_something_else(tenant, for_jwts, for_hmacs, thread, members):
+def test_nor_does_the_start_of_a_jwt_that_says_something_else(tenant, secret, hmac_secret, thread, members):
     name = start_of_a_jwt(tenant, **members)
 
-    assert refused_everywhere(tenant, [f"{name}.{urlsafe(digest_of(name, for_hmacs))}"])
+    assert refused_everywhere(tenant, [f"{name}.{urlsafe(digest_of(name, hmac_secret))}"])
 
 
-def test_a_jwt_by_a_key_for_hmacs_shows_nothing(tenant, for_jwts, for_hmacs, thread):
-    assert refused_everywhere(tenant, [proof_of(tenant, for_hmacs, sub=VICTIM)])
+def test_a_jwt_by_a_key_for_hmacs_shows_nothing(tenant, secret, hmac_secret, thread):
+    assert refused_everywhere(tenant, [proof_of(tenant, hmac_secret, sub=VICTIM)])
 
 
 def test_a_jwt_that_names_a_key_for_hmacs_in_its_header_shows_nothing(tenant, thread):
@@ -111,30 +101,30 @@ def test_a_jwt_that_names_a_key_for_hmacs_in_its_header_shows_nothing(tenant, th
     assert refused_everywhere(tenant, [jwt(claims(tenant.id, sub=VICTIM), secret, kid=id)])
 
 
-def test_an_hmac_by_a_key_for_jwts_shows_nothing(tenant, for_jwts, for_hmacs, thread):
-    proofs = in_both_alphabets(digest_of(VICTIM, for_jwts))
+def test_an_hmac_by_a_key_for_jwts_shows_nothing(tenant, secret, hmac_secret, thread):
+    proofs = in_both_alphabets(digest_of(VICTIM, secret))
 
     assert refused_everywhere(tenant, proofs, userId=VICTIM)
 
 
-def test_the_signature_of_somebodys_own_jwt_is_no_hmac(tenant, for_jwts, for_hmacs):
-    start, _, signature = proof_of(tenant, for_jwts, sub="u-1").rpartition(".")
+def test_the_signature_of_somebodys_own_jwt_is_no_hmac(tenant, secret, hmac_secret):
+    start, _, signature = proof_of(tenant, secret, sub="u-1").rpartition(".")
     digest = base64.urlsafe_b64decode(signature + "=")
 
     assert refused_everywhere(tenant, in_both_alphabets(digest), userId=start)
 
 
-def test_what_is_signed_by_either_key_is_not_completed_by_the_other(tenant, for_jwts, for_hmacs, thread):
-    name, signature = start_of_a_jwt(tenant), proof_of(tenant, for_jwts, sub="mallory").rpartition(".")[2]
-    signatures = [signature, urlsafe(digest_of(name, for_hmacs))]
+def test_what_is_signed_by_either_key_is_not_completed_by_the_other(tenant, secret, hmac_secret, thread):
+    name, signature = start_of_a_jwt(tenant), proof_of(tenant, secret, sub="mallory").rpartition(".")[2]
+    signatures = [signature, urlsafe(digest_of(name, hmac_secret))]
 
     assert refused_everywhere(tenant, [f"{name}.{signature}" for signature in signatures])
     assert refused_everywhere(tenant, [signature], userId=name)
 
 
 @pytest.mark.parametrize("around", ["{}.", ".{}", "..{}", "{}..", "{}.{}", "a.b.{}"])
-def test_dots_make_no_jwt_of_an_hmac(tenant, for_jwts, for_hmacs, thread, around):
-    proof = around.replace("{}", hmac_of(VICTIM, for_hmacs))
+def test_dots_make_no_jwt_of_an_hmac(tenant, secret, hmac_secret, thread, around):
+    proof = around.replace("{}", hmac_of(VICTIM, hmac_secret))
 
     assert refused_everywhere(tenant, [proof], userId=VICTIM)
 
@@ -162,9 +152,9 @@ def test_no_session_links_an_id_by_the_other_kind(tenant, kind):
 # Keys of both kinds side by side
 
 
-def test_a_key_of_each_kind_proves_in_its_own_way(tenant, for_jwts, for_hmacs):
-    by_jwt = log_in(tenant, proof=proof_of(tenant, for_jwts, sub="u-1"))
-    by_hmac = log_in(tenant, userId="u-1", proof=hmac_of("u-1", for_hmacs))
+def test_a_key_of_each_kind_proves_in_its_own_way(tenant, secret, hmac_secret):
+    by_jwt = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
+    by_hmac = log_in(tenant, userId="u-1", proof=hmac_of("u-1", hmac_secret))
 
     assert (by_jwt.status_code, by_hmac.status_code) == (201, 200)
     assert by_jwt.json["user"]["id"] == by_hmac.json["user"]["id"]
@@ -225,9 +215,9 @@ def test_the_log_says_once_a_minute_that_an_older_key_is_in_use(tenant, older, c
     assert warnings[0]["event"] == "identity key proves in both ways: rotate it"
 
 
-def test_the_log_says_nothing_of_keys_that_prove_in_one_way(tenant, for_jwts, for_hmacs, capsys):
+def test_the_log_says_nothing_of_keys_that_prove_in_one_way(tenant, secret, hmac_secret, capsys):
     with on_standard_output():
-        log_in(tenant, proof=proof_of(tenant, for_jwts, sub="u-1"))
-        log_in(tenant, userId="u-1", proof=hmac_of("u-1", for_hmacs))
+        log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
+        log_in(tenant, userId="u-1", proof=hmac_of("u-1", hmac_secret))
 
     assert '"warning"' not in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.signing import hmac_of, proof_of
 
 EMAIL = "jane@example.org"
 
@@ -29,16 +29,6 @@ NO_NAMES = [
     pytest.param({"first": "Jane"}, id="an object"),
     pytest.param([], id="an empty list"),
 ]
-
-
-@pytest.fixture
-def secret(tenant):
-    return identity_key(tenant)[1]
-
-
-@pytest.fixture
-def hmac_secret(tenant):
-    return hmac_key(tenant)[1]
 
 
 def ignored(login):

@@ -21,11 +21,6 @@ def shop(tenant):
     return tenant
 
 
-@pytest.fixture
-def secret(tenant):
-    return identity_key(tenant)[1]
-
-
 @pytest.fixture(params=ACTS)
 def act(request):
     return request.param

@@ -93,16 +93,6 @@ def scene(app):
     return Scene(tenant, other, *for_jwts, *for_hmacs, device, session, user, conversation)
 
 
-@pytest.fixture
-def secret(tenant):
-    return identity_key(tenant)[1]
-
-
-@pytest.fixture
-def hmac_secret(tenant):
-    return hmac_key(tenant)[1]
-
-
 def log_in(tenant, **claim):
     return tenant.try_login(key=tenant.pk, **claim)
 

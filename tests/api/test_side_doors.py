@@ -10,17 +10,11 @@ from urllib.parse import quote
 import pytest
 
 from service.store.checks import CHECKS
-from tests.signing import identity_key, proof_of
+from tests.signing import proof_of
 from tests.subscribers import ANON, ANON_2, alias, identify, kept, original, user_of
 
 SECRETS = ("vera's secret", "vera@example.org", "Vera Vale", "the visitor's secret")
 TOKEN = "token-of-vera"
-
-
-@pytest.fixture
-def secret(tenant):
-    """The identity key with which the backend signs."""
-    return identity_key(tenant)[1]
 
 
 @pytest.fixture
@@ -405,17 +399,6 @@ def test_the_backend_erases_whoever_has_an_id_in_either_world(rc, tenant):
 # --- merges by agents ---------------------------------------------------------------------------------------
 
 
-def merge(tenant, source, target):
-    made = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": target})
-    assert made.status_code == 201, made.text
-    return made.json["id"]
-
-
-def undo(tenant, merge):
-    undone = tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk)
-    assert undone.status_code == 200, undone.text
-
-
 def claimant(tenant, user_id):
     found = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
     return next(user["id"] for user in found if not user["verified"])
@@ -438,7 +421,7 @@ INTO_A_VISITOR = {
         try_merge(t, vera["id"], v["id"]),
     ],
     "a merge after the other way round was undone": lambda rc, t, vera, v: [
-        undo(t, merge(t, v["id"], vera["id"])),
+        t.undo(t.merge(v["id"], vera["id"])),
         try_merge(t, vera["id"], v["id"]),
     ],
     "a merge into who took in another visitor": lambda rc, t, vera, v: [
@@ -480,9 +463,9 @@ def test_an_agent_may_say_that_a_claim_is_true_and_take_it_back(rc, tenant):
     receive(rc, "u-1", "T-1", product_id="pro")
     source = claimant(tenant, "u-1")
 
-    made = merge(tenant, source, vera)
+    made = tenant.merge(source, vera)
     merged = shown(tenant, vera)
-    undo(tenant, made)
+    tenant.undo(made)
 
     assert merged == [("pro", True)]
     assert (shown(tenant, vera), shown(tenant, source)) == ([], [("pro", True)])
@@ -492,7 +475,7 @@ def test_an_agent_may_say_that_a_claim_is_true_and_take_it_back(rc, tenant):
 def test_an_account_that_an_agent_led_out_of_its_world_waits_for_nobody(rc, tenant, store):
     vera = tenant.login(userId="vera", name="Vera Vale")["user"]["id"]
     receive(rc, "u-1", "T-1", product_id="pro")
-    merge(tenant, claimant(tenant, "u-1"), vera)
+    tenant.merge(claimant(tenant, "u-1"), vera)
 
     restored = receive(rc, "mallory", "T-1", is_restore=True)
 
@@ -507,13 +490,13 @@ def test_what_became_one_by_public_calls_stands_apart_again_after_an_agents_merg
     receive(rc, "u-2-too", "T-1", product_id="pro")
     receive(rc, "u-1", "T-2", product_id="lifetime")
     second, first = claimant(tenant, "u-2-too"), claimant(tenant, "u-1")
-    inner = merge(tenant, second, first)
+    inner = tenant.merge(second, first)
     ids = [ANON, "u-2-too"]
-    outer = merge(tenant, first, vera)
+    outer = tenant.merge(first, vera)
     assert [tenant.call("GET", f"/v1/users?userId={id}", tenant.sk).json["data"] for id in ids] == [[], []]
 
-    undo(tenant, outer)
-    undo(tenant, inner)
+    tenant.undo(outer)
+    tenant.undo(inner)
 
     assert [claimant(tenant, id) for id in (*ids, "u-1")] == [second, second, first]
     assert (shown(tenant, first), shown(tenant, second)) == ([("lifetime", True)], [("pro", True)])
@@ -548,7 +531,7 @@ def test_a_visitor_whom_one_who_claims_took_in_stands_again(rc, tenant, visitor,
     path = f"/v1/users/{visitor['user']['id']}/aliases"
     assert tenant.call("POST", path, tenant.sk, {"userId": ANON}).status_code == 200
     rc("GET", "/subscribers/u-1")
-    made = merge(tenant, visitor["user"]["id"], user_of(tenant, "u-1")["id"])
+    made = tenant.merge(visitor["user"]["id"], user_of(tenant, "u-1")["id"])
     rc("GET", f"/subscribers/{ANON}", key=tenant.sk if since else tenant.pk)
 
     undone = tenant.call("DELETE", f"/v1/merges/{made}", tenant.sk)
@@ -564,7 +547,7 @@ def test_a_client_made_user_whom_a_merge_left_alone_again_is_of_its_world(rc, te
     answer = rc("GET", f"/subscribers/{ANON}", key=tenant.sk)
     made = user_of(tenant, ANON)["id"]
 
-    undo(tenant, merge(tenant, visitor["user"]["id"], made))
+    tenant.undo(tenant.merge(visitor["user"]["id"], made))
 
     assert original(rc("GET", f"/subscribers/{ANON}", key=tenant.sk)) == original(answer)
     assert user_of(tenant, ANON)["verified"] is True

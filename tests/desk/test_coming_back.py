@@ -67,16 +67,6 @@ def steps(store, monkeypatch):
     return held
 
 
-def merge(tenant, source, into):
-    done = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": into})
-    assert done.status_code == 201, done.text
-    return done.json["id"]
-
-
-def undo(tenant, id):
-    assert tenant.call("DELETE", f"/v1/merges/{id}", tenant.sk).status_code == 200
-
-
 def test_who_comes_back_is_logged_in_without_holding_anything(tenant, kim, steps):
     login = tenant.login(deviceId=DEVICE, **KIM)
 
@@ -118,7 +108,7 @@ def test_who_brings_news_is_looked_at_closer(tenant, kim, steps, news):
 
 def merged_away(tenant, kim):
     lee = tenant.login(userId="u-lee")["user"]["id"]
-    merge(tenant, kim, lee)
+    tenant.merge(kim, lee)
     return lee
 
 
@@ -133,7 +123,7 @@ def written_elsewhere(tenant, kim):
 
 
 def joined(tenant, kim):
-    merge(tenant, tenant.login(userId="u-lee")["user"]["id"], kim)
+    tenant.merge(tenant.login(userId="u-lee")["user"]["id"], kim)
     return kim
 
 
@@ -160,9 +150,9 @@ def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, step
 
 def test_an_id_that_goes_back_to_its_owner_meanwhile_leads_there(tenant, kim, meanwhile):
     lee = tenant.login(userId="u-lee", email="lee@example.org", name="Lee")["user"]["id"]
-    id = merge(tenant, kim, lee)
+    id = tenant.merge(kim, lee)
     tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
-    meanwhile(lambda: undo(tenant, id))
+    meanwhile(lambda: tenant.undo(id))
 
     login = tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
 
