@@ -125,7 +125,7 @@ class SignIn:
 
 @quick
 @dataclass(frozen=True)
-class Origin:
+class Actor:
     """Where a change comes from: by whom, and in which request; ``proven`` if the app's backend vouches for
     it, or a proof."""
 
@@ -146,7 +146,7 @@ class Backend:
     together with its key."""
 
     app: App
-    origin: Origin
+    actor: Actor
     arrival: "Arrival | None" = None
 
 
@@ -156,7 +156,7 @@ class Widget:
     """Who calls with an app's publishable key."""
 
     app: App
-    origin: Origin
+    actor: Actor
 
 
 @quick
@@ -167,7 +167,7 @@ class EndUser:
     app: App
     user: "User"
     session: "Session"
-    origin: Origin
+    actor: Actor
 
 
 Caller = Operator | Backend | Widget | EndUser
@@ -375,7 +375,7 @@ class Entry:
     at: int
     event: Event
     rule: str | None
-    origin: Origin
+    actor: Actor
     before: Members | None
     after: Members | None
 

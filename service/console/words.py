@@ -110,7 +110,7 @@ def by(entry: Entry) -> str:
         "retention": "by tidying up",
         "migration": "by moving to a newer version",
     }
-    return whom.get(entry.origin.by, f"with the key {entry.origin.by}")
+    return whom.get(entry.actor.by, f"with the key {entry.actor.by}")
 
 
 def title(user: User) -> str:

@@ -29,7 +29,7 @@ def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[Use
     another identified user.
     """
     app, user = caller.app.id, show(store, caller.app, id)
-    return alias(store, AuditLog(store, app, caller.origin, now()), app, user, id, user_id)
+    return alias(store, AuditLog(store, app, caller.actor, now()), app, user, id, user_id)
 
 
 def add_own_alias(
@@ -49,7 +49,7 @@ def add_own_alias(
 @one_transaction
 def _add_proven_alias(store: Store, caller: EndUser, user_id: str) -> tuple[User, bool]:
     app = caller.app.id
-    log = AuditLog(store, app, replace(caller.origin, proven=True), now())
+    log = AuditLog(store, app, replace(caller.actor, proven=True), now())
     return alias(store, log, app, present(store, caller), caller.session.home, user_id)
 
 
@@ -84,7 +84,7 @@ def answer_merge(
 @one_transaction
 def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merge:
     """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
-    log = AuditLog(store, caller.app.id, caller.origin, now())
+    log = AuditLog(store, caller.app.id, caller.actor, now())
     return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
 
 
@@ -94,7 +94,7 @@ def merge_as_foreseen(store: Store, caller: Backend, source: str, target: str, f
 
     ``foreseen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
     """
-    log = AuditLog(store, caller.app.id, caller.origin, now())
+    log = AuditLog(store, caller.app.id, caller.actor, now())
     done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
     if not hmac.compare_digest(fingerprint(done).encode(), foreseen.encode("utf-8", "replace")):
         raise Conflict("merge-conflict", "what would move is no longer what was shown")
@@ -121,7 +121,7 @@ def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
     found = store.merges.hold(caller.app.id, id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
-    return undo(store, caller.app.id, found, AuditLog(store, caller.app.id, caller.origin, now()))
+    return undo(store, caller.app.id, found, AuditLog(store, caller.app.id, caller.actor, now()))
 
 
 def _both(store: Store, caller: Backend, source: str, target: str) -> tuple[User, User]:

@@ -9,6 +9,7 @@ from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential
 from service.identifiers import digest, read_credential, read_sign_in
 from service.nouns import (
+    Actor,
     Arrival,
     Backend,
     Caller,
@@ -16,7 +17,6 @@ from service.nouns import (
     Key,
     KeyKind,
     Operator,
-    Origin,
     Session,
     SignIn,
     Widget,
@@ -58,7 +58,7 @@ def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, Sign
         raise InvalidCredential
     its_app, key, sign_in = found
     _note_use(store, its_app.id, key)
-    return Backend(its_app, Origin(key.id, request, proven=True)), sign_in
+    return Backend(its_app, Actor(key.id, request, proven=True)), sign_in
 
 
 def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:
@@ -71,7 +71,7 @@ def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:
         raise InvalidCredential
     if session.used_at < at - LAG:
         session = _note_session(store, app, token, session, at)
-    return EndUser(its_app, user, session, Origin("session", request))
+    return EndUser(its_app, user, session, Actor("session", request))
 
 
 def _key_holder(
@@ -86,8 +86,8 @@ def _key_holder(
     its_app, key = found
     _note_use(store, app, key)
     is_backend = key.kind is KeyKind.SECRET
-    origin = Origin(key.id, request, proven=is_backend)
-    return Backend(its_app, origin, arrival) if is_backend else Widget(its_app, origin)
+    actor = Actor(key.id, request, proven=is_backend)
+    return Backend(its_app, actor, arrival) if is_backend else Widget(its_app, actor)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

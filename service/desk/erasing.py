@@ -6,7 +6,7 @@ from service.desk.history import AuditLog
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.errors import StaleState
-from service.nouns import App, Backend, Event, Origin, User
+from service.nouns import Actor, App, Backend, Event, User
 from service.store import Store
 from service.times import DAY, MINUTE, now
 
@@ -30,7 +30,7 @@ def erase(store: Store, caller: Backend, id: str) -> None:
     store.users.hold_email(caller.app.id, user.email)
     if store.users.hold(caller.app.id, user.id, to_change=True) != user:
         raise StaleState
-    _forget(store, AuditLog(store, caller.app.id, caller.origin, now()), caller.app.id, user)
+    _forget(store, AuditLog(store, caller.app.id, caller.actor, now()), caller.app.id, user)
 
 
 def _forget(store: Store, log: AuditLog, app: str, user: User) -> None:
@@ -88,7 +88,7 @@ def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int
     store.conversations.hold_all(app.id, (id,))
     if not store.users.idle_anonymous(app.id, since=since, cleared_before=cleared_before, ids=(id,)):
         return False
-    _forget(store, AuditLog(store, app.id, Origin("retention", "", proven=True), now()), app.id, user)
+    _forget(store, AuditLog(store, app.id, Actor("retention", "", proven=True), now()), app.id, user)
     return True
 
 

@@ -1,17 +1,17 @@
 """Write down what happens to a user, in the transaction in which it happens."""
 
 from service.identifiers import new_id
-from service.nouns import Entry, Event, Members, Origin
+from service.nouns import Actor, Entry, Event, Members
 from service.store import Store
 
 
 class AuditLog:
     """Writes lines that come from one request, at one time."""
 
-    def __init__(self, store: Store, app: str, origin: Origin, at: int) -> None:
+    def __init__(self, store: Store, app: str, actor: Actor, at: int) -> None:
         self._store = store
         self._app = app
-        self._origin = origin
+        self._actor = actor
         self.at = at
 
     def note(
@@ -24,5 +24,5 @@ class AuditLog:
         after: Members | None = None,
     ) -> None:
         """Write one line of a user's history."""
-        entry = Entry(new_id("hst"), self.at, event, rule, self._origin, before, after)
+        entry = Entry(new_id("hst"), self.at, event, rule, self._actor, before, after)
         self._store.history.add(self._app, user, entry)

@@ -99,8 +99,8 @@ def _restore(
     store: Store, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], sent: RestoreSent
 ) -> Restored:
     # A backend is believed, and a session has a proof.
-    app, origin = caller.app, replace(caller.origin, proven=True)
-    log = AuditLog(store, app.id, origin, now())
+    app, actor = caller.app, replace(caller.actor, proven=True)
+    log = AuditLog(store, app.id, actor, now())
     user, home = find()
     claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
     rule, user = settle(store, app, sent.account, claimant, log)

@@ -179,7 +179,7 @@ def _log_in(
     else:
         device = _device(store, caller, device_id, at)
     found = _situation(store, app, claim, device, verified=verified, at=at)
-    log = AuditLog(store, app.id, replace(caller.origin, proven=verified), at)
+    log = AuditLog(store, app.id, replace(caller.actor, proven=verified), at)
     user = _carry_out(store, app.id, found, verified, log)
     if is_new:
         store.devices.add(app.id, device.digest, at)

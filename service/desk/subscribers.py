@@ -147,7 +147,7 @@ class _World:
         self._store = store
         self._is_proven = isinstance(caller, Backend)
         self.app = caller.app.id
-        self.log = AuditLog(store, self.app, caller.origin, now())
+        self.log = AuditLog(store, self.app, caller.actor, now())
 
     def find(self, id: str) -> Found | None:
         """Find who has an ID."""

@@ -68,7 +68,7 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     Raises NotFound, and Conflict where an email would have two unclaimed users, the user neither user ID nor
     email, or an anonymous user an email.
     """
-    app, log = caller.app.id, AuditLog(store, caller.app.id, caller.origin, now())
+    app, log = caller.app.id, AuditLog(store, caller.app.id, caller.actor, now())
     user = show(store, caller.app, id)
     email = changes.get("email", user.email)
     store.users.hold_email(app, user.email, email)

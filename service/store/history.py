@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from service.nouns import Entry, Event, Members, Origin
+from service.nouns import Actor, Entry, Event, Members
 from service.store.database import Database
 from service.store.prepared import inserting
 from service.store.tables import History
@@ -17,10 +17,10 @@ class HistoryStore:
 
     def add(self, app: str, user: str, entry: Entry) -> None:
         """Write one line."""
-        origin = entry.origin
-        what = entry.event.value, entry.rule, origin.by, origin.request
+        actor = entry.actor
+        what = entry.event.value, entry.rule, actor.by, actor.request
         members = _as_json(entry.before), _as_json(entry.after)
-        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members, origin.proven))
+        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members, actor.proven))
 
     def page(self, app: str, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
         """Return up to ``limit`` lines of these users, the oldest first, that come after the one with this
@@ -41,7 +41,7 @@ class HistoryStore:
             .limit(limit)
         )
         return tuple(
-            Entry(id, at, Event(event), rule, Origin(by, request), _from_json(before), _from_json(after))
+            Entry(id, at, Event(event), rule, Actor(by, request), _from_json(before), _from_json(after))
             for id, at, event, rule, by, request, before, after in rows
         )
 

@@ -267,8 +267,8 @@ def test_of_an_erased_user_it_stays_known_that_they_were_and_nothing_else(tenant
     kept = store.history.page(tenant.id, [id], "", 100)
     assert [entry.event for entry in kept] == [Event.CREATED, Event.NAME_CHANGED, Event.ERASED]
     assert {(entry.before, entry.after) for entry in kept} == {(None, None)}
-    assert kept[-1].origin.request == erased.headers["X-Request-Id"]
-    assert kept[-1].origin.by == keys(tenant)["secret"]
+    assert kept[-1].actor.request == erased.headers["X-Request-Id"]
+    assert kept[-1].actor.by == keys(tenant)["secret"]
     assert tenant.call("GET", f"/v1/users/{id}/history", tenant.sk).status_code == 404
 
 

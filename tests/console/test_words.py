@@ -3,7 +3,7 @@
 import pytest
 
 from service.console.words import SENTENCES, by, sentence, title
-from service.nouns import Entry, Event, Origin, User
+from service.nouns import Actor, Entry, Event, User
 
 CASES = {
     "created": (Event.CREATED, None, {"userId": "u", "email": None, "name": "N"},
@@ -45,7 +45,7 @@ CASES = {
 
 
 def entry(event, before=None, after=None, by="session"):
-    return Entry("hst_1", 0, event, None, Origin(by, "r"), before, after)
+    return Entry("hst_1", 0, event, None, Actor(by, "r"), before, after)
 
 
 @pytest.mark.parametrize(("event", "before", "after", "words"), CASES.values(), ids=CASES)

@@ -251,7 +251,7 @@ def test_who_went_is_a_tombstone_and_the_device_begins_anew(store, tenant, clock
     tidied()
 
     entries = store.history.page(tenant.id, [id], "", 10)
-    assert [(entry.event, entry.origin.by) for entry in entries[-1:]] == [("erased", "retention")]
+    assert [(entry.event, entry.actor.by) for entry in entries[-1:]] == [("erased", "retention")]
     violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
     assert violated == dict.fromkeys(violated, [])
     again = tenant.login(deviceId=device)

@@ -77,8 +77,8 @@ class EntryOut(Answer):
     at = Time()
     event = ma.fields.Enum(Event, by_value=True)
     rule = ma.fields.String(allow_none=True)
-    by = ma.fields.String(attribute="origin.by")
-    request_id = ma.fields.String(attribute="origin.request", data_key="requestId")
+    by = ma.fields.String(attribute="actor.by")
+    request_id = ma.fields.String(attribute="actor.request", data_key="requestId")
     before = ma.fields.Dict(allow_none=True)
     after = ma.fields.Dict(allow_none=True)
 
