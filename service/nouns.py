@@ -438,7 +438,7 @@ class Message:
 
 @quick
 @dataclass(frozen=True)
-class View:
+class Scope:
     """Which conversations of an app a caller may see: one side's, one user's, one device's.
 
     ``and_agents`` adds what agents began, which belongs to no device. ``authors`` are the users whose

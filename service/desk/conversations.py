@@ -1,6 +1,6 @@
 """Conversations: each side begins them, writes, reads and settles them.
 
-Who may see what is a View, made of the caller and part of every lookup.
+Who may see what is a Scope, made of the caller and part of every lookup.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from service.desk import users
+from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
-from service.desk.views import Writer, key_scope, told, told_message, view_of
 from service.errors import InvalidCredential, NotFound, Refused, StaleState
 from service.identifiers import is_id, new_id
 from service.nouns import (
@@ -22,10 +22,10 @@ from service.nouns import (
     Message,
     Page,
     Position,
+    Scope,
     Side,
     Status,
     User,
-    View,
 )
 from service.store import Store
 from service.times import now
@@ -49,18 +49,18 @@ def begin(
     """
     _require_agent(caller, user=user, agentName=agent_name)
     owner = _owner(store, caller, user)
-    at, view = now(), view_of(caller)
+    at, scope = now(), scope_of(caller)
     id = new_id("cnv")
     asked = ("begin", subject, body, agent_name)
     home = caller.session.home if isinstance(caller, EndUser) else user or ""
     made = _made_before(store, caller, home, key, asked, id, at)
     if made is not None:
-        return told(caller, _seen(store, view, made))[0], False
+        return shown_to(caller, _seen(store, scope, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
     device = caller.session.device if isinstance(caller, EndUser) else None
     first = _message(caller, body, agent_name, at)
-    store.conversations.create(view.app, conversation, first, device, home)
-    return told(caller, conversation)[0], True
+    store.conversations.create(scope.app, conversation, first, device, home)
+    return shown_to(caller, conversation)[0], True
 
 
 def list_conversations(
@@ -77,12 +77,12 @@ def list_conversations(
     Raises NotFound for an unknown user, and Refused if a user names one.
     """
     _require_agent(caller, user=user)
-    view = view_of(caller)
+    scope = scope_of(caller)
     if user is not None:
-        view = replace(view, user=users.show(store, caller.app, user).id)
-    found = store.conversations.page(view, status, cursor, limit + 1)
+        scope = replace(scope, user=users.show(store, caller.app, user).id)
+    found = store.conversations.page(scope, status, cursor, limit + 1)
     return Page.of(
-        told(caller, *found),
+        shown_to(caller, *found),
         limit,
         lambda conversation: (conversation.updated_at, conversation.id),
     )
@@ -90,7 +90,7 @@ def list_conversations(
 
 def show(store: Store, caller: Writer, id: str) -> Conversation:
     """Answer one conversation. Raises NotFound."""
-    return told(caller, _seen(store, view_of(caller), id))[0]
+    return shown_to(caller, _seen(store, scope_of(caller), id))[0]
 
 
 def list_messages(
@@ -100,17 +100,19 @@ def list_messages(
 
     Raises NotFound, and Refused if ``after`` is no message of this conversation.
     """
-    view = _with_authors(store, view_of(caller))
-    _seen(store, view, id)
+    scope = _with_authors(store, scope_of(caller))
+    _seen(store, scope, id)
     number = cursor[0] if cursor else 0
     if after is not None:
-        message = store.conversations.message(view, id, after) if is_id("msg", after) else None
+        message = store.conversations.message(scope, id, after) if is_id("msg", after) else None
         if message is None:
             raise Refused.member("after", "unknown-message", "It is no message of this conversation.")
         number = max(number, message.number)
-    found = store.conversations.messages(view, id, number, limit + 1)
+    found = store.conversations.messages(scope, id, number, limit + 1)
     return Page.of(
-        tuple(told_message(caller, message) for message in found), limit, lambda message: (message.number, "")
+        tuple(message_shown_to(caller, message) for message in found),
+        limit,
+        lambda message: (message.number, ""),
     )
 
 
@@ -132,34 +134,34 @@ def write(
 def _write_once(
     store: Store, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
 ) -> tuple[Message, bool]:
-    view = view_of(caller)
-    conversation = _seen(store, view, id, hold=True)
+    scope = scope_of(caller)
+    conversation = _seen(store, scope, id, hold=True)
     home = caller.session.home if isinstance(caller, EndUser) else conversation.user or ""
     made = _made_before(store, caller, home, key, asked, message.id, message.created_at)
     if made is not None:
-        return told_message(caller, _there(store.conversations.message(view, id, made))), False
+        return message_shown_to(caller, _there(store.conversations.message(scope, id, made))), False
     return _append(store, caller, id, message), True
 
 
 def _append(store: Store, caller: Writer, id: str, message: Message) -> Message:
-    appended = store.conversations.append(view_of(caller), id, message) if is_id("cnv", id) else None
-    return told_message(caller, _there(appended))
+    appended = store.conversations.append(scope_of(caller), id, message) if is_id("cnv", id) else None
+    return message_shown_to(caller, _there(appended))
 
 
 @one_transaction
 def mark_read(store: Store, caller: Writer, id: str) -> None:
     """Note that the caller's side has read all. Raises NotFound."""
-    _seen(store, view_of(caller), id)
-    store.conversations.mark_read(view_of(caller), id)
+    _seen(store, scope_of(caller), id)
+    store.conversations.mark_read(scope_of(caller), id)
 
 
 @one_transaction
 def set_status(store: Store, caller: Writer, id: str, status: Status) -> Conversation:
     """Resolve or reopen, from either side. Raises NotFound."""
-    conversation = _seen(store, view_of(caller), id, hold=True)
+    conversation = _seen(store, scope_of(caller), id, hold=True)
     changed = replace(conversation, status=status, updated_at=now())
-    store.conversations.set_status(view_of(caller), id, status, changed.updated_at)
-    return told(caller, changed)[0]
+    store.conversations.set_status(scope_of(caller), id, status, changed.updated_at)
+    return shown_to(caller, changed)[0]
 
 
 def _owner(store: Store, caller: Writer, id: str | None) -> User:
@@ -217,12 +219,12 @@ def _made_before(
     return before[1]
 
 
-def _with_authors(store: Store, view: View) -> View:
-    """Have a user's view show the messages of that user and of who became part of them, and no other's:
+def _with_authors(store: Store, scope: Scope) -> Scope:
+    """Have a user's scope show the messages of that user and of who became part of them, and no other's:
     a conversation goes back whole when a merge is undone."""
-    if view.user is None:
-        return view
-    return replace(view, authors=(view.user, *store.users.part_of(view.app, view.user)))
+    if scope.user is None:
+        return scope
+    return replace(scope, authors=(scope.user, *store.users.part_of(scope.app, scope.user)))
 
 
 def _require_agent(caller: Writer, **members: str | None) -> None:
@@ -232,10 +234,10 @@ def _require_agent(caller: Writer, **members: str | None) -> None:
         raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
 
 
-def _seen(store: Store, view: View, id: str, *, hold: bool = False) -> Conversation:
-    """Find a conversation that a view sees. Raises NotFound."""
+def _seen(store: Store, scope: Scope, id: str, *, hold: bool = False) -> Conversation:
+    """Find a conversation that a scope sees. Raises NotFound."""
     find = store.conversations.hold if hold else store.conversations.with_id
-    return _there(find(view, id) if is_id("cnv", id) else None)
+    return _there(find(scope, id) if is_id("cnv", id) else None)
 
 
 def _there(found: Item | None) -> Item:

@@ -18,10 +18,10 @@ from service.nouns import (
     Page,
     Position,
     Profile,
+    Scope,
     Side,
     Transcript,
     User,
-    View,
 )
 from service.store import Store
 from service.times import now
@@ -144,14 +144,14 @@ def _entries(store: Store, app: str, users: tuple[str, ...]) -> Iterator[Entry]:
 
 
 def _conversations(store: Store, app: str, user: str) -> Iterator[Conversation]:
-    view, before = View(app, Side.AGENT, user), None
-    while found := store.conversations.page(view, None, before, BATCH):
+    scope, before = Scope(app, Side.AGENT, user), None
+    while found := store.conversations.page(scope, None, before, BATCH):
         yield from found
         before = found[-1].updated_at, found[-1].id
 
 
 def _messages(store: Store, app: str, conversation: str) -> Iterator[Message]:
     number = 0
-    while found := store.conversations.messages(View(app, Side.AGENT), conversation, number, BATCH):
+    while found := store.conversations.messages(Scope(app, Side.AGENT), conversation, number, BATCH):
         yield from found
         number = found[-1].number

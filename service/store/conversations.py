@@ -1,6 +1,6 @@
-"""Conversations and their messages, as a view sees them.
+"""Conversations and their messages, as a scope sees them.
 
-A view is part of every lookup: what it may not see is not found. Messages are numbered under their
+A scope is part of every lookup: what it may not see is not found. Messages are numbered under their
 conversation's row lock, so that the order of numbers is the order of commits, and who asks for what
 came after a message never misses one.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import CTE, Case, Select
 
-from service.nouns import Author, Conversation, Message, Position, Side, Status, View
+from service.nouns import Author, Conversation, Message, Position, Scope, Side, Status
 from service.store.database import Database
 from service.store.prepared import Prepared, Statement, as_value, inserting
 from service.store.tables import Conversations, Messages, Users
@@ -24,24 +24,24 @@ class ConversationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def with_id(self, view: View, id: str) -> Conversation | None:
+    def with_id(self, scope: Scope, id: str) -> Conversation | None:
         """Find a conversation."""
-        row = self._database.row(_one(view, id))
+        row = self._database.row(_one(scope, id))
         return None if row is None else as_conversation(row)
 
-    def hold(self, view: View, id: str) -> Conversation | None:
+    def hold(self, scope: Scope, id: str) -> Conversation | None:
         """Find a conversation, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.held(_one(view, id)))
+        row = self._database.row(self._database.held(_one(scope, id)))
         return None if row is None else as_conversation(row)
 
     def page(
-        self, view: View, status: Status | None, before: Position | None, limit: int
+        self, scope: Scope, status: Status | None, before: Position | None, limit: int
     ) -> tuple[Conversation, ...]:
         """Answer up to ``limit`` conversations, the newest activity first, that come after the one
         that was last active at ``before``."""
-        query = _page(_shape(view), status is not None, before is not None)
+        query = _page(_shape(scope), status is not None, before is not None)
         at, id = before or (None, None)
-        shown = query(view.app, view.user, view.device, status and status.value, at, id, limit)
+        shown = query(scope.app, scope.user, scope.device, status and status.value, at, id, limit)
         return tuple(map(as_conversation, self._database.rows(shown)))
 
     def create(
@@ -58,13 +58,13 @@ class ConversationStore:
         )
         self._database.add(_insert_message(app, conversation.id, 1, first.created_at, *_said(first)))
 
-    def set_status(self, view: View, id: str, status: Status, at: int) -> None:
+    def set_status(self, scope: Scope, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""
-        self._update(view, id, status=status.value, updated_at=at)
+        self._update(scope, id, status=status.value, updated_at=at)
 
-    def mark_read(self, view: View, id: str) -> None:
-        """Note that the view's side has read all."""
-        self._update(view, id, **{_unread(view.side).name: 0})
+    def mark_read(self, scope: Scope, id: str) -> None:
+        """Note that the scope's side has read all."""
+        self._update(scope, id, **{_unread(scope.side).name: 0})
 
     def ids_of(self, app: str, user: str) -> tuple[str, ...]:
         """Answer the ids of a user's conversations, the oldest first."""
@@ -109,14 +109,14 @@ class ConversationStore:
             Messages.update(body="").where((Messages.app == app) & Messages.author.in_(users))
         )
 
-    def append(self, view: View, id: str, message: Message) -> Message | None:
-        """Append a message to a conversation, if the view sees it; a user's reopens it. Answer it with its
+    def append(self, scope: Scope, id: str, message: Message) -> Message | None:
+        """Append a message to a conversation, if the scope sees it; a user's reopens it. Answer it with its
         number, and its time, which is never before that of the one before it.
 
         It is a transaction of its own, unless it is part of one.
         """
-        where = view.app, view.user, view.device, id
-        shape, kind = _shape(view), message.author.kind
+        where = scope.app, scope.user, scope.device, id
+        shape, kind = _shape(scope), message.author.kind
         if self._database.is_sqlite:
             # There a statement that changes a row is no part of another.
             with self._database.transaction():
@@ -132,25 +132,25 @@ class ConversationStore:
         _, _, number, at = row
         return replace(message, number=number, created_at=at)
 
-    def message(self, view: View, conversation: str, id: str) -> Message | None:
+    def message(self, scope: Scope, conversation: str, id: str) -> Message | None:
         """Find a message of a conversation."""
-        rows = self._database.rows(self._messages(view, conversation).where(Messages.id == id))
+        rows = self._database.rows(self._messages(scope, conversation).where(Messages.id == id))
         return as_message(rows[0]) if rows else None
 
-    def messages(self, view: View, conversation: str, after: int, limit: int) -> tuple[Message, ...]:
+    def messages(self, scope: Scope, conversation: str, after: int, limit: int) -> tuple[Message, ...]:
         """Answer up to ``limit`` messages, the oldest first, whose numbers come after ``after``."""
         query = (
-            self._messages(view, conversation)
+            self._messages(scope, conversation)
             .where(Messages.number > after)
             .order_by(Messages.number)
             .limit(limit)
         )
         return tuple(map(as_message, self._database.rows(query)))
 
-    def _messages(self, view: View, conversation: str) -> Any:
-        shown = (Messages.app == view.app) & (Messages.conversation == conversation)
-        if view.authors is not None:
-            shown &= Messages.author.is_null() | Messages.author.in_(view.authors)
+    def _messages(self, scope: Scope, conversation: str) -> Any:
+        shown = (Messages.app == scope.app) & (Messages.conversation == conversation)
+        if scope.authors is not None:
+            shown &= Messages.author.is_null() | Messages.author.in_(scope.authors)
         return (
             Messages.select(
                 Messages.id,
@@ -168,53 +168,53 @@ class ConversationStore:
                 on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
             )
             .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
-            .where(shown & _in_view(view))
+            .where(shown & _in_view(scope))
         )
 
-    def _update(self, view: View, id: str, **fields: Any) -> None:
-        query = Conversations.update(**fields).where(_in_view(view) & (Conversations.id == id))
+    def _update(self, scope: Scope, id: str, **fields: Any) -> None:
+        query = Conversations.update(**fields).where(_in_view(scope) & (Conversations.id == id))
         self._database.change(query)
 
 
-def _seen(view: View) -> Any:
+def _seen(scope: Scope) -> Any:
     return Conversations.select(
         Conversations.id,
         Conversations.user,
         Conversations.subject,
         Conversations.status,
-        _unread(view.side),
+        _unread(scope.side),
         Conversations.messages,
         Conversations.created_at,
         Conversations.updated_at,
-    ).where(_in_view(view))
+    ).where(_in_view(scope))
 
 
-def _in_view(view: View) -> Any:
-    condition = Conversations.app == view.app
-    if view.user is not None:
-        condition &= Conversations.user == view.user
-    if view.device is not None:
-        here = Conversations.device == view.device
-        condition &= (here | Conversations.device.is_null()) if view.and_agents else here
+def _in_view(scope: Scope) -> Any:
+    condition = Conversations.app == scope.app
+    if scope.user is not None:
+        condition &= Conversations.user == scope.user
+    if scope.device is not None:
+        here = Conversations.device == scope.device
+        condition &= (here | Conversations.device.is_null()) if scope.and_agents else here
     return condition
 
 
-def _shape(view: View) -> View:
-    """Answer what views have in common that look for different values in the same places."""
-    return View("", view.side, view.user and "", view.device and "", view.and_agents)
+def _shape(scope: Scope) -> Scope:
+    """Answer what scopes have in common that look for different values in the same places."""
+    return Scope("", scope.side, scope.user and "", scope.device and "", scope.and_agents)
 
 
-def _of_shape(shape: View, app: Any, user: Any, device: Any) -> View:
+def _of_shape(shape: Scope, app: Any, user: Any, device: Any) -> Scope:
     user, device = (None if shape.user is None else user), (None if shape.device is None else device)
     return replace(shape, app=app, user=user, device=device)
 
 
-def _one(view: View, id: str) -> Statement:
-    return _with_id(_shape(view))(view.app, view.user, view.device, id)
+def _one(scope: Scope, id: str) -> Statement:
+    return _with_id(_shape(scope))(scope.app, scope.user, scope.device, id)
 
 
 @cache
-def _with_id(shape: View) -> Prepared:
+def _with_id(shape: Scope) -> Prepared:
     def build(app: Any, user: Any, device: Any, id: Any) -> Any:
         return _seen(_of_shape(shape, app, user, device)).where(Conversations.id == id)
 
@@ -222,7 +222,7 @@ def _with_id(shape: View) -> Prepared:
 
 
 @cache
-def _page(shape: View, of_status: bool, goes_on: bool) -> Prepared:
+def _page(shape: Scope, of_status: bool, goes_on: bool) -> Prepared:
     def build(app: Any, user: Any, device: Any, status: Any, at: Any, id: Any, limit: Any) -> Any:
         query = _seen(_of_shape(shape, app, user, device))
         if of_status:
@@ -271,7 +271,7 @@ def _said(message: Message) -> tuple[Any, ...]:
     return message.id, by.kind.value, by.id, name, message.body, message.verified
 
 
-def _counted(shape: View, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
+def _counted(shape: Scope, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
     """Count one more message of a side, and answer its place; a user's reopens."""
     unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
     # This time was taken before the row was locked, so that of the message before may be later.
@@ -285,12 +285,12 @@ def _counted(shape: View, side: Side, app: Any, user: Any, device: Any, id: Any,
 
 
 @cache
-def _count(shape: View, side: Side) -> Prepared:
+def _count(shape: Scope, side: Side) -> Prepared:
     return Prepared(partial(_counted, shape, side), 5)
 
 
 @cache
-def _append(shape: View, side: Side) -> Prepared:
+def _append(shape: Scope, side: Side) -> Prepared:
     """Count, and add the message in the place that it has by that."""
 
     def build(app: Any, user: Any, device: Any, id: Any, at: Any, *said: Any) -> Any:

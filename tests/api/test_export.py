@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from service.nouns import Author, Message, Side, View
+from service.nouns import Author, Message, Scope, Side
 from tests.tenants import Tenant
 
 MEMBERS = {
@@ -76,7 +76,7 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
         for number in range(1, 502):
             author = Author(Side.USER, None, login["user"]["id"])
             message = Message(f"msg_{number}", 0, author, str(number), True, 1)
-            store.conversations.append(View(tenant.id, Side.AGENT), id, message)
+            store.conversations.append(Scope(tenant.id, Side.AGENT), id, message)
 
     [thread] = export(tenant, login["user"]["id"])["conversations"]
 

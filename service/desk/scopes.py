@@ -14,24 +14,24 @@ from service.nouns import (
     ConversationScope,
     EndUser,
     Message,
+    Scope,
     Side,
-    View,
 )
 
 Writer = Backend | EndUser
 
 
-def view_of(caller: Writer) -> View:
+def scope_of(caller: Writer) -> Scope:
     """Say which conversations a caller may see."""
     match caller:
         case EndUser(app, user, session):
             if session.claim is not None:
                 # Anybody can say to be this user, so each device sees what was begun on it.
-                return View(app.id, Side.USER, user.id, session.device, and_agents=False)
+                return Scope(app.id, Side.USER, user.id, session.device, and_agents=False)
             by_device = app.settings.conversation_scope is ConversationScope.DEVICE
-            return View(app.id, Side.USER, user.id, session.device if by_device else None)
+            return Scope(app.id, Side.USER, user.id, session.device if by_device else None)
         case Backend(app):
-            return View(app.id, Side.AGENT)
+            return Scope(app.id, Side.AGENT)
         case never:
             assert_never(never)
 
@@ -43,14 +43,14 @@ def key_scope(caller: Writer) -> str:
     return "user" if caller.session.claim is None else f"user {caller.session.device}"
 
 
-def told(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ...]:
+def shown_to(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ...]:
     """Leave out what an unproven session may not know: an id tells whether a record was there before."""
     if isinstance(caller, Backend) or caller.session.claim is None:
         return conversations
     return tuple(replace(conversation, user=None) for conversation in conversations)
 
 
-def told_message(caller: Writer, message: Message) -> Message:
+def message_shown_to(caller: Writer, message: Message) -> Message:
     """As above; of a user's name it is told what its own login said."""
     if message.author.kind is Side.AGENT or not isinstance(caller, EndUser) or caller.session.claim is None:
         return message
