@@ -366,8 +366,8 @@ class Cast:
         agent = self._agent()
         shown = agent.post("/console/merges/preview", from_=source, into=target)
         if shown.status_code == 200:
-            foreseen = field_of(shown, "foreseen")
-            agent.post("/console/merges", from_=source, into=target, foreseen=foreseen)
+            fingerprint = field_of(shown, "fingerprint")
+            agent.post("/console/merges", from_=source, into=target, fingerprint=fingerprint)
 
     def undo(self, merge: str, *, at_console: bool) -> None:
         """Have an agent undo a merge."""

@@ -18,7 +18,7 @@ from service.api.schemas.users import (
 )
 from service.desk import erasing
 from service.desk import users as desk
-from service.desk.logins import foresee
+from service.desk.logins import explain_login
 from service.desk.purchasing import with_purchases
 from service.nouns import Backend, Entry, Explanation, Export, LoginSent, Page, User
 
@@ -31,7 +31,7 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 @api.response(200, ExplanationOut())
 def resolve(caller: Backend, sent: LoginSent) -> Explanation:
     """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
-    return foresee(context().store, context().encryption, caller, sent, limits(caller))
+    return explain_login(context().store, context().encryption, caller, sent, limits(caller))
 
 
 @api.get("/users")

@@ -46,8 +46,8 @@ def preview(caller: Backend) -> Response:
 def merge(caller: Backend) -> Any:
     """Merge two users, if that does what was shown."""
     both = asked(MERGE, **{"from": sent("from"), "into": sent("into")})
-    done = desk.merge_as_foreseen(
-        context().store, caller, both["source"], both["target"], foreseen=sent("foreseen")
+    done = desk.merge_as_previewed(
+        context().store, caller, both["source"], both["target"], seen=sent("fingerprint")
     )
     return _to(done.target, "merged")
 
@@ -69,15 +69,15 @@ def _in_order(user: User, other: User) -> tuple[User, User]:
 
 def _preview(caller: Backend, source: str, target: str) -> Response:
     store, both = context().store, asked(MERGE, **{"from": source, "into": target})
-    foreseen, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
+    preview, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
     goes, stays = (users.show(store, caller.app, id) for id in (source, target))
     return page(
         "merge",
-        merge=foreseen,
+        merge=preview,
         source=goes,
         target=stays,
         may_be_turned_round=_in_order(goes, stays) == (stays, goes),
-        foreseen=desk.fingerprint(foreseen),
+        fingerprint=desk.fingerprint(preview),
     )
 
 

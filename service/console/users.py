@@ -15,7 +15,7 @@ from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import conversations, erasing
 from service.desk import users as desk
-from service.desk.logins import foresee
+from service.desk.logins import explain_login
 from service.encryption import Encryption
 from service.errors import NotFound, ProofInvalid, Refused
 from service.identifiers import is_id
@@ -96,7 +96,7 @@ def explain(caller: Backend) -> Response:
     """Say what a login would do, and why; change nothing."""
     here, typed = context(), {name: sent(name) for name in LOGIN_MEMBERS}
     try:
-        explained = foresee(here.store, here.encryption, caller, asked(LOGIN, **typed), limits(caller))
+        explained = explain_login(here.store, here.encryption, caller, asked(LOGIN, **typed), limits(caller))
     except Refused as refused:
         return page("explain", 422, typed=typed, explained=None, errors=refused.errors)
     except ProofInvalid:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
-from service.desk.merging import foresee, merge, present, standing, undo
+from service.desk.merging import merge, present, preview_merge, standing, undo
 from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
@@ -77,7 +77,9 @@ def answer_merge(
 ) -> tuple[Merge, int]:
     """Make one user part of another, or only say what that would do; answer it with its status."""
     if dry_run:
-        return foresee(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, now()), 200
+        return preview_merge(
+            store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, now()
+        ), 200
     return merge_users(store, caller, source, target), 201
 
 
@@ -89,14 +91,14 @@ def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merg
 
 
 @one_transaction
-def merge_as_foreseen(store: Store, caller: Backend, source: str, target: str, foreseen: str) -> Merge:
+def merge_as_previewed(store: Store, caller: Backend, source: str, target: str, seen: str) -> Merge:
     """As ``merge_users``, and only if it does what somebody has seen that it would.
 
-    ``foreseen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
+    ``seen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
     """
     log = AuditLog(store, caller.app.id, caller.actor, now())
     done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
-    if not hmac.compare_digest(fingerprint(done).encode(), foreseen.encode("utf-8", "replace")):
+    if not hmac.compare_digest(fingerprint(done).encode(), seen.encode("utf-8", "replace")):
         raise Conflict("merge-conflict", "what would move is no longer what was shown")
     return done
 

@@ -31,7 +31,7 @@ def admit(
     return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
 
 
-def foresee(
+def explain_login(
     store: Store,
     encryption: Encryption,
     caller: Backend,

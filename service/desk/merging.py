@@ -42,7 +42,7 @@ def standing(store: Store, app: str, id: str) -> User:
     return found
 
 
-def foresee(
+def preview_merge(
     store: Store, app: str, source: User, target: User, rule: str, at: int, home: str | None = None
 ) -> Merge:
     """Say what a merge would move and fill. Raises Conflict if it may not be."""
@@ -97,8 +97,8 @@ def merge(
     may not be, and StaleState if one of them is no longer as it was.
     """
     _hold_both(store, app, source, target)
-    foreseen = foresee(store, app, source, target, rule, log.at, home)
-    done = replace(foreseen, id=new_id("mrg"))
+    preview = preview_merge(store, app, source, target, rule, log.at, home)
+    done = replace(preview, id=new_id("mrg"))
     require_part(store, app, done.target, target)
     said = _said(store, app, target), _said(store, app, source)
     store.fields.put(app, rules.joined(*said, counts=not _is_parked(source, target)))

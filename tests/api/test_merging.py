@@ -203,15 +203,15 @@ def test_a_merge_brings_ids_and_conversations_and_ends_sessions(tenant, sound):
 def test_a_dry_run_says_the_same_and_changes_nothing(tenant):
     one, two = known(tenant, userId="u-1"), known(tenant, userId="u-2", email="joan@example.org")
 
-    foreseen = merge(tenant, two, one, dryRun=True)
+    preview = merge(tenant, two, one, dryRun=True)
 
-    assert foreseen.status_code == 200
+    assert preview.status_code == 200
     assert user(tenant, two)["id"] == two
     made = merged(tenant, two, one)
-    assert {name: made[name] for name in foreseen.json if name != "createdAt"} == {
-        name: value for name, value in foreseen.json.items() if name != "createdAt"
+    assert {name: made[name] for name in preview.json if name != "createdAt"} == {
+        name: value for name, value in preview.json.items() if name != "createdAt"
     }
-    assert "id" not in foreseen.json
+    assert "id" not in preview.json
 
 
 def test_the_record_stands_and_its_id_is_in_the_history_of_both(tenant):

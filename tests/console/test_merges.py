@@ -18,7 +18,7 @@ def confirm(agent, shown):
         "/console/merges",
         from_=field_of(shown, "from"),
         into=field_of(shown, "into"),
-        foreseen=field_of(shown, "foreseen"),
+        fingerprint=field_of(shown, "fingerprint"),
     )
 
 
@@ -102,9 +102,9 @@ def test_a_merge_that_would_do_something_else_by_now_does_nothing(agent, tenant,
     assert user(tenant, scene.lee)["id"] == scene.lee
 
 
-@pytest.mark.parametrize("foreseen", ["", "x", "é"])
-def test_a_merge_without_a_preview_does_nothing(agent, tenant, scene, foreseen):
-    answer = agent.post("/console/merges", from_=scene.lee, into=scene.kim, foreseen=foreseen)
+@pytest.mark.parametrize("fingerprint", ["", "x", "é"])
+def test_a_merge_without_a_preview_does_nothing(agent, tenant, scene, fingerprint):
+    answer = agent.post("/console/merges", from_=scene.lee, into=scene.kim, fingerprint=fingerprint)
 
     assert answer.status_code == 409
     assert user(tenant, scene.lee)["id"] == scene.lee
