@@ -69,14 +69,14 @@ def require_own_page() -> None:
         raise NotAllowed
 
 
-def hold(response: Response, sign_in: str) -> Response:
-    """Have the browser hold a sign-in."""
+def set_cookie(response: Response, sign_in: str) -> Response:
+    """Store a session in the browser."""
     response.set_cookie(COOKIE, sign_in, max_age=LASTS // 1000, secure=_is_https(), **_ATTRIBUTES)
     return response
 
 
-def let_go(response: Response) -> Response:
-    """Have the browser forget its sign-in."""
+def delete_cookie(response: Response) -> Response:
+    """Remove the session from the browser."""
     response.delete_cookie(COOKIE, secure=_is_https(), **_ATTRIBUTES)
     return response
 

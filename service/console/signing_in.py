@@ -9,7 +9,7 @@ from service.api.limits import limits_in
 from service.api.schemas.fields import Shape, Text
 from service.api.schemas.logins import NAME
 from service.console.forms import asked, sent
-from service.console.guard import COOKIE, guarded, hold, let_go, require_own_page
+from service.console.guard import COOKIE, delete_cookie, guarded, require_own_page, set_cookie
 from service.console.rendering import ASSETS, sign_in_page
 from service.desk import signing_in as desk
 from service.identifiers import name
@@ -39,20 +39,20 @@ def sign_in() -> Any:
     require_own_page()
     here = serving()
     said = asked(SIGN_IN, name=sent("name"))["name"]
-    here.caller, held = desk.sign_in(
+    here.caller, cookie = desk.sign_in(
         here.context.store, here.context.config.admin_key, sent("key").strip(), said, here.id, limits_in
     )
-    # Nobody would hold the former one any more.
+    # No browser has the former one any more.
     desk.sign_out(here.context.store, request.cookies.get(COOKIE, ""))
-    return hold(_to("console.conversations.home", done="began"), held)
+    return set_cookie(_to("console.conversations.home", done="began"), cookie)
 
 
 @pages.post("/sign-out")
 @guarded
 def sign_out(_caller: Backend) -> Any:
-    """Sign out, here and wherever else this sign-in is held."""
+    """Sign out, here and wherever else this session's cookie is."""
     desk.sign_out(context().store, request.cookies.get(COOKIE, ""))
-    return let_go(_to("console.door.show", done="ended"))
+    return delete_cookie(_to("console.door.show", done="ended"))
 
 
 @pages.get("/assets/<name>")

@@ -66,8 +66,8 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
         return merge(store, app, owner, user, ALIAS, log, home)[1], False
     if owner is not None:
         raise Conflict("alias-taken", "another identified user has this user ID")
-    store.users.hold_email(app, user.email)
-    if store.users.hold(app, user.id, to_change=True) != user:
+    store.users.lock_emails(app, user.email)
+    if store.users.lock(app, user.id, to_change=True) != user:
         raise StaleState
     return give_user_id(store, app, user, home, user_id, log, ALIAS), True
 
@@ -120,7 +120,7 @@ def show_merge(store: Store, caller: Backend, id: str) -> Merge:
 @one_transaction
 def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
     """Undo a merge, and answer its record. Raises NotFound, and Conflict where it may not be."""
-    found = store.merges.hold(caller.app.id, id) if is_id("mrg", id) else None
+    found = store.merges.lock(caller.app.id, id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
     return undo(store, caller.app.id, found, AuditLog(store, caller.app.id, caller.actor, now()))

@@ -35,7 +35,7 @@ def show_app(store: Store, id: str) -> App:
 @one_transaction
 def change_app(store: Store, id: str, name: str | None, settings: dict[str, Any]) -> App:
     """Set an app's name if it is given, and those settings that are. Raises NotFound."""
-    app = _there(store, id, hold=True)
+    app = _there(store, id, lock=True)
     changed = replace(app, name=name or app.name, settings=replace(app.settings, **settings))
     store.apps.update(changed)
     return changed
@@ -58,7 +58,7 @@ def _shut(store: Store, id: str) -> None:
 
 @one_transaction
 def _erase(store: Store, id: str) -> None:
-    _there(store, id, hold=True)
+    _there(store, id, lock=True)
     store.apps.erase(id)
 
 
@@ -78,7 +78,7 @@ def create_key(
     is_identity = kind is KeyKind.IDENTITY
     if proof is not None and not is_identity:
         raise Refused.member("proof", "identity-only", "Proofs are made with identity keys only.")
-    _there(store, app, hold=True)
+    _there(store, app, lock=True)
     plain = new_credential(PREFIXES[kind], app)
     key = Key(
         new_id("key"), kind, now(), proof=(proof or ProofKind.JWT) if is_identity else None, plain=plain
@@ -107,9 +107,9 @@ def delete_key(store: Store, app: str, id: str) -> None:
         raise NotFound
 
 
-def _there(store: Store, id: str, *, hold: bool = False) -> App:
+def _there(store: Store, id: str, *, lock: bool = False) -> App:
     """Find an app. Raises NotFound."""
-    find = store.apps.hold if hold else store.apps.with_id
+    find = store.apps.lock if lock else store.apps.with_id
     app = find(id) if is_id("app", id) else None
     if app is None:
         raise NotFound

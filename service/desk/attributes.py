@@ -24,7 +24,7 @@ def set_attributes(
 
     Raises Refused, with nothing changed, for more than MAX_NAMES names.
     """
-    if store.users.hold(app, user.id, to_change=True) != user:
+    if store.users.lock(app, user.id, to_change=True) != user:
         raise StaleState
     known = {attribute.name: attribute for attribute in store.attributes.of_homes(app, [home])}
     fresh = {one.name: one for one in said if one.name not in known or one.at >= known[one.name].at}

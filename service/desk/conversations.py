@@ -135,7 +135,7 @@ def _write_once(
     store: Store, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
 ) -> tuple[Message, bool]:
     scope = scope_of(caller)
-    conversation = _seen(store, scope, id, hold=True)
+    conversation = _seen(store, scope, id, lock=True)
     home = caller.session.home if isinstance(caller, EndUser) else conversation.user or ""
     made = _made_before(store, caller, home, key, asked, message.id, message.created_at)
     if made is not None:
@@ -158,29 +158,29 @@ def mark_read(store: Store, caller: Writer, id: str) -> None:
 @one_transaction
 def set_status(store: Store, caller: Writer, id: str, status: Status) -> Conversation:
     """Resolve or reopen, from either side. Raises NotFound."""
-    conversation = _seen(store, scope_of(caller), id, hold=True)
+    conversation = _seen(store, scope_of(caller), id, lock=True)
     changed = replace(conversation, status=status, updated_at=now())
     store.conversations.set_status(scope_of(caller), id, status, changed.updated_at)
     return shown_to(caller, changed)[0]
 
 
 def _owner(store: Store, caller: Writer, id: str | None) -> User:
-    """Hold the user whose conversation it becomes, so that they are not merged away meanwhile."""
+    """Lock the user whose conversation it becomes, so that they are not merged away meanwhile."""
     match caller:
         case EndUser(app, user):
-            held = store.users.hold(app.id, user.id, to_change=False)
-            if held is None or not store.users.is_part(app.id, caller.session.home, held.id):
+            locked = store.users.lock(app.id, user.id, to_change=False)
+            if locked is None or not store.users.is_part(app.id, caller.session.home, locked.id):
                 raise InvalidCredential
         case Backend(app):
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
             user = users.show(store, app, id)
-            held = store.users.hold(app.id, user.id, to_change=False)
-            if held is None or not store.users.is_part(app.id, id, held.id):
+            locked = store.users.lock(app.id, user.id, to_change=False)
+            if locked is None or not store.users.is_part(app.id, id, locked.id):
                 raise StaleState
         case never:
             assert_never(never)
-    return held
+    return locked
 
 
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:
@@ -234,9 +234,9 @@ def _require_agent(caller: Writer, **members: str | None) -> None:
         raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
 
 
-def _seen(store: Store, scope: Scope, id: str, *, hold: bool = False) -> Conversation:
+def _seen(store: Store, scope: Scope, id: str, *, lock: bool = False) -> Conversation:
     """Find a conversation that a scope sees. Raises NotFound."""
-    find = store.conversations.hold if hold else store.conversations.with_id
+    find = store.conversations.lock if lock else store.conversations.with_id
     return _there(find(scope, id) if is_id("cnv", id) else None)
 
 

@@ -46,14 +46,14 @@ def identify(
     return _key_holder(store, app, hashed, request, arrival if prefix == "sk" else None)
 
 
-def identify_agent(store: Store, held: str, request: str) -> tuple[Backend, SignIn]:
-    """Answer who is signed in to the console, and calls in the request of this id; ``held`` is what their
+def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, SignIn]:
+    """Answer who is signed in to the console, and calls in the request of this id; ``cookie`` is what their
     browser holds.
 
     Raises InvalidCredential if the sign-in is malformed, unknown, or its key is gone.
     """
-    app = read_sign_in(held)
-    found = store.sign_ins.with_digest(app, digest(held)) if app else None
+    app = read_sign_in(cookie)
+    found = store.sign_ins.with_digest(app, digest(cookie)) if app else None
     if found is None:
         raise InvalidCredential
     its_app, key, sign_in = found

@@ -26,7 +26,7 @@ def say(
     log: AuditLog,
     rule: str | None = None,
 ) -> User:
-    """Set what is said of ``home``, who is this held user or part of them: an email or a name, each None to
+    """Set what is said of ``home``, who is this locked user or part of them: an email or a name, each None to
     remove it. The user shows the latest. Return the user as they are then."""
     kept = all_fields(store, app, user.id)
     for name, value in said.items():
@@ -60,7 +60,7 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
 
 
 def require_part(store: Store, app: str, home: str, user: User) -> None:
-    """Raise StaleState unless somebody is a held user still, or part of them; and Conflict for a part of the
+    """Raise StaleState unless somebody is a locked user still, or part of them; and Conflict for a part of the
     other world: what is given to it would be of that world when they stand apart again."""
     if store.users.is_part_of_one_world(app, home, user.id):
         return
@@ -72,7 +72,7 @@ def require_part(store: Store, app: str, home: str, user: User) -> None:
 def give_user_id(
     store: Store, app: str, user: User, home: str, user_id: str, log: AuditLog, rule: str
 ) -> User:
-    """Give a held user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
+    """Give a locked user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
     are then.
 
     It is the primary one of a user who had none; who was anonymous is somebody from then on, and a device's

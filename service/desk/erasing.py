@@ -25,10 +25,10 @@ def erase(store: Store, caller: Backend, id: str) -> None:
     """
     store.extend_deadline(TIMEOUT)
     user = show(store, caller.app, id)
-    # A login holds its device first, then emails, then users; in this order nobody waits in a circle.
-    store.devices.hold_of(caller.app.id, user.id)
-    store.users.hold_email(caller.app.id, user.email)
-    if store.users.hold(caller.app.id, user.id, to_change=True) != user:
+    # A login locks its device first, then emails, then users; in this order nobody waits in a circle.
+    store.devices.lock_of(caller.app.id, user.id)
+    store.users.lock_emails(caller.app.id, user.email)
+    if store.users.lock(caller.app.id, user.id, to_change=True) != user:
         raise StaleState
     _forget(store, AuditLog(store, caller.app.id, caller.actor, now()), caller.app.id, user)
 
@@ -81,11 +81,11 @@ def tidy(store: Store, app: App, *, idle_days: int, cleared_days: int) -> Tidied
 def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
     store.extend_deadline(TIMEOUT)
-    store.devices.hold_of(app.id, id)
-    user = store.users.hold(app.id, id, to_change=True)
+    store.devices.lock_of(app.id, id)
+    user = store.users.lock(app.id, id, to_change=True)
     if user is None:
         return False
-    store.conversations.hold_all(app.id, (id,))
+    store.conversations.lock_all(app.id, (id,))
     if not store.users.idle_anonymous(app.id, since=since, cleared_before=cleared_before, ids=(id,)):
         return False
     _forget(store, AuditLog(store, app.id, Actor("retention", "", proven=True), now()), app.id, user)

@@ -93,10 +93,10 @@ def merge(
     Whoever came to somebody who is part of the target, ``home``, becomes part of that one, and goes with them
     when they stand apart again.
 
-    Both are held, so that nothing is written for the one while its things move. Raises Conflict if it
+    Both are locked, so that nothing is written for the one while its things move. Raises Conflict if it
     may not be, and StaleState if one of them is no longer as it was.
     """
-    _hold_both(store, app, source, target)
+    _lock_both(store, app, source, target)
     preview = preview_merge(store, app, source, target, rule, log.at, home)
     done = replace(preview, id=new_id("mrg"))
     require_part(store, app, done.target, target)
@@ -151,8 +151,8 @@ def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
     goes, stays = _apart(fields, everyone, counted=not _is_parked(source, target))
     source = _standing_again(store, app, target, source, goes, everyone, merge)
     after = _without(store, app, target, stays, everyone)
-    store.users.hold_email(app, source.email, target.email, after.email)
-    _hold(store, app, target)
+    store.users.lock_emails(app, source.email, target.email, after.email)
+    _lock(store, app, target)
     if all_fields(store, app, target.id) != fields:
         raise StaleState
     _require_room(store, app, source, after, merge)
@@ -301,20 +301,20 @@ def _same_email(one: User, other: User) -> bool:
 
 def clear(store: Store, app: str, device: str, anonymous: User, rule: str, log: AuditLog) -> None:
     """Let no end user reach a device's anonymous user again; agents still see the conversations."""
-    _hold(store, app, anonymous)
+    _lock(store, app, anonymous)
     store.users.clear(app, anonymous.id, log.at)
     store.sessions.end_of_users(app, anonymous.id)
     store.devices.set_anonymous(app, device, None)
     log.note(anonymous.id, Event.CLEARED, rule)
 
 
-def _hold_both(store: Store, app: str, source: User, target: User) -> None:
-    """Hold two users, and the email that one brings. Raises StaleState if one of them has changed."""
-    store.users.hold_email(app, source.email)
+def _lock_both(store: Store, app: str, source: User, target: User) -> None:
+    """Lock two users, and the email that one brings. Raises StaleState if one of them has changed."""
+    store.users.lock_emails(app, source.email)
     for user in sorted((source, target), key=lambda user: user.id):
-        _hold(store, app, user)
+        _lock(store, app, user)
 
 
-def _hold(store: Store, app: str, user: User) -> None:
-    if store.users.hold(app, user.id, to_change=True) != user:
+def _lock(store: Store, app: str, user: User) -> None:
+    if store.users.lock(app, user.id, to_change=True) != user:
         raise StaleState

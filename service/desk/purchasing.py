@@ -115,7 +115,7 @@ def settle(
     """Decide whose a store account is from now on in the claimant's world, and carry it out; answer the rule,
     and whoever the claimant is then. Raises Conflict where it stays another's."""
     account = _known_to(claimant.user, account)
-    store.purchases.hold(app.id, account)
+    store.purchases.lock(app.id, account)
     owner, brought_by = _owner(store, app.id, account) or (None, None)
     whose = _whose(owner, claimant.user)
     rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
@@ -218,7 +218,7 @@ def _whose(owner: User | None, user: User) -> Owner:
 
 
 def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
-    if store.users.hold(app, claimant.user.id, to_change=False) != claimant.user:
+    if store.users.lock(app, claimant.user.id, to_change=False) != claimant.user:
         raise StaleState
     require_part(store, app, claimant.home, claimant.user)
     store.purchases.claim(app, account, claimant.user.id, claimant.home, log.at)

@@ -3,12 +3,12 @@
 Look up, decide, carry out; the rules are in ``service.rules``. What makes it right when a hundred
 logins run at once:
 
-- The device's row is held first, so that the logins of one device come one after the other.
-- A decision that looks at an email holds that email, and one that changes an email holds both the
+- The device's row is locked first, so that the logins of one device come one after the other.
+- A decision that looks at an email locks that email, and one that changes an email locks both the
   old and the new. So what was seen of an email holds until the decision is carried out.
 - A user ID is decided by the primary key of ``user_ids``: who comes second looks again.
-- A user who is used is held; if they changed since the rule was found, it is found again.
-- Whom a login changes nothing about is looked up without holding anything: the one statement that begins
+- A user who is used is locked; if they changed since the rule was found, it is found again.
+- Whom a login changes nothing about is looked up without a lock: the one statement that begins
   the session asks whether all is as it was seen. If it is not, all of the above happens.
 
 A claim that nothing proves is looked up in a world of its own, among users whom nobody ever proved to
@@ -114,7 +114,7 @@ def explain(store: Store, caller: Backend, claim: Claim, device_id: str | None) 
     """
     if device_id is not None:
         require_device_id(device_id)
-    known = store.devices.hold(caller.app.id, digest(device_id)) if device_id else None
+    known = store.devices.lock(caller.app.id, digest(device_id)) if device_id else None
     device = known or Device("", None, clears=False)
     found = _situation(store, caller.app, claim, device, verified=True, at=now())
     plan, by_user_id = found.decision.plan, found.evidence.by_user_id
@@ -140,7 +140,7 @@ def _come_back(
 ) -> Login | None:
     """Log in a known user about whom a login changes nothing, on a known device without an anonymous user.
 
-    That is most logins by far, so nothing is held meanwhile: the statement that begins the session asks
+    That is most logins by far, so nothing is locked meanwhile: the statement that begins the session asks
     whether all is as it was seen. None if it is not, or if there is more to do.
     """
     if device_id is None or claim.user_id is None:
@@ -173,7 +173,7 @@ def _log_in(
 ) -> Login:
     app, at = caller.app, now()
     if is_new := device_id is None:
-        # Nobody else knows it yet, so there is nothing to hold.
+        # Nobody else knows it yet, so there is nothing to lock.
         device_id = new_device_id()
         device = Device(digest(device_id), None, clears=False)
     else:
@@ -215,19 +215,19 @@ def _login(app: App, found: Situation, user: User, session: Session, token: str,
 
 
 def _device(store: Store, caller: Backend | Widget, device_id: str, at: int) -> Device:
-    """Hold the device; a backend may name any, a widget only one that is known."""
+    """Lock the device; a backend may name any, a widget only one that is known."""
     app = caller.app.id
-    device = store.devices.hold(app, digest(device_id))
+    device = store.devices.lock(app, digest(device_id))
     if device is None and isinstance(caller, Backend):
         store.devices.add(app, digest(device_id), at)
-        device = store.devices.hold(app, digest(device_id))
+        device = store.devices.lock(app, digest(device_id))
     if device is None:
         raise UnknownDevice
     return device
 
 
 def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified: bool, at: int) -> Situation:
-    """Find the rules, holding whatever they rest on."""
+    """Find the rules, and lock whatever they rest on."""
     anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
     evidence, home = _evidence(store, app.id, claim, anonymous, verified)
     evidence, decision, keeps = _decide(store, app.id, claim, evidence)
@@ -249,7 +249,7 @@ def _evidence(
         if found is not None:
             return Evidence(found[0], anonymous=anonymous), found[1]
     if claim.email is not None:
-        store.users.hold_email(app, claim.email)
+        store.users.lock_emails(app, claim.email)
         by_email = store.users.with_email(app, claim.email, verified=verified)
         return Evidence(by_email=by_email, anonymous=anonymous), None
     return Evidence(anonymous=anonymous), None
@@ -262,39 +262,39 @@ def _whose_email(store: Store, app: str, user: User) -> str:
 
 
 def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision, bool]:
-    """Find the rule, and hold the user whom its plan uses; say whether what is said is kept of each of those
-    who are one with them. Who changed meanwhile is decided about as they are now, if what is held allows for
-    that; else this raises StaleState."""
+    """Find the rule, and lock the user whom its plan uses; say whether what is said is kept of each of those
+    who are one with them. Who changed meanwhile is decided about as they are now, if the locks allow for that;
+    else this raises StaleState."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
         return evidence, decision, False
     seen = decision.plan.user
-    store.users.hold_email(app, *_emails(decision))
+    store.users.lock_emails(app, *_emails(decision))
     says = claim.email is not None or claim.name is not None
     # It is kept also where the same is shown.
     keeps = says and store.fields.is_kept(app, seen.id)
     to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
-    held = store.users.hold(app, seen.id, to_change=to_change)
-    if held == seen:
+    locked = store.users.lock(app, seen.id, to_change=to_change)
+    if locked == seen:
         return evidence, decision, keeps
-    if held is None:
+    if locked is None:
         raise StaleState
-    evidence = _seen_anew(claim, evidence, held)
+    evidence = _seen_anew(claim, evidence, locked)
     anew = login_rules.decide(claim, evidence)
-    is_held = not isinstance(anew.plan, Create) and anew.plan.user == held
+    is_locked = not isinstance(anew.plan, Create) and anew.plan.user == locked
     is_prepared = (to_change or not anew.changes) and _keys(anew) <= _keys(decision)
-    if not (is_held and is_prepared):
+    if not (is_locked and is_prepared):
         raise StaleState
     return evidence, anew, keeps
 
 
-def _seen_anew(claim: Claim, evidence: Evidence, held: User) -> Evidence:
+def _seen_anew(claim: Claim, evidence: Evidence, locked: User) -> Evidence:
     if evidence.by_user_id is None:
-        by_email = tuple(held if user.id == held.id else user for user in evidence.by_email)
+        by_email = tuple(locked if user.id == locked.id else user for user in evidence.by_email)
         return replace(evidence, by_email=by_email)
-    if claim.user_id not in (held.user_id, *held.aliases):
+    if claim.user_id not in (locked.user_id, *locked.aliases):
         raise StaleState
-    return replace(evidence, by_user_id=held)
+    return replace(evidence, by_user_id=locked)
 
 
 def _emails(decision: Decision) -> tuple[str, ...]:
@@ -314,7 +314,7 @@ def _decide_outcome(
     store: Store, app: App, device: Device, decision: Decision, verified: bool, at: int
 ) -> Rule[Outcome]:
     """Find the rule for the device's anonymous user, now that somebody logs in there."""
-    before = store.sessions.hold_of_device(app.id, device.digest)
+    before = store.sessions.lock_of_device(app.id, device.digest)
     identified_before = False
     if before is not None:
         session, user_id = before

@@ -15,7 +15,7 @@ from service.times import now
 def log_out_token(store: Store, app: str, token: str) -> None:
     """End the session of a token, if there is one."""
     hashed = digest(token)
-    _hold(store, app, store.sessions.devices_of(app, token=hashed))
+    _lock(store, app, store.sessions.devices_of(app, token=hashed))
     _share_again(store, app, store.sessions.end(app, token=hashed))
 
 
@@ -27,7 +27,7 @@ def log_out(store: Store, app: App, *, device_id: str | None, user_id: str | Non
     """
     if device_id is not None:
         device = digest(device_id)
-        _hold(store, app.id, (device,))
+        _lock(store, app.id, (device,))
         _share_again(store, app.id, store.sessions.end_on_device(app.id, device))
     found = []
     if user_id is not None:
@@ -35,14 +35,14 @@ def log_out(store: Store, app: App, *, device_id: str | None, user_id: str | Non
     if user is not None and is_id("usr", user):
         found = [store.users.survivor(app.id, user)]
     users = [user.id for user in found if user is not None]
-    _hold(store, app.id, store.sessions.devices_of(app.id, users=users))
+    _lock(store, app.id, store.sessions.devices_of(app.id, users=users))
     _share_again(store, app.id, store.sessions.end_of_users(app.id, *users))
 
 
-def _hold(store: Store, app: str, devices: Sequence[str]) -> None:
-    """Hold devices before their sessions, as a login does: in this order nobody waits in a circle."""
+def _lock(store: Store, app: str, devices: Sequence[str]) -> None:
+    """Lock devices before their sessions, as a login does: in this order nobody waits in a circle."""
     if devices:
-        store.devices.hold_all(app, devices)
+        store.devices.lock_all(app, devices)
 
 
 def _share_again(store: Store, app: str, devices: tuple[str, ...]) -> None:

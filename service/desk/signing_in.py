@@ -51,23 +51,23 @@ def _begin(store: Store, app: str, hashed: str, name: str | None) -> str:
     found = store.keys.with_digest(app, hashed)
     if found is None:
         raise InvalidCredential
-    at, held = now(), new_credential("si", app)
+    at, cookie = now(), new_credential("si", app)
     store.sign_ins.end_before(app, at - LASTS)
-    store.sign_ins.add(app, digest(held), found[1].id, SignIn(name, at))
-    return held
+    store.sign_ins.add(app, digest(cookie), found[1].id, SignIn(name, at))
+    return cookie
 
 
-def signed_in(store: Store, held: str, request: str) -> tuple[Backend, SignIn]:
+def signed_in(store: Store, cookie: str, request: str) -> tuple[Backend, SignIn]:
     """Answer who is signed in, looked up anew. Raises InvalidCredential, also when it has lasted."""
-    caller, sign_in = identify_agent(store, held, request)
+    caller, sign_in = identify_agent(store, cookie, request)
     if sign_in.began_at + LASTS <= now():
         raise InvalidCredential
     return caller, sign_in
 
 
 @one_transaction
-def sign_out(store: Store, held: str) -> None:
+def sign_out(store: Store, cookie: str) -> None:
     """End a sign-in, if there is one."""
-    app = read_sign_in(held)
+    app = read_sign_in(cookie)
     if app is not None:
-        store.sign_ins.end(app, digest(held))
+        store.sign_ins.end(app, digest(cookie))

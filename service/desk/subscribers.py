@@ -180,7 +180,7 @@ class _World:
         anonymous, home = before
         if is_of_a_device(anonymous.user_id):
             return self.merge_once(anonymous, *self.create(new))
-        if self._store.users.hold(self.app, anonymous.id, to_change=True) != anonymous:
+        if self._store.users.lock(self.app, anonymous.id, to_change=True) != anonymous:
             raise StaleState
         return give_user_id(self._store, self.app, anonymous, home, new, self.log, ATTACH)
 

@@ -71,8 +71,8 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     app, log = caller.app.id, AuditLog(store, caller.app.id, caller.actor, now())
     user = show(store, caller.app, id)
     email = changes.get("email", user.email)
-    store.users.hold_email(app, user.email, email)
-    if store.users.hold(app, user.id, to_change=True) != user:
+    store.users.lock_emails(app, user.email, email)
+    if store.users.lock(app, user.id, to_change=True) != user:
         raise StaleState
     if email != user.email:
         _require_email_may_be(store, app, user, email)

@@ -34,11 +34,11 @@ class AppStore:
         row = self._database.row(_app(app))
         return None if row is None else as_app(row)
 
-    def hold(self, app: str) -> App | None:
+    def lock(self, app: str) -> App | None:
         """Find an app, and keep others from changing it until the transaction ends."""
         query = Apps.select(*APP_COLUMNS).where(Apps.app == app)
         # Every new user and device refers to its app, so under load a lock that waits for those never comes.
-        row = self._database.row(self._database.held(query, "NO KEY UPDATE"))
+        row = self._database.row(self._database.locked(query, "NO KEY UPDATE"))
         return None if row is None else as_app(row)
 
     def create(self, app: App) -> None:

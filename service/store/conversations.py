@@ -29,9 +29,9 @@ class ConversationStore:
         row = self._database.row(_one(scope, id))
         return None if row is None else as_conversation(row)
 
-    def hold(self, scope: Scope, id: str) -> Conversation | None:
+    def lock(self, scope: Scope, id: str) -> Conversation | None:
         """Find a conversation, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.held(_one(scope, id)))
+        row = self._database.row(self._database.locked(_one(scope, id)))
         return None if row is None else as_conversation(row)
 
     def page(
@@ -89,17 +89,17 @@ class ConversationStore:
             )
         )
 
-    def hold_all(self, app: str, users: Sequence[str]) -> list[str]:
+    def lock_all(self, app: str, users: Sequence[str]) -> list[str]:
         """Keep others from writing into these users' conversations, and answer their ids."""
         query = Conversations.select(Conversations.id).where(
             (Conversations.app == app) & Conversations.user.in_(users)
         )
-        return [id for (id,) in self._database.rows(self._database.held(query))]
+        return [id for (id,) in self._database.rows(self._database.locked(query))]
 
     def erase(self, app: str, users: Sequence[str]) -> None:
         """Erase all conversations of these users."""
         theirs = (Conversations.app == app) & Conversations.user.in_(users)
-        ids = self.hold_all(app, users)
+        ids = self.lock_all(app, users)
         self._database.change(Messages.delete().where((Messages.app == app) & Messages.conversation.in_(ids)))
         self._database.change(Conversations.delete().where(theirs))
 

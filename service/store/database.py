@@ -165,14 +165,14 @@ class Database:
                 self._here.committing = True
 
     def lock(self, app: str, *names: str) -> None:
-        """Hold these names of an app until the transaction ends, waiting for whoever holds one."""
+        """Lock these names of an app until the transaction ends, waiting for whoever has locked one."""
         self._add_all()
         self.peewee.lock(app, *names)
 
-    def held(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
+    def locked(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
         """Have a query also lock its rows: ``UPDATE`` to change them, ``SHARE`` to rely on them, ``NO KEY
         UPDATE`` to change them while others add rows that refer to them."""
-        return self.peewee.held(query, how, of)
+        return self.peewee.locked(query, how, of)
 
     def ping(self) -> None:
         """Ask the store for anything."""

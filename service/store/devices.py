@@ -32,20 +32,20 @@ class DeviceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def hold(self, app: str, digest: str) -> Device | None:
+    def lock(self, app: str, digest: str) -> Device | None:
         """Find a device, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.held(_device(app, digest)))
+        row = self._database.row(self._database.locked(_device(app, digest)))
         return None if row is None else as_device(row)
 
-    def hold_all(self, app: str, digests: Sequence[str]) -> None:
+    def lock_all(self, app: str, digests: Sequence[str]) -> None:
         """Keep others from logging in on these devices until the transaction ends."""
         query = Devices.select(Devices.digest).where((Devices.app == app) & Devices.digest.in_(digests))
-        self._database.rows(self._database.held(query.order_by(Devices.digest)))
+        self._database.rows(self._database.locked(query.order_by(Devices.digest)))
 
-    def hold_of(self, app: str, anonymous: str) -> None:
+    def lock_of(self, app: str, anonymous: str) -> None:
         """Keep others from logging in where this is the anonymous user, until the transaction ends."""
         query = Devices.select(Devices.digest).where((Devices.app == app) & (Devices.anonymous == anonymous))
-        self._database.rows(self._database.held(query))
+        self._database.rows(self._database.locked(query))
 
     def add(self, app: str, digest: str, at: int) -> None:
         """Add a device unless it is there."""
@@ -106,10 +106,10 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def hold_of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
+    def lock_of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
         """Find a device's session, and its user's primary user ID, and keep others from ending it until
         the transaction ends."""
-        row = self._database.row(self._database.held(_session_of_device(app, device), of=Sessions))
+        row = self._database.row(self._database.locked(_session_of_device(app, device), of=Sessions))
         return None if row is None else (as_session(row), row[-1])
 
     def with_token(self, app: str, token: str) -> tuple[App, User, Session] | None:
@@ -253,7 +253,7 @@ def _replaced(app: Any, device: Any, *values: Any) -> Any:
 _log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
 
 
-def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any:
+def _begun_unless_changed(app: Any, device: Any, *values: Any, locked: Any) -> Any:
     token, world, digest, id, home, user_id, email, name, ids, verified, claim, began_at, used_at = values
     here, whose, given, theirs = Devices.alias("d"), Users.alias("u"), UserIds.alias("i"), UserIds.alias("a")
     kept = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == home))
@@ -274,12 +274,12 @@ def _begun_unless_changed(app: Any, device: Any, *values: Any, held: Any) -> Any
         .where((given.user == id) & as_seen & ~fn.EXISTS(kept))
     )
     # In the order in which every login holds them. What leads an ID elsewhere changes its row.
-    unchanged = held(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
+    unchanged = locked(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
     columns = Sessions.app, Sessions.device, *_OF_A_LOGIN
     return _instead(Sessions.insert_from(unchanged, columns))
 
 
-_come_back = Prepared(_begun_unless_changed, 15, holds=True)
+_come_back = Prepared(_begun_unless_changed, 15, locks=True)
 
 
 @Prepared

@@ -51,9 +51,9 @@ class MergeStore:
         row = self._database.row(self._one(app, id))
         return None if row is None else as_merge(row)
 
-    def hold(self, app: str, id: str) -> Merge | None:
+    def lock(self, app: str, id: str) -> Merge | None:
         """Find a merge, and keep others from undoing it until the transaction ends."""
-        row = self._database.row(self._database.held(self._one(app, id)))
+        row = self._database.row(self._database.locked(self._one(app, id)))
         return None if row is None else as_merge(row)
 
     def of_users(self, app: str, users: tuple[str, ...]) -> tuple[Merge, ...]:

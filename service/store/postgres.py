@@ -92,7 +92,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self._execute("BEGIN; " + _within(self.deadline.left() * 0.9))
 
     def lock(self, app: str, *names: str) -> None:
-        """Hold these names of an app until the transaction ends."""
+        """Lock these names of an app until the transaction ends."""
         for name in sorted(set(names)):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
             self.execute_prepared("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
@@ -120,7 +120,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         values = [value for _, values in statements for value in values]
         self.execute_prepared(f"WITH {named} {last}" if others else last, values)
 
-    def held(self, query: Any, how: str, of: Any) -> Any:
+    def locked(self, query: Any, how: str, of: Any) -> Any:
         """Have a query lock its rows."""
         return query.for_update(f"FOR {how}", of=of)
 

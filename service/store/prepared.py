@@ -31,7 +31,7 @@ class Compiled:
         order = [first + one.place if type(one) is _Placeholder else next(constants) for one in parameters]
         # Of one place alone it would answer no tuple.
         several = len(order) > 1
-        self._ordered = itemgetter(*order) if several else lambda held: [held[place] for place in order]
+        self._ordered = itemgetter(*order) if several else lambda values: [values[place] for place in order]
 
     def parameters(self, values: tuple[Any, ...]) -> list[Any]:
         """Answer the parameters for some values."""
@@ -44,12 +44,12 @@ class Prepared:
     A value is passed on as it is: no field converts it, it is no list, and None is equal to nothing.
     """
 
-    def __init__(self, build: Callable[..., Any], values: int | None = None, *, holds: bool = False) -> None:
-        """``values`` says how many there are, if the signature does not; one that ``holds`` rows is also
-        given, as ``held``, how a kind of database has that written."""
+    def __init__(self, build: Callable[..., Any], values: int | None = None, *, locks: bool = False) -> None:
+        """``values`` says how many there are, if the signature does not; one that ``locks`` rows is also
+        given, as ``locked``, how a kind of database has that written."""
         self._build = build
-        self._holds = holds
-        self._values = len(inspect.signature(build).parameters) - holds if values is None else values
+        self._locks = locks
+        self._values = len(inspect.signature(build).parameters) - locks if values is None else values
         self._compiled: dict[tuple[type, Lock], Compiled] = {}
 
     def __call__(self, *values: Any) -> "Statement":
@@ -58,7 +58,7 @@ class Prepared:
 
     def built(self, database: Any, values: tuple[Any, ...], lock: Lock) -> Any:
         """Build the query as peewee has it."""
-        query = self._build(*values, held=database.held) if self._holds else self._build(*values)
+        query = self._build(*values, locked=database.locked) if self._locks else self._build(*values)
         return query.for_update(lock[0], of=lock[1]) if lock else query
 
     def compiled(self, database: peewee.Database, lock: Lock) -> Compiled:

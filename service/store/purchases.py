@@ -27,7 +27,7 @@ class PurchaseStore:
         )
         return (row[0], row[1]) if row else None
 
-    def hold(self, app: str, account: StoreAccount) -> None:
+    def lock(self, app: str, account: StoreAccount) -> None:
         """Keep others from deciding by an account until the transaction ends."""
         self._database.lock(app, f"store account {_digest(account)}")
 

@@ -69,7 +69,7 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             super().rollback()
 
     def lock(self, app: str, *names: str) -> None:
-        """Hold nothing: the transaction does."""
+        """Lock nothing: the transaction has locked everything."""
 
     def execute_prepared(self, sql: str, values: list[Any]) -> Any:
         """Run a statement."""
@@ -80,8 +80,8 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         for sql, values in statements:
             self.execute_sql(sql, values)
 
-    def held(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
-        """Answer the query as it is: the transaction holds all rows."""
+    def locked(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
+        """Answer the query as it is: the transaction has locked all rows."""
         return query
 
     def extend_deadline(self, seconds: int) -> None:

@@ -128,15 +128,15 @@ class UserStore:
         users = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
         return tuple(sorted(users, key=lambda user: user.id))
 
-    def hold(self, app: str, id: str, *, to_change: bool) -> User | None:
+    def lock(self, app: str, id: str, *, to_change: bool) -> User | None:
         """Find a user by our id, and keep others from changing it (and, ``to_change``, from relying
         on it) until the transaction ends."""
         query = _living(app, id)
         # No id ever changes, so rows that refer to the user may be written meanwhile by who need not wait.
-        held = self._database.row(self._database.held(query, "NO KEY UPDATE" if to_change else "SHARE"))
-        return None if held is None else self.with_id(app, id)
+        locked = self._database.row(self._database.locked(query, "NO KEY UPDATE" if to_change else "SHARE"))
+        return None if locked is None else self.with_id(app, id)
 
-    def hold_email(self, app: str, *emails: str | None) -> None:
+    def lock_emails(self, app: str, *emails: str | None) -> None:
         """Keep others from deciding by these emails until the transaction ends."""
         self._database.lock(app, *(f"email {email_key(email)}" for email in emails if email))
 

@@ -135,16 +135,16 @@ def test_a_receipt_of_another_kind_is_a_bad_request(rc, member):
 
 def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, store, monkeypatch):
     rc("GET", f"/subscribers/{ANON}")
-    held, hold = [], store.users.hold
+    locked, lock = [], store.users.lock
 
-    def hold_the_second_time(*args, **kwargs):
-        held.append(args)
-        return hold(*args, **kwargs) if len(held) > 1 else None
+    def lock_the_second_time(*args, **kwargs):
+        locked.append(args)
+        return lock(*args, **kwargs) if len(locked) > 1 else None
 
-    monkeypatch.setattr(store.users, "hold", hold_the_second_time)
+    monkeypatch.setattr(store.users, "lock", lock_the_second_time)
     response = identify(rc, ANON, "u-1")
 
-    assert (response.status_code, original(response), len(held)) == (201, ANON, 2)
+    assert (response.status_code, original(response), len(locked)) == (201, ANON, 2)
 
 
 @pytest.mark.parametrize("prefix", ["", "rcb_", "rcb_sb_", "test_"])

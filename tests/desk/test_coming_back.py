@@ -56,18 +56,18 @@ def from_widget(tenant):
 
 @pytest.fixture
 def steps(store, monkeypatch):
-    """Note what logins hold; who comes back and whom nothing keeps holds nothing."""
-    held, hold = [], store.devices.hold
+    """Record which devices logins lock; who comes back unchanged locks none."""
+    locked, lock = [], store.devices.lock
 
     def note(*args):
-        held.append(args)
-        return hold(*args)
+        locked.append(args)
+        return lock(*args)
 
-    monkeypatch.setattr(store.devices, "hold", note)
-    return held
+    monkeypatch.setattr(store.devices, "lock", note)
+    return locked
 
 
-def test_who_comes_back_is_logged_in_without_holding_anything(tenant, kim, steps):
+def test_who_comes_back_is_logged_in_without_a_lock(tenant, kim, steps):
     login = tenant.login(deviceId=DEVICE, **KIM)
 
     assert (login["user"]["id"], login["created"], login["resolution"]["rule"]) == (

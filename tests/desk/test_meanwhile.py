@@ -72,7 +72,7 @@ def merge(tenant, source, into):
 
 def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, store, meanwhile):
     jane = known(tenant, userId="u-1")
-    happened = meanwhile(store.users, "hold", lambda: erase(tenant, jane))
+    happened = meanwhile(store.users, "lock", lambda: erase(tenant, jane))
 
     login = tenant.login(userId="u-1", name="J.")
 
@@ -82,7 +82,7 @@ def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, store, mean
 
 def test_a_user_who_changes_while_they_log_in_by_email_is_decided_about_as_they_are(tenant, store, meanwhile):
     jane = known(tenant, userId="u-1", email="jane@example.org")
-    happened = meanwhile(store.users, "hold", lambda: known(tenant, userId="u-1", name="Jane"))
+    happened = meanwhile(store.users, "lock", lambda: known(tenant, userId="u-1", name="Jane"))
 
     login = tenant.login(email="jane@example.org", name="J.")
 
@@ -94,7 +94,7 @@ def test_a_user_who_changes_while_they_log_in_by_email_is_decided_about_as_they_
 @pytest.mark.parametrize("name", ["J.", "Joan"], ids=["changing a name", "changing nothing until then"])
 def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(tenant, store, meanwhile, name):
     jane = known(tenant, userId="u-1", name="Joan")
-    happened = meanwhile(store.users, "hold", lambda: known(tenant, userId="u-1", name="Jane"))
+    happened = meanwhile(store.users, "lock", lambda: known(tenant, userId="u-1", name="Jane"))
 
     login = tenant.login(userId="u-1", name=name)
 
@@ -107,7 +107,7 @@ def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tena
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
     made = merge(tenant, joan, jane)
     happened = meanwhile(
-        store.users, "hold", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk)
+        store.users, "lock", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk)
     )
 
     login = tenant.login(userId="u-2", name="Joan")
@@ -119,7 +119,7 @@ def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tena
 
 def test_an_alias_is_given_to_a_user_who_changes(tenant, store, meanwhile):
     jane = known(tenant, userId="u-1")
-    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+    happened = meanwhile(store.users, "lock", lambda: rename(tenant, jane))
 
     given = tenant.call("POST", f"/v1/users/{jane}/aliases", tenant.sk, {"userId": "u-2"})
 
@@ -130,7 +130,7 @@ def test_an_alias_is_given_to_a_user_who_changes(tenant, store, meanwhile):
 
 def test_a_merge_is_of_users_as_they_are(tenant, store, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-    happened = meanwhile(store.users, "hold", lambda: rename(tenant, joan))
+    happened = meanwhile(store.users, "lock", lambda: rename(tenant, joan))
 
     merge(tenant, joan, jane)
 
@@ -140,7 +140,7 @@ def test_a_merge_is_of_users_as_they_are(tenant, store, meanwhile):
 
 def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-    happened = meanwhile(store.users, "hold", lambda: merge(tenant, joan, jane))
+    happened = meanwhile(store.users, "lock", lambda: merge(tenant, joan, jane))
 
     begun = tenant.begin(tenant.sk, user=joan)
 
@@ -151,7 +151,7 @@ def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, mea
 def test_what_is_said_of_a_user_by_name_is_kept_with_one_who_changes(tenant, store, meanwhile):
     tenant.set(revenuecat="on")
     jane = known(tenant, userId="u-1")
-    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+    happened = meanwhile(store.users, "lock", lambda: rename(tenant, jane))
     body = {"attributes": {"color": {"value": "red"}}}
 
     said = tenant.call("POST", "/v1/subscribers/u-1/attributes", tenant.sk, body)
@@ -164,7 +164,7 @@ def test_what_is_said_of_a_user_by_name_is_kept_with_one_who_changes(tenant, sto
 
 def test_a_purchase_is_of_a_user_who_changes(tenant, store, meanwhile):
     jane = known(tenant, userId="u-1")
-    happened = meanwhile(store.users, "hold", lambda: rename(tenant, jane))
+    happened = meanwhile(store.users, "lock", lambda: rename(tenant, jane))
     body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
 
     bought = tenant.call("POST", "/v1/purchases", tenant.sk, body)
@@ -243,7 +243,7 @@ def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, 
     time_machine.move_to("2030-01-01T00:00:00Z", tick=False)
     visitor = known(tenant)
     time_machine.move_to("2030-03-01T00:00:00Z", tick=False)
-    happened = meanwhile(store.devices, "hold_of", lambda: erase(tenant, visitor))
+    happened = meanwhile(store.devices, "lock_of", lambda: erase(tenant, visitor))
 
     done = tidy(store, store.apps.with_id(tenant.id), idle_days=10, cleared_days=10)
 
@@ -265,7 +265,7 @@ def part(tenant):
 
 def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
     one, two, undo = part
-    happened = meanwhile(store.users, "hold_email", undo)
+    happened = meanwhile(store.users, "lock_emails", undo)
 
     given = tenant.call("POST", f"/v1/users/{two}/aliases", tenant.sk, {"userId": "u-2"})
 
@@ -275,7 +275,7 @@ def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
 
 def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
     one, two, undo = part
-    happened = meanwhile(store.users, "hold", undo)
+    happened = meanwhile(store.users, "lock", undo)
 
     thread = tenant.begin(tenant.sk, "To you", user=two)
 
@@ -291,7 +291,7 @@ def test_a_session_that_an_undo_ends_begins_nothing(tenant, store, meanwhile, pa
     made = merge(tenant, known(tenant, email="two@example.org"), one)
     token = tenant.session(email="two@example.org")
     happened = meanwhile(
-        store.users, "hold", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code
+        store.users, "lock", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code
     )
 
     refused = tenant.call("POST", "/v1/conversations", token, {"message": "of two"})
@@ -304,7 +304,7 @@ def test_what_is_said_of_a_part_during_an_undo_is_theirs(tenant, store, meanwhil
     one, two = known(tenant, userId="u-1", email="one@example.org"), known(tenant, userId="u-2")
     made = merge(tenant, two, one)
     happened = meanwhile(
-        store.users, "hold_email", lambda: known(tenant, userId="u-2", email="one@example.org")
+        store.users, "lock_emails", lambda: known(tenant, userId="u-2", email="one@example.org")
     )
 
     undone = tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk)

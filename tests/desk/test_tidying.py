@@ -128,7 +128,7 @@ def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, 
 
     with ThreadPoolExecutor(1) as thread:
         with other.transaction():
-            other.devices.hold(tenant.id, digest(device))
+            other.devices.lock(tenant.id, digest(device))
             tidying = thread.submit(tidied)
             # So long it waits for the device.
             time.sleep(0.3)

@@ -57,7 +57,7 @@ def test_it_changes_rows_as_well(database, app_id):
 
 
 def test_it_locks_its_rows_where_rows_are_locked(database, app_id, counts):
-    sql, values = database.held(counts(app_id, "one"), "SHARE").sql(database.peewee)
+    sql, values = database.locked(counts(app_id, "one"), "SHARE").sql(database.peewee)
 
     assert sql.endswith("FOR SHARE") != database.is_sqlite
     assert values == [app_id, "one", 0]
