@@ -10,7 +10,7 @@ from flask import Flask, Response, g, render_template, request
 from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
 from service.console import words
-from service.console.guard import PATH, let_go
+from service.console.guard import PATH, delete_cookie
 from service.errors import FieldError
 from service.identifiers import is_of_a_device
 from service.times import rfc3339
@@ -110,7 +110,7 @@ def _as_page(answer: Response) -> Response:
         shown = sign_in_page(status, KEY_ADVICE[status])
     elif status == HTTPStatus.UNAUTHORIZED:
         # Of who was never here, nothing is wrong yet.
-        shown = let_go(sign_in_page(status, ADVICE[status][1] if request.cookies else None))
+        shown = delete_cookie(sign_in_page(status, ADVICE[status][1] if request.cookies else None))
     else:
         shown = _error_page(status, problem)
     for name, value in answer.headers:

@@ -60,8 +60,11 @@ def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
 
 
 def require_part(store: Store, app: str, home: str, user: User) -> None:
-    """Raise StaleState unless somebody is a locked user still, or part of them; and Conflict for a part of the
-    other world: what is given to it would be of that world when they stand apart again."""
+    """Raise StaleState unless somebody is a locked user still, or part of them.
+
+    Raises Conflict for a part of the other world: what is given to it would be of that world when they stand
+    apart again.
+    """
     if store.users.is_part_of_one_world(app, home, user.id):
         return
     if store.users.is_part(app, home, user.id):

@@ -263,8 +263,8 @@ def _whose_email(store: Store, app: str, user: User) -> str:
 
 def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision, bool]:
     """Find the rule, and lock the user whom its plan uses; say whether what is said is kept of each of those
-    who are one with them. Who changed meanwhile is decided about as they are now, if the locks allow for that;
-    else this raises StaleState."""
+    who are one with them. Who changed meanwhile is decided about as they are now, if the locks allow
+    for that; else this raises StaleState."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
         return evidence, decision, False
