@@ -342,8 +342,8 @@ def read_credential(text: str) -> tuple[str, str] | None:
     return (found[1], f"app_{found[2]}") if found else None
 
 
-def read_sign_in(text: str) -> str | None:
-    """Return the app's ID of a well-formed sign-in (``si``), which opens the console and no call."""
+def read_console_session(text: str) -> str | None:
+    """Return the app's ID of a well-formed console session (``si``), which opens the console and no call."""
     found = _SIGN_IN.fullmatch(text)
     return f"app_{found[1]}" if found else None
 

@@ -116,7 +116,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class SignIn:
+class ConsoleSession:
     """An agent at the console. ``name`` is what users see of who writes to them."""
 
     name: str | None

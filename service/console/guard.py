@@ -1,7 +1,7 @@
 """Who is signed in: a cookie, made a Backend, before anything else is read; and whether a form is ours.
 
 The cookie is sent to our own pages only and no script reads it. A form moreover carries a token that
-only a page of this sign-in holds, and the browser has to say that one of our own pages sends it.
+only a page of this session holds, and the browser has to say that one of our own pages sends it.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from flask import Response, g, request
 
 from service.api.context import context, serving
 from service.console.forms import sent
-from service.desk.signing_in import LASTS, signed_in
+from service.desk.console_sessions import LASTS, signed_in
 from service.errors import NotAllowed
 from service.nouns import Backend
 
@@ -37,14 +37,14 @@ class Agent:
 def guarded(view: View) -> View:
     """Let a page be seen by who is signed in, and give it the caller first.
 
-    Raises InvalidCredential (401), and NotAllowed (403) for a form that is no page's of this sign-in.
+    Raises InvalidCredential (401), and NotAllowed (403) for a form that is no page's of this session.
     """
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
         cookie = request.cookies.get(COOKIE, "")
-        caller, sign_in = signed_in(context().store, cookie, serving().id)
-        serving().caller, g.agent = caller, Agent(caller, sign_in.name, _form_token(cookie))
+        caller, session = signed_in(context().store, cookie, serving().id)
+        serving().caller, g.agent = caller, Agent(caller, session.name, _form_token(cookie))
         if request.method == "POST":
             require_own_page()
             if not hmac.compare_digest(sent("token").encode(), g.agent.form_token.encode()):
@@ -69,9 +69,9 @@ def require_own_page() -> None:
         raise NotAllowed
 
 
-def set_cookie(response: Response, sign_in: str) -> Response:
+def set_cookie(response: Response, session: str) -> Response:
     """Store a session in the browser."""
-    response.set_cookie(COOKIE, sign_in, max_age=LASTS // 1000, secure=_is_https(), **_ATTRIBUTES)
+    response.set_cookie(COOKIE, session, max_age=LASTS // 1000, secure=_is_https(), **_ATTRIBUTES)
     return response
 
 

@@ -11,7 +11,7 @@ from service.api.schemas.logins import NAME
 from service.console.forms import asked, sent
 from service.console.guard import COOKIE, delete_cookie, guarded, require_own_page, set_cookie
 from service.console.rendering import ASSETS, sign_in_page
-from service.desk import signing_in as desk
+from service.desk import console_sessions
 from service.identifiers import name
 from service.nouns import Backend
 
@@ -39,11 +39,11 @@ def sign_in() -> Any:
     require_own_page()
     here = serving()
     said = asked(SIGN_IN, name=sent("name"))["name"]
-    here.caller, cookie = desk.sign_in(
+    here.caller, cookie = console_sessions.sign_in(
         here.context.store, here.context.config.admin_key, sent("key").strip(), said, here.id, limits_in
     )
     # No browser has the former one any more.
-    desk.sign_out(here.context.store, request.cookies.get(COOKIE, ""))
+    console_sessions.sign_out(here.context.store, request.cookies.get(COOKIE, ""))
     return set_cookie(_to("console.conversations.home", done="began"), cookie)
 
 
@@ -51,7 +51,7 @@ def sign_in() -> Any:
 @guarded
 def sign_out(_caller: Backend) -> Any:
     """Sign out, here and wherever else this session's cookie is."""
-    desk.sign_out(context().store, request.cookies.get(COOKIE, ""))
+    console_sessions.sign_out(context().store, request.cookies.get(COOKIE, ""))
     return delete_cookie(_to("console.door.show", done="ended"))
 
 

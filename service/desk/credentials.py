@@ -7,18 +7,18 @@ import hmac
 
 from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential
-from service.identifiers import digest, read_credential, read_sign_in
+from service.identifiers import digest, read_console_session, read_credential
 from service.nouns import (
     Actor,
     Arrival,
     Backend,
     Caller,
+    ConsoleSession,
     EndUser,
     Key,
     KeyKind,
     Operator,
     Session,
-    SignIn,
     Widget,
 )
 from service.store import Store
@@ -46,19 +46,19 @@ def identify(
     return _key_holder(store, app, hashed, request, arrival if prefix == "sk" else None)
 
 
-def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, SignIn]:
+def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
     """Answer who is signed in to the console, and calls in the request of this id; ``cookie`` is what their
     browser holds.
 
-    Raises InvalidCredential if the sign-in is malformed, unknown, or its key is gone.
+    Raises InvalidCredential if the session is malformed, unknown, or its key is gone.
     """
-    app = read_sign_in(cookie)
-    found = store.sign_ins.with_digest(app, digest(cookie)) if app else None
+    app = read_console_session(cookie)
+    found = store.console_sessions.with_digest(app, digest(cookie)) if app else None
     if found is None:
         raise InvalidCredential
-    its_app, key, sign_in = found
+    its_app, key, session = found
     _note_use(store, its_app.id, key)
-    return Backend(its_app, Actor(key.id, request, proven=True)), sign_in
+    return Backend(its_app, Actor(key.id, request, proven=True)), session
 
 
 def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:

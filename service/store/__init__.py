@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from service.store.apps import AppStore, KeyStore
 from service.store.attributes import AttributeStore
+from service.store.console_sessions import ConsoleSessionStore
 from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.devices import DeviceStore, SessionStore
@@ -13,7 +14,6 @@ from service.store.history import HistoryStore
 from service.store.limits import IdempotencyKeyStore, RateStore
 from service.store.merges import MergeStore
 from service.store.purchases import PurchaseStore
-from service.store.sign_ins import SignInStore
 from service.store.users import UserStore
 
 
@@ -35,7 +35,7 @@ class Store:
         self.history = HistoryStore(database)
         self.idempotency_keys = IdempotencyKeyStore(database)
         self.rates = RateStore(database)
-        self.sign_ins = SignInStore(database)
+        self.console_sessions = ConsoleSessionStore(database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

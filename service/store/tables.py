@@ -372,7 +372,7 @@ class Rates(Model):
         constraints: ClassVar = [references("apps", app="app")]
 
 
-class SignIns(Model):
+class ConsoleSessions(Model):
     """Agents who are signed in to the console, by the digest of what their browser holds; ``key`` is
     the id of the secret key they signed in with, and one that was deleted opens nothing; ``name`` is
     what users see."""
@@ -407,5 +407,5 @@ TABLES: tuple[type[Model], ...] = (
     History,
     IdempotencyKeys,
     Rates,
-    SignIns,
+    ConsoleSessions,
 )

@@ -8,11 +8,11 @@ import time_machine
 
 from service.api.context import NAME
 from service.app import create_app
-from service.desk import signing_in
+from service.desk import console_sessions
 from service.errors import InvalidCredential, StaleState
 from service.identifiers import digest, new_credential
-from service.nouns import SignIn
-from service.store.tables import SignIns
+from service.nouns import ConsoleSession
+from service.store.tables import ConsoleSessions
 from tests.console.conftest import NOBODY, Agent, held_by, status_with, text_of
 from tests.servers import ADMIN_KEY
 from tests.tenants import Tenant
@@ -63,7 +63,9 @@ def test_the_browser_holds_no_key_and_the_store_holds_only_a_digest(agent, tenan
     held = held_by(agent)
 
     rows = store.database.rows(
-        SignIns.select(SignIns.digest, SignIns.key, SignIns.name).where(SignIns.app == tenant.id)
+        ConsoleSessions.select(ConsoleSessions.digest, ConsoleSessions.key, ConsoleSessions.name).where(
+            ConsoleSessions.app == tenant.id
+        )
     )
     assert tenant.sk.rpartition("_")[2] not in held
     assert [(row[0], row[2]) for row in rows] == [(digest(held), "Ann")]
@@ -124,7 +126,9 @@ def test_a_name_is_what_users_can_see_of_it(browser, tenant, store, name, shown)
     answer = browser.sign_in(tenant.sk, name)
 
     assert answer.status_code == 303
-    [row] = store.database.rows(SignIns.select(SignIns.name).where(SignIns.app == tenant.id))
+    [row] = store.database.rows(
+        ConsoleSessions.select(ConsoleSessions.name).where(ConsoleSessions.app == tenant.id)
+    )
     assert row == (shown,)
 
 
@@ -153,9 +157,9 @@ def test_after_a_few_keys_that_failed_an_address_waits(limited):
 
 def test_a_key_deleted_while_somebody_signs_in_opens_nothing(app, tenant, store):
     with pytest.raises(InvalidCredential):
-        signing_in._begin(store, tenant.id, digest(new_credential("sk", tenant.id)), None)
+        console_sessions._begin(store, tenant.id, digest(new_credential("sk", tenant.id)), None)
 
 
 def test_an_app_that_is_gone_by_now_signs_nobody_in(store):
     with pytest.raises(StaleState), store.transaction():
-        store.sign_ins.add(f"app_{NOBODY}", "0" * 64, "key_1", SignIn(None, 0))
+        store.console_sessions.add(f"app_{NOBODY}", "0" * 64, "key_1", ConsoleSession(None, 0))

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from service.identifiers import new_credential
-from service.store.tables import SignIns
+from service.store.tables import ConsoleSessions
 from tests.console.conftest import Agent, guarded_routes, held_by, status_with, text_of
 from tests.servers import ADMIN_KEY
 
@@ -93,7 +93,8 @@ def test_who_signs_in_sweeps_out_those_whose_day_is_over(app, tenant, store):
         clock.shift(timedelta(hours=9))
         Agent(app.test_client()).sign_in(tenant.sk)
 
-    assert len(store.database.rows(SignIns.select(SignIns.digest).where(SignIns.app == tenant.id))) == 1
+    kept = ConsoleSessions.select(ConsoleSessions.digest).where(ConsoleSessions.app == tenant.id)
+    assert len(store.database.rows(kept)) == 1
 
 
 def test_a_key_that_opens_the_console_says_when_it_was_last_used(tenant, browser):

@@ -9,12 +9,12 @@ from service.desk.credentials import identify, identify_agent
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
 from service.errors import InvalidCredential, NotAllowed
-from service.identifiers import digest, new_credential, read_credential, read_sign_in
-from service.nouns import App, Backend, Claim, SignIn
+from service.identifiers import digest, new_credential, read_console_session, read_credential
+from service.nouns import App, Backend, Claim, ConsoleSession
 from service.store import Store
 from service.times import MINUTE, now
 
-# How long a sign-in lasts, in milliseconds: a working day.
+# How long a session lasts, in milliseconds: a working day.
 LASTS = 8 * 60 * MINUTE
 
 
@@ -52,22 +52,22 @@ def _begin(store: Store, app: str, hashed: str, name: str | None) -> str:
     if found is None:
         raise InvalidCredential
     at, cookie = now(), new_credential("si", app)
-    store.sign_ins.end_before(app, at - LASTS)
-    store.sign_ins.add(app, digest(cookie), found[1].id, SignIn(name, at))
+    store.console_sessions.end_before(app, at - LASTS)
+    store.console_sessions.add(app, digest(cookie), found[1].id, ConsoleSession(name, at))
     return cookie
 
 
-def signed_in(store: Store, cookie: str, request: str) -> tuple[Backend, SignIn]:
+def signed_in(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
     """Answer who is signed in, looked up anew. Raises InvalidCredential, also when it has lasted."""
-    caller, sign_in = identify_agent(store, cookie, request)
-    if sign_in.began_at + LASTS <= now():
+    caller, session = identify_agent(store, cookie, request)
+    if session.began_at + LASTS <= now():
         raise InvalidCredential
-    return caller, sign_in
+    return caller, session
 
 
 @one_transaction
 def sign_out(store: Store, cookie: str) -> None:
-    """End a sign-in, if there is one."""
-    app = read_sign_in(cookie)
+    """End a session, if there is one."""
+    app = read_console_session(cookie)
     if app is not None:
-        store.sign_ins.end(app, digest(cookie))
+        store.console_sessions.end(app, digest(cookie))
