@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 
 from bench.load import Call, Request
 from service.api.schemas.conversations import PageIn
-from tests.servers import ADMIN_KEY
-from tests.signing import identity_key, proof_of
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY
+from tests.support.signing import identity_key, proof_of
+from tests.support.tenants import Tenant
 
 USERS, WRITERS = 200, 50
 # So that there is a page more than the first.

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from bench.people import Population, Row
-from tests.bulk import write
-from tests.servers import command
+from tests.support.bulk import write
+from tests.support.servers import command
 
 
 def fill(database_url: str, population: Population, advance: Callable[[int], None]) -> None:

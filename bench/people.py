@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from bench.servers import config
 from service.api.context import NAME
 from service.app import create_app
-from service.identifiers import digest, email_key, search_key, user_id_digest
-from service.nouns import Event, Side, Status
+from service.model.conversations import Side, Status
+from service.model.history import Event
+from service.model.identifiers import digest, email_key, search_key, user_id_digest
 from service.store.tables import (
     Conversations,
     Devices,
@@ -25,8 +26,8 @@ from service.store.tables import (
     Users,
 )
 from service.times import DAY, now
-from tests.servers import ADMIN_KEY
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY
+from tests.support.tenants import Tenant
 
 # The first user has so many conversations.
 DEEP = 100_000

@@ -16,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 from service.config import Config
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, as_url
-from tests.postgresql import postgres
-from tests.servers import ADMIN_KEY, SECRET_KEY, Connection, free_port, start, wait_until
+from tests.support.postgresql import postgres
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, Connection, free_port, start, wait_until
 
 USHER, NOOP = "wsgi:app", "bench.noop:app"
 SQLITE, POSTGRESQL = ENGINES

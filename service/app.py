@@ -1,4 +1,4 @@
-"""The wiring: the only module that knows all rooms."""
+"""The wiring: the only module that knows all layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ from service.api.context import NAME, Context
 from service.config import Config
 from service.console import pages
 from service.encryption import Encryption
-from service.errors import StoreUnavailable
+from service.model.errors import StoreUnavailable
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import Schema
@@ -87,5 +87,5 @@ def _register_api(app: Flask) -> None:
         api.spec.components.security_scheme(
             name, {"type": "http", "scheme": "bearer", "description": description}
         )
-    for room in (logins, conversations, users, merges, purchases, apps, operations):
-        api.register_blueprint(room.api)
+    for resource in (logins, conversations, users, merges, purchases, apps, operations):
+        api.register_blueprint(resource.api)

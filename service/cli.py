@@ -11,9 +11,9 @@ from service.desk.apps import PREFIXES, create_app, create_key, list_apps
 from service.desk.checking import Verdict, check
 from service.desk.erasing import tidy
 from service.encryption import Encryption
-from service.errors import NotFound, NotReady, Refused, StoreUnavailable
-from service.identifiers import Malformed
-from service.nouns import ONE_WAY, KeyKind, ProofKind, Settings
+from service.model.apps import ONE_WAY, KeyKind, ProofKind, Settings
+from service.model.errors import NotFound, NotReady, Refused, StoreUnavailable
+from service.model.identifiers import Malformed
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import Schema, migrate

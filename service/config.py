@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.errors import BadSettings
+from service.model.errors import BadSettings
 
 DEFAULT_DATABASE_URL = "sqlite:///usher.sqlite"
 SCHEMES = ("postgres", "postgresql", "sqlite")

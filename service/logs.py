@@ -17,7 +17,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from service.errors import NotReady
+from service.model.errors import NotReady
 from service.times import now, rfc3339
 
 MAX_CAUSES = 10

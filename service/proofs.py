@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from service import strict_json
-from service.errors import ProofInvalid
+from service.model.errors import ProofInvalid
 
 LEEWAY = 30  # seconds
 MAX_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`

@@ -24,11 +24,11 @@ from service.app import create_app
 from service.config import Config
 from service.store import Store
 from service.store.migrating import migrate
-from tests.logbook import keep, personal_lines
-from tests.servers import ADMIN_KEY, SECRET_KEY, command
-from tests.statements import watch_every_database
-from tests.store.marks import LONG
-from tests.tenants import Tenant
+from tests.support.logbook import keep, personal_lines
+from tests.support.marks import LONG
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
+from tests.support.statements import watch_every_database
+from tests.support.tenants import Tenant
 
 ENGINES = ("sqlite", "postgresql")
 

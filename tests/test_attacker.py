@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from service.store import Store
-from tests.cast import (
+from tests.support.attacker import (
     ACCOUNTS,
     ATTACKER,
     CLIENTS,
@@ -30,7 +30,7 @@ from tests.cast import (
     Cast,
     Session,
 )
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 HONEST = tuple(person for person in PEOPLE if person != ATTACKER)
 HERS = tuple(device for device, person in DEVICES.items() if person == ATTACKER)

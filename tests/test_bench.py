@@ -24,8 +24,8 @@ from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, Databases
-from tests.servers import HERE
-from tests.store.marks import LONG
+from tests.support.marks import LONG
+from tests.support.servers import HERE
 
 CLIENTS = 2
 HOT = (

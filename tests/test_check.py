@@ -22,9 +22,9 @@ from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
 from tests.conftest import ENGINES, Databases
-from tests.corruptions import CORRUPTIONS, MESSAGE, OPEN_QUESTIONS, UNGUARDED, change, copy, of
-from tests.servers import ADMIN_KEY, SECRET_KEY, command
-from tests.stories import live
+from tests.support.corruptions import CORRUPTIONS, MESSAGE, OPEN_QUESTIONS, UNGUARDED, change, copy, of
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
+from tests.support.stories import live
 
 # What a store holds, by table.
 Rows = dict[str, list[Any]]

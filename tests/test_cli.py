@@ -9,14 +9,14 @@ import pytest
 
 from service.cli import main
 from service.config import Config
-from service.identifiers import new_anonymous_user_id, new_id
-from service.nouns import User
+from service.model.identifiers import new_anonymous_user_id, new_id
+from service.model.users import User
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
 from service.times import now
 from tests.conftest import ENGINES, Databases
-from tests.servers import ADMIN_KEY, SECRET_KEY, command
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 # An app, and what moves the clock.

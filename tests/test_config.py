@@ -3,7 +3,7 @@
 import pytest
 
 from service.config import Config
-from service.errors import BadSettings
+from service.model.errors import BadSettings
 
 ADMIN_KEY = "ak_" + "a" * 32
 SECRET_KEY = "s" * 32

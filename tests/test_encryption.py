@@ -8,7 +8,7 @@ import pytest
 
 from service.api.context import NAME
 from service.encryption import Encryption
-from service.identifiers import digest
+from service.model.identifiers import digest
 from service.store.tables import TABLES, Keys
 
 SECRET_KEY = "a secret key of thirty-two letters"

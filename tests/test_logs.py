@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from service import logs
-from service.errors import BadSettings
 from service.logs import MAX_CAUSES, MAX_FRAMES, configure, get_logger
-from tests.logbook import on_standard_output
+from service.model.errors import BadSettings
+from tests.support.logbook import on_standard_output
 
 PERSONAL = "jane@example.org"
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from tests.tenants import Tenant
-from tests.twins import DEVICES, Twins
+from tests.support.merged_and_plain import DEVICES, Twins
+from tests.support.tenants import Tenant
 
 # Few of each, so that they meet.
 user_ids = st.sampled_from([None, "u-1", "u-2", "u-3", "u-4"])

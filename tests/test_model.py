@@ -12,9 +12,9 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from service.store import Store
 from service.store.tables import TABLES, Keys, Sessions
 from service.times import DAY
-from tests.model import UNVERIFIED, VERIFIED, Claim, Decision, Device, Model, Person, Session, Thread
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
-from tests.tenants import Tenant
+from tests.support.model import UNVERIFIED, VERIFIED, Claim, Decision, Device, Model, Person, Session, Thread
+from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.tenants import Tenant
 
 # Few of each, so that they meet.
 user_ids = st.sampled_from([None, "u-1", "u-2", "U-1"])

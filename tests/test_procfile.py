@@ -14,7 +14,7 @@ from honcho.environ import parse_procfile
 from service.api.headers import HEADERS
 from service.store.migrating import DIRECTORY
 from tests.conftest import Databases
-from tests.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Server, free_port, wait_until
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Server, free_port, wait_until
 
 HERE = Path(__file__).parent.parent
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))

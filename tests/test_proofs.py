@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import identifiers
-from service.errors import ProofInvalid
+from service.model import identifiers
+from service.model.errors import ProofInvalid
 from service.proofs import Proven, is_jwt, read_hmac, read_jwt
-from tests.signing import HEADER, claims, hmac_of, jwt, unsigned, urlsafe
+from tests.support.signing import HEADER, claims, hmac_of, jwt, unsigned, urlsafe
 
 SECRET = "ik_0123456789abcdef0123456789abcdef_" + "s" * 43
 NEW_SECRET = "ik_0123456789abcdef0123456789abcdef_" + "n" * 43

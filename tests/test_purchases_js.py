@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.servers import TIMEOUT, Server, serve
-from tests.tenants import Tenant
+from tests.support.servers import TIMEOUT, Server, serve
+from tests.support.tenants import Tenant
 
 HERE = Path(__file__).parent / "node"
 # One more try, and that soon: who is not connected does not wait for a minute to be told so.

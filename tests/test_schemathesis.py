@@ -11,8 +11,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from service.app import create_app
 from service.config import Config
-from tests.servers import ADMIN_KEY, SECRET_KEY
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY, SECRET_KEY
+from tests.support.tenants import Tenant
 
 # The same cases in each run: what fails for one fails for all. To explore, raise the numbers.
 SAME = settings(

@@ -1,1 +1,1 @@
-"""The HTTP room: parse, ask once, render. Flask and marshmallow live here only."""
+"""The HTTP layer: parse, ask once, render. Flask and marshmallow live here only."""

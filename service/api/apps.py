@@ -6,7 +6,9 @@ from service.api.blueprints import Blueprint
 from service.api.context import context
 from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
 from service.desk import apps as desk
-from service.nouns import App, Key, Operator, Page, Settings
+from service.model.apps import App, Key, Settings
+from service.model.callers import Operator
+from service.model.pages import Page
 
 api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 

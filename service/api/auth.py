@@ -8,8 +8,9 @@ from flask import Request
 
 from service.api.context import serving
 from service.desk.credentials import identify
-from service.errors import InvalidCredential, NotAllowed
-from service.nouns import Arrival, Backend, Caller, EndUser, Operator, Widget
+from service.model.callers import Backend, Caller, EndUser, Operator, Widget
+from service.model.errors import InvalidCredential, NotAllowed
+from service.model.logins import Arrival
 
 SCHEMES: dict[type[Caller], tuple[str, str]] = {
     Operator: ("adminKey", "`ak_`: the operator's"),

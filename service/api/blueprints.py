@@ -14,7 +14,7 @@ from service.api.auth import SCHEMES, Arriving, guarded, nobody
 from service.api.bodies import JSON, as_json, read
 from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
-from service.nouns import Caller
+from service.model.callers import Caller
 
 # Headers that an answer of a status has, as the OpenAPI document tells them.
 HEADERS: dict[int, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from flask import Request, Response
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from service import strict_json
-from service.errors import FieldError, Refused
+from service.model.errors import FieldError, Refused
 
 JSON = "application/json"
 # The longest message, of 10,000 characters: a form writes each in twelve bytes, as JSON may; and the rest.

@@ -12,7 +12,7 @@ from flask import Request
 
 from service.config import Config
 from service.encryption import Encryption
-from service.nouns import Caller
+from service.model.callers import Caller
 from service.store import Store
 from service.store.migrating import Schema
 

@@ -18,9 +18,11 @@ from service.api.schemas.conversations import (
     StatusIn,
 )
 from service.desk import conversations as desk
-from service.errors import Refused
-from service.identifiers import Malformed, idempotency_key
-from service.nouns import Backend, Conversation, EndUser, Page, Status
+from service.model.callers import Backend, EndUser
+from service.model.conversations import Conversation, Status
+from service.model.errors import Refused
+from service.model.identifiers import Malformed, idempotency_key
+from service.model.pages import Page
 
 api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
 

@@ -10,9 +10,10 @@ from service.api.auth import bearer, page_of
 from service.api.context import context, serving
 from service.api.paths import section
 from service.api.revenuecat_format import CLIENT_HEADERS, SECTIONS, is_spoken_at, key_of
-from service.errors import InvalidCredential, StoreUnavailable
-from service.identifiers import read_credential
-from service.nouns import App, EndUser, Widget
+from service.model.apps import App
+from service.model.callers import EndUser, Widget
+from service.model.errors import InvalidCredential, StoreUnavailable
+from service.model.identifiers import read_credential
 
 # The page's library sets styles on its elements, and holds small images in its style sheet.
 DOCS_POLICY = (

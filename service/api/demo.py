@@ -18,9 +18,10 @@ from service.api.context import context
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.fields import Shape, Text
 from service.desk import conversations as desk
-from service.errors import InvalidCredential
-from service.identifiers import read_credential
-from service.nouns import Backend, Conversation
+from service.model.callers import Backend
+from service.model.conversations import Conversation
+from service.model.errors import InvalidCredential
+from service.model.identifiers import read_credential
 
 pages = flask.Blueprint(
     "demo",

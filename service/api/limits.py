@@ -2,7 +2,8 @@
 
 from service.api.context import serving
 from service.desk.limits import Limits
-from service.nouns import App, Backend, EndUser, Widget
+from service.model.apps import App
+from service.model.callers import Backend, EndUser, Widget
 
 
 def limits(caller: Backend | Widget | EndUser) -> Limits:

@@ -26,10 +26,13 @@ from service.api.schemas.logins import (
 from service.desk import sessions
 from service.desk.logins import admit
 from service.desk.purchasing import with_purchases
-from service.errors import InvalidCredential, NotAllowed, Refused
-from service.identifiers import Malformed, digest, read_credential
-from service.identifiers import device_id as parse_device_id
-from service.nouns import Arrival, Backend, Claim, EndUser, Login, LoginSent, Me, SessionShown, Widget
+from service.model.callers import Backend, EndUser, Widget
+from service.model.errors import InvalidCredential, NotAllowed, Refused
+from service.model.identifiers import Malformed, digest, read_credential
+from service.model.identifiers import device_id as parse_device_id
+from service.model.logins import Arrival, Login, LoginSent, Me
+from service.model.sessions import SessionShown
+from service.model.users import Claim
 
 api = Blueprint("logins", __name__, url_prefix="/v1")
 

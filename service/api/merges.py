@@ -8,7 +8,8 @@ from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
 from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk
-from service.nouns import Backend, EndUser, Merge
+from service.model.callers import Backend, EndUser
+from service.model.merges import Merge
 
 api = Blueprint("merges", __name__, url_prefix="/v1")
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestURITooLarge
 from service import logs, metrics, threads
 from service.api import cors, headers
 from service.api.context import NAME, SERVING, Context, Serving, serving
-from service.nouns import Operator
+from service.model.callers import Operator
 
 MAX_URL = 16 * 1024  # bytes
 

@@ -12,7 +12,7 @@ from service.api.auth import guarded
 from service.api.blueprints import Blueprint
 from service.api.context import context
 from service.api.schemas.fields import Answer
-from service.nouns import Operator
+from service.model.callers import Operator
 
 api = Blueprint("operations", __name__)
 pages = flask.Blueprint("pages", __name__, template_folder="templates", static_folder=None)

@@ -12,11 +12,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from service import errors
 from service.api import revenuecat_format
 from service.api.context import serving
 from service.api.headers import HEADERS
 from service.logs import get_logger
+from service.model import errors
 
 CONTENT_TYPE = "application/problem+json"
 

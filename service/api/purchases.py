@@ -8,7 +8,8 @@ from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
 from service.desk.purchasing import RestoreSent, allow_sharing, restore
 from service.desk.sessions import device_of
-from service.nouns import Backend, EndUser, Restored
+from service.model.callers import Backend, EndUser
+from service.model.logins import Restored
 
 api = Blueprint("purchases", __name__, url_prefix="/v1")
 

@@ -12,7 +12,6 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import PathConverter
 
-from service import errors
 from service.api import problems
 from service.api.auth import bearer, require_page, whoever_calls
 from service.api.bodies import as_json, read_json
@@ -23,7 +22,10 @@ from service.api.revenuecat_format import is_spoken_at, key_of
 from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
 from service.desk.attributes import MAX_NAMES
-from service.identifiers import (
+from service.model import errors
+from service.model.apps import Switch
+from service.model.callers import Backend, Widget
+from service.model.identifiers import (
     MAX_ATTRIBUTE,
     Malformed,
     attribute_name,
@@ -32,7 +34,6 @@ from service.identifiers import (
     subscriber_id,
     text,
 )
-from service.nouns import Backend, Switch, Widget
 from service.times import now
 
 api = Blueprint("revenuecat", __name__, url_prefix="/v1")

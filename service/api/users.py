@@ -20,7 +20,12 @@ from service.desk import erasing
 from service.desk import users as desk
 from service.desk.logins import explain_login
 from service.desk.purchasing import with_purchases
-from service.nouns import Backend, Entry, Explanation, Export, LoginSent, Page, User
+from service.model.callers import Backend
+from service.model.history import Entry
+from service.model.logins import Explanation, LoginSent
+from service.model.pages import Page
+from service.model.profiles import Export
+from service.model.users import User
 
 api = Blueprint("users", __name__, url_prefix="/v1")
 

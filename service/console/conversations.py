@@ -15,9 +15,11 @@ from service.console.rendering import page
 from service.desk import conversations as desk
 from service.desk import users
 from service.desk.apps import keys_to_rotate
-from service.errors import NotFound, Refused
-from service.identifiers import Malformed, idempotency_key
-from service.nouns import Backend, Conversation, User
+from service.model.callers import Backend
+from service.model.conversations import Conversation
+from service.model.errors import NotFound, Refused
+from service.model.identifiers import Malformed, idempotency_key
+from service.model.users import User
 
 pages = Blueprint("conversations", __name__)
 

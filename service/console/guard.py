@@ -16,8 +16,8 @@ from flask import Response, g, request
 from service.api.context import context, serving
 from service.console.forms import sent
 from service.desk.console_sessions import LASTS, signed_in
-from service.errors import NotAllowed
-from service.nouns import Backend
+from service.model.callers import Backend
+from service.model.errors import NotAllowed
 
 COOKIE = "usher_console"
 PATH = "/console"

@@ -12,9 +12,10 @@ from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import aliases as desk
 from service.desk import users
-from service.errors import Refused
-from service.identifiers import is_anonymous, is_id
-from service.nouns import Backend, User
+from service.model.callers import Backend
+from service.model.errors import Refused
+from service.model.identifiers import is_anonymous, is_id
+from service.model.users import User
 
 pages = Blueprint("merges", __name__)
 

@@ -5,11 +5,11 @@ from flask import Blueprint, Flask, Response, g
 from service.api.problems import answer
 from service.console import conversations, merges, rendering, signing_in, users
 from service.console.guard import PATH
-from service.errors import Conflict
+from service.model.errors import Conflict
 
 console = Blueprint("console", __name__, url_prefix=PATH, template_folder="templates", static_folder=None)
-for room in (signing_in, conversations, users, merges):
-    console.register_blueprint(room.pages)
+for module in (signing_in, conversations, users, merges):
+    console.register_blueprint(module.pages)
 
 
 @console.errorhandler(Conflict)

@@ -11,8 +11,8 @@ from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
 from service.console import words
 from service.console.guard import PATH, delete_cookie
-from service.errors import FieldError
-from service.identifiers import is_of_a_device
+from service.model.errors import FieldError
+from service.model.identifiers import is_of_a_device
 from service.times import rfc3339
 
 ASSETS = Path(__file__).parent / "static"

@@ -12,8 +12,8 @@ from service.console.forms import asked, sent
 from service.console.guard import COOKIE, delete_cookie, guarded, require_own_page, set_cookie
 from service.console.rendering import ASSETS, sign_in_page
 from service.desk import console_sessions
-from service.identifiers import name
-from service.nouns import Backend
+from service.model.callers import Backend
+from service.model.identifiers import name
 
 pages = Blueprint("door", __name__)
 

@@ -17,9 +17,9 @@ from service.desk import conversations, erasing
 from service.desk import users as desk
 from service.desk.logins import explain_login
 from service.encryption import Encryption
-from service.errors import NotFound, ProofInvalid, Refused
-from service.identifiers import is_id
-from service.nouns import Backend
+from service.model.callers import Backend
+from service.model.errors import NotFound, ProofInvalid, Refused
+from service.model.identifiers import is_id
 from service.texts import strip
 from service.times import now
 

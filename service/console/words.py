@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from service.identifiers import is_anonymous
-from service.nouns import Entry, Event, Members, User
+from service.model.history import Entry, Event, Members
+from service.model.identifiers import is_anonymous
+from service.model.users import User
 
 Said = Callable[[Members, Members], str]
 

@@ -12,9 +12,11 @@ from service.desk.proving import require_proof_of
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.encryption import Encryption
-from service.errors import Conflict, NotAllowed, NotFound, Refused, StaleState
-from service.identifiers import is_anonymous, is_id
-from service.nouns import Backend, EndUser, Merge, User
+from service.model.callers import Backend, EndUser
+from service.model.errors import Conflict, NotAllowed, NotFound, Refused, StaleState
+from service.model.identifiers import is_anonymous, is_id
+from service.model.merges import Merge
+from service.model.users import User
 from service.store import Store
 from service.times import now
 

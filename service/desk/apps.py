@@ -5,9 +5,9 @@ from typing import Any
 
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
-from service.errors import NotFound, Refused
-from service.identifiers import digest, is_id, new_credential, new_id
-from service.nouns import App, Key, KeyKind, ProofKind, Settings
+from service.model.apps import App, Key, KeyKind, ProofKind, Settings
+from service.model.errors import NotFound, Refused
+from service.model.identifiers import digest, is_id, new_credential, new_id
 from service.store import Store
 from service.times import now
 

@@ -8,8 +8,9 @@ publishable key could fill it else.
 from collections.abc import Sequence
 
 from service.desk.history import AuditLog
-from service.errors import Refused, StaleState
-from service.nouns import Attribute, Event, User
+from service.model.errors import Refused, StaleState
+from service.model.history import Event
+from service.model.users import Attribute, User
 from service.store import Store
 
 # How many names may be kept with one user, and of how many it is remembered that they were removed.

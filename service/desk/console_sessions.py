@@ -8,9 +8,12 @@ from collections.abc import Callable
 from service.desk.credentials import identify, identify_agent
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
-from service.errors import InvalidCredential, NotAllowed
-from service.identifiers import digest, new_credential, read_console_session, read_credential
-from service.nouns import App, Backend, Claim, ConsoleSession
+from service.model.apps import App
+from service.model.callers import Backend
+from service.model.errors import InvalidCredential, NotAllowed
+from service.model.identifiers import digest, new_credential, read_console_session, read_credential
+from service.model.sessions import ConsoleSession
+from service.model.users import Claim
 from service.store import Store
 from service.times import MINUTE, now
 

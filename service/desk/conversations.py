@@ -11,22 +11,12 @@ from typing import assert_never
 from service.desk import users
 from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
-from service.errors import InvalidCredential, NotFound, Refused, StaleState
-from service.identifiers import is_id, new_id
-from service.nouns import (
-    Author,
-    Backend,
-    Conversation,
-    EndUser,
-    Item,
-    Message,
-    Page,
-    Position,
-    Scope,
-    Side,
-    Status,
-    User,
-)
+from service.model.callers import Backend, EndUser
+from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
+from service.model.errors import InvalidCredential, NotFound, Refused, StaleState
+from service.model.identifiers import is_id, new_id
+from service.model.pages import Item, Page, Position
+from service.model.users import User
 from service.store import Store
 from service.times import now
 

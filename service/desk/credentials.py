@@ -6,21 +6,12 @@ Nothing here is remembered between requests.
 import hmac
 
 from service.desk.transactions import one_transaction
-from service.errors import InvalidCredential
-from service.identifiers import digest, read_console_session, read_credential
-from service.nouns import (
-    Actor,
-    Arrival,
-    Backend,
-    Caller,
-    ConsoleSession,
-    EndUser,
-    Key,
-    KeyKind,
-    Operator,
-    Session,
-    Widget,
-)
+from service.model.apps import Key, KeyKind
+from service.model.callers import Actor, Backend, Caller, EndUser, Operator, Widget
+from service.model.errors import InvalidCredential
+from service.model.identifiers import digest, read_console_session, read_credential
+from service.model.logins import Arrival
+from service.model.sessions import ConsoleSession, Session
 from service.store import Store
 from service.times import MINUTE, now
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.desk.history import AuditLog
-from service.errors import Conflict, StaleState
-from service.identifiers import is_anonymous, is_of_a_device
-from service.nouns import Event, Field, User
+from service.model.errors import Conflict, StaleState
+from service.model.history import Event
+from service.model.identifiers import is_anonymous, is_of_a_device
+from service.model.users import Field, User
 from service.rules import fields as rules
 from service.store import Store
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from service.desk.history import AuditLog
 from service.desk.transactions import one_transaction
 from service.desk.users import show
-from service.errors import StaleState
-from service.nouns import Actor, App, Backend, Event, User
+from service.model.apps import App
+from service.model.callers import Actor, Backend
+from service.model.errors import StaleState
+from service.model.history import Event
+from service.model.users import User
 from service.store import Store
 from service.times import DAY, MINUTE, now
 

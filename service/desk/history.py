@@ -1,7 +1,8 @@
 """Write down what happens to a user, in the transaction in which it happens."""
 
-from service.identifiers import new_id
-from service.nouns import Actor, Entry, Event, Members
+from service.model.callers import Actor
+from service.model.history import Entry, Event, Members
+from service.model.identifiers import new_id
 from service.store import Store
 
 

@@ -9,10 +9,10 @@ import ipaddress
 from dataclasses import dataclass
 
 from service.desk.transactions import one_transaction
-from service.errors import TooMany
-from service.frozen import quick
-from service.identifiers import email_key
-from service.nouns import App, Claim
+from service.model.apps import App
+from service.model.errors import TooMany
+from service.model.identifiers import email_key
+from service.model.users import Claim
 from service.store import Store
 from service.times import MINUTE, now
 
@@ -20,8 +20,7 @@ from service.times import MINUTE, now
 APP_SHARE = 100
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The limits for one caller; rates are per minute, 0 for none.
 

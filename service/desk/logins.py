@@ -6,7 +6,8 @@ from service.desk.limits import Limits
 from service.desk.proving import believe
 from service.desk.resolver import explain, log_in
 from service.encryption import Encryption
-from service.nouns import Backend, Explanation, Login, LoginSent, Widget
+from service.model.callers import Backend, Widget
+from service.model.logins import Explanation, Login, LoginSent
 from service.store import Store
 
 

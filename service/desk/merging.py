@@ -15,9 +15,12 @@ from dataclasses import replace
 
 from service.desk.editing import all_fields, require_part
 from service.desk.history import AuditLog
-from service.errors import Conflict, InvalidCredential, NotFound, StaleState
-from service.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
-from service.nouns import EndUser, Event, Field, Filled, Merge, Moved, User
+from service.model.callers import EndUser
+from service.model.errors import Conflict, InvalidCredential, NotFound, StaleState
+from service.model.history import Event
+from service.model.identifiers import is_anonymous, is_id, is_of_a_device, new_id, primary_of
+from service.model.merges import Filled, Merge, Moved
+from service.model.users import Field, User
 from service.rules import fields as rules
 from service.store import Store
 

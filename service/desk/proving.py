@@ -4,26 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from service import identifiers, proofs
+from service import proofs
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
-from service.errors import FieldError, ProofInvalid, ProofRequired, Refused
-from service.identifiers import Malformed, email_key
 from service.logs import get_logger
-from service.nouns import (
-    App,
-    Backend,
-    Claim,
-    EndUser,
-    Key,
-    LoginSent,
-    ProofKind,
-    StoreAccount,
-    User,
-    Verification,
-    Widget,
-)
+from service.model import identifiers
+from service.model.apps import App, Key, ProofKind, Verification
+from service.model.callers import Backend, EndUser, Widget
+from service.model.errors import FieldError, ProofInvalid, ProofRequired, Refused
+from service.model.identifiers import Malformed, email_key
+from service.model.logins import LoginSent
+from service.model.purchases import StoreAccount
+from service.model.users import Claim, User
 from service.proofs import Proven
 from service.store import Store
 from service.times import MINUTE, now

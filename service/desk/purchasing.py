@@ -12,20 +12,14 @@ from service.desk.merging import merge, present
 from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
-from service.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused, StaleState
-from service.identifiers import digest, is_anonymous
-from service.nouns import (
-    App,
-    Backend,
-    EndUser,
-    Event,
-    Resolution,
-    RestoreBehavior,
-    Restored,
-    StoreAccount,
-    Switch,
-    User,
-)
+from service.model.apps import App, RestoreBehavior, Switch
+from service.model.callers import Backend, EndUser
+from service.model.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused, StaleState
+from service.model.history import Event
+from service.model.identifiers import digest, is_anonymous
+from service.model.logins import Resolution, Restored
+from service.model.purchases import StoreAccount
+from service.model.users import User
 from service.proofs import Proven
 from service.rules.restoring import Act, Owner, decide
 from service.rules.table import Rule

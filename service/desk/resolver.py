@@ -24,9 +24,11 @@ from service.desk.history import AuditLog
 from service.desk.merging import clear, merge
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
-from service.errors import StaleState, UnknownDevice
-from service.frozen import quick
-from service.identifiers import (
+from service.model.apps import App
+from service.model.callers import Backend, Widget
+from service.model.errors import StaleState, UnknownDevice
+from service.model.history import Event
+from service.model.identifiers import (
     digest,
     email_key,
     is_anonymous,
@@ -35,21 +37,9 @@ from service.identifiers import (
     new_device_id,
     new_id,
 )
-from service.nouns import (
-    App,
-    Backend,
-    Candidates,
-    Claim,
-    Device,
-    Event,
-    Explanation,
-    Login,
-    Resolution,
-    Session,
-    SessionShown,
-    User,
-    Widget,
-)
+from service.model.logins import Candidates, Explanation, Login, Resolution
+from service.model.sessions import Device, Session, SessionShown
+from service.model.users import Claim, User
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
 from service.rules.anonymous import Act as Outcome
@@ -63,8 +53,7 @@ from service.times import now
 MAX_CANDIDATES = 100
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What was found and decided: for the claim, and for the device's anonymous user, if any. ``home``
     is the user to whom the user ID was given, or of whom the email was said, where that is known; ``keeps``

@@ -7,16 +7,9 @@ no name that it did not say itself: anybody can say to be that user.
 from dataclasses import replace
 from typing import assert_never
 
-from service.nouns import (
-    Author,
-    Backend,
-    Conversation,
-    ConversationScope,
-    EndUser,
-    Message,
-    Scope,
-    Side,
-)
+from service.model.apps import ConversationScope
+from service.model.callers import Backend, EndUser
+from service.model.conversations import Author, Conversation, Message, Scope, Side
 
 Writer = Backend | EndUser
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from service.desk.transactions import one_transaction
-from service.errors import Refused
-from service.identifiers import Malformed, digest, is_id
-from service.identifiers import device_id as parse_device_id
-from service.nouns import App, Backend, EndUser
+from service.model.apps import App
+from service.model.callers import Backend, EndUser
+from service.model.errors import Refused
+from service.model.identifiers import Malformed, digest, is_id
+from service.model.identifiers import device_id as parse_device_id
 from service.store import Store
 from service.times import now
 

@@ -19,9 +19,12 @@ from service.desk.history import AuditLog
 from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
-from service.errors import NotFound, Refused, StaleState
-from service.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
-from service.nouns import Attribute, Backend, Event, Purchase, StoreAccount, User, Widget
+from service.model.callers import Backend, Widget
+from service.model.errors import NotFound, Refused, StaleState
+from service.model.history import Event
+from service.model.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
+from service.model.purchases import Purchase, StoreAccount
+from service.model.users import Attribute, User
 from service.store import Store
 from service.times import now
 

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from service import metrics
-from service.errors import Contended, StaleState
+from service.model.errors import Contended, StaleState
 from service.store import Store
 
 ATTEMPTS = 12

@@ -6,23 +6,15 @@ from service.desk.editing import say
 from service.desk.history import AuditLog
 from service.desk.purchasing import with_purchases
 from service.desk.transactions import one_transaction
-from service.errors import Conflict, NotFound, StaleState
-from service.identifiers import is_anonymous, is_id
-from service.nouns import (
-    App,
-    Backend,
-    Conversation,
-    Entry,
-    Export,
-    Message,
-    Page,
-    Position,
-    Profile,
-    Scope,
-    Side,
-    Transcript,
-    User,
-)
+from service.model.apps import App
+from service.model.callers import Backend
+from service.model.conversations import Conversation, Message, Scope, Side, Transcript
+from service.model.errors import Conflict, NotFound, StaleState
+from service.model.history import Entry
+from service.model.identifiers import is_anonymous, is_id
+from service.model.pages import Page, Position
+from service.model.profiles import Export, Profile
+from service.model.users import User
 from service.store import Store
 from service.times import now
 

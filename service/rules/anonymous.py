@@ -8,7 +8,7 @@ the second person would walk into the first one's anonymous threads.
 
 from enum import Flag, StrEnum, auto
 
-from service.nouns import AnonymousPolicy
+from service.model.apps import AnonymousPolicy
 from service.rules.table import Rule, Table
 
 

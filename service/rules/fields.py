@@ -10,7 +10,7 @@ part of somebody who was is ranked below nought, and never shown.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from service.nouns import REMOVED, Field, User
+from service.model.users import REMOVED, Field, User
 
 NAMES = ("email", "name")
 

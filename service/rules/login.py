@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import assert_never
 
-from service.frozen import quick
-from service.nouns import Claim, User
+from service.model.users import Claim, User
 from service.rules.table import Rule, Table
 
 
@@ -98,8 +97,7 @@ LOGIN: Table[Act] = Table(
 )
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the store knows of a claim: who has the user ID, who has the email (the unclaimed user
     first, and of the others at least two), and the device's anonymous user."""
@@ -109,8 +107,7 @@ class Evidence:
     anonymous: User | None = None
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Use:
     """Log in this user; of them is said what is not None."""
 
@@ -119,8 +116,7 @@ class Use:
     name: str | None = None
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attach:
     """Log in this unclaimed user, and give them the user ID; the name is said of them if it is not None."""
 
@@ -129,8 +125,7 @@ class Attach:
     name: str | None = None
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Create:
     """Create a user with these fields; without user ID and email it is the device's anonymous one."""
 
@@ -142,8 +137,7 @@ class Create:
 Plan = Use | Attach | Create
 
 
-@quick
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The rule that decided, what is to be done, and which members of a user who was there before that
     changes."""

@@ -1,4 +1,4 @@
-"""The database room: nouns at its door, peewee behind it."""
+"""The database layer: takes and returns values of the model; peewee stays behind it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

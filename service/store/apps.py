@@ -8,10 +8,10 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from service.errors import StaleState
-from service.nouns import App, Key, KeyKind, ProofKind, Settings
+from service.model.apps import App, Key, KeyKind, ProofKind, Settings
+from service.model.errors import StaleState
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)

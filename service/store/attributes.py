@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from service.nouns import Attribute
+from service.model.users import Attribute
 from service.store.database import Database
 from service.store.tables import Attributes
 

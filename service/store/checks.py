@@ -10,12 +10,13 @@ from typing import Any
 
 from peewee import JOIN, fn
 
-from service.identifiers import email_key, search_key, user_id_digest
-from service.nouns import ProofKind, Side
+from service.model.apps import ProofKind
+from service.model.conversations import Side
+from service.model.identifiers import email_key, search_key, user_id_digest
 from service.store.database import Database
+from service.store.engine.prepared import Prepared
 from service.store.fields import FieldStore
 from service.store.merges import EMPTY
-from service.store.prepared import Prepared
 from service.store.questions import BATCH, Check, batches, each, same
 from service.store.tables import (
     TABLES,

@@ -2,8 +2,9 @@
 
 from peewee import IntegrityError
 
-from service.errors import StaleState
-from service.nouns import App, ConsoleSession, Key
+from service.model.apps import App, Key
+from service.model.errors import StaleState
+from service.model.sessions import ConsoleSession
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
 from service.store.tables import Apps, ConsoleSessions, Keys

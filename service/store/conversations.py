@@ -12,9 +12,10 @@ from typing import Any
 
 from peewee import CTE, Case, Select
 
-from service.nouns import Author, Conversation, Message, Position, Scope, Side, Status
+from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
+from service.model.pages import Position
 from service.store.database import Database
-from service.store.prepared import Prepared, Statement, as_value, inserting
+from service.store.engine.prepared import Prepared, Statement, as_value, inserting
 from service.store.tables import Conversations, Messages, Users
 
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import peewee
 import psycopg
 
-from service.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
-from service.store.postgres import Postgres
-from service.store.prepared import Statement
-from service.store.sqlite import Sqlite
+from service.model.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
+from service.store.engine.postgres import Postgres
+from service.store.engine.prepared import Statement
+from service.store.engine.sqlite import Sqlite
 
 # Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
 TIMEOUT = 2.0

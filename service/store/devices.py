@@ -7,11 +7,13 @@ from typing import Any
 
 from peewee import JOIN, SQL, fn
 
-from service.identifiers import user_id_digest
-from service.nouns import App, Claim, Device, Session, User
+from service.model.apps import App
+from service.model.identifiers import user_id_digest
+from service.model.sessions import Device, Session
+from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
-from service.store.prepared import Prepared, as_value
+from service.store.engine.prepared import Prepared, as_value
 from service.store.tables import Apps, Devices, Fields, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 

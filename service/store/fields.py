@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from service.nouns import Field
+from service.model.users import Field
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 from service.store.tables import Fields
 
 

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from service.nouns import Actor, Entry, Event, Members
+from service.model.callers import Actor
+from service.model.history import Entry, Event, Members
 from service.store.database import Database
-from service.store.prepared import inserting
+from service.store.engine.prepared import inserting
 from service.store.tables import History
 
 

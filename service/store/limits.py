@@ -6,7 +6,7 @@ from typing import Any
 from peewee import Case
 
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 from service.store.tables import IdempotencyKeys as Keys
 from service.store.tables import Rates
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from service.nouns import Filled, Merge, Moved
+from service.model.merges import Filled, Merge, Moved
 from service.store.database import Database
 from service.store.tables import Merges
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playhouse.migrations import Runner
 
-from service.errors import OldSchema
+from service.model.errors import OldSchema
 from service.store.database import Database
 
 DIRECTORY = Path(__file__).parent / "migrations"

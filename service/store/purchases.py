@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from service.identifiers import new_id
-from service.nouns import Purchase, StoreAccount
+from service.model.identifiers import new_id
+from service.model.purchases import Purchase, StoreAccount
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 from service.store.tables import Purchases, StoreAccounts, UserIds, Users
 from service.store.users import proven
 

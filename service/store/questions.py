@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from service.store.database import Database
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 
 # How many rows are read at a time.
 BATCH = 1000

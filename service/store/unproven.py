@@ -10,12 +10,12 @@ from typing import Any
 
 from peewee import fn
 
-from service.identifiers import DEVICE_PREFIX
-from service.nouns import Event
+from service.model.history import Event
+from service.model.identifiers import DEVICE_PREFIX
 from service.store.attributes import AttributeStore
 from service.store.database import Database
+from service.store.engine.prepared import Prepared
 from service.store.merges import MergeStore
-from service.store.prepared import Prepared
 from service.store.questions import BATCH, batches, same
 from service.store.tables import History, Purchases, StoreAccounts, UserIds, Users
 from service.store.users import UserStore

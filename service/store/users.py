@@ -12,8 +12,9 @@ from typing import Any
 
 from peewee import JOIN, SQL, fn
 
-from service.errors import StaleState
-from service.identifiers import (
+from service.model.apps import App, Key
+from service.model.errors import StaleState
+from service.model.identifiers import (
     ANONYMOUS_PREFIXES,
     DEVICE_PREFIX,
     email_key,
@@ -21,10 +22,11 @@ from service.identifiers import (
     search_key,
     user_id_digest,
 )
-from service.nouns import App, Arrival, Key, User
+from service.model.logins import Arrival
+from service.model.users import User
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
-from service.store.prepared import Prepared, inserting
+from service.store.engine.prepared import Prepared, inserting
 from service.store.tables import (
     Apps,
     Conversations,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.signing import hmac_key, identity_key
+from tests.support.signing import hmac_key, identity_key
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 POLICIES = ["keep", "clear", "merge", "merge-once"]

@@ -6,7 +6,7 @@ import pytest
 
 from service.desk.erasing import tidy
 from service.times import now
-from tests.subscribers import ANON, ANON_2, alias, exported, identify, kept, rows_of, say, user_of
+from tests.support.subscribers import ANON, ANON_2, alias, exported, identify, kept, rows_of, say, user_of
 
 
 def history(tenant, id):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from peewee import SQL, fn
 
 from service.api.bodies import LARGEST
-from service.identifiers import new_id
+from service.model.identifiers import new_id
 from service.store.tables import TABLES
 from service.strict_json import DEEPEST
 

@@ -10,8 +10,8 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES
-from tests.servers import ADMIN_KEY
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY
+from tests.support.tenants import Tenant
 
 SHOP, ELSEWHERE = "https://shop.example.org", "https://attacker.example"
 NOBODY = "cnv_" + "0" * 32

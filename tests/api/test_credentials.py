@@ -9,7 +9,7 @@ import time_machine
 
 from service.api.context import NAME
 from service.app import create_app
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 DAY = 24 * 60 * 60
 NOBODYS = "0" * 32

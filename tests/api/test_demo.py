@@ -6,8 +6,8 @@ import pytest
 
 from service.api.context import NAME
 from service.app import create_app
-from tests.signing import identity_key
-from tests.tenants import Tenant
+from tests.support.signing import identity_key
+from tests.support.tenants import Tenant
 
 PATHS = ["/demo", "/demo/phones/left", "/demo/inbox", "/demo/static/demo.js"]
 

@@ -15,9 +15,9 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
-from tests.logbook import on_standard_output
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
-from tests.tenants import Tenant
+from tests.support.logbook import on_standard_output
+from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.tenants import Tenant
 
 
 @pytest.fixture

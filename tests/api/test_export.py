@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from service.nouns import Author, Message, Scope, Side
-from tests.tenants import Tenant
+from service.model.conversations import Author, Message, Scope, Side
+from tests.support.tenants import Tenant
 
 MEMBERS = {
     "user", "mergedUsers", "history", "sessions", "conversations", "idempotencyKeys", "storeAccounts",

@@ -4,7 +4,7 @@ last said of them, and no way of the one leads to the other."""
 import pytest
 
 from service.store.checks import CHECKS
-from tests.signing import proof_of
+from tests.support.signing import proof_of
 
 ONE = {"userId": "one", "email": "one@x.example", "name": "One"}
 TWO = {"userId": "two", "email": "two@x.example", "name": "Two"}

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from service.store.tables import TABLES
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 ZEROS = "0" * 32
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 
 EMAIL = "jane@example.org"
 BODIES = {"attacker": "It is a trap.", "owner": "It is a secret."}

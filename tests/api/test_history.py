@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.nouns import Event
-from tests.signing import identity_key, proof_of
-from tests.tenants import Tenant
+from service.model.history import Event
+from tests.support.signing import identity_key, proof_of
+from tests.support.tenants import Tenant
 
 MEMBERS = {"at", "event", "rule", "by", "requestId", "before", "after"}
 

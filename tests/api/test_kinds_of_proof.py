@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.logbook import on_standard_output
-from tests.signing import (
+from tests.support.logbook import on_standard_output
+from tests.support.signing import (
     HEADER,
     claims,
     delete_key,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.signing import hmac_of, proof_of
+from tests.support.signing import hmac_of, proof_of
 
 EMAIL = "jane@example.org"
 

@@ -16,8 +16,8 @@ from service.api.headers import HEADERS
 from service.app import create_app
 from service.store.migrating import migrate
 from service.store.tables import TABLES, Rates
-from tests.servers import TIMEOUT, Answer, serve
-from tests.tenants import Tenant
+from tests.support.servers import TIMEOUT, Answer, serve
+from tests.support.tenants import Tenant
 
 RATE = 3
 CANARY = "C4n4ry"

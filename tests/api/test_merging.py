@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.identifiers import new_id
+from service.model.identifiers import new_id
 from service.store.checks import CHECKS
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 
 
 def known(tenant, **claim):

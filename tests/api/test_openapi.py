@@ -4,7 +4,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.signing import proof_of
+from tests.support.signing import proof_of
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 WITHOUT_A_PROBLEM = {200, 201, 204}

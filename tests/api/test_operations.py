@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.context import NAME
 from service.app import create_app
-from service.errors import OldSchema
+from service.model.errors import OldSchema
 from service.store.migrating import migrate
 
 

@@ -5,8 +5,8 @@ import base64
 import pytest
 import time_machine
 
-from service.identifiers import new_id
-from service.nouns import Author, Conversation, Message, Side, Status
+from service.model.conversations import Author, Conversation, Message, Side, Status
+from service.model.identifiers import new_id
 
 MANY = 230
 NOON = 1_800_000_000  # seconds since 1970

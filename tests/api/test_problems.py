@@ -8,8 +8,8 @@ import pytest
 
 from service.api.context import NAME
 from service.app import create_app
-from service.identifiers import new_id
-from tests.logbook import on_standard_output
+from service.model.identifiers import new_id
+from tests.support.logbook import on_standard_output
 
 CANARY = "C4n4ry"
 

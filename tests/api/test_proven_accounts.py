@@ -3,8 +3,8 @@
 import pytest
 
 from service.store.tables import TABLES
-from tests.signing import claims, hmac_key, hmac_of, identity_key, jwt, proof_of
-from tests.tenants import Tenant
+from tests.support.signing import claims, hmac_key, hmac_of, identity_key, jwt, proof_of
+from tests.support.tenants import Tenant
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 ANOTHER = {"store": "app_store", "account": "apple-2"}

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES, Keys
-from tests.servers import ADMIN_KEY
-from tests.signing import (
+from tests.support.servers import ADMIN_KEY
+from tests.support.signing import (
     claims,
     delete_key,
     hmac_key,
@@ -27,7 +27,7 @@ from tests.signing import (
     unsigned,
     urlsafe,
 )
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.signing import identity_key, proof_of
+from tests.support.signing import identity_key, proof_of
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 

@@ -10,9 +10,9 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import Rates
-from tests.servers import ADMIN_KEY, serve
-from tests.signing import hmac_key, hmac_of, identity_key, proof_of
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY, serve
+from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LOGINS, FAILURES, SHARE = 4, 2, 100

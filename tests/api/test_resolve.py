@@ -3,8 +3,8 @@
 import pytest
 
 from service.store.tables import TABLES, Keys
-from tests.signing import hmac_of, identity_key, proof_of
-from tests.tenants import Tenant
+from tests.support.signing import hmac_of, identity_key, proof_of
+from tests.support.tenants import Tenant
 
 MEMBERS = {"rule", "because", "then", "user", "changes", "candidates", "ignored"}
 EMAIL = "jane@example.org"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.subscribers import ANON, ANON_2, identify, original, rows_of
+from tests.support.subscribers import ANON, ANON_2, identify, original, rows_of
 
 
 def test_all_of_it_is_404_where_the_app_has_it_off(tenant):

@@ -7,7 +7,7 @@ import pytest
 
 from service.desk.attributes import MAX_NAMES
 from service.times import now
-from tests.subscribers import kept, original, rows_of, say, user_of
+from tests.support.subscribers import kept, original, rows_of, say, user_of
 
 FAR = 4_102_444_800_000  # the year 2100
 

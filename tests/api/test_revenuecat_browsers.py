@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.subscribers import rows_of
+from tests.support.subscribers import rows_of
 
 SHOP, ELSEWHERE = "https://shop.example.org", "https://attacker.example"
 

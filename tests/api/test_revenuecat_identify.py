@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.subscribers import ANON, ANON_2, alias, identify, original, rows_of
+from tests.support.subscribers import ANON, ANON_2, alias, identify, original, rows_of
 
 
 def someone(rc):

@@ -4,8 +4,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
-from tests.servers import serve
-from tests.subscribers import original, rows_of
+from tests.support.servers import serve
+from tests.support.subscribers import original, rows_of
 
 REPLACED = "\ufffd"
 

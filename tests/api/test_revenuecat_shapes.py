@@ -8,7 +8,7 @@ import pytest
 from service.api.context import NAME
 from service.api.revenuecat_format import BAD_REQUEST, ERRORS, INVALID_ID
 from service.app import create_app
-from tests.docs.pages import Page, table
+from tests.support.pages import Page, table
 
 ANON = "$RCAnonymousID:" + "a" * 32
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from service.store.checks import CHECKS
-from tests.signing import proof_of
-from tests.subscribers import ANON, ANON_2, alias, identify, kept, original, user_of
+from tests.support.signing import proof_of
+from tests.support.subscribers import ANON, ANON_2, alias, identify, kept, original, user_of
 
 SECRETS = ("vera's secret", "vera@example.org", "Vera Vale", "the visitor's secret")
 TOKEN = "token-of-vera"

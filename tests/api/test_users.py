@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 MEMBERS = {"id", "userId", "email", "name", "anonymous", "aliases", "createdAt", "verified"}
 UNKNOWN = "usr_" + "0" * 32

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from service.api.widget import SCRIPT
-from tests.docs.pages import Page
+from tests.support.pages import Page
 
 LARGEST = 15_000  # bytes, compressed
 

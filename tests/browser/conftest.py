@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from service.store.migrating import migrate
-from tests.browser.chromium import EXECUTABLE, TIMEOUT, browser
-from tests.browser.watching import Watch
-from tests.servers import Server, serve
-from tests.tenants import Tenant
+from tests.support.browser_watch import Watch
+from tests.support.chromium import EXECUTABLE, TIMEOUT, browser
+from tests.support.servers import Server, serve
+from tests.support.tenants import Tenant
 
 HERE = Path(__file__).parent
 MISSING = "chromium is not installed: make test-browser installs it and runs these"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.servers import Server
-from tests.tenants import Tenant
+from tests.support.servers import Server
+from tests.support.tenants import Tenant
 
 SIZES = {"light": {"width": 1000, "height": 760}, "dark": {"width": 390, "height": 760}}
 # A time that says nothing of when a picture was made.

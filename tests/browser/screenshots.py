@@ -6,12 +6,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
-from tests.browser.chromium import browser
 from tests.browser.console_pictures import picture_console
-from tests.browser.demos import serve_demo
-from tests.browser.phones import OPEN_ROOTS
-from tests.servers import Server
-from tests.tenants import Tenant
+from tests.support.chromium import browser
+from tests.support.demo_server import serve_demo
+from tests.support.phones import OPEN_ROOTS
+from tests.support.servers import Server
+from tests.support.tenants import Tenant
 
 
 def profile(chromium: Browser, width: int, height: int, scheme: str = "light") -> BrowserContext:

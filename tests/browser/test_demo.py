@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.demos import serve_demo
-from tests.browser.phones import OPEN_ROOTS
-from tests.browser.watching import faults
+from tests.support.browser_watch import faults
+from tests.support.demo_server import serve_demo
+from tests.support.phones import OPEN_ROOTS
 
 SCRIPT = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
 

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.phones import Phone, go_to_shop, site, traffic
-from tests.browser.watching import faults
-from tests.docs.pages import Page
-from tests.signing import identity_key, proof_of
+from tests.support.browser_watch import faults
+from tests.support.pages import Page
+from tests.support.phones import Phone, go_to_shop, site, traffic
+from tests.support.signing import identity_key, proof_of
 
 CANARY = "canary-5f3a"
 SCRIPT = "<img src=x onerror=\"window.ran=1\"><script>window.ran=1</script><b onclick='ran=1'>&amp;"

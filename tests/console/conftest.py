@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 NOBODY = "0" * 32
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.console.conftest import field_of, text_of
-from tests.signing import identity_key, prove_in_both_ways
+from tests.support.signing import identity_key, prove_in_both_ways
 
 NOBODY = "0" * 32
 

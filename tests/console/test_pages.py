@@ -9,7 +9,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.console.rendering import FAULT
 from tests.console.conftest import Agent, guarded_routes, held_by, text_of
-from tests.logbook import on_standard_output
+from tests.support.logbook import on_standard_output
 
 NOBODY = "0" * 32
 POLICY = (

@@ -9,13 +9,13 @@ import time_machine
 from service.api.context import NAME
 from service.app import create_app
 from service.desk import console_sessions
-from service.errors import InvalidCredential, StaleState
-from service.identifiers import digest, new_credential
-from service.nouns import ConsoleSession
+from service.model.errors import InvalidCredential, StaleState
+from service.model.identifiers import digest, new_credential
+from service.model.sessions import ConsoleSession
 from service.store.tables import ConsoleSessions
 from tests.console.conftest import NOBODY, Agent, held_by, status_with, text_of
-from tests.servers import ADMIN_KEY
-from tests.tenants import Tenant
+from tests.support.servers import ADMIN_KEY
+from tests.support.tenants import Tenant
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from service.identifiers import new_credential
+from service.model.identifiers import new_credential
 from service.store.tables import ConsoleSessions
 from tests.console.conftest import Agent, guarded_routes, held_by, status_with, text_of
-from tests.servers import ADMIN_KEY
+from tests.support.servers import ADMIN_KEY
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -3,7 +3,9 @@
 import pytest
 
 from service.console.words import SENTENCES, by, sentence, title
-from service.nouns import Actor, Entry, Event, User
+from service.model.callers import Actor
+from service.model.history import Entry, Event
+from service.model.users import User
 
 CASES = {
     "created": (Event.CREATED, None, {"userId": "u", "email": None, "name": "N"},

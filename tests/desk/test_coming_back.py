@@ -3,7 +3,7 @@ two, the login ends as if all of it had come after."""
 
 import pytest
 
-from tests.signing import identity_key, proof_of
+from tests.support.signing import identity_key, proof_of
 
 DEVICE = "device-of-the-test-0001"
 OTHER_DEVICE = "device-of-the-test-0002"

@@ -10,8 +10,8 @@ import pytest
 from service.desk.erasing import tidy
 from service.store.checks import CHECKS
 from service.store.tables import TABLES, Apps, Rates
-from tests.signing import identity_key, proof_of
-from tests.subscribers import exported
+from tests.support.signing import identity_key, proof_of
+from tests.support.subscribers import exported
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.desk.erasing import Tidied, tidy
-from service.identifiers import digest, new_anonymous_user_id, new_id
-from service.nouns import User
+from service.model.identifiers import digest, new_anonymous_user_id, new_id
+from service.model.users import User
 from service.store import Store
 from service.store.checks import CHECKS
 from service.store.database import Database
 from service.store.tables import Devices, IdempotencyKeys, Rates, Sessions
 from service.times import MINUTE, now
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MOMENT = timedelta(milliseconds=1)

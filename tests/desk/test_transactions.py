@@ -4,9 +4,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from service.desk.transactions import one_transaction
-from service.errors import Contended, NotFound, StaleState
-from service.identifiers import new_id
-from service.nouns import User
+from service.model.errors import Contended, NotFound, StaleState
+from service.model.identifiers import new_id
+from service.model.users import User
 from service.store.tables import UserIds, Users
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from service.store.migrating import migrate
 from tests.conftest import ENGINES
-from tests.docs import pages
-from tests.docs.pages import HERE, PAGES, README, Example, Fence
-from tests.servers import ADMIN_KEY, SECRET_KEY, serve
+from tests.support import pages
+from tests.support.pages import HERE, PAGES, README, Example, Fence
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, serve
 
 WITH_EXAMPLES = [pytest.param(page, id=page.path) for page in PAGES if page.examples()]
 

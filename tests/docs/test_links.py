@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.docs.pages import DOCS, HERE, PAGES, README, Page
+from tests.support.pages import DOCS, HERE, PAGES, README, Page
 
 BESIDE = [Page(path) for path in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 MAX_LINES_OF_THE_README = 170

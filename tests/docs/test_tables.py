@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from service import errors
 from service.api.auth import SCHEMES
 from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
 from service.config import Config
 from service.desk.limits import APP_SHARE
-from service.identifiers import PLACEHOLDERS
 from service.metrics import LOGINS, RACES_LOST, REQUEST_SECONDS, REQUESTS
-from service.nouns import Settings
+from service.model import errors
+from service.model.apps import Settings
+from service.model.identifiers import PLACEHOLDERS
 from service.rules.anonymous import ANONYMOUS
 from service.rules.login import LOGIN
 from service.rules.restoring import RESTORING
-from tests.docs.pages import HERE, PAGES, README, Fence, Page, plain, table
+from tests.support.pages import HERE, PAGES, README, Fence, Page, plain, table
 
 API = Page("docs/api.md")
 ARCHITECTURE = Page("docs/architecture.md")
@@ -179,10 +179,10 @@ def test_the_map_names_every_module_and_nothing_else():
     named = {Path(path) for path in re.findall(r"^  (\S+(?:\.py|/))", the_map().text, re.MULTILINE)}
     packages = {path for path in MODULES if path.name == "__init__.py"}
     expected = MODULES - {path for path in packages if not holds_code(path)}
-    rooms = {path.parent for path in packages} - {Path(), Path("api/schemas")}
+    folders = {path.parent for path in packages} - {Path(), Path("api/schemas")}
     migrations = {path for path in MODULES if path.parent == Path("store/migrations")}
 
-    assert named == (expected - migrations) | rooms | {Path("store/migrations")}
+    assert named == (expected - migrations) | folders | {Path("store/migrations")}
 
 
 def test_every_metric_is_documented():

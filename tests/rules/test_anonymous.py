@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from service.nouns import AnonymousPolicy
+from service.model.apps import AnonymousPolicy
 from service.rules.anonymous import ANONYMOUS, Absorbed, Act, Before, Clearing, Setting, decide
 
 KEEP, CLEAR, MERGE, MERGE_ONCE = AnonymousPolicy

@@ -11,12 +11,12 @@ from pkgutil import iter_modules
 import pytest
 
 from service import rules
-from service.nouns import RestoreBehavior
+from service.model.apps import RestoreBehavior
 from service.rules.anonymous import ANONYMOUS, Absorbed, Before, Clearing
 from service.rules.login import LOGIN, Email, UserId
 from service.rules.restoring import RESTORING, Act, Doing, Owner, Sharing
 from service.rules.table import Table
-from tests.signing import identity_key, proof_of
+from tests.support.signing import identity_key, proof_of
 
 DEVICE = "device-of-a-test-1"
 EMAIL = "jane@example.org"

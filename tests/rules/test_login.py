@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.nouns import Claim, User
+from service.model.users import Claim, User
 from service.rules.login import (
     LOGIN,
     Attach,

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.identifiers import new_id
-from service.nouns import App, Settings
+from service.model.apps import App, Settings
+from service.model.identifiers import new_id
 from service.store import Store
 from service.store.database import Database
 from tests.conftest import ENGINES, Databases
-from tests.store.marks import LONG
+from tests.support.marks import LONG
 
 
 @pytest.fixture

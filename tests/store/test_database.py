@@ -5,11 +5,11 @@ from contextlib import suppress
 import peewee
 import pytest
 
-from service.errors import InvalidCredential, NotFound, StaleState, StoreUnavailable
+from service.model.errors import InvalidCredential, NotFound, StaleState, StoreUnavailable
 from service.store.database import Database
-from service.store.prepared import inserting
+from service.store.engine.prepared import inserting
 from service.store.tables import Keys, Rates
-from tests.store.marks import LONG, at_once, count, mark
+from tests.support.marks import LONG, at_once, count, mark
 
 ADD = inserting(Rates.app, Rates.kind, Rates.address, Rates.minute, Rates.count)
 ADD_KEY = inserting(Keys.app, Keys.id, Keys.kind, Keys.digest, Keys.created_at)

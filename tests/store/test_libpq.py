@@ -4,8 +4,8 @@ import gc
 import threading
 import time
 
-from service.store.libpq import LATE, Watch
-from tests.servers import wait_until
+from service.store.engine.libpq import LATE, Watch
+from tests.support.servers import wait_until
 
 NEVER = float("inf")
 

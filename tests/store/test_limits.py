@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.identifiers import new_id
-from service.nouns import User
+from service.model.identifiers import new_id
+from service.model.users import User
 from service.store import Store
 from service.store.database import Database
-from tests.store.marks import at_once
+from tests.support.marks import at_once
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
-from service.errors import OldSchema
+from service.model.errors import OldSchema
 from service.store.apps import KeyStore
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
@@ -24,11 +24,10 @@ from service.store.tables import (
     UserIds,
     Users,
 )
-from tests import bulk
 from tests.conftest import ENGINES, Databases
-from tests.servers import command
-from tests.store import catalogues
-from tests.store.marks import at_once
+from tests.support import bulk, catalogues
+from tests.support.marks import at_once
+from tests.support.servers import command
 
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
 

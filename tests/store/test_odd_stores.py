@@ -8,10 +8,10 @@ from service.config import Config
 from service.desk.checking import Verdict, check
 from service.store.migrating import migrate
 from tests.conftest import ENGINES
-from tests.servers import ADMIN_KEY, SECRET_KEY
-from tests.store import old
 from tests.store.test_old_store import Moved
-from tests.tenants import Tenant
+from tests.support import old_store as old
+from tests.support.servers import ADMIN_KEY, SECRET_KEY
+from tests.support.tenants import Tenant
 
 CLIENT_MADE = "$RCAnonymousID:"
 # A person has to give an email to somebody else first, or to decide who two are.

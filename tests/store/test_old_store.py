@@ -13,10 +13,10 @@ from service.desk.checking import Verdict, check
 from service.store import Store
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, Databases
-from tests.servers import ADMIN_KEY, SECRET_KEY
-from tests.signing import proof_of
-from tests.store import old
-from tests.tenants import Tenant
+from tests.support import old_store as old
+from tests.support.servers import ADMIN_KEY, SECRET_KEY
+from tests.support.signing import proof_of
+from tests.support.tenants import Tenant
 
 
 @dataclass(frozen=True)

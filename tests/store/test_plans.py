@@ -18,12 +18,12 @@ from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import Conversations, Keys, Messages, Users
 from tests.conftest import ENGINES, Databases
-from tests.plans import Plan, looking, plans_of
-from tests.servers import ADMIN_KEY, SECRET_KEY
-from tests.signing import identity_key, proof_of
-from tests.store.crowds import MANY, Crowd, device_id, fill
-from tests.store.marks import LONG
-from tests.tenants import Tenant
+from tests.support.many_apps import MANY, Crowd, device_id, fill
+from tests.support.marks import LONG
+from tests.support.plans import Plan, looking, plans_of
+from tests.support.servers import ADMIN_KEY, SECRET_KEY
+from tests.support.signing import identity_key, proof_of
+from tests.support.tenants import Tenant
 
 # More than a page takes, and less than a walk through a table: rows on PostgreSQL, steps on SQLite.
 ROWS = 100

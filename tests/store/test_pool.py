@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import StoreUnavailable
+from service.model.errors import StoreUnavailable
 from service.store.database import Database
-from tests.store.marks import LONG, mark
+from tests.support.marks import LONG, mark
 
 HERE = Path(__file__).parents[2]
 

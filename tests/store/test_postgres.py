@@ -14,16 +14,16 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from service.desk.transactions import one_transaction
-from service.errors import BadSettings, StaleState, StoreUnavailable
+from service.model.errors import BadSettings, StaleState, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
+from service.store.engine.prepared import Prepared
 from service.store.migrating import migrate
-from service.store.prepared import Prepared
 from service.store.tables import Apps, Rates
 from tests.conftest import Databases
-from tests.proxies import Network, silent_address
 from tests.store.conftest import an_app
-from tests.store.marks import LONG, at_once, count, mark
+from tests.support.marks import LONG, at_once, count, mark
+from tests.support.proxies import Network, silent_address
 
 # What a transaction may leave on its connection.
 TRACES = """

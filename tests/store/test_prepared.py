@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.store.prepared import Prepared
+from service.store.engine.prepared import Prepared
 from service.store.tables import Apps, Rates
-from tests.store.marks import mark
+from tests.support.marks import mark
 
 
 @pytest.fixture

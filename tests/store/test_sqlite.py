@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
-from service.errors import StoreUnavailable
+from service.model.errors import StoreUnavailable
 from service.store.database import Database
 from service.store.migrating import migrate
 from tests.store.conftest import an_app
-from tests.store.marks import LONG, at_once, count, mark
+from tests.support.marks import LONG, at_once, count, mark
 
 
 @pytest.fixture

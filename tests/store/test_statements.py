@@ -4,7 +4,7 @@ import peewee
 import pytest
 
 from service.store.tables import Conversations, Keys, Users
-from tests.statements import unscoped
+from tests.support.statements import unscoped
 
 UNSCOPED = {
     "select": ('SELECT * FROM "users" AS "t1" WHERE ("t1"."id" = ?)', ["users"]),

@@ -5,7 +5,7 @@ import pytest
 from service.store.migrating import migrate
 from service.store.tables import TABLES
 from tests.conftest import ENGINES, Databases
-from tests.store import catalogues
+from tests.support import catalogues
 
 NAMES = [table._meta.table_name for table in TABLES]
 OWNED = [name for name in NAMES if name != "apps"]

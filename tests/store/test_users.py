@@ -2,14 +2,15 @@
 
 import pytest
 
-from service.errors import StaleState
-from service.identifiers import new_id
-from service.nouns import Filled, Merge, Moved, User
+from service.model.errors import StaleState
+from service.model.identifiers import new_id
+from service.model.merges import Filled, Merge, Moved
+from service.model.users import User
 from service.rules import fields as rules
 from service.store import Store
 from service.store.database import Database
 from tests.store.conftest import an_app
-from tests.store.marks import at_once
+from tests.support.marks import at_once
 
 
 @pytest.fixture

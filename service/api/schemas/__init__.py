@@ -1,1 +1,1 @@
-"""Wire shapes and nouns: what a body may hold, and how a noun is written."""
+"""Wire shapes: what a body may hold, and how values of the model are written."""

@@ -7,8 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from service.api.schemas.fields import Answer, Enum, List, Nested, Shape, Text, TextIfAny, Time, WholeNumber
-from service.identifiers import Malformed, name
-from service.nouns import (
+from service.model.apps import (
     ONE_WAY,
     AnonymousPolicy,
     ConversationScope,
@@ -18,6 +17,7 @@ from service.nouns import (
     Switch,
     Verification,
 )
+from service.model.identifiers import Malformed, name
 
 MAX_ORIGIN = 300
 

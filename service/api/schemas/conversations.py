@@ -21,8 +21,8 @@ from service.api.schemas.fields import (
     Time,
 )
 from service.api.schemas.logins import NAME, as_sent
-from service.identifiers import Malformed, name, optional_text, text
-from service.nouns import Side, Status
+from service.model.conversations import Side, Status
+from service.model.identifiers import Malformed, name, optional_text, text
 
 MAX_BODY = 10_000  # code points
 MAX_SUBJECT = 255

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import marshmallow as ma
 
-from service.identifiers import Malformed, json_string
+from service.model.identifiers import Malformed, json_string
 from service.times import rfc3339
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import marshmallow as ma
 
-from service import identifiers
 from service.api.schemas.fields import (
     Answer,
     Boolean,
@@ -18,9 +17,11 @@ from service.api.schemas.fields import (
     problem,
 )
 from service.api.schemas.people import ToldBuyerOut, ToldOut
-from service.errors import FieldError
-from service.identifiers import Malformed
-from service.nouns import Claim, LoginSent
+from service.model import identifiers
+from service.model.errors import FieldError
+from service.model.identifiers import Malformed
+from service.model.logins import LoginSent
+from service.model.users import Claim
 
 
 def as_sent(text: str) -> str:

@@ -2,9 +2,9 @@
 
 import marshmallow as ma
 
-from service import identifiers
 from service.api.schemas.fields import Answer, Boolean, Shape, Text, TextIfAny, Time
 from service.api.schemas.logins import as_sent
+from service.model import identifiers
 
 
 class AliasIn(Shape):

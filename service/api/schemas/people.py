@@ -2,8 +2,8 @@
 
 import marshmallow as ma
 
-from service import identifiers
 from service.api.schemas.fields import Answer, PlainText, PlainTexts, PlainTruth, Time
+from service.model import identifiers
 from service.times import now
 
 

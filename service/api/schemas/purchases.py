@@ -5,13 +5,13 @@ from typing import Any
 
 import marshmallow as ma
 
-from service import identifiers
 from service.api.schemas.fields import Answer, Boolean, Nested, Shape, Text
 from service.api.schemas.logins import ResolutionOut, as_sent
 from service.api.schemas.people import BuyerOut
 from service.desk.purchasing import Bought, RestoreSent
-from service.identifiers import Malformed, store_text
-from service.nouns import StoreAccount
+from service.model import identifiers
+from service.model.identifiers import Malformed, store_text
+from service.model.purchases import StoreAccount
 
 
 def moment(value: str) -> Any:

@@ -4,7 +4,7 @@ from operator import itemgetter
 from typing import Any
 
 from service.desk.subscribers import Subscriber
-from service.nouns import Purchase
+from service.model.purchases import Purchase
 from service.times import written_in_seconds
 
 

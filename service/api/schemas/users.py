@@ -4,13 +4,13 @@ from typing import Any
 
 import marshmallow as ma
 
-from service import identifiers
 from service.api.schemas.conversations import ConversationOut, Cursor, MessageOut, PageIn
 from service.api.schemas.fields import Answer, Shape, Text, Time
 from service.api.schemas.logins import ClaimOut, IgnoredOut
 from service.api.schemas.merges import MergeOut
 from service.api.schemas.people import KnownUserOut, ProfileOut
-from service.nouns import Event
+from service.model import identifiers
+from service.model.history import Event
 
 
 def existing_email(value: str) -> str:

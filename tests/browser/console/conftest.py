@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TIMEOUT
-from tests.servers import Server
-from tests.tenants import Tenant
+from tests.support.servers import Server
+from tests.support.tenants import Tenant
 
 expect.set_options(timeout=TIMEOUT)
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.console.conftest import sign_in
-from tests.tenants import Tenant
+from tests.support.tenants import Tenant
 
 
 def conversation(tenant: Tenant, id: str) -> dict[str, Any]:

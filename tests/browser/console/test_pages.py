@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.console.conftest import pages_of, sign_in
-from tests.browser.watching import faults
-from tests.tenants import Tenant
+from tests.support.browser_watch import faults
+from tests.support.tenants import Tenant
 
 PHONE = {"width": 320, "height": 640}
 # Each of them would leave a mark on the page in which it runs.

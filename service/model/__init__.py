@@ -1,0 +1,1 @@
+"""Frozen values that travel between the layers; all times are epoch milliseconds, UTC."""

@@ -1,0 +1,54 @@
+"""Who calls, by their credential, and who changes something."""
+
+from dataclasses import dataclass
+
+from service.model.apps import App
+from service.model.logins import Arrival
+from service.model.sessions import Session
+from service.model.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Where a change comes from: by whom, and in which request; ``proven`` if the app's backend vouches for
+    it, or a proof."""
+
+    by: str
+    request: str
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who calls with the admin key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Who calls with an app's secret key: its backend, or an agent's tool. Whom it logs in is looked up
+    together with its key."""
+
+    app: App
+    actor: Actor
+    arrival: Arrival | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """Who calls with an app's publishable key."""
+
+    app: App
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class EndUser:
+    """Who calls with a session token: one user on one device."""
+
+    app: App
+    user: User
+    session: Session
+    actor: Actor
+
+
+Caller = Operator | Backend | Widget | EndUser

@@ -1,0 +1,78 @@
+"""Conversations and their messages."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a conversation stands."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Side(StrEnum):
+    """Who writes, and who reads."""
+
+    USER = "user"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A thread as one side sees it: ``unread`` counts the other side's messages, ``messages`` all. ``user``
+    is None for those who may not know."""
+
+    id: str
+    user: str | None
+    subject: str | None
+    status: Status
+    unread: int
+    messages: int
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message; an agent has no id."""
+
+    kind: Side
+    name: str | None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. ``number`` counts within its conversation, in the order of commits."""
+
+    id: str
+    number: int
+    author: Author
+    body: str
+    verified: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which conversations of an app a caller may see: one side's, one user's, one device's.
+
+    ``and_agents`` adds what agents began, which belongs to no device. ``authors`` are the users whose
+    messages it shows: a conversation that went back whole may hold another's.
+    """
+
+    app: str
+    side: Side
+    user: str | None = None
+    device: str | None = None
+    and_agents: bool = True
+    authors: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A conversation with all its messages."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]

@@ -1,0 +1,54 @@
+"""Devices, and who is logged in there; and who is signed in to the console."""
+
+from dataclasses import dataclass, field
+
+from service.model.apps import Settings
+from service.model.users import Claim
+from service.times import DAY
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSession:
+    """An agent at the console. ``name`` is what users see of who writes to them."""
+
+    name: str | None
+    began_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One installation. ``digest`` is the SHA-256 of its device ID; ``anonymous`` its anonymous
+    user's id; ``clears`` the sticky flag of clearAnonymousUser; ``sharing`` that of
+    allowSharingStoreAccount, None while nobody set it."""
+
+    digest: str
+    anonymous: str | None
+    clears: bool
+    sharing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a device is logged in as. ``claim`` is what an unverified login of somebody said; ``home`` is
+    the user whose ID it logged in with, who may be part of ``user`` now."""
+
+    device: str
+    user: str
+    verified: bool
+    began_at: int
+    used_at: int
+    claim: Claim | None = None
+    home: str = ""
+
+    def expires_at(self, settings: Settings) -> int:
+        """Answer when it ends if nothing more happens, by the settings as they are now."""
+        return min(self.began_at + settings.session_days * DAY, self.used_at + settings.idle_days * DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionShown:
+    """A session as its holder is told of it; ``token`` is there in the login's answer only."""
+
+    expires_at: int
+    verified: bool
+    token: str | None = field(default=None, repr=False)

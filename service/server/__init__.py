@@ -1,0 +1,1 @@
+"""What gunicorn needs beside its settings. Nothing here counts: prometheus_client is left to the workers."""

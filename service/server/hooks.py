@@ -1,0 +1,24 @@
+"""gunicorn's hooks: the workers count in files of one directory, from the server's start to its end."""
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+
+def on_starting(server: Any) -> None:
+    """Give the workers one place to count in, before any of them imports prometheus_client."""
+    server.metrics_dir = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="usher-metrics-")
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let go of what a dead worker had open."""
+    # Imported any earlier, prometheus_client would decide for one process.
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Remove the counters: the next start counts from zero."""
+    shutil.rmtree(server.metrics_dir, ignore_errors=True)

@@ -1,0 +1,155 @@
+"""PostgreSQL: a server, which may go away at any moment. What is peculiar to it stands here and nowhere
+else."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import peewee
+import psycopg
+from psycopg.abc import ConnDict
+from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.waiting import wait_conn
+
+from service.model.errors import BadSettings
+from service.store.engine.libpq import Bounded, Watch
+from service.store.engine.pool import Pool
+
+# How long a server may take to let us in, in seconds, where there is more time than that.
+HANDSHAKE = 10.0
+# How long to wait for a name server, in seconds, where an address is known.
+LOOKUP = 0.5
+
+
+class _Names:
+    """Look up hosts without waiting for a silent name server: what it said last serves meanwhile."""
+
+    def __init__(self) -> None:
+        self._asking = ThreadPoolExecutor(max_workers=4)
+        self._known: list[ConnDict] = []
+
+    def addresses(self, params: dict[str, Any], seconds: float) -> list[ConnDict]:
+        """Answer the parameters of each address that there is to try."""
+        asked = self._asking.submit(self._ask, params)
+        try:
+            asked.result(min(seconds, LOOKUP) if self._known else seconds)
+        except TimeoutError:
+            asked.cancel()
+            if not self._known:
+                raise psycopg.errors._WaitTimeout("no name server answers") from None
+        except psycopg.OperationalError:
+            if not self._known:
+                raise
+        return list(self._known)
+
+    def _ask(self, params: dict[str, Any]) -> None:
+        self._known = conninfo_attempts(params)
+
+
+class _Adapter(peewee.Psycopg3Adapter):
+    def connect(self, db: "Postgres", **params: Any) -> Bounded:
+        # libpq bounds the wait for each address by itself, so that two silent ones take twice as long.
+        until = time.monotonic() + min(db.left_to_wait(), HANDSHAKE)
+        addresses = db.names.addresses({"dbname": db.database} | params, until - time.monotonic())
+        while True:
+            address = addresses.pop(0)
+            share = max(0.0, until - time.monotonic()) / (len(addresses) + 1)
+            asking = Bounded._connect_gen(make_conninfo("", **address))
+            try:
+                connection = wait_conn(asking, interval=0.1, timeout=share)
+                break
+            except psycopg.OperationalError:
+                if not addresses:
+                    raise
+        connection.deadline, db.silent = db.deadline, False
+        db.watch.add(connection)
+        # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
+        connection.prepare_threshold = None
+        return connection
+
+
+class Postgres(Pool, peewee.PostgresqlDatabase):
+    """One server, or several that follow each other."""
+
+    psycopg3_adapter = _Adapter
+
+    def __init__(self, url: str) -> None:
+        try:
+            named = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            raise BadSettings("DATABASE_URL is no URL that PostgreSQL's libpq can read") from None
+        params = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3} | named
+        name = params.pop("dbname", None) or params.get("user") or "postgres"
+        self.names, self.watch = _Names(), Watch()
+        super().__init__(name, prefer_psycopg3=True, autoconnect=False, **params)
+
+    def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
+        """Begin a transaction."""
+        # The server gives up before we do, so that no statement runs on unheard.
+        self._execute("BEGIN; " + _within(self.deadline.left() * 0.9))
+
+    def lock(self, app: str, *names: str) -> None:
+        """Lock these names of an app until the transaction ends."""
+        for name in sorted(set(names)):
+            number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
+            self.execute_prepared("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
+
+    def cursor(self, named_cursor: Any = None, *, prepared: bool = False) -> Any:
+        """Open a cursor; what is prepared shares one."""
+        return self.connection().prepared if prepared else super().cursor(named_cursor)
+
+    def execute_prepared(self, sql: str, values: Sequence[Any]) -> Any:
+        """Run a statement whose answer is read before the next one is run."""
+        return self._execute_cursor(sql, values, prepared=True)  # type: ignore[attr-defined]
+
+    def commit(self) -> None:
+        """Commit a transaction."""
+        self._execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo a transaction, and nothing else: psycopg would also forget what is prepared."""
+        self._execute("ROLLBACK")
+
+    def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
+        """Run statements that add rows, and see nothing of each other, as one."""
+        *others, last = (sql for sql, _ in statements)
+        named = ", ".join(f'"added{place}" AS ({sql})' for place, sql in enumerate(others))
+        values = [value for _, values in statements for value in values]
+        self.execute_prepared(f"WITH {named} {last}" if others else last, values)
+
+    def locked(self, query: Any, how: str, of: Any) -> Any:
+        """Have a query lock its rows."""
+        return query.for_update(f"FOR {how}", of=of)
+
+    def extend_deadline(self, seconds: int) -> None:
+        """Let the statements of this transaction take as long."""
+        self._execute(_within(seconds))
+
+    def after_fork(self) -> None:
+        """Leave alone what was opened before a fork, and whoever looked up names and kept watch there."""
+        super().after_fork()
+        self.names, self.watch = _Names(), Watch()
+
+    def is_dead(self) -> bool:
+        """Tell whether this thread's connection was cut off."""
+        return not self.is_closed() and bool(self.connection().closed)
+
+    def _is_clean(self, connection: Any) -> bool:
+        return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
+
+    def _execute(self, statements: str) -> None:
+        """Send several statements in one message, so in one round trip."""
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            self.cursor(prepared=True).say(statements)
+
+
+def _within(seconds: float) -> str:
+    """Bound each statement, and each pause in which a client that went away would hold its locks.
+
+    SET LOCAL ends with the transaction, so it also serves behind a pooler of connections.
+    """
+    limit = max(1, int(seconds * 1000))
+    return f"SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {limit}"

@@ -1,0 +1,138 @@
+"""SQLite: a file of this machine. What is peculiar to it stands here and nowhere else."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import peewee
+
+from service.model.errors import StoreUnavailable
+from service.store.engine.pool import Pool
+
+# How long to be asleep at most before asking anew whether nobody writes any more, in seconds.
+NAP = 0.008
+
+
+class _File(sqlite3.Connection):
+    """A connection that knows which file it has open, whatever may stand in its place by now."""
+
+    which: tuple[int, int] | None = None
+
+
+class Sqlite(Pool, peewee.SqliteDatabase):
+    """One file, in which one transaction writes at a time; that makes locks needless."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            unquote(urlsplit(url).path)[1:],
+            # What is deleted is overwritten, so that of whoever is erased no page of the file tells.
+            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full", "secure_delete": 1},
+            # A transaction that begins with a read and then writes would fail at once under load.
+            lock_type="IMMEDIATE",
+            check_same_thread=False,
+            autoconnect=False,
+            factory=_File,
+        )
+        self._had_file = False
+        self._queue = threading.Lock()
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Begin a transaction, waiting for whoever writes.
+
+        SQLite's own waiting sleeps ever longer and lets anybody by, so that of thirty who write at once
+        some never get their turn. So one thread at a time stands at its door, and takes short naps only.
+        """
+        left = self.left_to_wait()
+        until = time.monotonic() + left
+        if not self._queue.acquire(timeout=left):
+            raise StoreUnavailable
+        try:
+            self._wait_for_others(self.connection(), NAP)
+            while not _is_done(super().begin, lock_type, until=until):
+                pass
+            self.silent = False
+        finally:
+            self._queue.release()
+
+    def after_fork(self) -> None:
+        """Leave alone what was opened before a fork, and whoever waited there."""
+        super().after_fork()
+        self._queue = threading.Lock()
+
+    def rollback(self) -> None:
+        """Undo a transaction, unless SQLite has done so: it does where the disk fails."""
+        if self.connection().in_transaction:
+            super().rollback()
+
+    def lock(self, app: str, *names: str) -> None:
+        """Lock nothing: the transaction has locked everything."""
+
+    def execute_prepared(self, sql: str, values: list[Any]) -> Any:
+        """Run a statement."""
+        return self.execute_sql(sql, values)
+
+    def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
+        """Run statements one after the other, as a file is near."""
+        for sql, values in statements:
+            self.execute_sql(sql, values)
+
+    def locked(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
+        """Answer the query as it is: the transaction has locked all rows."""
+        return query
+
+    def extend_deadline(self, seconds: int) -> None:
+        """Do nothing: no statement is ever cut off."""
+
+    def is_dead(self) -> bool:
+        """Tell whether this thread's connection was cut off: to a file none is."""
+        return False
+
+    def _connect(self) -> Any:
+        # What is written into a file that was removed or replaced is lost, and no error tells of it.
+        there = _which(self.database)
+        if there is None and self._had_file:
+            raise peewee.OperationalError("the database's file is gone")
+        while (connection := super()._connect()).which not in (None, there):
+            connection.close()
+        connection.which = there or _which(self.database)
+        self._had_file = True
+        self._wait_for_others(connection, self.deadline.left())
+        return connection
+
+    def _add_conn_hooks(self, conn: Any) -> None:
+        # To be set up, it may have to wait as well; for others who set up a new file, SQLite itself does not.
+        left = self.deadline.left()
+        until = time.monotonic() + left
+        self._wait_for_others(conn, left)
+        while not _is_done(super()._add_conn_hooks, conn, until=until):  # type: ignore[misc]
+            time.sleep(NAP)
+
+    def _is_clean(self, connection: Any) -> bool:
+        return not connection.in_transaction
+
+    def _wait_for_others(self, connection: Any, seconds: float) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {min(int(seconds * 1000), 2**31 - 1)}")
+
+
+def _is_done(step: Callable[..., object], *arguments: Any, until: float) -> bool:
+    """Take a step, and tell whether nobody was in its way; from then on, whoever is raises."""
+    try:
+        step(*arguments)
+    except (peewee.OperationalError, sqlite3.OperationalError) as error:
+        codes = {getattr(cause, "sqlite_errorcode", 0) & 0xFF for cause in (error, error.__context__)}
+        if sqlite3.SQLITE_BUSY not in codes or time.monotonic() >= until:
+            raise
+        return False
+    return True
+
+
+def _which(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

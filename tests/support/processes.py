@@ -1,0 +1,187 @@
+"""A crew of processes that make their calls at the same moment, and tell what was answered and when."""
+
+import json
+import multiprocessing
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from service.api.context import NAME
+from service.app import create_app
+from service.config import Config
+from tests.support.logbook import keep, personal_lines
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Connection
+
+PROCESSES = 4
+THREADS = 8
+CREW = PROCESSES * THREADS
+
+# Each process comes from one that has imported all of it and has never opened a connection.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__])
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call that somebody is going to make."""
+
+    method: str
+    path: str
+    credential: str
+    json: Any = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was made: from ``began`` to ``ended``, by the clock that all processes share."""
+
+    request: Request
+    began: float
+    ended: float
+    status: int
+    body: Any
+
+
+Caller = Callable[..., Any]
+# A request, and the number of the race that it belongs to.
+Numbered = tuple[int, Request]
+
+
+@contextmanager
+def crew_of_workers(database_url: str) -> Iterator["Crew"]:
+    """Have a crew in which each process is a worker with a store of its own, and is its own client."""
+    with _crew(database_url, None) as crew:
+        yield crew
+
+
+@contextmanager
+def crew_of_clients(port: int) -> Iterator["Crew"]:
+    """Have a crew that calls a server, over connections that it keeps."""
+    with _crew(None, port) as crew:
+        yield crew
+
+
+class Crew:
+    """Processes that wait for something to do."""
+
+    def __init__(self, pipes: Sequence[Pipe]) -> None:
+        self._pipes = pipes
+
+    def race(self, races: Sequence[Sequence[Request]]) -> list[list[Call]]:
+        """Make the calls of each race at the same moment, and tell them by race.
+
+        As many races as have room in the crew are run at once, and one such round after the other.
+        """
+        rounds = _rounds(races)
+        for first, pipe in enumerate(self._pipes):
+            pipe.send([numbered[first :: len(self._pipes)] for numbered in rounds])
+        answered = [pipe.recv() for pipe in self._pipes]
+        failures = [answer for answer in answered if isinstance(answer, str)]
+        assert not failures, failures
+        calls: list[list[Call]] = [[] for _ in races]
+        for number, call in (made for answer in answered for made in answer):
+            calls[number].append(call)
+        return calls
+
+
+def _rounds(races: Sequence[Sequence[Request]]) -> list[list[Numbered]]:
+    rounds: list[list[Numbered]] = [[]]
+    for number, race in enumerate(races):
+        assert len(race) <= CREW, f"a crew of {CREW} cannot make {len(race)} calls at once"
+        if len(rounds[-1]) + len(race) > CREW:
+            rounds.append([])
+        rounds[-1] += [(number, request) for request in race]
+    return rounds
+
+
+@contextmanager
+def _crew(database_url: str | None, port: int | None) -> Iterator[Crew]:
+    start = processes.Barrier(CREW)
+    pipes = [processes.Pipe() for _ in range(PROCESSES)]
+    log = Path(tempfile.mkdtemp(prefix="usher-crew-"))
+    members = [
+        processes.Process(
+            target=_member, args=(theirs, start, log / str(number), database_url, port), daemon=True
+        )
+        for number, (_, theirs) in enumerate(pipes)
+    ]
+    for member in members:
+        member.start()
+    for _, theirs in pipes:
+        theirs.close()
+    ours = [pipe for pipe, _ in pipes]
+    try:
+        yield Crew(ours)
+    finally:
+        for pipe in ours:
+            pipe.close()
+        for member in members:
+            member.join(TIMEOUT)
+            member.close()
+        lines = [line for path in log.iterdir() for line in path.read_text().splitlines()]
+        shutil.rmtree(log)
+    assert personal_lines(lines) == []
+
+
+def _member(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: int | None) -> None:
+    keep(log)
+    open_caller = _worker(database_url) if database_url else lambda: Connection(port or 0).open
+    callers = [open_caller() for _ in range(THREADS)]
+    while True:
+        try:
+            rounds = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_race(callers, start, rounds))
+
+
+def _worker(database_url: str) -> Callable[[], Caller]:
+    app = create_app(Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0))
+    # A slow machine is no fault of the store's: nobody is sent away because of it.
+    app.extensions[NAME].store.database.timeout = TIMEOUT
+    return lambda: app.test_client().open
+
+
+def _race(
+    callers: list[Caller], start: Barrier, rounds: list[list[Numbered]]
+) -> list[tuple[int, Call]] | str:
+    made: list[tuple[int, Call]] = []
+    failures: list[str] = []
+
+    def run(member: int) -> None:
+        try:
+            for numbered in rounds:
+                start.wait(TIMEOUT)
+                if member < len(numbered):
+                    number, request = numbered[member]
+                    made.append((number, make(callers[member], request)))
+        except Exception as failure:  # noqa: BLE001 - it is told, and fails the test
+            start.abort()
+            failures.append(repr(failure))
+
+    threads = [threading.Thread(target=run, args=(member,)) for member in range(len(callers))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return "; ".join(failures) or made
+
+
+def make(caller: Caller, request: Request) -> Call:
+    began = time.monotonic()
+    answer = caller(
+        request.path,
+        method=request.method,
+        json=request.json,
+        headers={"Authorization": f"Bearer {request.credential}"},
+    )
+    ended = time.monotonic()
+    return Call(request, began, ended, answer.status_code, json.loads(answer.data or "null"))
