@@ -13,7 +13,7 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.encryption import Encryption
 from service.model.callers import Backend, EndUser
-from service.model.errors import Conflict, NotAllowed, NotFound, Refused, StaleState
+from service.model.errors import Conflict, NotAllowed, NotFound, Refused
 from service.model.identifiers import is_anonymous, is_id
 from service.model.merges import Merge
 from service.model.users import User
@@ -69,8 +69,7 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
     if owner is not None:
         raise Conflict("alias-taken", "another identified user has this user ID")
     store.users.lock_emails(app, user.email)
-    if store.users.lock(app, user.id, to_change=True) != user:
-        raise StaleState
+    store.users.lock(app, user, to_change=True)
     return give_user_id(store, app, user, home, user_id, log, ALIAS), True
 
 

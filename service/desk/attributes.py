@@ -8,7 +8,7 @@ publishable key could fill it else.
 from collections.abc import Sequence
 
 from service.desk.history import AuditLog
-from service.model.errors import Refused, StaleState
+from service.model.errors import Refused
 from service.model.history import Event
 from service.model.users import Attribute, User
 from service.store import Store
@@ -25,8 +25,7 @@ def set_attributes(
 
     Raises Refused, with nothing changed, for more than MAX_NAMES names.
     """
-    if store.users.lock(app, user.id, to_change=True) != user:
-        raise StaleState
+    store.users.lock(app, user, to_change=True)
     known = {attribute.name: attribute for attribute in store.attributes.of_homes(app, [home])}
     fresh = {one.name: one for one in said if one.name not in known or one.at >= known[one.name].at}
     removed = [attribute for attribute in (known | fresh).values() if attribute.value is None]

@@ -158,14 +158,14 @@ def _owner(store: Store, caller: Writer, id: str | None) -> User:
     """Lock the user whose conversation it becomes, so that they are not merged away meanwhile."""
     match caller:
         case EndUser(app, user):
-            locked = store.users.lock(app.id, user.id, to_change=False)
+            locked = store.users.find_and_lock(app.id, user.id, to_change=False)
             if locked is None or not store.users.is_part(app.id, caller.session.home, locked.id):
                 raise InvalidCredential
         case Backend(app):
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
             user = users.show(store, app, id)
-            locked = store.users.lock(app.id, user.id, to_change=False)
+            locked = store.users.find_and_lock(app.id, user.id, to_change=False)
             if locked is None or not store.users.is_part(app.id, id, locked.id):
                 raise StaleState
         case never:

@@ -47,10 +47,8 @@ def say(
 
 def _show(store: Store, app: str, user: User, name: str, value: str | None) -> User:
     if name == "email":
-        store.users.set_email(app, user.id, value)
-        return replace(user, email=value)
-    store.users.set_name(app, user.id, value)
-    return replace(user, name=value)
+        return store.users.set_email(app, user, value)
+    return store.users.set_name(app, user, value)
 
 
 def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
@@ -85,11 +83,11 @@ def give_user_id(
     was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
     verified = user.verified or was_of_a_device
     require_part(store, app, home, user)
-    store.users.add_user_id(app, replace(user, verified=verified), user_id, log.at, home)
+    given = store.users.add_user_id(app, replace(user, verified=verified), user_id, log.at, home)
     if user.user_id is not None and not was_nobody:
         log.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
-        return replace(user, aliases=(*user.aliases, user_id))
-    store.users.set_primary(app, user.id, user_id, verified=verified)
+        return given
+    given = store.users.set_primary(app, given, user_id, verified=verified)
     if was_of_a_device:
         # Whoever was given the ID may stand apart again; the user is nobody then, on the same device.
         store.merges.add_devices(app, home, store.devices.of_anonymous(app, [user.id]))
@@ -98,5 +96,4 @@ def give_user_id(
     # Of a part's history an ID of the other's is no business.
     former = user.user_id if home == user.id else None
     log.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})
-    aliases = (user.user_id, *user.aliases) if user.user_id else user.aliases
-    return replace(user, user_id=user_id, aliases=aliases, verified=verified)
+    return given

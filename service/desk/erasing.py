@@ -7,7 +7,6 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.model.apps import App
 from service.model.callers import Actor, Backend
-from service.model.errors import StaleState
 from service.model.history import Event
 from service.model.users import User
 from service.store import Store
@@ -31,8 +30,7 @@ def erase(store: Store, caller: Backend, id: str) -> None:
     # A login locks its device first, then emails, then users; in this order nobody waits in a circle.
     store.devices.lock_of(caller.app.id, user.id)
     store.users.lock_emails(caller.app.id, user.email)
-    if store.users.lock(caller.app.id, user.id, to_change=True) != user:
-        raise StaleState
+    store.users.lock(caller.app.id, user, to_change=True)
     _forget(store, AuditLog(store, caller.app.id, caller.actor, now()), caller.app.id, user)
 
 
@@ -85,7 +83,7 @@ def _erase_idle(store: Store, app: App, id: str, since: int, cleared_before: int
     """Erase a user if it is idle still, now that nobody else can wake it."""
     store.extend_deadline(TIMEOUT)
     store.devices.lock_of(app.id, id)
-    user = store.users.lock(app.id, id, to_change=True)
+    user = store.users.find_and_lock(app.id, id, to_change=True)
     if user is None:
         return False
     store.conversations.lock_all(app.id, (id,))

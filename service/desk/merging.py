@@ -106,7 +106,7 @@ def merge(
     said = _said(store, app, target), _said(store, app, source)
     store.fields.put(app, rules.joined(*said, counts=not _is_parked(source, target)))
     if done.parked:
-        store.users.remove_user_ids(app, source.id)
+        store.users.remove_user_ids(app, source)
     store.conversations.move(app, source.id, target.id)
     store.purchases.move(app, source.id, target.id)
     store.sessions.end_of_users(app, source.id)
@@ -126,11 +126,11 @@ def merge(
 
 def _fill(store: Store, app: str, target: User, filled: Filled) -> None:
     if filled.user_id is not None:
-        store.users.set_primary(app, target.id, filled.user_id, verified=target.verified)
+        store.users.set_primary(app, target, filled.user_id, verified=target.verified)
     if filled.email is not None:
-        store.users.set_email(app, target.id, filled.email)
+        store.users.set_email(app, target, filled.email)
     if filled.name is not None:
-        store.users.set_name(app, target.id, filled.name)
+        store.users.set_name(app, target, filled.name)
 
 
 def _said(store: Store, app: str, user: User) -> tuple[Field, ...]:
@@ -155,7 +155,7 @@ def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
     source = _standing_again(store, app, target, source, goes, everyone, merge)
     after = _without(store, app, target, stays, everyone)
     store.users.lock_emails(app, source.email, target.email, after.email)
-    _lock(store, app, target)
+    store.users.lock(app, target, to_change=True)
     if all_fields(store, app, target.id) != fields:
         raise StaleState
     _require_room(store, app, source, after, merge)
@@ -186,10 +186,10 @@ def _undone_from(store: Store, app: str, merge: Merge) -> User | None:
 
 def _give_back(store: Store, app: str, source: User, target: User, everyone: tuple[str, ...]) -> None:
     """Have both be as they are to stand, each with what has its home there."""
-    store.users.set_email(app, target.id, target.email)
-    store.users.set_name(app, target.id, target.name)
+    store.users.set_email(app, target, target.email)
+    store.users.set_name(app, target, target.name)
     store.users.release(app, source, target.id, everyone)
-    store.users.set_primary(app, target.id, target.user_id, verified=target.verified)
+    store.users.set_primary(app, target, target.user_id, verified=target.verified)
     store.conversations.give_back(app, target.id, source.id, everyone)
     store.purchases.give_back(app, target.id, source.id, everyone)
     store.sessions.end_of_homes(app, target.id, everyone)
@@ -304,8 +304,8 @@ def _same_email(one: User, other: User) -> bool:
 
 def clear(store: Store, app: str, device: str, anonymous: User, rule: str, log: AuditLog) -> None:
     """Let no end user reach a device's anonymous user again; agents still see the conversations."""
-    _lock(store, app, anonymous)
-    store.users.clear(app, anonymous.id, log.at)
+    store.users.lock(app, anonymous, to_change=True)
+    store.users.clear(app, anonymous, log.at)
     store.sessions.end_of_users(app, anonymous.id)
     store.devices.set_anonymous(app, device, None)
     log.note(anonymous.id, Event.CLEARED, rule)
@@ -315,9 +315,4 @@ def _lock_both(store: Store, app: str, source: User, target: User) -> None:
     """Lock two users, and the email that one brings. Raises StaleState if one of them has changed."""
     store.users.lock_emails(app, source.email)
     for user in sorted((source, target), key=lambda user: user.id):
-        _lock(store, app, user)
-
-
-def _lock(store: Store, app: str, user: User) -> None:
-    if store.users.lock(app, user.id, to_change=True) != user:
-        raise StaleState
+        store.users.lock(app, user, to_change=True)

@@ -14,7 +14,7 @@ from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App, RestoreBehavior, Switch
 from service.model.callers import Backend, EndUser
-from service.model.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused, StaleState
+from service.model.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused
 from service.model.history import Event
 from service.model.identifiers import digest, is_anonymous
 from service.model.logins import Resolution, Restored
@@ -212,8 +212,7 @@ def _whose(owner: User | None, user: User) -> Owner:
 
 
 def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
-    if store.users.lock(app, claimant.user.id, to_change=False) != claimant.user:
-        raise StaleState
+    store.users.lock(app, claimant.user, to_change=False)
     require_part(store, app, claimant.home, claimant.user)
     store.purchases.claim(app, account, claimant.user.id, claimant.home, log.at)
 

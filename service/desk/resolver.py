@@ -7,9 +7,10 @@ logins run at once:
 - A decision that looks at an email locks that email, and one that changes an email locks both the
   old and the new. So what was seen of an email holds until the decision is carried out.
 - A user ID is decided by the primary key of ``user_ids``: who comes second looks again.
-- A user who is used is locked; if they changed since the rule was found, it is found again.
+- A user who is used is locked as they were seen: if they are of another version by now, all is decided
+  again.
 - Whom a login changes nothing about is looked up without a lock: the one statement that begins
-  the session asks whether all is as it was seen. If it is not, all of the above happens.
+  the session asks whether they are of the same version. If not, all of the above happens.
 
 A claim that nothing proves is looked up in a world of its own, among users whom nobody ever proved to
 be; so nobody can prepare a record that its owner later walks into.
@@ -26,11 +27,10 @@ from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
 from service.model.apps import App
 from service.model.callers import Backend, Widget
-from service.model.errors import StaleState, UnknownDevice
+from service.model.errors import UnknownDevice
 from service.model.history import Event
 from service.model.identifiers import (
     digest,
-    email_key,
     is_anonymous,
     new_anonymous_user_id,
     new_credential,
@@ -151,7 +151,7 @@ def _come_back(
     session = _session(device, user.id, home, claim, verified, at)
     token = new_credential("st", app.id)
     says = claim.email is not None or claim.name is not None
-    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, claim.user_id, says):
+    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, says=says):
         return None
     return _login(app, situation, user, session, token, device_id)
 
@@ -219,7 +219,7 @@ def _situation(store: Store, app: App, claim: Claim, device: Device, *, verified
     """Find the rules, and lock whatever they rest on."""
     anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
     evidence, home = _evidence(store, app.id, claim, anonymous, verified)
-    evidence, decision, keeps = _decide(store, app.id, claim, evidence)
+    decision, keeps = _decide(store, app.id, claim, evidence)
     if home is None and keeps and claim.email is not None and not isinstance(decision.plan, Create):
         home = _whose_email(store, app.id, decision.plan.user)
     anonymous_outcome = None
@@ -250,40 +250,20 @@ def _whose_email(store: Store, app: str, user: User) -> str:
     return whose(fields, "email", user.email or "", user.id) if fields else user.id
 
 
-def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Evidence, Decision, bool]:
+def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Decision, bool]:
     """Find the rule, and lock the user whom its plan uses; say whether what is said is kept of each of those
-    who are one with them. Who changed meanwhile is decided about as they are now, if the locks allow
-    for that; else this raises StaleState."""
+    who are one with them."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
-        return evidence, decision, False
-    seen = decision.plan.user
+        return decision, False
+    user = decision.plan.user
     store.users.lock_emails(app, *_emails(decision))
     says = claim.email is not None or claim.name is not None
     # It is kept also where the same is shown.
-    keeps = says and store.fields.is_kept(app, seen.id)
+    keeps = says and store.fields.is_kept(app, user.id)
     to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
-    locked = store.users.lock(app, seen.id, to_change=to_change)
-    if locked == seen:
-        return evidence, decision, keeps
-    if locked is None:
-        raise StaleState
-    evidence = _seen_anew(claim, evidence, locked)
-    anew = login_rules.decide(claim, evidence)
-    is_locked = not isinstance(anew.plan, Create) and anew.plan.user == locked
-    is_prepared = (to_change or not anew.changes) and _keys(anew) <= _keys(decision)
-    if not (is_locked and is_prepared):
-        raise StaleState
-    return evidence, anew, keeps
-
-
-def _seen_anew(claim: Claim, evidence: Evidence, locked: User) -> Evidence:
-    if evidence.by_user_id is None:
-        by_email = tuple(locked if user.id == locked.id else user for user in evidence.by_email)
-        return replace(evidence, by_email=by_email)
-    if claim.user_id not in (locked.user_id, *locked.aliases):
-        raise StaleState
-    return replace(evidence, by_user_id=locked)
+    store.users.lock(app, user, to_change=to_change)
+    return decision, keeps
 
 
 def _emails(decision: Decision) -> tuple[str, ...]:
@@ -293,10 +273,6 @@ def _emails(decision: Decision) -> tuple[str, ...]:
             return (email, user.email) if user.email else (email,)
         case _:
             return ()
-
-
-def _keys(decision: Decision) -> set[str]:
-    return {email_key(email) for email in _emails(decision)}
 
 
 def _decide_outcome(

@@ -20,7 +20,7 @@ from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
 from service.model.callers import Backend, Widget
-from service.model.errors import NotFound, Refused, StaleState
+from service.model.errors import NotFound, Refused
 from service.model.history import Event
 from service.model.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
 from service.model.purchases import Purchase, StoreAccount
@@ -183,8 +183,7 @@ class _World:
         anonymous, home = before
         if is_of_a_device(anonymous.user_id):
             return self.merge_once(anonymous, *self.create(new))
-        if self._store.users.lock(self.app, anonymous.id, to_change=True) != anonymous:
-            raise StaleState
+        self._store.users.lock(self.app, anonymous, to_change=True)
         return give_user_id(self._store, self.app, anonymous, home, new, self.log, ATTACH)
 
     def merge_once(self, before: User, user: User, home: str) -> User:

@@ -9,7 +9,7 @@ from service.desk.transactions import one_transaction
 from service.model.apps import App
 from service.model.callers import Backend
 from service.model.conversations import Conversation, Message, Scope, Side, Transcript
-from service.model.errors import Conflict, NotFound, StaleState
+from service.model.errors import Conflict, NotFound
 from service.model.history import Entry
 from service.model.identifiers import is_anonymous, is_id
 from service.model.pages import Page, Position
@@ -64,8 +64,7 @@ def change(store: Store, caller: Backend, id: str, changes: dict[str, str | None
     user = show(store, caller.app, id)
     email = changes.get("email", user.email)
     store.users.lock_emails(app, user.email, email)
-    if store.users.lock(app, user.id, to_change=True) != user:
-        raise StaleState
+    store.users.lock(app, user, to_change=True)
     if email != user.email:
         _require_email_may_be(store, app, user, email)
     return say(store, app, user, user.id, changes, log)

@@ -12,7 +12,8 @@ class User:
 
     ``user_id`` is the primary one; an anonymous user's is generated. ``aliases`` are further ones,
     oldest first. ``verified`` is false for devices' anonymous users, and for those of the world of claims
-    that nobody proved. ``purchases`` are there where somebody asked for them.
+    that nobody proved. ``purchases`` are there where somebody asked for them. ``version`` is another after
+    each change of all else.
     """
 
     id: str
@@ -23,6 +24,7 @@ class User:
     created_at: int
     verified: bool = True
     purchases: tuple[Purchase, ...] | None = None
+    version: int = 1
 
     @property
     def user_ids(self) -> tuple[str, ...]:

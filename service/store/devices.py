@@ -8,7 +8,6 @@ from typing import Any
 from peewee import JOIN, SQL, fn
 
 from service.model.apps import App
-from service.model.identifiers import user_id_digest
 from service.model.sessions import Device, Session
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
@@ -131,19 +130,20 @@ class SessionStore:
         self._database.add(_log_in(app, session.device, token, *whose, *when))
 
     def replace_unless_changed(
-        self, app: str, session: Session, token: str, user: User, user_id: str, says: bool
+        self, app: str, session: Session, token: str, user: User, *, says: bool
     ) -> bool:
-        """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is as
-        they were seen, and has this user ID still; and, where the login ``says`` something of them, if that
-        need not be kept, as they are one with nobody. Say whether that is so.
+        """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is of
+        the same version; and, where the login ``says`` something of them, if that need not be kept, as they
+        are one with nobody. Return whether that is so.
 
         It may be run twice, as who logs in twice is logged in.
         """
-        seen = user.user_id or "", user.email or "", user.name or "", len(user.user_ids)
+        whose = user.id, session.home, session.verified, _as_json(session.claim)
+        when = session.began_at, session.used_at
         # Of nobody, whose id is empty, is anything kept.
-        whose = user.verified, user_id_digest(user_id), user.id, session.home if says else "", *seen
-        how = session.verified, _as_json(session.claim), session.began_at, session.used_at
-        return self._database.change_at_once(_come_back(app, session.device, token, *whose, *how)) > 0
+        seen = user.version, session.home if says else ""
+        begun = _begin_unless_changed(app, session.device, token, *whose, *when, *seen)
+        return self._database.change_at_once(begun) > 0
 
     def of_user(self, app: str, user: str) -> tuple[Session, ...]:
         """Answer a user's sessions, the oldest first."""
@@ -256,32 +256,24 @@ _log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
 
 
 def _begun_unless_changed(app: Any, device: Any, *values: Any, locked: Any) -> Any:
-    token, world, digest, id, home, user_id, email, name, ids, verified, claim, began_at, used_at = values
-    here, whose, given, theirs = Devices.alias("d"), Users.alias("u"), UserIds.alias("i"), UserIds.alias("a")
-    kept = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == home))
-    count = theirs.select(fn.COUNT(theirs.digest)).where((theirs.app == app) & (theirs.user == id))
-    as_seen = (
-        (fn.COALESCE(whose.user_id, "") == user_id)
-        & (fn.COALESCE(whose.email, "") == email)
-        & (fn.COALESCE(whose.name, "") == name)
-        & lives(whose)
-        & (count == ids)
-    )
-    how = (as_value(value) for value in (verified, claim, began_at, used_at))
+    token, id, home, verified, claim, began_at, used_at, version, says = values
+    here, whose = Devices.alias("d"), Users.alias("u")
+    kept = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == says))
+    how = (as_value(value) for value in (home, verified, claim, began_at, used_at))
     unchanged = (
-        here.select(here.app, here.digest, as_value(token), given.user, given.home, *how)
-        .join(given, on=((given.app == here.app) & (given.verified == world) & (given.digest == digest)))
-        .join(whose, on=((whose.app == here.app) & (whose.id == given.user)))
+        here.select(here.app, here.digest, as_value(token), whose.id, *how)
+        .join(whose, on=((whose.app == here.app) & (whose.id == id) & (whose.version == version)))
         .where((here.app == app) & (here.digest == device) & here.anonymous.is_null())
-        .where((given.user == id) & as_seen & ~fn.EXISTS(kept))
+        # The former release, which may serve still, does not count what it changes.
+        .where(lives(whose) & ~fn.EXISTS(kept))
     )
-    # In the order in which every login holds them. What leads an ID elsewhere changes its row.
-    unchanged = locked(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u", "i"', None)
+    # In the order in which every login locks them.
+    unchanged = locked(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u"', None)
     columns = Sessions.app, Sessions.device, *_OF_A_LOGIN
     return _instead(Sessions.insert_from(unchanged, columns))
 
 
-_come_back = Prepared(_begun_unless_changed, 15, locks=True)
+_begin_unless_changed = Prepared(_begun_unless_changed, 11, locks=True)
 
 
 @Prepared

@@ -53,7 +53,8 @@ class Keys(Model):
 class Users(Model):
     """One person's record in one app. ``user_id`` is the primary one, which stands in ``UserIds`` too;
     ``verified`` is whether somebody proved to be them; ``merged_into`` is the user that this one became
-    part of; one that was erased holds its id and times only."""
+    part of; one that was erased holds its id and times only. ``version`` counts their changes, also those
+    of their rows in ``UserIds`` and of whether they are one with others."""
 
     app = TextField()
     id = TextField()
@@ -67,6 +68,7 @@ class Users(Model):
     cleared_at = BigIntegerField(null=True)
     erased_at = BigIntegerField(null=True)
     created_at = BigIntegerField()
+    version = IntegerField(constraints=[SQL("DEFAULT 1")])
 
     class Meta:
         table_name = "users"

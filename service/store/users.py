@@ -6,7 +6,8 @@ A user who was merged away or erased has a row still, and is answered by nothing
 """
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -130,13 +131,21 @@ class UserStore:
         users = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
         return tuple(sorted(users, key=lambda user: user.id))
 
-    def lock(self, app: str, id: str, *, to_change: bool) -> User | None:
-        """Find a user by our id, and keep others from changing it (and, ``to_change``, from relying
-        on it) until the transaction ends."""
-        query = _living(app, id)
+    def lock(self, app: str, user: User, *, to_change: bool) -> None:
+        """Keep others from changing a user (and, ``to_change``, from relying on them) until the transaction
+        ends. Raises StaleState if they are of another version by now, or gone."""
+        if self._lock(app, user.id, to_change=to_change) != user.version:
+            raise StaleState
+
+    def find_and_lock(self, app: str, id: str, *, to_change: bool) -> User | None:
+        """Find a user by our id, and lock them as they are."""
+        return None if self._lock(app, id, to_change=to_change) is None else self.with_id(app, id)
+
+    def _lock(self, app: str, id: str, *, to_change: bool) -> int | None:
         # No id ever changes, so rows that refer to the user may be written meanwhile by who need not wait.
-        locked = self._database.row(self._database.locked(query, "NO KEY UPDATE" if to_change else "SHARE"))
-        return None if locked is None else self.with_id(app, id)
+        strength = "NO KEY UPDATE" if to_change else "SHARE"
+        row = self._database.row(self._database.locked(_version(app, id), strength))
+        return None if row is None else row[0]
 
     def lock_emails(self, app: str, *emails: str | None) -> None:
         """Keep others from deciding by these emails until the transaction ends."""
@@ -149,45 +158,52 @@ class UserStore:
         shown = user.user_id, user.email, email, user.name, name
         self._database.add(_insert(app, user.id, user.verified, *shown, user.created_at))
         if user.user_id is not None:
-            self.add_user_id(app, user, user.user_id, user.created_at)
+            self._add_user_id(app, user, user.user_id, user.created_at, user.id)
 
-    def add_user_id(self, app: str, user: User, value: str, at: int, home: str | None = None) -> None:
-        """Give a user a user ID, or to ``home`` who is part of them. Raises StaleState if somebody of their
-        world has it."""
-        digest, search, home = user_id_digest(value), search_key(value), home or user.id
-        self._database.add(
-            _insert_user_id(app, not user.is_unproven, digest, user.id, home, value, search, at)
-        )
+    def add_user_id(self, app: str, user: User, value: str, at: int, home: str | None = None) -> User:
+        """Give a user a user ID, or to ``home`` who is part of them; return them as they are then. Raises
+        StaleState if somebody of their world has it."""
+        self._add_user_id(app, user, value, at, home or user.id)
+        return self._update(app, user, aliases=(*user.aliases, value))
 
-    def remove_user_ids(self, app: str, id: str) -> None:
-        """Have a user's IDs lead nowhere."""
-        self._database.change(UserIds.delete().where((UserIds.app == app) & (UserIds.user == id)))
+    def _add_user_id(self, app: str, user: User, value: str, at: int, home: str) -> None:
+        digest, search, proven = user_id_digest(value), search_key(value), not user.is_unproven
+        self._database.add(_insert_user_id(app, proven, digest, user.id, home, value, search, at))
 
-    def set_primary(self, app: str, id: str, user_id: str | None, *, verified: bool) -> None:
-        """Say which of a user's IDs is the primary one, and of which world the user is from now on."""
-        self._update(app, id, user_id=user_id, verified=verified)
+    def remove_user_ids(self, app: str, user: User) -> User:
+        """Have a user's IDs lead nowhere; return them as they are then."""
+        self._database.change(UserIds.delete().where((UserIds.app == app) & (UserIds.user == user.id)))
+        return self._update(app, user, aliases=())
+
+    def set_primary(self, app: str, user: User, user_id: str | None, *, verified: bool) -> User:
+        """Say which of a user's IDs is the primary one, and of which world they are from now on; return them
+        as they are then."""
+        ids = tuple(value for value in user.user_ids if value != user_id)
         self._database.change(
             UserIds.update(verified=verified or is_of_a_device(user_id)).where(
-                (UserIds.app == app) & (UserIds.user == id)
+                (UserIds.app == app) & (UserIds.user == user.id)
             )
         )
+        return self._update(app, user, aliases=ids, user_id=user_id, verified=verified)
 
-    def set_email(self, app: str, id: str, email: str | None) -> None:
-        """Set a user's email. Raises StaleState if another unclaimed user has it."""
-        self._update(app, id, email=email, email_key=email and email_key(email))
+    def set_email(self, app: str, user: User, email: str | None) -> User:
+        """Set a user's email; return them as they are then. Raises StaleState if another unclaimed user has
+        it."""
+        return self._update(app, user, email=email)
 
-    def set_name(self, app: str, id: str, name: str | None) -> None:
-        """Set a user's name."""
-        self._update(app, id, name=name, name_key=name and search_key(name))
+    def set_name(self, app: str, user: User, name: str | None) -> User:
+        """Set a user's name; return them as they are then."""
+        return self._update(app, user, name=name)
 
-    def clear(self, app: str, id: str, at: int) -> None:
+    def clear(self, app: str, user: User, at: int) -> None:
         """Note when an anonymous user was cleared."""
-        self._update(app, id, cleared_at=at)
+        self._change(app, user.id, cleared_at=at)
 
     def absorb(self, app: str, id: str, into: User, home: str) -> None:
         """Make a user part of ``home``, who is another or part of them: its user IDs lead to that other from
         now on."""
-        self._update(app, id, merged_into=home)
+        self._change(app, id, merged_into=home)
+        self._change(app, into.id)
         self._database.change(
             UserIds.update(user=into.id, verified=not into.is_unproven).where(
                 (UserIds.app == app) & (UserIds.user == id)
@@ -207,6 +223,7 @@ class UserStore:
                 email_key=email,
                 name=user.name,
                 name_key=name,
+                version=Users.version + 1,
             ).where((Users.app == app) & (Users.id == user.id) & Users.merged_into.is_null(False))
         )
         self._database.change(
@@ -218,9 +235,9 @@ class UserStore:
     def merged(self, app: str, id: str, into: str) -> User | None:
         """Find a user who is part of another, as they were; their IDs are the other's now."""
         row = self._database.row(
-            Users.select(
-                Users.id, Users.user_id, Users.email, Users.name, Users.created_at, Users.verified
-            ).where((Users.app == app) & (Users.id == id) & (Users.merged_into == into))
+            Users.select(*USER_COLUMNS[:-1]).where(
+                (Users.app == app) & (Users.id == id) & (Users.merged_into == into)
+            )
         )
         return as_user([(*row, None)]) if row else None
 
@@ -322,16 +339,30 @@ class UserStore:
         self._database.change(UserIds.delete().where((UserIds.app == app) & UserIds.user.in_(ids)))
         self._database.change(
             Users.update(
-                user_id=None, email=None, email_key=None, name=None, name_key=None, erased_at=at
+                user_id=None,
+                email=None,
+                email_key=None,
+                name=None,
+                name_key=None,
+                erased_at=at,
+                version=Users.version + 1,
             ).where((Users.app == app) & Users.id.in_(ids))
         )
 
-    def _update(self, app: str, id: str, **fields: Any) -> None:
-        changed = self._database.change(
-            Users.update(**fields).where((Users.app == app) & (Users.id == id) & lives())
-        )
-        if not changed:
+    def _update(self, app: str, user: User, *, aliases: tuple[str, ...] | None = None, **fields: Any) -> User:
+        """Set fields of a user, and the keys by which they are compared."""
+        keys = {f"{name}_key": _KEYS[name](fields[name] or "") or None for name in fields if name in _KEYS}
+        self._change(app, user.id, **fields, **keys)
+        aliases = user.aliases if aliases is None else aliases
+        return replace(user, aliases=aliases, version=user.version + 1, **fields)
+
+    def _change(self, app: str, id: str, **fields: Any) -> None:
+        changed = Users.update(version=Users.version + 1, **fields)
+        if not self._database.change(changed.where((Users.app == app) & (Users.id == id) & lives())):
             raise StaleState
+
+
+_KEYS: dict[str, Callable[[str], str]] = {"email": email_key, "name": search_key}
 
 
 # A user, once for each of their user IDs.
@@ -342,6 +373,7 @@ USER_COLUMNS = (
     Users.name,
     Users.created_at,
     Users.verified,
+    Users.version,
     UserIds.value,
 )
 
@@ -356,9 +388,9 @@ def as_users(rows: Iterable[tuple[Any, ...]]) -> list[User]:
 
 def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
     """Make a user of its rows of USER_COLUMNS, of which there is at least one."""
-    id, user_id, email, name, created_at, verified, _ = rows[0]
+    id, user_id, email, name, created_at, verified, version, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
-    return User(id, user_id, email, name, aliases, created_at, bool(verified))
+    return User(id, user_id, email, name, aliases, created_at, bool(verified), version=version)
 
 
 def _as_user_and_home(rows: Sequence[tuple[Any, ...]]) -> tuple[User, str]:
@@ -457,8 +489,8 @@ def merged_into(app: Any, id: Any) -> Any:
 
 
 @Prepared
-def _living(app: Any, id: Any) -> Any:
-    return Users.select(Users.id).where((Users.app == app) & (Users.id == id) & lives())
+def _version(app: Any, id: Any) -> Any:
+    return Users.select(Users.version).where((Users.app == app) & (Users.id == id) & lives())
 
 
 _insert = inserting(

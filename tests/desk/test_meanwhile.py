@@ -140,7 +140,7 @@ def test_a_merge_is_of_users_as_they_are(tenant, store, meanwhile):
 
 def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-    happened = meanwhile(store.users, "lock", lambda: merge(tenant, joan, jane))
+    happened = meanwhile(store.users, "find_and_lock", lambda: merge(tenant, joan, jane))
 
     begun = tenant.begin(tenant.sk, user=joan)
 
@@ -275,7 +275,7 @@ def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
 
 def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
     one, two, undo = part
-    happened = meanwhile(store.users, "lock", undo)
+    happened = meanwhile(store.users, "find_and_lock", undo)
 
     thread = tenant.begin(tenant.sk, "To you", user=two)
 
@@ -291,7 +291,9 @@ def test_a_session_that_an_undo_ends_begins_nothing(tenant, store, meanwhile, pa
     made = merge(tenant, known(tenant, email="two@example.org"), one)
     token = tenant.session(email="two@example.org")
     happened = meanwhile(
-        store.users, "lock", lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code
+        store.users,
+        "find_and_lock",
+        lambda: tenant.call("DELETE", f"/v1/merges/{made['id']}", tenant.sk).status_code,
     )
 
     refused = tenant.call("POST", "/v1/conversations", token, {"message": "of two"})

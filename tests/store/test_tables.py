@@ -77,7 +77,8 @@ def test_an_index_leads_to_the_rows_of_every_foreign_key(tables, name):
 def test_ids_are_made_by_the_application(tables, name):
     defaults = {column: default for column, (_, _, default) in tables[name].columns.items() if default}
 
-    assert defaults == {}
+    # The former release inserts users, and knows no version.
+    assert defaults == ({"version": "1"} if name == "users" else {})
 
 
 def required(table: catalogues.Table) -> list[catalogues.ForeignKey]:

@@ -28,11 +28,12 @@ def add(store: Store, app: str, user: User) -> User:
     return user
 
 
-def absorb(store: Store, app: str, user: User, into: User) -> None:
-    nothing = Moved((), (), (), ())
-    store.merges.add(app, Merge(new_id("mrg"), user.id, into.id, "explicit", nothing, Filled(), 1))
+def absorb(store: Store, app: str, user: User, into: User) -> str:
+    nothing, id = Moved((), (), (), ()), new_id("mrg")
+    store.merges.add(app, Merge(id, user.id, into.id, "explicit", nothing, Filled(), 1))
     store.users.absorb(app, user.id, into, into.id)
     store.fields.put(app, (*rules.own(into), *rules.own(user)))
+    return id
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,8 @@ def test_an_email_that_an_unclaimed_user_has_is_refused_to_another_and_nothing_c
 
     def change() -> None:
         with store.transaction():
-            store.users.set_name(app_id, joan.id, "Joan")
-            store.users.set_email(app_id, joan.id, "JANE@example.org")
+            store.users.set_name(app_id, joan, "Joan")
+            store.users.set_email(app_id, joan, "JANE@example.org")
 
     with pytest.raises(StaleState):
         change()
@@ -106,9 +107,50 @@ def test_who_is_gone_can_no_longer_be_changed(store, app_id, gone):
             store.users.erase(app_id, (jane.id,), 2)
 
     with pytest.raises(StaleState), store.transaction():
-        store.users.set_name(app_id, jane.id, "Jane")
+        store.users.set_name(app_id, jane, "Jane")
 
     assert (store.users.with_id(app_id, jane.id), store.users.is_gone(app_id, jane.id)) == (None, True)
+
+
+@pytest.mark.parametrize("to_change", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda users, app, jane: users.set_email(app, jane, "jane@example.org"),
+        lambda users, app, jane: users.set_name(app, jane, "Jane"),
+        lambda users, app, jane: users.add_user_id(app, jane, "u-3", 2),
+        lambda users, app, jane: users.set_primary(app, jane, "u-1", verified=False),
+        lambda users, app, jane: users.clear(app, jane, 2),
+        lambda users, app, jane: users.erase(app, (jane.id,), 2),
+    ],
+    ids=["email", "name", "ID", "primary ID", "cleared", "erased"],
+)
+def test_who_has_changed_is_not_locked_as_they_were(store, app_id, change, to_change):
+    jane = add(store, app_id, a_user("u-1"))
+    with store.transaction():
+        store.users.lock(app_id, jane, to_change=to_change)
+        after = change(store.users, app_id, jane)
+
+    with pytest.raises(StaleState), store.transaction():
+        store.users.lock(app_id, jane, to_change=to_change)
+
+    assert after in (None, store.users.with_id(app_id, jane.id))
+
+
+def test_who_was_merged_is_not_locked_as_they_were_before_nor_when_they_stand_again(store, app_id):
+    jane, mary = add(store, app_id, a_user("u-1")), add(store, app_id, a_user("u-2"))
+    with store.transaction():
+        merge = absorb(store, app_id, jane, mary)
+    for user in (jane, mary):
+        with pytest.raises(StaleState), store.transaction():
+            store.users.lock(app_id, user, to_change=True)
+    with store.transaction():
+        store.users.release(app_id, jane, mary.id, (jane.id,))
+        store.fields.forget(app_id, (jane.id, mary.id))
+        store.merges.mark_undone(app_id, merge, 2)
+
+    with pytest.raises(StaleState), store.transaction():
+        store.users.lock(app_id, jane, to_change=True)
 
 
 @pytest.mark.parametrize("prefix", ["a", "A", "\u00e9", "\ud7ff", "\U0010ffff", "a\U0010ffff"], ids=ascii)
