@@ -10,7 +10,6 @@ from service.api.context import serving
 from service.desk.credentials import identify
 from service.model.callers import Backend, Caller, EndUser, Operator, Widget
 from service.model.errors import InvalidCredential, NotAllowed
-from service.model.logins import Arrival
 
 SCHEMES: dict[type[Caller], tuple[str, str]] = {
     Operator: ("adminKey", "`ak_`: the operator's"),
@@ -20,12 +19,6 @@ SCHEMES: dict[type[Caller], tuple[str, str]] = {
 }
 
 View = Callable[..., Any]
-# Reads from a request who logs in where, before it is known who says so.
-Arriving = Callable[[], Arrival | None]
-
-
-def nobody() -> None:
-    """Read of nobody."""
 
 
 def bearer() -> str:
@@ -43,7 +36,7 @@ def page_of(asked: Request) -> str | None:
     return said
 
 
-def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = nobody) -> View:
+def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
     """Let an endpoint be called by these kinds, and give it the caller first.
 
     Raises InvalidCredential (401), and NotAllowed (403) for a valid credential of another kind.
@@ -51,7 +44,7 @@ def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = no
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
-        caller = whoever_calls(bearer(), arriving())
+        caller = whoever_calls(bearer())
         if not isinstance(caller, kinds):
             raise NotAllowed
         require_page(caller)
@@ -60,11 +53,11 @@ def guarded(view: View, kinds: tuple[type[Caller], ...], arriving: Arriving = no
     return guard
 
 
-def whoever_calls(credential: str, arrival: Arrival | None = None) -> Caller:
-    """Answer who calls, by their credential; a backend with whoever arrives. Raises InvalidCredential."""
+def whoever_calls(credential: str) -> Caller:
+    """Answer who calls, by their credential. Raises InvalidCredential."""
     here = serving()
     store, admin_key = here.context.store, here.context.config.admin_key
-    here.caller = identify(store, admin_key, credential, here.id, arrival)
+    here.caller = identify(store, admin_key, credential, here.id)
     return here.caller
 
 

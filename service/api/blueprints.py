@@ -10,7 +10,7 @@ import marshmallow as ma
 from flask import Response
 from flask_smorest.utils import prepare_response
 
-from service.api.auth import SCHEMES, Arriving, guarded, nobody
+from service.api.auth import SCHEMES, guarded
 from service.api.bodies import JSON, as_json, read
 from service.api.context import serving
 from service.api.problems import CONTENT_TYPE
@@ -94,14 +94,22 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         """Name another status that an endpoint answers."""
         return _described(super().alt_response(status, *said, **more))
 
-    def open_to(self, *kinds: type[Caller], arriving: Arriving = nobody) -> Callable[[Any], Any]:
-        """Let these call an endpoint, and give it the caller first: a backend with whoever is arriving."""
+    def open_to(self, *kinds: type[Caller], by_hand: bool = False) -> Callable[[Any], Any]:
+        """Let these call an endpoint, and give it the caller first; ``by_hand`` if it sees to that itself."""
         security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
         describe = self.doc(security=security)
-        return self._refusing(lambda view: guarded(describe(view), kinds, arriving), 401, 403, 414, 503)
 
-    def body(self, shape: ma.Schema, *, required: bool = True) -> Callable[[Any], Any]:
-        """Give an endpoint what its body says; not ``required`` if no member is."""
+        def decorate(view: Any) -> Any:
+            return describe(view) if by_hand else guarded(describe(view), kinds)
+
+        return self._refusing(decorate, 401, 403, 414, 503)
+
+    def body(self, shape: ma.Schema, *, required: bool = True, by_hand: bool = False) -> Callable[[Any], Any]:
+        """Give an endpoint what its body says; not ``required`` if no member is, ``by_hand`` if the endpoint
+        reads it itself."""
+        if by_hand:
+            describe = _described(self.arguments(shape, location="json", required=required))
+            return self._refusing(describe, 400, 413, 415, 422)
         return self._reading(shape, "json", required, 400, 413, 415, 422)
 
     def query(self, shape: ma.Schema) -> Callable[[Any], Any]:

@@ -4,10 +4,10 @@ from contextlib import suppress
 from typing import Any
 
 import marshmallow as ma
-from flask import Response
+from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
-from service.api.auth import bearer, may_call_from_this_page, whoever_calls
+from service.api.auth import bearer, may_call_from_this_page, require_page, whoever_calls
 from service.api.blueprints import Blueprint
 from service.api.bodies import as_json, read
 from service.api.context import context, serving
@@ -23,14 +23,13 @@ from service.api.schemas.logins import (
     UnprovenLoginOut,
     UnprovenMeOut,
 )
-from service.desk import sessions
-from service.desk.logins import admit
+from service.desk import login, sessions
 from service.desk.purchasing import with_purchases
 from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import InvalidCredential, NotAllowed, Refused
-from service.model.identifiers import Malformed, digest, read_credential
+from service.model.identifiers import Malformed, read_credential
 from service.model.identifiers import device_id as parse_device_id
-from service.model.logins import Arrival, Login, LoginSent, Me
+from service.model.logins import Login, LoginSent, Me
 from service.model.sessions import SessionShown
 from service.model.users import Claim
 
@@ -39,26 +38,13 @@ api = Blueprint("logins", __name__, url_prefix="/v1")
 LOGIN, LOGOUT, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), LogoutIn(), UnprovenLoginOut(), UnprovenMeOut()
 
 
-def _arrival() -> Arrival | None:
-    """Read who comes to a device that has a name, if the body tells; what is wrong with it is told later, to
-    who may call."""
-    try:
-        sent = read(LOGIN, serving().request)
-        if sent.claim.user_id is None or sent.device_id is None:
-            return None
-        device_id = parse_device_id(sent.device_id)
-        return Arrival(sent.claim.user_id, device_id, digest(device_id))
-    except (Refused, HTTPException, Malformed):
-        return None
-
-
 @api.post("/login")
-@api.open_to(Backend, Widget, arriving=_arrival)
-@api.body(LOGIN, required=False)
+@api.open_to(Backend, Widget, by_hand=True)
+@api.body(LOGIN, required=False, by_hand=True)
 @api.response(200, LoginOut())
 @api.alt_response(201, schema=LoginOut())
 @api.refuses(429)
-def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
+def log_in() -> Any:
     """Log a device in.
 
     201 if a user was created, else 200; `resolution` names the rule that decided. With a publishable
@@ -66,9 +52,25 @@ def log_in(caller: Backend | Widget, sent: LoginSent) -> Any:
     sent, and nothing of what was found.
     """
     here = serving()
-    login = admit(here.context.store, here.context.encryption, caller, sent, limits(caller))
-    here.rule = login.resolution.rule
-    return _told(login, UNPROVEN_LOGIN) or (login, 201 if login.created else 200)
+    store, encryption, admin_key = here.context.store, here.context.encryption, here.context.config.admin_key
+    caller, known = login.who_calls(store, admin_key, bearer(), here.id, _named(here.request))
+    here.caller = caller
+    if not isinstance(caller, Backend | Widget):
+        raise NotAllowed
+    require_page(caller)
+    done = login.log_in(store, encryption, caller, read(LOGIN, here.request), limits(caller), known)
+    here.rule = done.resolution.rule
+    return _told(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
+
+
+def _named(request: Request) -> tuple[str, str] | None:
+    """Return the user ID and the device ID that a login names, if it names both. What is wrong with the body
+    is told later, to who may call."""
+    with suppress(Refused, HTTPException, Malformed):
+        sent: LoginSent = read(LOGIN, request)
+        if sent.claim.user_id is not None and sent.device_id is not None:
+            return sent.claim.user_id, parse_device_id(sent.device_id)
+    return None
 
 
 @api.post("/logout")

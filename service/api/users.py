@@ -18,7 +18,7 @@ from service.api.schemas.users import (
 )
 from service.desk import erasing
 from service.desk import users as desk
-from service.desk.logins import explain_login
+from service.desk.explaining import explain_login
 from service.desk.purchasing import with_purchases
 from service.model.callers import Backend
 from service.model.history import Entry

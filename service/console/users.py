@@ -15,7 +15,7 @@ from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import conversations, erasing
 from service.desk import users as desk
-from service.desk.logins import explain_login
+from service.desk.explaining import explain_login
 from service.encryption import Encryption
 from service.model.callers import Backend
 from service.model.errors import NotFound, ProofInvalid, Refused

@@ -6,11 +6,10 @@ Nothing here is remembered between requests.
 import hmac
 
 from service.desk.transactions import one_transaction
-from service.model.apps import Key, KeyKind
+from service.model.apps import App, Key, KeyKind
 from service.model.callers import Actor, Backend, Caller, EndUser, Operator, Widget
 from service.model.errors import InvalidCredential
 from service.model.identifiers import digest, read_console_session, read_credential
-from service.model.logins import Arrival
 from service.model.sessions import ConsoleSession, Session
 from service.store import Store
 from service.times import MINUTE, now
@@ -19,10 +18,8 @@ from service.times import MINUTE, now
 LAG = MINUTE
 
 
-def identify(
-    store: Store, admin_key: str, credential: str, request: str, arrival: Arrival | None = None
-) -> Caller:
-    """Answer who holds a credential, and calls in the request of this id; a backend with whoever arrives.
+def identify(store: Store, admin_key: str, credential: str, request: str) -> Caller:
+    """Return who holds a credential, and calls in the request of this id.
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
     """
@@ -34,7 +31,7 @@ def identify(
     prefix, app = parts
     if prefix == "st":
         return _end_user(store, app, hashed, request)
-    return _key_holder(store, app, hashed, request, arrival if prefix == "sk" else None)
+    return key_holder(store, store.keys.with_digest(app, hashed), request)
 
 
 def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
@@ -65,20 +62,15 @@ def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:
     return EndUser(its_app, user, session, Actor("session", request))
 
 
-def _key_holder(
-    store: Store, app: str, hashed: str, request: str, arrival: Arrival | None
-) -> Backend | Widget:
-    if arrival is None:
-        found = store.keys.with_digest(app, hashed)
-    else:
-        found, arrival = store.users.arriving_with_key(app, hashed, arrival)
+def key_holder(store: Store, found: tuple[App, Key] | None, request: str) -> Backend | Widget:
+    """Return who calls with a key that was looked up. Raises InvalidCredential if there is none."""
     if found is None:
         raise InvalidCredential
-    its_app, key = found
-    _note_use(store, app, key)
+    app, key = found
+    _note_use(store, app.id, key)
     is_backend = key.kind is KeyKind.SECRET
     actor = Actor(key.id, request, proven=is_backend)
-    return Backend(its_app, actor, arrival) if is_backend else Widget(its_app, actor)
+    return Backend(app, actor) if is_backend else Widget(app, actor)
 
 
 def _note_use(store: Store, app: str, key: Key) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from service.model.apps import App
-from service.model.logins import Arrival
 from service.model.sessions import Session
 from service.model.users import User
 
@@ -25,12 +24,10 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Who calls with an app's secret key: its backend, or an agent's tool. Whom it logs in is looked up
-    together with its key."""
+    """Who calls with an app's secret key: its backend, or an agent's tool."""
 
     app: App
     actor: Actor
-    arrival: Arrival | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,6 @@ from service.model.users import Claim, User
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """Who comes to a device, as a backend says, the device's digest, and who that is, with the user to whom
-    the ID was given: nobody, unless the device is known and has no anonymous user."""
-
-    user_id: str
-    device_id: str = field(repr=False)
-    device: str
-    found: tuple[User, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LoginSent:
     """What a login sends: a claim, a device, and perhaps what shows that the claim is true.
 

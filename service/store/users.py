@@ -23,7 +23,6 @@ from service.model.identifiers import (
     search_key,
     user_id_digest,
 )
-from service.model.logins import Arrival
 from service.model.users import User
 from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
@@ -79,21 +78,19 @@ class UserStore:
         rows = self._database.rows(query)
         return _as_user_and_home(rows) if rows else None
 
-    def arriving_with_key(
-        self, app: str, key: str, arrival: Arrival
-    ) -> tuple[tuple[App, Key] | None, Arrival]:
-        """Find a key by its digest, with its app; if there is one, also who arrives."""
-        rows = self._database.rows(
-            _key_and_arrival(app, key, user_id_digest(arrival.user_id), arrival.device)
-        )
+    def with_key(
+        self, app: str, key: str, user_id: str, *, coming_to: str
+    ) -> tuple[tuple[App, Key] | None, tuple[User, str] | None]:
+        """Find a key by its digest, with its app; if there is one, also whom of the proven world a user ID
+        leads to, as ``with_user_id_and_home``."""
+        rows = self._database.rows(_with_key(app, key, user_id_digest(user_id), coming_to))
         if not rows:
-            return None, arrival
+            return None, None
         first = len(KEY_COLUMNS)
         second = first + len(APP_COLUMNS)
         who = [row[second:] for row in rows]
         found = None if who[0][0] is None else _as_user_and_home(who)
-        arrived = Arrival(arrival.user_id, arrival.device_id, arrival.device, found)
-        return (as_app(rows[0][first:second]), as_key(rows[0][:first])), arrived
+        return (as_app(rows[0][first:second]), as_key(rows[0][:first])), found
 
     def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
@@ -461,7 +458,7 @@ _coming_to = Prepared(_having_id_at)
 
 
 @Prepared
-def _key_and_arrival(app: Any, key: Any, digest: Any, device: Any) -> Any:
+def _with_key(app: Any, key: Any, digest: Any, device: Any) -> Any:
     coming = _having_id_at(app, True, digest, device).order_by()
     coming = coming.select_extend(Users.app, UserIds.added_at, UserIds.digest).alias("coming")
     who = [coming.c[column.column_name] for column in (*USER_COLUMNS, UserIds.home)]

@@ -35,8 +35,8 @@ def meanwhile(store, monkeypatch):
             return look_and_wait
 
         # For a backend, whoever comes is looked up with its key; for a widget, when the proof was read.
-        of_backend, of_widget = store.users.arriving_with_key, store.users.with_user_id_and_home
-        monkeypatch.setattr(store.users, "arriving_with_key", waiting(of_backend, lambda _: True))
+        of_backend, of_widget = store.users.with_key, store.users.with_user_id_and_home
+        monkeypatch.setattr(store.users, "with_key", waiting(of_backend, lambda _: True))
         coming = waiting(of_widget, lambda asked: asked.get("coming_to") is not None)
         monkeypatch.setattr(store.users, "with_user_id_and_home", coming)
         return looks

@@ -1,0 +1,57 @@
+"""What a login would do, and why, without a login."""
+
+from dataclasses import replace
+
+from service.desk.limits import Limits
+from service.desk.proving import believe
+from service.desk.resolver import resolve
+from service.desk.sessions import require_device_id
+from service.desk.transactions import one_transaction
+from service.encryption import Encryption
+from service.model.callers import Backend
+from service.model.identifiers import digest
+from service.model.logins import Candidates, Explanation, LoginSent
+from service.model.sessions import Device
+from service.model.users import Claim
+from service.rules.login import Create, kind_of
+from service.store import Store
+from service.times import now
+
+# How many of those who share an email an explanation names.
+MAX_CANDIDATES = 100
+
+
+def explain_login(
+    store: Store, encryption: Encryption, caller: Backend, sent: LoginSent, limits: Limits
+) -> Explanation:
+    """Return which rule would decide a login, to whom it would lead, and why; change nothing.
+
+    Raises ProofInvalid and Refused, as the login would.
+    """
+    claim, _, ignored = believe(store, encryption, caller, sent, limits)
+    if sent.device_id is not None:
+        require_device_id(sent.device_id)
+    return replace(_explain(store, caller, claim, sent.device_id), ignored=ignored)
+
+
+@one_transaction
+def _explain(store: Store, caller: Backend, claim: Claim, device_id: str | None) -> Explanation:
+    known = store.devices.lock(caller.app.id, digest(device_id)) if device_id else None
+    device = known or Device("", None, clears=False)
+    found = resolve(store, caller.app, claim, device, verified=True, at=now())
+    plan, by_user_id = found.decision.plan, found.evidence.by_user_id
+    return Explanation(
+        found.decision.rule.name,
+        found.because,
+        kind_of(plan),
+        None if isinstance(plan, Create) else plan.user,
+        found.changes,
+        Candidates(by_user_id.id if by_user_id else None, _having(store, caller.app.id, claim.email)),
+    )
+
+
+def _having(store: Store, app: str, email: str | None) -> tuple[str, ...]:
+    if email is None:
+        return ()
+    having = store.users.with_email(app, email, verified=True, limit=MAX_CANDIDATES)
+    return tuple(user.id for user in having)
