@@ -11,6 +11,7 @@ import peewee
 import psycopg
 
 from service.model.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
+from service.store.engine.libpq import WaitTimeout
 from service.store.engine.postgres import Postgres
 from service.store.engine.prepared import Statement
 from service.store.engine.sqlite import Sqlite
@@ -233,7 +234,7 @@ class Database:
             return StaleState()
         if isinstance(error, MISTAKES) or codes & MISTAKEN:
             return None
-        silent = codes & BUSY or any(isinstance(cause, psycopg.errors._WaitTimeout) for cause in causes)
+        silent = codes & BUSY or any(isinstance(cause, WaitTimeout) for cause in causes)
         if silent:
             self.peewee.silent = True
         dead = self.peewee.is_dead() or codes & READ_ONLY

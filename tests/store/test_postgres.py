@@ -396,7 +396,7 @@ def test_what_was_prepared_and_is_forgotten_is_prepared_anew(opened, app_id, for
 def test_what_another_has_prepared_there_is_the_same(opened, app_id):
     store = Store(opened())
     assert store.apps.with_id(app_id) is not None
-    forgetful = store.database.ask(lambda: store.database.peewee.cursor(prepared=True))
+    forgetful = store.database.ask(lambda: store.database.peewee.connection().prepared)
     forgetful._names.clear()
 
     assert store.apps.with_id(app_id) is not None

@@ -23,6 +23,9 @@ from service.store.engine.pool import Deadline
 # By how much an answer may be later than it should, in seconds, before somebody looks.
 LATE = 0.1
 
+# Raised by psycopg's functions that wait; it has no public name, so here alone it is named.
+WaitTimeout = psycopg.errors._WaitTimeout
+
 _PLACE = re.compile("%[s%]")
 _IDLE = TransactionStatus.IDLE
 _WITH_ROWS = ExecStatus.TUPLES_OK
@@ -47,7 +50,7 @@ class Bounded(psycopg.Connection[Any]):
         alone = self._is_alone()
         try:
             return super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
-        except psycopg.errors._WaitTimeout:
+        except WaitTimeout:
             self._cancel(alone)
             # The answer may still come, to a question that nobody asks any more.
             self.pgconn.finish()
@@ -68,7 +71,7 @@ class Bounded(psycopg.Connection[Any]):
         if result.status in _FINE:
             return result
         if self._is_cut:
-            raise psycopg.errors._WaitTimeout
+            raise WaitTimeout
         raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
     def cut(self) -> None:

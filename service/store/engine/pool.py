@@ -10,7 +10,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 from service.model.errors import StoreUnavailable
@@ -32,6 +32,13 @@ class Deadline(threading.local):
         return max(self.until, time.monotonic() + 0.05)
 
 
+class _Next(threading.local):
+    """What this thread connects with, and whether the statement that it runs is a prepared one."""
+
+    connection: Any = None
+    is_prepared = False
+
+
 class Pool:
     """Keep connections for the next thread that needs one.
 
@@ -48,16 +55,26 @@ class Pool:
         self.deadline = Deadline()
         # Whether somebody has waited in vain, and nobody has been answered since.
         self.silent = False
+        self._next = _Next()
         super().__init__(*args, **kwargs)
-        # The state that this lock guards is thread-local already.
-        self._lock = nullcontext()
         _pools.add(self)
 
-    def _connect(self) -> Any:
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connect this thread. peewee lets one connect at a time, so what may take long is done before."""
         try:
-            return self._idle.pop()
+            self._next.connection = self._idle.pop()
         except IndexError:
-            return super()._connect()  # type: ignore[misc]
+            self._next.connection = self.open()
+        return bool(super().connect(reuse_if_open))  # type: ignore[misc]
+
+    def open(self) -> Any:
+        """Open a connection."""
+        return super()._connect()  # type: ignore[misc]
+
+    # These two are what peewee has a new kind of database override.
+
+    def _connect(self) -> Any:
+        return self._next.connection
 
     def _close(self, connection: Any) -> None:
         if self._is_clean(connection):
@@ -84,10 +101,11 @@ class Pool:
 
     def discard(self) -> None:
         """Close this thread's connection, if it has one, for nobody to use it again."""
-        connection = self._state.conn  # type: ignore[attr-defined]
-        self._state.reset()  # type: ignore[attr-defined]
-        if connection is not None:
-            connection.close()
+        if self.is_closed():  # type: ignore[attr-defined]
+            return
+        connection = self.connection()  # type: ignore[attr-defined]
+        self.dispose()  # type: ignore[attr-defined]
+        connection.close()
 
     def after_fork(self) -> None:
         """Leave alone what was opened before a fork: closing it here would end it there."""

@@ -11,11 +11,12 @@ import peewee
 import psycopg
 from psycopg.abc import ConnDict
 from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
+from psycopg.generators import connect
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.model.errors import BadSettings
-from service.store.engine.libpq import Bounded, Watch
+from service.store.engine.libpq import Bounded, WaitTimeout, Watch
 from service.store.engine.pool import Pool
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
@@ -39,7 +40,7 @@ class _Names:
         except TimeoutError:
             asked.cancel()
             if not self._known:
-                raise psycopg.errors._WaitTimeout("no name server answers") from None
+                raise WaitTimeout("no name server answers") from None
         except psycopg.OperationalError:
             if not self._known:
                 raise
@@ -57,9 +58,8 @@ class _Adapter(peewee.Psycopg3Adapter):
         while True:
             address = addresses.pop(0)
             share = max(0.0, until - time.monotonic()) / (len(addresses) + 1)
-            asking = Bounded._connect_gen(make_conninfo("", **address))
             try:
-                connection = wait_conn(asking, interval=0.1, timeout=share)
+                connection = Bounded(wait_conn(connect(make_conninfo("", **address)), 0.1, share))
                 break
             except psycopg.OperationalError:
                 if not addresses:
@@ -97,13 +97,17 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
             self.execute_prepared("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
 
-    def cursor(self, named_cursor: Any = None, *, prepared: bool = False) -> Any:
+    def cursor(self, named_cursor: Any = None) -> Any:
         """Open a cursor; what is prepared shares one."""
-        return self.connection().prepared if prepared else super().cursor(named_cursor)
+        if self._next.is_prepared:
+            self._next.is_prepared = False
+            return self.connection().prepared
+        return super().cursor(named_cursor)
 
     def execute_prepared(self, sql: str, values: Sequence[Any]) -> Any:
         """Run a statement whose answer is read before the next one is run."""
-        return self._execute_cursor(sql, values, prepared=True)  # type: ignore[attr-defined]
+        self._next.is_prepared = True
+        return self.execute_sql(sql, values)
 
     def commit(self) -> None:
         """Commit a transaction."""
@@ -142,8 +146,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def _execute(self, statements: str) -> None:
         """Send several statements in one message, so in one round trip."""
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self.cursor(prepared=True).say(statements)
+        self.connection().prepared.say(statements)
 
 
 def _within(seconds: float) -> str:

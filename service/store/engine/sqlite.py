@@ -36,6 +36,8 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             check_same_thread=False,
             autoconnect=False,
             factory=_File,
+            # Who sets a new file up does not wait as others do, so we ask again.
+            timeout=NAP,
         )
         self._had_file = False
         self._queue = threading.Lock()
@@ -91,25 +93,26 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         """Tell whether this thread's connection was cut off: to a file none is."""
         return False
 
-    def _connect(self) -> Any:
-        # What is written into a file that was removed or replaced is lost, and no error tells of it.
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connect this thread to the file that is there: what is written into one that was removed or
+        replaced is lost, and no error tells of it."""
         there = _which(self.database)
         if there is None and self._had_file:
             raise peewee.OperationalError("the database's file is gone")
-        while (connection := super()._connect()).which not in (None, there):
-            connection.close()
-        connection.which = there or _which(self.database)
+        while super().connect(reuse_if_open) and self.connection().which not in (None, there):
+            self.discard()
+        self.connection().which = there or _which(self.database)
         self._had_file = True
-        self._wait_for_others(connection, self.deadline.left())
-        return connection
+        self._wait_for_others(self.connection(), self.deadline.left())
+        return True
 
-    def _add_conn_hooks(self, conn: Any) -> None:
-        # To be set up, it may have to wait as well; for others who set up a new file, SQLite itself does not.
-        left = self.deadline.left()
-        until = time.monotonic() + left
-        self._wait_for_others(conn, left)
-        while not _is_done(super()._add_conn_hooks, conn, until=until):  # type: ignore[misc]
+    def open(self) -> Any:
+        """Open a connection, and set it up, waiting for others who set up a new file."""
+        opened: list[Any] = []
+        until = time.monotonic() + self.deadline.left()
+        while not _is_done(lambda: opened.append(super(Sqlite, self).open()), until=until):
             time.sleep(NAP)
+        return opened[0]
 
     def _is_clean(self, connection: Any) -> bool:
         return not connection.in_transaction
