@@ -2,15 +2,15 @@
 
 import json
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 
-from flask.testing import FlaskClient
+import jwt
 
+from bench.apps import App, post
 from bench.load import Call, Request
 from service.api.schemas.conversations import PageIn
-from tests.support.servers import ADMIN_KEY
-from tests.support.signing import identity_key, proof_of
-from tests.support.tenants import Tenant
 
 USERS, WRITERS = 200, 50
 # So that there is a page more than the first.
@@ -31,25 +31,27 @@ class Candidate:
     hot: bool = True
 
 
-def candidates(client: FlaskClient, users: int = USERS, writers: int = WRITERS) -> list[Candidate]:
-    """Make an app with people who have logged in, and of whom some have written; answer what they do next."""
-    tenant = Tenant.create(client, ADMIN_KEY)
-    _, secret = identity_key(tenant)
+def candidates(app: App, port: int, users: int = USERS, writers: int = WRITERS) -> list[Candidate]:
+    """Have people of an app log in to its server, and some of them write; return what they do next."""
     people = [_person(number) for number in range(users)]
-    devices = [tenant.login(**person)["deviceId"] for person in people]
-    tokens = [tenant.session(**person) for person in people[:writers]]
-    begun = [[tenant.begin(token) for _ in range(CONVERSATIONS)] for token in tokens]
-    expires = int(time.time()) + HOURS
-    proofs = [
-        proof_of(tenant, secret, sub=f"u-{number}", **_beside_the_id(number), exp=expires)
-        for number in range(users)
-    ]
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+        devices = [post(connection, "/v1/login", app.sk, person)["deviceId"] for person in people]
+        tokens = [
+            post(connection, "/v1/login", app.sk, person)["session"]["token"] for person in people[:writers]
+        ]
+        begun = [
+            [
+                post(connection, "/v1/conversations", token, {"message": "Hello"})["id"]
+                for _ in range(CONVERSATIONS)
+            ]
+            for token in tokens
+        ]
 
     def logins(key: str, sent: list[dict[str, str]]) -> tuple[Request, ...]:
         return tuple(Request("POST", "/v1/login", key, json.dumps(body)) for body in sent)
 
     known = [{"deviceId": device} | person for device, person in zip(devices, people, strict=True)]
-    proved = [{"deviceId": device, "proof": proof} for device, proof in zip(devices, proofs, strict=True)]
+    proved = [{"deviceId": device, "proof": _proof(app, number)} for number, device in enumerate(devices)]
     new = [{"userId": "n-{new}", "email": "n-{new}@example.org", "name": "Somebody New"}]
     written = tuple(
         Request("POST", f"/v1/conversations/{ids[0]}/messages", token, json.dumps({"body": "Where is it?"}))
@@ -57,9 +59,9 @@ def candidates(client: FlaskClient, users: int = USERS, writers: int = WRITERS) 
     )
     return [
         Candidate(Call("`GET /healthz`", (Request("GET", "/healthz"),)), hot=False),
-        Candidate(Call("login of a known user", logins(tenant.sk, known)), 0.50),
-        Candidate(Call("the same from a widget, with a proof", logins(tenant.pk, proved)), hot=False),
-        Candidate(Call("login of a new user", logins(tenant.sk, new), 201), 0.30),
+        Candidate(Call("login of a known user", logins(app.sk, known)), 0.50),
+        Candidate(Call("the same from a widget, with a proof", logins(app.pk, proved)), hot=False),
+        Candidate(Call("login of a new user", logins(app.sk, new), 201), 0.30),
         Candidate(Call("who is logged in", _gets("/v1/me", tokens))),
         Candidate(Call(f"list of {_page()} conversations", _gets("/v1/conversations", tokens)), 0.45),
         Candidate(Call("message", written, 201), 0.40),
@@ -72,6 +74,12 @@ def _person(number: int) -> dict[str, str]:
 
 def _beside_the_id(number: int) -> dict[str, str]:
     return {"email": f"u-{number}@example.org", "name": f"User {number}"}
+
+
+def _proof(app: App, number: int) -> str:
+    now = int(time.time())
+    claims = {"sub": f"u-{number}", "aud": app.id, "iat": now, "exp": now + HOURS}
+    return jwt.encode(claims | _beside_the_id(number), app.ik, "HS256")
 
 
 def _gets(path: str, tokens: list[str]) -> tuple[Request, ...]:

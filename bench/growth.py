@@ -17,11 +17,22 @@ from urllib.parse import quote
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.filling import fill, require_sound
+from bench.filling import fill
 from bench.load import Call, Loader, Request
 from bench.people import WRITES, Population
 from bench.results import Cell, plot, table
-from bench.servers import POSTGRESQL, TITLES, USHER, Make, databases, gather_statistics, serve, versions
+from bench.servers import (
+    HERE,
+    POSTGRESQL,
+    TITLES,
+    USHER,
+    Make,
+    command,
+    databases,
+    gather_statistics,
+    serve,
+    versions,
+)
 from service.api.schemas.conversations import cursor
 
 PAGE, DEEP_PAGE = 20, 1000
@@ -185,13 +196,14 @@ def _tables(growth: Growth, sizes: tuple[int, ...]) -> tuple[str, str]:
 
 def _filled(make: Make, plan: Plan, progress: Progress) -> Iterator[tuple[int, tuple[str, Population]]]:
     for users in plan.users:
-        url = make(f"users_{users}")
+        url = make(f"users_{users}", HERE)
         population = Population.create(url, users)
         task = progress.add_task(f"{users:,} users", total=population.count())
         fill(url, population, partial(progress.advance, task))
         gather_statistics(url)
         if users == min(plan.users):
-            require_sound(url)
+            # The self-test says whether it was filled well.
+            command(url, "check")
         yield users, (url, population)
 
 

@@ -10,9 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.servers import config
-from service.api.context import NAME
-from service.app import create_app
+from bench.apps import App
 from service.model.conversations import Side, Status
 from service.model.history import Event
 from service.model.identifiers import digest, email_key, search_key, user_id_digest
@@ -26,8 +24,6 @@ from service.store.tables import (
     Users,
 )
 from service.times import DAY, now
-from tests.support.servers import ADMIN_KEY
-from tests.support.tenants import Tenant
 
 # The first user has so many conversations.
 DEEP = 100_000
@@ -58,10 +54,8 @@ class Population:
     @classmethod
     def create(cls, database_url: str, users: int, deep: int = DEEP) -> "Population":
         """Make the app, as an operator does, in a migrated store; its people are to follow."""
-        app = create_app(config(database_url))
-        tenant = Tenant.create(app.test_client(), ADMIN_KEY)
-        app.extensions[NAME].store.database.close()
-        return cls(tenant.id, tenant.sk, users, now(), deep)
+        app = App.create(database_url)
+        return cls(app.id, app.sk, users, now(), deep)
 
     @property
     def writers(self) -> int:

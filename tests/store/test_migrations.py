@@ -9,6 +9,7 @@ import pytest
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
+from bench import bulk
 from service.model.errors import OldSchema
 from service.store.apps import KeyStore
 from service.store.database import Database
@@ -25,7 +26,7 @@ from service.store.tables import (
     Users,
 )
 from tests.conftest import ENGINES, Databases
-from tests.support import bulk, catalogues
+from tests.support import catalogues
 from tests.support.marks import at_once
 from tests.support.servers import command
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 
+from bench.bulk import Rows, write
 from service.model.identifiers import digest, new_credential, new_id, user_id_digest
 from service.store.tables import TABLES
 from service.times import now
-from tests.support.bulk import Rows, write
 
 # Of each kind of row in each large app.
 MANY = 2_000

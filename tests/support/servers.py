@@ -188,14 +188,8 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def start(
-    database_url: str,
-    *arguments: str,
-    app: str = "wsgi:app",
-    output: IO[Any] | int = subprocess.PIPE,
-    **environment: str,
-) -> subprocess.Popen[str]:
-    """Start gunicorn with an application, and wait for nothing."""
+def start(database_url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start gunicorn, and wait for nothing."""
     settings = {
         "ADMIN_KEY": ADMIN_KEY,
         "SECRET_KEY": SECRET_KEY,
@@ -207,11 +201,11 @@ def start(
         "GUNICORN_CMD_ARGS": "",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", app, *arguments],
+        [sys.executable, "-m", "gunicorn", "wsgi:app", *arguments],
         cwd=HERE,
         env=os.environ | settings | environment,
-        stdout=output,
-        stderr=output,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
