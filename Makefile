@@ -21,7 +21,7 @@ CHROMIUM = command -v chromium > /dev/null || { \
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots bench bench-growth check format lock clean
+.PHONY: help run test test-browser screenshots bench bench-growth bench-compare check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -60,6 +60,9 @@ bench: .venv/.dev  ## Measure how fast it is on both engines, and how much memor
 
 bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 thousand and 1 million users
 	$(BIN)/python -m bench growth
+
+bench-compare: .venv/.dev  ## Measure the CPU of a call beside that of another checkout, in the directory OLD
+	$(BIN)/python -m bench compare $(OLD)
 
 check: .venv/.dev  ## Check style, types, imports, migrations and the locks
 	$(BIN)/ruff format --check .

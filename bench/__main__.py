@@ -1,4 +1,5 @@
-"""``python -m bench`` measures how fast Usher is, ``python -m bench growth`` whether it stays so."""
+"""``python -m bench`` measures how fast Usher is, ``python -m bench growth`` whether it stays so, and
+``python -m bench compare`` what another checkout costs."""
 
 import argparse
 import logging
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import growth, speed
+from bench import compare, growth, speed
 from bench.servers import POSTGRESQL, TITLES
 
 # In memory, as /tmp may be, nothing would ever be synced.
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_measure_speed)
     parser.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
     _add_rounds(parser, rounds=20, seconds=0.5)
+    _add_results(parser)
     parser.add_argument(
         "--workers",
         type=int,
@@ -42,7 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_measure_growth)
     command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
     _add_rounds(command, rounds=25, seconds=0.4)
+    _add_results(command)
     command.add_argument("--users", type=_numbers, default=(10_000, 100_000, 1_000_000), metavar="N,N,…")
+    command = commands.add_parser(
+        "compare", help="measure the CPU of a call in two checkouts beside each other"
+    )
+    command.set_defaults(run=_compare)
+    command.add_argument("old", type=Path, metavar="OLD", help="a directory, with its own .venv")
+    command.add_argument(
+        "new", type=Path, metavar="NEW", nargs="?", default=Path(), help="this one if not given"
+    )
+    _add_rounds(command, rounds=20, seconds=1)
     return parser
 
 
@@ -51,6 +63,9 @@ def _add_rounds(parser: argparse.ArgumentParser, *, rounds: int, seconds: float)
     parser.add_argument(
         "--seconds", type=float, default=seconds, metavar="S", help="for each call in a round"
     )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", type=Path, default=Path(__file__).parent, metavar="DIRECTORY", help="for the results"
     )
@@ -69,6 +84,11 @@ def _measure_speed(chosen: argparse.Namespace) -> None:
 def _measure_growth(chosen: argparse.Namespace) -> None:
     plan = growth.Plan(chosen.users, chosen.rounds, chosen.seconds)
     print(growth.write(growth.measure(chosen.engine, plan), plan, chosen.into))
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    plan = compare.Plan(chosen.rounds, chosen.seconds)
+    print(compare.written(compare.compare(chosen.old, chosen.new, plan)))
 
 
 if __name__ == "__main__":

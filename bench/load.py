@@ -48,10 +48,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Load:
-    """What a server bore: answers per second, and how long each took, in seconds, shortest first."""
+    """What a server bore: so many calls in so many seconds, and how long an answer took, in seconds, the
+    shortest first."""
 
-    rate: float
+    calls: int
+    seconds: float
     times: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return self.calls / self.seconds
 
     def percentile(self, percent: float) -> float:
         """Answer within how many seconds so many of a hundred were answered."""
@@ -59,10 +66,10 @@ class Load:
 
 
 class Loader:
-    """A process that sends requests."""
+    """A process that sends requests, or several for several servers."""
 
-    def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+    def __init__(self, processes: int = 1) -> None:
+        self._pool = ProcessPoolExecutor(processes, get_context("spawn"))
 
     def load(
         self, port: int, call: Call, *, seconds: float = 0, calls: int = 0, connections: int = CONNECTIONS
@@ -74,7 +81,7 @@ class Loader:
         return self._pool.submit(_load, port, call, seconds, calls, connections).result()
 
     def close(self) -> None:
-        """End the process."""
+        """End the processes."""
         self._pool.shutdown()
 
 
@@ -106,7 +113,7 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
                 waiting -= 1
                 selector.unregister(connection)
                 connection.close()
-    return Load(len(times) / (time.perf_counter() - began), tuple(sorted(times)))
+    return Load(len(times), time.perf_counter() - began, tuple(sorted(times)))
 
 
 def _with_something_new(text: bytes) -> bytes:

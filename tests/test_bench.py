@@ -3,14 +3,20 @@
 # ruff: noqa: S311 - who is drawn at random is no secret
 import random
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bench import compare, usage, wrk
 from bench.apps import App
 from bench.calls import NOTHING, Candidate, candidates
 from bench.filling import fill
@@ -114,7 +120,7 @@ def test_each_request_has_something_new_in_it():
 
 
 def test_a_percentile_is_the_time_within_which_so_many_were_answered():
-    load = Load(1.0, tuple(range(200)))
+    load = Load(200, 1, tuple(range(200)))
 
     assert [load.percentile(percent) for percent in (0, 50, 99, 100)] == [0, 100, 198, 199]
 
@@ -125,7 +131,7 @@ def test_every_call_is_answered_as_it_is_meant_to_be(loader, usher, measured):
 
 
 def test_ratios_are_of_the_same_round():
-    slow_then_fast = Series("call", None, [Load(10, (1,)), Load(100, (1,))], [0.1, 0.5], [100, 200])
+    slow_then_fast = Series("call", None, [Load(10, 1, (1,)), Load(100, 1, (1,))], [0.1, 0.5], [100, 200])
 
     assert (slow_then_fast.ratio, slow_then_fast.bare_ratio) == (0.3, 0.3)
     assert Series("call").bare_ratio is None
@@ -216,6 +222,89 @@ def test_everybody_in_a_store_that_was_filled_can_call(filled, loader):
     with serve(USHER, url, 1) as server:
         for call in calls_of_growth(population, random.Random(1)):
             assert len(loader.load(server.port, call, calls=20, connections=1).times) == 20
+
+
+# --- two checkouts -------------------------------------------------------------------------------
+
+# Takes 5 ms of CPU more for each call.
+SLOW = """
+import time
+
+def slow(*request, serve=app.wsgi_app):
+    until = time.thread_time() + 0.005
+    while time.thread_time() < until:
+        pass
+    return serve(*request)
+
+app.wsgi_app = slow
+"""
+
+
+def checkout(directory: Path, added: str = "") -> Path:
+    directory.mkdir()
+    for name in ("service", "gunicorn.conf.py"):
+        (directory / name).symlink_to(HERE / name)
+    (directory / ".venv").symlink_to(sys.prefix)
+    (directory / "wsgi.py").write_text((HERE / "wsgi.py").read_text() + added)
+    return directory
+
+
+def test_a_checkout_that_takes_more_cpu_is_told_from_one_that_takes_less(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "CORES", 1)
+    # Nothing is measured again, however busy this machine is.
+    monkeypatch.setattr(compare, "STRANGERS", float("inf"))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    old, new = checkout(tmp_path / "old", SLOW), checkout(tmp_path / "new")
+
+    comparison = compare.compare(old, new, compare.Plan(1, 0.1, users=4, crowd=20, warm_up=20))
+
+    assert set(comparison.pairs) == set(HOT)
+    for [(slow, quick)] in comparison.pairs.values():
+        assert quick.server < slow.server
+        assert slow.server > 5
+        assert min(slow.database, quick.database) > 0
+
+
+def test_a_comparison_has_the_ratios_of_a_round():
+    ones, twos = [compare.Turn(*[cost] * 5, strangers=0) for cost in (1, 2)]
+    rounds = [(ones, twos), (twos, ones), (ones, twos), (ones, twos)]
+
+    text = compare.written(compare.Comparison("Python", [ones], {"login": rounds}))
+
+    row = next(line for line in text.splitlines() if "server, ms" in line)
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == [
+        "1.000",
+        "2.000",
+        "2.000",
+        "1.625 to 2.000",
+        "4",
+    ]
+
+
+def test_a_comparison_in_a_machine_that_others_use_is_none():
+    turn = compare.Turn(*[1] * 6)
+
+    with pytest.raises(RuntimeError, match="others"):
+        compare.written(compare.Comparison("Python", [turn], {"login": [(turn, turn)]}))
+
+
+def test_what_a_process_used_includes_those_that_it_began_and_that_have_ended():
+    spends = "import time\nwhile time.process_time() < 0.3: pass"
+    before = usage.of(psutil.Process())
+
+    subprocess.run([sys.executable, "-c", spends], check=True)
+
+    assert usage.of(psutil.Process()) - before > 0.25
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_wrk_loads_as_we_do(usher, measured):
+    load = wrk.load(usher, measured["login of a new user"].call, seconds=1, connections=2)
+
+    assert load.calls > 0
+    assert load.times == tuple(sorted(load.times))
+    with pytest.raises(AssertionError, match="Non-2xx"):
+        wrk.load(usher, NOTHING, seconds=1, connections=2)
 
 
 # --- the results ---------------------------------------------------------------------------------
