@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import replace
+from typing import assert_never
 
 from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
@@ -14,13 +15,12 @@ from service.desk.users import show
 from service.encryption import Encryption
 from service.model.callers import Backend, EndUser
 from service.model.errors import Conflict, NotAllowed, NotFound, Refused
-from service.model.identifiers import is_anonymous, is_id
+from service.model.identifiers import is_id
 from service.model.merges import Merge
 from service.model.users import User
+from service.rules.aliasing import Act, decide
 from service.store import Store
 from service.times import now
-
-ALIAS, EXPLICIT = "alias", "explicit"
 
 
 @one_transaction
@@ -60,17 +60,22 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
     that user or part of them, and goes with them when they stand apart again."""
     # Whoever has it in the other world is somebody else.
     owner = store.users.with_user_id(app, user_id, verified=not user.is_unproven)
-    if owner is None and is_anonymous(user_id):
-        raise Refused.member("userId", "reserved", "No anonymous user has this ID.")
-    if owner is not None and owner.id == user.id:
-        return user, False
-    if owner is not None and is_anonymous(owner.user_id):
-        return merge(store, app, owner, user, ALIAS, log, home)[1], False
-    if owner is not None:
-        raise Conflict("alias-taken", "another identified user has this user ID")
-    store.users.lock_emails(app, user.email)
-    store.users.lock(app, user, to_change=True)
-    return give_user_id(store, app, user, home, user_id, log, ALIAS), True
+    rule = decide(user, owner, user_id)
+    match rule.then:
+        case Act.NOTHING:
+            return user, False
+        case Act.REFUSE:
+            raise Refused.member("userId", "reserved", rule.because)
+        case Act.TAKEN:
+            raise Conflict("alias-taken", rule.detail)
+        case Act.LINK if owner is not None:
+            return merge(store, app, owner, user, rule.name, log, home)[1], False
+        case Act.LINK:
+            store.users.lock_emails(app, user.email)
+            store.users.lock(app, user, to_change=True)
+            return give_user_id(store, app, user, home, user_id, log, rule.name), True
+        case never:
+            assert_never(never)
 
 
 def answer_merge(
@@ -78,9 +83,8 @@ def answer_merge(
 ) -> tuple[Merge, int]:
     """Make one user part of another, or only say what that would do; answer it with its status."""
     if dry_run:
-        return preview_merge(
-            store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, now()
-        ), 200
+        both = _both(store, caller, source, target)
+        return preview_merge(store, caller.app.id, *both, None, now()), 200
     return merge_users(store, caller, source, target), 201
 
 
@@ -88,7 +92,7 @@ def answer_merge(
 def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merge:
     """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
     log = AuditLog(store, caller.app.id, caller.actor, now())
-    return merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
+    return merge(store, caller.app.id, *_both(store, caller, source, target), None, log)[0]
 
 
 @one_transaction
@@ -98,7 +102,7 @@ def merge_as_previewed(store: Store, caller: Backend, source: str, target: str, 
     ``seen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
     """
     log = AuditLog(store, caller.app.id, caller.actor, now())
-    done = merge(store, caller.app.id, *_both(store, caller, source, target), EXPLICIT, log)[0]
+    done = merge(store, caller.app.id, *_both(store, caller, source, target), None, log)[0]
     if not hmac.compare_digest(fingerprint(done).encode(), seen.encode("utf-8", "replace")):
         raise Conflict("merge-conflict", "what would move is no longer what was shown")
     return done

@@ -6,12 +6,12 @@ A merge changes whose a thing is, and never its home. So the undo needs no copy 
 its home with the one who goes, goes along, whenever it came. The ledger holds the rest: user IDs that led
 nowhere meanwhile, devices.
 
-Nobody identified becomes part of an anonymous user, or the session of a device that proved nothing would be
-theirs; the other way round is meant.
+Which users may become one, and what of the one counts of the other, is for ``rules/merging.py`` to say.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
 from service.desk.editing import all_fields, require_part
 from service.desk.history import AuditLog
@@ -22,6 +22,7 @@ from service.model.identifiers import is_anonymous, is_id, is_of_a_device, new_i
 from service.model.merges import Filled, Merge, Moved
 from service.model.users import Field, User
 from service.rules import fields as rules
+from service.rules.merging import Act, counts, decide
 from service.store import Store
 
 
@@ -46,16 +47,28 @@ def standing(store: Store, app: str, id: str) -> User:
 
 
 def preview_merge(
-    store: Store, app: str, source: User, target: User, rule: str, at: int, home: str | None = None
+    store: Store, app: str, source: User, target: User, rule: str | None, at: int, home: str | None = None
 ) -> Merge:
-    """Say what a merge would move and fill. Raises Conflict if it may not be."""
-    if source.id == target.id:
-        raise Conflict("merge-conflict", "a user is not merged into themselves")
-    if target.is_unproven and source.verified:
-        raise Conflict("merge-conflict", "whom nobody proved to be takes in nobody who was proven")
-    if is_anonymous(target.user_id) and not is_anonymous(source.user_id):
-        raise Conflict("merge-into-anonymous", "nobody identified becomes part of an anonymous user")
-    parks = _is_parked(source, target)
+    """Say what a merge would move and fill, as a rule has it, or somebody who asks for it if there is none.
+
+    Raises Conflict if it may not be.
+    """
+    decided = decide(source, target, is_asked_for=rule is None)
+    match decided.then:
+        case Act.REFUSE:
+            raise Conflict("merge-conflict", decided.detail)
+        case Act.REFUSE_ANONYMOUS:
+            raise Conflict("merge-into-anonymous", decided.detail)
+        case Act.MERGE:
+            return _preview(store, app, source, target, rule or decided.name, at, home)
+        case never:
+            assert_never(never)
+
+
+def _preview(
+    store: Store, app: str, source: User, target: User, rule: str, at: int, home: str | None
+) -> Merge:
+    parks = not counts(source, target)
     return Merge(
         None,
         source.id,
@@ -74,11 +87,6 @@ def preview_merge(
     )
 
 
-def _is_parked(source: User, target: User) -> bool:
-    """Tell whether what was said of one does not count of the other, as they are of two worlds."""
-    return source.is_unproven is not target.is_unproven
-
-
 def _fills(source: User, target: User) -> Filled:
     """Choose what of a user fills what is blank of another."""
     return Filled(
@@ -89,9 +97,16 @@ def _fills(source: User, target: User) -> Filled:
 
 
 def merge(
-    store: Store, app: str, source: User, target: User, rule: str, log: AuditLog, home: str | None = None
+    store: Store,
+    app: str,
+    source: User,
+    target: User,
+    rule: str | None,
+    log: AuditLog,
+    home: str | None = None,
 ) -> tuple[Merge, User]:
-    """Make ``source`` part of ``target``; answer the record, and the target as it is then.
+    """Make ``source`` part of ``target``, as a rule has it, or somebody who asks for it if there is none;
+    answer the record, and the target as it is then.
 
     Whoever came to somebody who is part of the target, ``home``, becomes part of that one, and goes with them
     when they stand apart again.
@@ -104,7 +119,7 @@ def merge(
     done = replace(preview, id=new_id("mrg"))
     require_part(store, app, done.target, target)
     said = _said(store, app, target), _said(store, app, source)
-    store.fields.put(app, rules.joined(*said, counts=not _is_parked(source, target)))
+    store.fields.put(app, rules.joined(*said, counts=counts(source, target)))
     if done.parked:
         store.users.remove_user_ids(app, source)
     store.conversations.move(app, source.id, target.id)
@@ -114,11 +129,11 @@ def merge(
     store.users.absorb(app, source.id, target, done.target)
     _fill(store, app, target, done.filled)
     store.merges.add(app, done)
-    log.note(source.id, Event.MERGED, rule, after={"merge": done.id, "into": done.target})
+    log.note(source.id, Event.MERGED, done.rule, after={"merge": done.id, "into": done.target})
     log.note(
         done.target,
         Event.MERGED,
-        rule,
+        done.rule,
         after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
     )
     return done, standing(store, app, target.id)
@@ -151,7 +166,7 @@ def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
         raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
     everyone = (source.id, *store.users.part_of(app, source.id))
     fields = all_fields(store, app, target.id)
-    goes, stays = _apart(fields, everyone, counted=not _is_parked(source, target))
+    goes, stays = _apart(fields, everyone, counted=counts(source, target))
     source = _standing_again(store, app, target, source, goes, everyone, merge)
     after = _without(store, app, target, stays, everyone)
     store.users.lock_emails(app, source.email, target.email, after.email)

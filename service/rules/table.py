@@ -25,6 +25,11 @@ class Rule(Generic[Act]):
     then: Act
     because: str
 
+    @property
+    def detail(self) -> str:
+        """The reason as an error gives it: no sentence of its own."""
+        return self.because[0].lower() + self.because[1:-1]
+
     def fits(self, situation: Situation) -> bool:
         """Tell whether every column's member is among this row's."""
         return all(member in condition for member, condition in zip(situation, self.when, strict=True))

@@ -18,10 +18,9 @@ from service.metrics import LOGINS, RACES_LOST, REQUEST_SECONDS, REQUESTS
 from service.model import errors
 from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
-from service.rules.anonymous import ANONYMOUS
 from service.rules.login import LOGIN
-from service.rules.restoring import RESTORING
 from tests.support.pages import HERE, PAGES, README, Fence, Page, plain, table
+from tests.support.rulebook import RULEBOOK
 
 API = Page("docs/api.md")
 ARCHITECTURE = Page("docs/architecture.md")
@@ -43,9 +42,7 @@ NEVER_ANSWERED = {errors.UsherError, errors.Conflict, errors.StaleState}
     ("page", "name", "rules"),
     [
         pytest.param(README, "login", LOGIN, id="login in the README"),
-        pytest.param(RULES, "login", LOGIN, id="login"),
-        pytest.param(RULES, "anonymous", ANONYMOUS, id="anonymous"),
-        pytest.param(RULES, "restoring", RESTORING, id="restoring"),
+        *[pytest.param(RULES, name, rules, id=name) for name, rules in RULEBOOK.items()],
     ],
 )
 def test_a_table_of_rules_is_that_of_the_code(page, name, rules):

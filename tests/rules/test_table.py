@@ -5,11 +5,9 @@ from enum import Flag, StrEnum, auto
 
 import pytest
 
-from service.rules.anonymous import ANONYMOUS
-from service.rules.login import LOGIN
 from service.rules.table import Rule, Table, in_words
+from tests.support.rulebook import RULEBOOK
 
-RULEBOOK = {"login": LOGIN, "anonymous": ANONYMOUS}
 each_table = pytest.mark.parametrize("table", RULEBOOK.values(), ids=RULEBOOK.keys())
 
 
@@ -109,6 +107,12 @@ def test_every_situation_is_decided(table):
     ]
 
     assert undecided == []
+
+
+def test_the_reason_of_a_rule_stands_in_an_error_as_no_sentence_of_its_own():
+    rule = WEATHER.rules[0]
+
+    assert (rule.because, rule.detail) == ("It storms.", "it storms")
 
 
 @each_table

@@ -1,0 +1,93 @@
+"""No alias and no merge makes one of two people who each had a user ID, unless somebody asked for just that.
+
+As in test_fusing.py, every situation of the tables is made over HTTP.
+"""
+
+from itertools import product
+
+import pytest
+
+from service.rules import aliasing, merging
+from service.rules.aliasing import ALIASING
+from service.rules.merging import MERGING, By, Same, Who
+from tests.support.people import who
+from tests.support.rulebook import every
+
+CLIENT_MADE, CLIENT_MADE_TOO = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
+NO_VISIT = "$anon:0b8f0d1c-5a0e-4f0e-8d53-1c6f5f1f5c5e"
+
+
+# Nobody is anonymous who has a personal ID.
+@pytest.mark.parametrize(
+    ("owner", "looks"), every(ALIASING, but=[(aliasing.Owner.ANONYMOUS, aliasing.UserId.PERSONAL)])
+)
+def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, looks):
+    user_id = {
+        aliasing.Owner.NOBODY: "u-new",
+        aliasing.Owner.THE_USER: "u-1",
+        aliasing.Owner.ANONYMOUS: None,
+        aliasing.Owner.IDENTIFIED: "u-2",
+    }[owner]
+    if looks is aliasing.UserId.ANONYMOUS:
+        visit = NO_VISIT if owner is aliasing.Owner.NOBODY else tenant.login()["user"]["userId"]
+        if user_id in people:
+            absorb(tenant, people[user_id], visit)
+        user_id = visit
+
+    answer = absorb(tenant, people["u-1"], user_id)
+
+    act = ALIASING.decide(owner, looks).then
+    refused = {aliasing.Act.REFUSE: 422, aliasing.Act.TAKEN: 409}
+    assert answer.status_code == refused.get(act, 201 if owner is aliasing.Owner.NOBODY else 200)
+    assert who(tenant) == people
+
+
+def absorb(tenant, users, user_id):
+    """Have an ID lead to a user."""
+    return tenant.call("POST", f"/v1/users/{users[0]}/aliases", tenant.sk, {"userId": user_id})
+
+
+def subscriber(tenant, key, user_id):
+    """Have a client of RevenueCat's make somebody; answer our id."""
+    assert tenant.call("GET", f"/v1/subscribers/{user_id}", key).status_code == 201
+    found = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
+    return next(user["id"] for user in found if user["verified"] is (key == tenant.sk))
+
+
+def make(tenant, people, kind, *, first):
+    """Have a user of a kind."""
+    client_made = CLIENT_MADE if first else CLIENT_MADE_TOO
+    match kind:
+        case Who.PROVEN:
+            return people["u-1" if first else "u-2"][0]
+        case Who.PROVEN_ANONYMOUS:
+            return subscriber(tenant, tenant.sk, client_made)
+        case Who.DEVICE_ANONYMOUS:
+            return tenant.login()["user"]["id"]
+        case Who.UNPROVEN:
+            return subscriber(tenant, tenant.pk, "u-3" if first else "u-4")
+        case Who.UNPROVEN_ANONYMOUS:
+            return subscriber(tenant, tenant.pk, client_made)
+
+
+# Who is one with somebody is of the same kind.
+TWO_KINDS = [(one, other, Same.YES) for one, other in product(Who, Who) if one is not other]
+
+
+@pytest.mark.parametrize(("goes", "stays", "same", "by"), every(MERGING, but=[(By.RULE,), *TWO_KINDS]))
+def test_a_merge_that_somebody_asks_for_makes_one_of_two_where_that_may_be(
+    tenant, people, goes, stays, same, by
+):
+    tenant.set(revenuecat="on")
+    source = make(tenant, people, goes, first=True)
+    target = source if same is Same.YES else make(tenant, people, stays, first=False)
+
+    answer = tenant.call("POST", "/v1/merges", tenant.sk, {"from": source, "into": target})
+
+    rule = MERGING.decide(goes, stays, same, by)
+    if rule.then is merging.Act.MERGE:
+        assert (answer.status_code, answer.json["rule"]) == (201, rule.name)
+    else:
+        assert (answer.status_code, f"409 `{answer.json['code']}`") == (409, rule.then)
+    joined = {"u-1": people["u-2"]} if answer.status_code == 201 and goes is stays is Who.PROVEN else {}
+    assert who(tenant) == people | joined
