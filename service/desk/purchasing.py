@@ -12,16 +12,16 @@ from service.desk.merging import merge, present
 from service.desk.proving import names, require_proof_of_account
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
-from service.model.apps import App, RestoreBehavior, Switch
+from service.model.apps import App, Switch
 from service.model.callers import Backend, EndUser
 from service.model.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused
 from service.model.history import Event
-from service.model.identifiers import digest, is_anonymous
+from service.model.identifiers import digest
 from service.model.logins import Resolution, Restored
 from service.model.purchases import StoreAccount
 from service.model.users import User
 from service.proofs import Proven
-from service.rules.restoring import Act, Owner, decide
+from service.rules.restoring import Act, decide, in_order, outcome, owner_is, shares
 from service.rules.table import Rule
 from service.store import Store
 from service.times import now
@@ -111,21 +111,20 @@ def settle(
     account = _known_to(claimant.user, account)
     store.purchases.lock(app.id, account)
     owner, brought_by = _owner(store, app.id, account) or (None, None)
-    whose = _whose(owner, claimant.user)
+    whose = owner_is(owner, claimant.user)
     rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
-    act = rule.then
-    if act is Act.AS_THE_APP_SAYS:
-        act = BEHAVIORS[app.settings.restore_behavior]
-    match act:
+    match outcome(rule, app.settings.restore_behavior):
         case Act.CLAIM:
             _claim(store, app.id, account, claimant, log)
+            return rule, claimant.user
         case Act.MERGE if owner is not None:
             return rule, _become_one(store, app.id, owner, brought_by, claimant, rule.name, log)
+        case Act.NOTHING | Act.MERGE:
+            return rule, claimant.user
         case Act.REFUSE:
             raise Conflict("store-account-taken", "the store account is another user's")
-        case _:
-            pass
-    return rule, claimant.user
+        case never:
+            assert_never(never)
 
 
 def _known_to(user: User, account: StoreAccount) -> StoreAccount:
@@ -139,14 +138,6 @@ def _owner(store: Store, app: str, account: StoreAccount) -> tuple[User, str] | 
     owner_id, home = store.purchases.owner(app, account) or ("", "")
     owner = store.users.with_id(app, owner_id)
     return None if owner is None or owner.is_unproven is account.verified else (owner, home)
-
-
-# What the app says that a restore does, in the acts of the table.
-BEHAVIORS = {
-    RestoreBehavior.ALIAS: Act.MERGE,
-    RestoreBehavior.TRANSFER: Act.CLAIM,
-    RestoreBehavior.KEEP: Act.REFUSE,
-}
 
 
 def record(
@@ -192,23 +183,13 @@ def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]
 
 
 def _shares(store: Store, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:
-    """Tell whether the device shares its store account; unset, an anonymous user's does."""
+    """Tell whether the device shares its store account, if the call has one."""
     device = None
     if isinstance(caller, EndUser):
         device = store.devices.find(caller.app.id, caller.session.device)
     elif device_id is not None:
         device = store.devices.find(caller.app.id, digest(device_id))
-    if device is None or device.sharing is None:
-        return is_anonymous(user.user_id)
-    return device.sharing
-
-
-def _whose(owner: User | None, user: User) -> Owner:
-    if owner is None:
-        return Owner.NOBODY
-    if owner.id == user.id:
-        return Owner.CALLER
-    return Owner.ANONYMOUS if is_anonymous(owner.user_id) else Owner.IDENTIFIED
+    return shares(None if device is None else device.sharing, user)
 
 
 def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
@@ -226,11 +207,9 @@ def _become_one(
     rule: str,
     log: AuditLog,
 ) -> User:
-    """Merge two users: the identified one stays, then the older. Who goes becomes part of whoever the account
-    shows them to be, and stands apart with them."""
-    stays, goes = sorted(
-        (owner, claimant.user), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
-    )
+    """Merge two users. Who goes becomes part of whoever the account shows them to be, and stands apart with
+    them."""
+    stays, goes = in_order(owner, claimant.user)
     home = claimant.home if stays is claimant.user else brought_by
     return merge(store, app, goes, stays, rule, log, home)[1]
 

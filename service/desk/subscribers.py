@@ -4,12 +4,12 @@ A publishable key has RevenueCat's trust, not ours: whoever knows an ID is belie
 join and describe users of the unproven world only, as a login without proof does; a backend's act in the
 proven world, as all its calls do.
 
-A login follows ``merge-once``: an anonymous user becomes part of the one who logs in, once. It never
-makes two identified users one.
+The rules are those of every other call, and ``rules/subscribing.py`` for what is peculiar to these clients.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from service.desk.aliases import alias
 from service.desk.attributes import set_attributes
@@ -22,9 +22,16 @@ from service.desk.transactions import one_transaction
 from service.model.callers import Backend, Widget
 from service.model.errors import NotFound, Refused
 from service.model.history import Event
-from service.model.identifiers import is_anonymous, is_client_made, is_of_a_device, new_id
+from service.model.identifiers import is_anonymous, new_id
 from service.model.purchases import Purchase, StoreAccount
 from service.model.users import Attribute, User
+from service.rules import anonymous as anonymous_rules
+from service.rules import login as login_rules
+from service.rules import subscribing
+from service.rules.anonymous import Act as Outcome
+from service.rules.login import Attach, Create, Use
+from service.rules.restoring import shares
+from service.rules.subscribing import Identify, Make, Names
 from service.store import Store
 from service.times import now
 
@@ -34,9 +41,6 @@ Said = tuple[str | None, int | None]
 
 # A user, and the user to whom the ID was given that led to them: that one, or somebody who is part of them.
 Found = tuple[User, str]
-
-# The rules by whose names this is known in a user's history.
-NEW, ATTACH, ANONYMOUS, MERGE_ONCE = "new-user-id", "attach-user-id", "anonymous", "merge-once"
 
 # Under which store's name the accounts of these clients are kept.
 STORE = "revenuecat"
@@ -69,17 +73,18 @@ def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscribe
     """
     world = _World(store, caller)
     before, found = world.find(id), world.find(new)
-    if id == new or (before and found and before[0].id == found[0].id):
-        return (world.subscriber(new, found[0]) if found else world.unseen(id)), False
-    if is_anonymous(new):
-        raise Refused.member("new_app_user_id", "reserved", "Nobody logs in as an anonymous user.")
-    before = before or world.first_seen(id)
-    if found is None:
-        return world.subscriber(new, world.become(before, new)), True
-    user, home = found
-    if before and is_anonymous(before[0].user_id) and not any(map(is_anonymous, user.aliases)):
-        user = world.merge_once(before[0], user, home)
-    return world.subscriber(new, user), False
+    is_same = id == new or (before is not None and found is not None and before[0].id == found[0].id)
+    rule = subscribing.identify(new, is_same=is_same)
+    match rule.then:
+        case Identify.NOTHING:
+            return (world.subscriber(new, found[0]) if found else world.unseen(id)), False
+        case Identify.REFUSE:
+            raise Refused.member("new_app_user_id", "reserved", rule.because)
+        case Identify.LOGIN:
+            before = before or world.first_seen(id, Names.WHO_WAS_THERE)
+            return world.subscriber(new, world.log_in(before, found, new)), found is None
+        case never:
+            assert_never(never)
 
 
 @one_transaction
@@ -89,11 +94,11 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
     Raises NotFound, and Conflict for the ID of another identified user.
     """
     world = _World(store, caller)
-    found = world.find(id) or world.first_seen(id)
+    found = world.find(id) or world.first_seen(id, Names.WHO_WAS_THERE)
     if found is None:
         raise NotFound
-    if is_client_made(new) and world.find(new) is None:
-        world.create(new)
+    if world.find(new) is None:
+        world.first_seen(new, Names.ALIAS)
     user, is_new = alias(store, world.log, world.app, *found, new)
     return world.subscriber(id, user), is_new
 
@@ -107,7 +112,7 @@ def receive(
     world = _World(store, caller)
     user, home = world.find(id) or world.create(id)
     account = StoreAccount(STORE, token)
-    claimant = Claimant(user, home, restores, shares=is_anonymous(user.user_id))
+    claimant = Claimant(user, home, restores, shares(None, user))
     _, user = settle(store, caller.app, account, claimant, world.log)
     if product is not None:
         record(store, world.app, user, home, account, Bought(product, token), world.log)
@@ -143,8 +148,8 @@ def forget(store: Store, caller: Backend, id: str) -> None:
 
 
 class _World:
-    """The users whom a caller's calls are about: for a backend those of the proven world, for anybody else
-    those of whom somebody only said who they are."""
+    """The users whom a caller's calls are about: for who is believed those of the proven world, for anybody
+    else those of whom somebody only said who they are."""
 
     def __init__(self, store: Store, caller: Caller) -> None:
         self._store = store
@@ -157,39 +162,49 @@ class _World:
         return self._store.users.with_user_id_and_home(self.app, id, verified=self._is_proven)
 
     def create(self, id: str) -> Found:
-        """Make a user with an ID. Raises Refused for an anonymous ID that no client makes."""
+        """Make a user with an ID that nobody has. Raises Refused for an anonymous ID that no client makes."""
         _require_possible(id)
         user = User(new_id("usr"), id, None, None, (), self.log.at, verified=self._is_proven)
         self._store.users.create(self.app, user)
-        rule = ANONYMOUS if is_anonymous(id) else NEW
-        self.log.note(user.id, Event.CREATED, rule, after={"userId": id})
+        rule = login_rules.rule_of_creation(None if is_anonymous(id) else id)
+        self.log.note(user.id, Event.CREATED, rule.name, after={"userId": id})
         return user, user.id
 
-    def first_seen(self, id: str) -> Found | None:
-        """Register an anonymous ID on first sight, as clients make them; of any other unknown one, nobody.
+    def first_seen(self, id: str, names: Names) -> Found | None:
+        """Make a user with an ID that nobody has, if it makes one to be seen. Raises as ``create``."""
+        return None if subscribing.see(id, names).then is Make.NOBODY else self.create(id)
 
-        Raises Refused for an anonymous ID that no client makes.
-        """
-        _require_possible(id)
-        return self.create(id) if is_client_made(id) else None
+    def log_in(self, before: Found | None, found: Found | None, new: str) -> User:
+        """Log in as whoever has the new ID, where somebody else was before, if anybody."""
+        was, known = (None if one is None else one[0] for one in (before, found))
+        decision = login_rules.decide_identify(new, known, was)
+        match decision.plan:
+            case Attach() if before is not None:
+                return self._attach(*before, new, decision.rule.name)
+            case Attach() | Create() | Use():
+                user, home = found or self.create(new)
+            case never:
+                assert_never(never)
+        return user if was is None else self._take_in(was, user, home)
 
-    def become(self, before: Found | None, new: str) -> User:
-        """Give an anonymous user the unknown ID; beside an identified one, make a user of their own.
-
-        A device's anonymous user becomes part of that one: with the ID its session would be believed.
-        """
-        if before is None or not is_anonymous(before[0].user_id):
-            return self.create(new)[0]
-        anonymous, home = before
-        if is_of_a_device(anonymous.user_id):
-            return self.merge_once(anonymous, *self.create(new))
+    def _attach(self, anonymous: User, home: str, user_id: str, rule: str) -> User:
         self._store.users.lock(self.app, anonymous, to_change=True)
-        return give_user_id(self._store, self.app, anonymous, home, new, self.log, ATTACH)
+        return give_user_id(self._store, self.app, anonymous, home, user_id, self.log, rule)
 
-    def merge_once(self, before: User, user: User, home: str) -> User:
-        """Have an anonymous user become part of one who absorbed nobody yet, by an ID that ``home`` was
-        given."""
-        return merge(self._store, self.app, before, user, MERGE_ONCE, self.log, home)[1]
+    def _take_in(self, before: User, user: User, home: str) -> User:
+        """Have who was there become part of who logs in by an ID that ``home`` was given, or leave them."""
+        rule = anonymous_rules.decide_identify(
+            identified_before=not is_anonymous(before.user_id),
+            absorbed=any(map(is_anonymous, user.aliases)),
+        )
+        match rule.then:
+            case Outcome.MERGE:
+                return merge(self._store, self.app, before, user, rule.name, self.log, home)[1]
+            case Outcome.KEEP | Outcome.CLEAR:
+                # There is no device that could be cleared.
+                return user
+            case never:
+                assert_never(never)
 
     def subscriber(self, id: str, user: User) -> Subscriber:
         """Show the user whom an ID led to. Whoever knows an ID may read what was bought under it."""
@@ -214,5 +229,6 @@ class _World:
 
 def _require_possible(id: str) -> None:
     """Raise Refused for an ID that nobody has and nobody can be given."""
-    if is_anonymous(id) and not is_client_made(id):
-        raise Refused.member("app_user_id", "reserved", "No anonymous user has this ID.")
+    rule = subscribing.see(id, Names.SUBSCRIBER)
+    if rule.then is Make.REFUSE:
+        raise Refused.member("app_user_id", "reserved", rule.because)

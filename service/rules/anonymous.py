@@ -13,13 +13,14 @@ from service.rules.table import Rule, Table
 
 
 class Setting(Flag):
-    """The app's setting ``anonymousOnLogin``."""
+    """The app's setting ``anonymousOnLogin``; RevenueCat's ``identify`` has a policy of its own."""
 
     KEEP = auto()
     CLEAR = auto()
     MERGE = auto()
     MERGE_ONCE = auto()
-    ANY = KEEP | CLEAR | MERGE | MERGE_ONCE
+    IDENTIFY = auto()
+    ANY = KEEP | CLEAR | MERGE | MERGE_ONCE | IDENTIFY
 
 
 class Clearing(Flag):
@@ -77,13 +78,18 @@ ANONYMOUS: Table[Act] = Table(
         ),
         Rule(
             "keep-on-switch",
-            (Clearing.OFF, Setting.MERGE | Setting.MERGE_ONCE, Before.IDENTIFIED, Absorbed.ANY),
+            (
+                Clearing.OFF,
+                Setting.MERGE | Setting.MERGE_ONCE | Setting.IDENTIFY,
+                Before.IDENTIFIED,
+                Absorbed.ANY,
+            ),
             Act.KEEP,
             "The device's anonymous user was kept: somebody else was logged in until now.",
         ),
         Rule(
             "keep-after-first",
-            (Clearing.OFF, Setting.MERGE_ONCE, Before.ANONYMOUS, Absorbed.YES),
+            (Clearing.OFF, Setting.MERGE_ONCE | Setting.IDENTIFY, Before.ANONYMOUS, Absorbed.YES),
             Act.KEEP,
             "The device's anonymous user was kept: this user has absorbed one before.",
         ),
@@ -93,15 +99,34 @@ ANONYMOUS: Table[Act] = Table(
             Act.MERGE,
             "The device's anonymous user became part of this user.",
         ),
+        Rule(
+            "merge-once",
+            (Clearing.OFF, Setting.IDENTIFY, Before.ANONYMOUS, Absorbed.NO),
+            Act.MERGE,
+            "The anonymous user became part of this user, who has absorbed none before.",
+        ),
     ),
 )
 
 
 def decide(*, clears: bool, policy: AnonymousPolicy, identified_before: bool, absorbed: bool) -> Rule[Act]:
-    """Answer which rule decides what becomes of the device's anonymous user."""
+    """Return which rule decides what becomes of the device's anonymous user."""
     return ANONYMOUS.decide(
         Clearing.ON if clears else Clearing.OFF,
         Setting[policy.name],
+        Before.IDENTIFIED if identified_before else Before.ANONYMOUS,
+        Absorbed.YES if absorbed else Absorbed.NO,
+    )
+
+
+def decide_identify(*, identified_before: bool, absorbed: bool) -> Rule[Act]:
+    """Return which rule decides what becomes of whoever was there before RevenueCat's ``identify``.
+
+    It names no device, and merges once, whatever the app's setting is.
+    """
+    return ANONYMOUS.decide(
+        Clearing.OFF,
+        Setting.IDENTIFY,
         Before.IDENTIFIED if identified_before else Before.ANONYMOUS,
         Absorbed.YES if absorbed else Absorbed.NO,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import assert_never
 
+from service.model.identifiers import is_anonymous, is_of_a_device
 from service.model.users import Claim, User
 from service.rules.table import Rule, Table
 
@@ -152,6 +153,27 @@ def decide(claim: Claim, evidence: Evidence) -> Decision:
     rule = LOGIN.decide(user_id_situation(claim, evidence), email_situation(claim, evidence))
     plan = _plan(rule.then, claim, evidence)
     return Decision(rule, plan, _changes(plan))
+
+
+def decide_identify(user_id: str, known: User | None, before: User | None) -> Decision:
+    """Return which rule decides whom RevenueCat's ``identify`` logs in, and the plan it makes.
+
+    ``known`` has the user ID, and ``before`` was there until now. As there is no email, whoever a client made
+    an anonymous ID for is the unclaimed user; a device's anonymous user is not, as the ID would be the
+    session's then, which proved nothing.
+    """
+    is_unclaimed = before is not None and is_anonymous(before.user_id) and not is_of_a_device(before.user_id)
+    rule = LOGIN.decide(
+        UserId.UNKNOWN if known is None else UserId.KNOWN,
+        Email.UNCLAIMED if is_unclaimed else Email.NOT_GIVEN,
+    )
+    plan = _plan(rule.then, Claim(user_id), Evidence(known, () if before is None else (before,)))
+    return Decision(rule, plan, _changes(plan))
+
+
+def rule_of_creation(user_id: str | None) -> Rule[Act]:
+    """Return which rule decides that a user is made who has this ID, or is anonymous."""
+    return LOGIN.decide(UserId.NOT_GIVEN if user_id is None else UserId.UNKNOWN, Email.NOT_GIVEN)
 
 
 def kind_of(plan: Plan) -> str:

@@ -6,7 +6,11 @@ device does not share its account.
 """
 
 from enum import Flag, StrEnum, auto
+from typing import Literal
 
+from service.model.apps import RestoreBehavior
+from service.model.identifiers import is_anonymous
+from service.model.users import User
 from service.rules.table import Rule, Table
 
 
@@ -88,10 +92,48 @@ RESTORING: Table[Act] = Table(
 )
 
 
+# What an act is in the end, once the app has said what it wants.
+Outcome = Literal[Act.CLAIM, Act.NOTHING, Act.MERGE, Act.REFUSE]
+
+# What the app says that becomes of an account between two identified users.
+BEHAVIORS: dict[RestoreBehavior, Outcome] = {
+    RestoreBehavior.ALIAS: Act.MERGE,
+    RestoreBehavior.TRANSFER: Act.CLAIM,
+    RestoreBehavior.KEEP: Act.REFUSE,
+}
+
+
 def decide(*, owner: Owner, restores: bool, shares: bool) -> Rule[Act]:
-    """Answer which rule decides a purchase or a restore."""
+    """Return which rule decides a purchase or a restore."""
     return RESTORING.decide(
         owner,
         Doing.RESTORE if restores else Doing.PURCHASE,
         Sharing.ALLOWED if shares else Sharing.NOT_ALLOWED,
     )
+
+
+def outcome(rule: Rule[Act], behavior: RestoreBehavior) -> Outcome:
+    """Return what a rule does in an app of this ``restoreBehavior``."""
+    return BEHAVIORS[behavior] if rule.then is Act.AS_THE_APP_SAYS else rule.then
+
+
+def owner_is(owner: User | None, caller: User) -> Owner:
+    """Return which member of the owner's column is the case."""
+    if owner is None:
+        return Owner.NOBODY
+    if owner.id == caller.id:
+        return Owner.CALLER
+    return Owner.ANONYMOUS if is_anonymous(owner.user_id) else Owner.IDENTIFIED
+
+
+def in_order(one: User, other: User) -> tuple[User, User]:
+    """Return of two who are merged who stays and who goes: the identified one stays, then the older."""
+    stays, goes = sorted(
+        (one, other), key=lambda user: (is_anonymous(user.user_id), user.created_at, user.id)
+    )
+    return stays, goes
+
+
+def shares(device: bool | None, user: User) -> bool:
+    """Tell whether a device shares its store account: as was said of it, else if its user is anonymous."""
+    return is_anonymous(user.user_id) if device is None else device

@@ -19,6 +19,7 @@ from service.model import errors
 from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
 from service.rules.login import LOGIN
+from service.rules.restoring import BEHAVIORS
 from tests.support.pages import HERE, PAGES, README, Fence, Page, plain, table
 from tests.support.rulebook import RULEBOOK
 
@@ -49,6 +50,13 @@ def test_a_table_of_rules_is_that_of_the_code(page, name, rules):
     expected = rules.as_markdown()
 
     assert page.marked(name) == expected, f"it has to be:\n{expected}"
+
+
+def test_the_table_of_what_a_restore_does_is_that_of_the_code():
+    rows = [f"| `{behavior}` | {act} |" for behavior, act in BEHAVIORS.items()]
+    expected = "\n".join(["| restoreBehavior | then |", "| --- | --- |", *rows])
+
+    assert RULES.marked("behaviors") == expected, f"it has to be:\n{expected}"
 
 
 def test_the_table_of_calls_is_that_of_the_openapi_document(client):

@@ -5,7 +5,16 @@ from itertools import product
 import pytest
 
 from service.model.apps import AnonymousPolicy
-from service.rules.anonymous import ANONYMOUS, Absorbed, Act, Before, Clearing, Setting, decide
+from service.rules.anonymous import (
+    ANONYMOUS,
+    Absorbed,
+    Act,
+    Before,
+    Clearing,
+    Setting,
+    decide,
+    decide_identify,
+)
 
 KEEP, CLEAR, MERGE, MERGE_ONCE = AnonymousPolicy
 
@@ -29,6 +38,14 @@ WITHOUT_THE_FLAG = [
     (MERGE_ONCE, True, True, "keep-on-switch", Act.KEEP),
 ]
 EITHER = (False, True)
+
+# identified before, absorbed one before, rule, what becomes of who was there
+IDENTIFYING = [
+    (False, False, "merge-once", Act.MERGE),
+    (False, True, "keep-after-first", Act.KEEP),
+    (True, False, "keep-on-switch", Act.KEEP),
+    (True, True, "keep-on-switch", Act.KEEP),
+]
 
 
 def in_words(policy: AnonymousPolicy, identified: bool, absorbed: bool) -> str:
@@ -56,11 +73,18 @@ def test_the_flag_comes_before_any_setting(policy, identified, absorbed):
     assert (decided.name, decided.then) == ("clear-by-device", Act.CLEAR)
 
 
+@pytest.mark.parametrize(("identified", "absorbed", "rule", "then"), IDENTIFYING)
+def test_a_client_of_revenuecat_merges_once(identified, absorbed, rule, then):
+    decided = decide_identify(identified_before=identified, absorbed=absorbed)
+
+    assert (decided.name, decided.then) == (rule, then)
+
+
 def test_these_are_all_situations():
     flagless = {(policy, identified, absorbed) for policy, identified, absorbed, *_ in WITHOUT_THE_FLAG}
 
     assert flagless == set(product(AnonymousPolicy, EITHER, EITHER))
-    assert len(ANONYMOUS.situations()) == 2 * len(WITHOUT_THE_FLAG)
+    assert len(ANONYMOUS.situations()) == 2 * (len(WITHOUT_THE_FLAG) + len(IDENTIFYING))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +96,7 @@ def test_these_are_all_situations():
         ("keep-on-switch", (Clearing.OFF, Setting.MERGE, Before.IDENTIFIED, Absorbed.NO)),
         ("keep-after-first", (Clearing.OFF, Setting.MERGE_ONCE, Before.ANONYMOUS, Absorbed.YES)),
         ("merge", (Clearing.OFF, Setting.MERGE_ONCE, Before.ANONYMOUS, Absorbed.NO)),
+        ("merge-once", (Clearing.OFF, Setting.IDENTIFY, Before.ANONYMOUS, Absorbed.NO)),
     ],
     ids=[rule.name for rule in ANONYMOUS.rules],
 )
@@ -92,4 +117,6 @@ def test_nothing_merges_unless_the_device_was_anonymous():
 
 
 def test_every_policy_stands_in_the_table():
-    assert [policy.name for policy in AnonymousPolicy] == [setting.name for setting in Setting]
+    assert [policy.name for policy in AnonymousPolicy] == [
+        setting.name for setting in Setting if setting is not Setting.IDENTIFY
+    ]

@@ -8,7 +8,7 @@ leads to whom it led before.
 import pytest
 
 from service.model.apps import RestoreBehavior
-from service.rules.anonymous import ANONYMOUS, Absorbed, Before, Clearing
+from service.rules.anonymous import ANONYMOUS, Absorbed, Before, Clearing, Setting
 from service.rules.login import LOGIN, Email, UserId
 from service.rules.restoring import RESTORING, Act, Doing, Owner, Sharing
 from tests.support.people import who
@@ -21,7 +21,7 @@ ACCOUNT = {"store": "app_store", "account": "apple-1"}
 # As many people have the email as the situation says.
 HOLDERS = {Email.CLAIMED: ("u-2",), Email.SHARED: ("u-2", "u-3")}
 # Here, and in test_fusing_ids.py.
-WALKED = {"login", "anonymous", "restoring", "aliasing", "merging"}
+WALKED = {"login", "anonymous", "restoring", "aliasing", "merging", "sighting", "identifying"}
 # It decides about two who are one already.
 APART = {"counting"}
 
@@ -47,7 +47,9 @@ def test_no_login_makes_one_of_two(tenant, people, user_id, email):
     assert who(tenant) == people
 
 
-@pytest.mark.parametrize(("clearing", "setting", "before", "absorbed"), every(ANONYMOUS))
+@pytest.mark.parametrize(
+    ("clearing", "setting", "before", "absorbed"), every(ANONYMOUS, but=[(Setting.IDENTIFY,)])
+)
 def test_no_login_makes_one_of_two_by_way_of_an_anonymous_user(
     tenant, people, clearing, setting, before, absorbed
 ):

@@ -1,4 +1,5 @@
-"""No alias and no merge makes one of two people who each had a user ID, unless somebody asked for just that.
+"""No alias, no merge and no client of RevenueCat's makes one of two people who each had a user ID, unless
+somebody asked for just that.
 
 As in test_fusing.py, every situation of the tables is made over HTTP.
 """
@@ -10,6 +11,7 @@ import pytest
 from service.rules import aliasing, merging
 from service.rules.aliasing import ALIASING
 from service.rules.merging import MERGING, By, Same, Who
+from service.rules.subscribing import IDENTIFYING, SIGHTING, Both, Id, Identify, Make, Names
 from tests.support.people import who
 from tests.support.rulebook import every
 
@@ -91,3 +93,43 @@ def test_a_merge_that_somebody_asks_for_makes_one_of_two_where_that_may_be(
         assert (answer.status_code, f"409 `{answer.json['code']}`") == (409, rule.then)
     joined = {"u-1": people["u-2"]} if answer.status_code == 201 and goes is stays is Who.PROVEN else {}
     assert who(tenant) == people | joined
+
+
+IDS = {Id.PERSONAL: "u-new", Id.CLIENT_MADE: CLIENT_MADE, Id.OTHER_ANONYMOUS: NO_VISIT}
+
+
+@pytest.mark.parametrize(("looks", "names"), every(SIGHTING))
+def test_no_id_that_is_seen_first_makes_one_of_two(tenant, people, looks, names):
+    tenant.set(revenuecat="on")
+    id = IDS[looks]
+    method, path, sent = {
+        Names.SUBSCRIBER: ("GET", f"/v1/subscribers/{id}", None),
+        Names.WHO_WAS_THERE: ("POST", f"/v1/subscribers/{id}/alias", {"new_app_user_id": "u-newer"}),
+        Names.ALIAS: ("POST", "/v1/subscribers/u-1/alias", {"new_app_user_id": id}),
+    }[names]
+
+    answer = tenant.call(method, path, tenant.sk, sent)
+
+    made = SIGHTING.decide(looks, names).then
+    if made is Make.REFUSE:
+        assert answer.json["code"] == 7220
+    elif made is Make.NOBODY and names is Names.WHO_WAS_THERE:
+        assert answer.status_code == 404
+    elif looks is Id.OTHER_ANONYMOUS:
+        assert answer.status_code == 400
+    else:
+        assert answer.status_code in (200, 201)
+    assert who(tenant) == people
+
+
+@pytest.mark.parametrize(("both", "looks"), every(IDENTIFYING))
+def test_no_client_makes_one_of_two_whatever_it_identifies_as(tenant, people, both, looks):
+    tenant.set(revenuecat="on")
+    new = tenant.login()["user"]["userId"] if looks is Id.OTHER_ANONYMOUS else IDS[looks]
+    sent = {"app_user_id": new if both is Both.ONE else "u-1", "new_app_user_id": new}
+
+    answer = tenant.call("POST", "/v1/subscribers/identify", tenant.sk, sent)
+
+    status = {Identify.NOTHING: 200, Identify.REFUSE: 400, Identify.LOGIN: 201}
+    assert answer.status_code == status[IDENTIFYING.decide(both, looks).then]
+    assert who(tenant) == people

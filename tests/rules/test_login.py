@@ -16,7 +16,9 @@ from service.rules.login import (
     Use,
     UserId,
     decide,
+    decide_identify,
     email_situation,
+    rule_of_creation,
     user_id_situation,
 )
 
@@ -178,6 +180,32 @@ def test_a_login_by_email_leaves_the_email_as_it_is_written():
 
     assert decision.plan == Use(CLAIMED)
     assert decision.changes == ()
+
+
+CLIENT_MADE = User("usr_client", "$RCAnonymousID:" + "a" * 32, None, None, (), 6, verified=False)
+
+
+@pytest.mark.parametrize(
+    ("known", "before", "rule", "plan"),
+    [
+        pytest.param(KNOWN, None, "known-user-id", Use(KNOWN), id="known, and nobody was there"),
+        pytest.param(KNOWN, CLIENT_MADE, "known-user-id", Use(KNOWN), id="known, and a client was there"),
+        pytest.param(KNOWN, CLAIMED, "known-user-id", Use(KNOWN), id="known, and another was there"),
+        pytest.param(None, CLIENT_MADE, "attach-user-id", Attach(CLIENT_MADE, ID), id="a client was there"),
+        pytest.param(None, ANONYMOUS, "new-user-id", Create(ID, None, None), id="a device's user was there"),
+        pytest.param(None, CLAIMED, "new-user-id", Create(ID, None, None), id="another was there"),
+        pytest.param(None, None, "new-user-id", Create(ID, None, None), id="nobody was there"),
+    ],
+)
+def test_to_identify_is_to_log_in_by_the_same_rules(known, before, rule, plan):
+    decision = decide_identify(ID, known, before)
+
+    assert (decision.rule.name, decision.plan) == (rule, plan)
+
+
+@pytest.mark.parametrize(("user_id", "rule"), [(ID, "new-user-id"), (None, "anonymous")])
+def test_whoever_is_made_is_made_by_a_rule(user_id, rule):
+    assert rule_of_creation(user_id).name == rule
 
 
 ids = st.sampled_from([None, "u-17", "u-18"])
