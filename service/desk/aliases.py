@@ -9,16 +9,17 @@ from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import merge, present, preview_merge, standing, undo
-from service.desk.proving import require_proof_of
+from service.desk.proving import require_may_prove, require_proof
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.encryption import Encryption
 from service.model.callers import Backend, EndUser
-from service.model.errors import Conflict, NotAllowed, NotFound, Refused
+from service.model.errors import Conflict, NotFound, Refused
 from service.model.identifiers import is_id
 from service.model.merges import Merge
 from service.model.users import User
 from service.rules.aliasing import Act, decide
+from service.rules.sessions import Asks
 from service.store import Store
 from service.times import now
 
@@ -42,9 +43,8 @@ def add_own_alias(
     Who was anonymous is somebody from then on. Raises NotAllowed for a session of somebody unproven, whatever
     its proof is, else ProofRequired, ProofInvalid and TooMany.
     """
-    if caller.user.is_unproven:
-        raise NotAllowed
-    require_proof_of(store, encryption, caller, user_id, proof, limits)
+    require_may_prove(caller, Asks.ALIAS)
+    require_proof(store, encryption, caller, user_id, proof, limits)
     return _add_proven_alias(store, caller, user_id)
 
 

@@ -1,8 +1,11 @@
-"""Who is believed: a backend, and a widget as far as a proof goes."""
+"""Read and check what is sent as a proof, and believe as far as the rules say.
+
+The rules are those of ``rules/believing.py``, ``rules/covering.py`` and ``rules/sessions.py``.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, assert_never
 
 from service import proofs
 from service.desk.limits import Limits
@@ -10,14 +13,18 @@ from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.logs import get_logger
 from service.model import identifiers
-from service.model.apps import App, Key, ProofKind, Verification
+from service.model.apps import App, Key, ProofKind
 from service.model.callers import Backend, EndUser, Widget
-from service.model.errors import FieldError, ProofInvalid, ProofRequired, Refused
+from service.model.errors import FieldError, NotAllowed, ProofInvalid, ProofRequired, Refused
 from service.model.identifiers import Malformed, email_key
 from service.model.logins import LoginSent
 from service.model.purchases import StoreAccount
 from service.model.users import Claim, User
 from service.proofs import Proven
+from service.rules import believing, covering, sessions
+from service.rules.believing import Act, Proof, Says
+from service.rules.covering import Form, Member, Take
+from service.rules.sessions import Allow, Asks, Show
 from service.store import Store
 from service.times import MINUTE, now
 
@@ -33,48 +40,72 @@ def believe(
     Raises ProofRequired and ProofInvalid, Refused for an identifier that is none where nothing else says who
     it is, and TooMany.
     """
-    if sent.proof is not None:
-        claim, ignored = _proven(store, encryption, caller, sent, limits)
-        return claim, True, ignored
-    if sent.ignored and not sent.claim.names_somebody:
-        raise Refused(*sent.ignored)
-    if isinstance(caller, Backend):
-        return sent.claim, True, sent.ignored
-    may_be_unproven = caller.app.settings.identity_verification is Verification.OFF
-    if sent.claim.names_somebody and not may_be_unproven:
-        raise ProofRequired
-    return sent.claim, False, sent.ignored
+    rule = believing.decide(
+        believing.Caller.BACKEND if isinstance(caller, Backend) else believing.Caller.WIDGET,
+        _says(sent),
+        _form(sent.proof),
+        caller.app.settings.identity_verification,
+    )
+    match rule.then:
+        case Act.PROVE:
+            claim, ignored = _proven(store, encryption, caller, sent, limits)
+            return claim, True, ignored
+        case Act.BELIEVE:
+            return sent.claim, True, sent.ignored
+        case Act.CLAIM | Act.ANONYMOUS:
+            return sent.claim, False, sent.ignored
+        case Act.REFUSE:
+            raise Refused(*sent.ignored)
+        case Act.REQUIRE:
+            raise ProofRequired
+        case never:
+            assert_never(never)
 
 
-def require_proof_of(
-    store: Store, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
-) -> None:
-    """Raise ProofRequired or ProofInvalid unless a proof covers a user ID; TooMany as ``believe``."""
-    if proof is None:
-        raise ProofRequired
-    _proven(store, encryption, caller, LoginSent(Claim(user_id), None, proof), limits)
+def require_may_prove(caller: EndUser, asks: Asks) -> None:
+    """Raise NotAllowed unless a session may ask for this with a proof."""
+    rule = sessions.allow(
+        asks, unproven=caller.user.is_unproven, purchases=caller.app.settings.client_purchases
+    )
+    if rule.then is Allow.REFUSE:
+        raise NotAllowed
 
 
-def require_proof_of_account(
+def require_proof(
     store: Store,
     encryption: Encryption,
     caller: EndUser,
-    account: StoreAccount,
+    of: str | StoreAccount,
     proof: str | None,
     limits: Limits,
 ) -> Proven:
-    """Return what a JWT says that names a session's own user and a store account.
+    """Return what a proof says that shows that a user ID or a store account is the session's.
 
-    Raises ProofRequired; ProofInvalid, of an HMAC too, which covers no account; TooMany as ``believe``.
+    Raises ProofRequired and ProofInvalid; TooMany as ``believe``.
     """
-    if proof is None:
-        raise ProofRequired
     user = caller.user
-    with _failures_counted(limits, Claim(user.user_id, user.email)):
-        # Nothing is claimed beside it that an HMAC could cover.
-        proven, key = _check(store, encryption, caller.app, LoginSent(Claim(), None, proof))
-        if not names(proven, user) or _account_of(proven) != account:
+    # Beside a proof of an account nothing is claimed, and its failure counts as one to show who it is.
+    claim = Claim(of) if isinstance(of, str) else Claim()
+    counted = claim if isinstance(of, str) else Claim(user.user_id, user.email)
+    sent = LoginSent(claim, None, proof)
+    match sessions.show(Asks.ALIAS if isinstance(of, str) else Asks.STORE_ACCOUNT, _form(proof)).then:
+        case Show.REQUIRE:
+            raise ProofRequired
+        case Show.REFUSE:
+            limits.require_few_failures()
+            limits.count_failure(counted)
             raise ProofInvalid
+        case Show.USER_ID:
+            with _failures_counted(limits, counted):
+                proven, key = _check(store, encryption, caller.app, sent)
+                _taken_from(proven, sent, is_backend=False)
+        case Show.STORE_ACCOUNT:
+            with _failures_counted(limits, counted):
+                proven, key = _check(store, encryption, caller.app, sent)
+                if not names(proven, user) or _account_of(proven) != of:
+                    raise ProofInvalid
+        case never:
+            assert_never(never)
     _note_use(store, caller.app, key)
     return proven
 
@@ -103,8 +134,20 @@ def _account_of(proven: Proven) -> StoreAccount | None:
     return StoreAccount(texts["store"], texts["account"])
 
 
+def _says(sent: LoginSent) -> Says:
+    if sent.claim.names_somebody:
+        return Says.AN_IDENTITY
+    return Says.NOTHING_USABLE if sent.ignored else Says.NOBODY
+
+
+def _form(proof: str | None) -> Proof:
+    if proof is None:
+        return Proof.NONE
+    return Proof.JWT if proofs.is_jwt(proof) else Proof.HMAC
+
+
 def _proven(
-    store: Store, encryption: Encryption, caller: Backend | Widget | EndUser, sent: LoginSent, limits: Limits
+    store: Store, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
 ) -> Believed:
     with _failures_counted(limits, sent.claim):
         proven, key = _check(store, encryption, caller.app, sent)
@@ -128,14 +171,14 @@ def _check(store: Store, encryption: Encryption, app: App, sent: LoginSent) -> t
     """Read the proof with every live secret of the app that proves in this way; answer what it says, and
     which one it was."""
     proof = sent.proof or ""
-    kind = ProofKind.JWT if proofs.is_jwt(proof) else ProofKind.HMAC
+    form = Form.JWT if proofs.is_jwt(proof) else Form.HMAC
     opened = (
         (key, encryption.decrypt(sealed))
         for key, sealed in store.keys.identity_secrets(app.id)
-        if key.proof in (kind, ProofKind.BOTH)
+        if key.proof is not None and covering.may_have_made(key.proof, form)
     )
     keys = {secret: key for key, secret in opened if secret is not None}
-    if kind is ProofKind.JWT:
+    if form is Form.JWT:
         proven, secret = proofs.read_jwt(proof, tuple(keys), app.id, now() // 1000)
     else:
         proven, secret = proofs.read_hmac(proof, tuple(keys), sent.claim.user_id, sent.email_as_sent)
@@ -158,7 +201,10 @@ def _note(store: Store, app: str, key: str, at: int) -> None:
 
 
 def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believed:
-    """Take the identity from the proof; what stands beside it is in it and equal, or not given."""
+    """Take the identity from a proof, and of what stands beside it what is believed.
+
+    Raises ProofInvalid for a proof of another or of nobody, and Refused for an identifier that is none.
+    """
     claim, ignored = sent.claim, list(sent.ignored)
     try:
         user_id = None if proven.user_id is None else identifiers.user_id(proven.user_id)
@@ -168,15 +214,25 @@ def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believe
         raise Refused.member("proof", malformed.code, malformed.detail) from None
     if user_id is None and email is None:
         raise ProofInvalid
-    if claim.user_id not in (None, user_id):
-        raise ProofInvalid
-    if proven.covers_all:
-        if claim.email is not None and (email is None or email_key(email) != email_key(claim.email)):
-            raise ProofInvalid
-    elif is_backend and user_id is not None:
-        # An HMAC covers the user ID alone; of the email a backend is believed, and a widget is not.
-        email = claim.email
-    return Claim(user_id, email, name or claim.name), tuple(ignored)
+
+    def taken(member: Member, said: str | None, sent: str | None) -> str | None:
+        form = Form.JWT if proven.covers_all else Form.HMAC
+        match covering.cover(member, said, sent, form=form, by_backend=is_backend).then:
+            case Take.PROVEN:
+                return said
+            case Take.SENT:
+                return sent
+            case Take.REFUSE:
+                raise ProofInvalid
+            case never:
+                assert_never(never)
+
+    believed = Claim(
+        taken(Member.USER_ID, user_id, claim.user_id),
+        taken(Member.EMAIL, email, claim.email),
+        taken(Member.NAME, name, claim.name),
+    )
+    return believed, tuple(ignored)
 
 
 def _usable(

@@ -9,12 +9,12 @@ from service.desk.editing import require_part
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import merge, present
-from service.desk.proving import names, require_proof_of_account
+from service.desk.proving import names, require_may_prove, require_proof
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
-from service.model.apps import App, Switch
+from service.model.apps import App
 from service.model.callers import Backend, EndUser
-from service.model.errors import Conflict, NotAllowed, NotFound, ProofInvalid, Refused
+from service.model.errors import Conflict, NotFound, ProofInvalid, Refused
 from service.model.history import Event
 from service.model.identifiers import digest
 from service.model.logins import Resolution, Restored
@@ -22,6 +22,7 @@ from service.model.purchases import StoreAccount
 from service.model.users import User
 from service.proofs import Proven
 from service.rules.restoring import Act, decide, in_order, outcome, owner_is, shares
+from service.rules.sessions import Asks
 from service.rules.table import Rule
 from service.store import Store
 from service.times import now
@@ -70,12 +71,11 @@ def restore(
     another's, and ProofRequired, ProofInvalid and TooMany.
     """
     match caller:
-        case EndUser(app, user):
-            if app.settings.client_purchases is Switch.OFF or user.is_unproven:
-                raise NotAllowed
+        case EndUser():
+            require_may_prove(caller, Asks.STORE_ACCOUNT)
             if sent.user_id is not None:
                 raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
-            proven = require_proof_of_account(store, encryption, caller, sent.account, sent.proof, limits)
+            proven = require_proof(store, encryption, caller, sent.account, sent.proof, limits)
             find = partial(_own_user, store, caller, proven)
         case Backend(app):
             if sent.proof is not None:

@@ -26,8 +26,8 @@ from service.model.identifiers import is_anonymous, new_id
 from service.model.purchases import Purchase, StoreAccount
 from service.model.users import Attribute, User
 from service.rules import anonymous as anonymous_rules
+from service.rules import believing, subscribing
 from service.rules import login as login_rules
-from service.rules import subscribing
 from service.rules.anonymous import Act as Outcome
 from service.rules.login import Attach, Create, Use
 from service.rules.restoring import shares
@@ -153,7 +153,8 @@ class _World:
 
     def __init__(self, store: Store, caller: Caller) -> None:
         self._store = store
-        self._is_proven = isinstance(caller, Backend)
+        who = believing.Caller.BACKEND if isinstance(caller, Backend) else believing.Caller.REVENUECAT
+        self._is_proven = believing.is_word_believed(who, caller.app.settings.identity_verification)
         self.app = caller.app.id
         self.log = AuditLog(store, self.app, caller.actor, now())
 

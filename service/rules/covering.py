@@ -1,0 +1,150 @@
+"""What does a proof cover, and with which keys is it read? (docs/rules.md)
+
+The identity is what the proof says. What stands beside it in a body has to be in it and equal, or is not
+given; but an HMAC covers one identifier only, and a name is no identity.
+"""
+
+from enum import Flag, StrEnum, auto
+
+from service.model.apps import ProofKind
+from service.model.identifiers import email_key
+from service.rules.table import Rule, Table
+
+
+class Member(Flag):
+    """Which member stands beside the proof."""
+
+    USER_ID = auto()
+    EMAIL = auto()
+    NAME = auto()
+    ANY = USER_ID | EMAIL | NAME
+
+
+class Form(Flag):
+    """How a proof is made: a JWT covers all it says, an HMAC one identifier."""
+
+    JWT = auto()
+    HMAC = auto()
+    ANY = JWT | HMAC
+
+
+class Beside(Flag):
+    """What is sent of that member, beside what the proof says of it."""
+
+    NOT_SENT = auto()
+    EQUAL = auto()
+    DIFFERENT = auto()
+    NOT_IN_THE_PROOF = auto()
+
+
+class Sender(Flag):
+    """Who sends both; a session is a client as a widget is."""
+
+    BACKEND = auto()
+    CLIENT = auto()
+    ANY = BACKEND | CLIENT
+
+
+class Take(StrEnum):
+    """What is believed of the member."""
+
+    PROVEN = "what the proof says of it, if anything"
+    SENT = "what was sent"
+    REFUSE = "401 `proof-invalid`"
+
+
+COVERING: Table[Take] = Table(
+    {"member": Member, "proof": Form, "sent beside it": Beside, "by": Sender},
+    (
+        Rule(
+            "nothing-beside",
+            (Member.ANY, Form.ANY, Beside.NOT_SENT | Beside.EQUAL, Sender.ANY),
+            Take.PROVEN,
+            "Nothing is sent beside the proof that it does not say itself.",
+        ),
+        Rule(
+            "name-of-the-proof",
+            (Member.NAME, Form.ANY, Beside.DIFFERENT, Sender.ANY),
+            Take.PROVEN,
+            "A name is no identity, and the proof's comes before another.",
+        ),
+        Rule(
+            "name-beside",
+            (Member.NAME, Form.ANY, Beside.NOT_IN_THE_PROOF, Sender.ANY),
+            Take.SENT,
+            "A name is no identity, and the proof has none.",
+        ),
+        Rule(
+            "email-of-the-backend",
+            (Member.EMAIL, Form.HMAC, Beside.NOT_IN_THE_PROOF, Sender.BACKEND),
+            Take.SENT,
+            "An HMAC covers the user ID alone, and of the email the backend is believed.",
+        ),
+        Rule(
+            "email-of-a-client",
+            (Member.EMAIL, Form.HMAC, Beside.NOT_IN_THE_PROOF, Sender.CLIENT),
+            Take.PROVEN,
+            "An HMAC covers the user ID alone, and of the email nobody else is believed.",
+        ),
+        Rule(
+            "proof-of-another",
+            (Member.USER_ID | Member.EMAIL, Form.ANY, Beside.DIFFERENT | Beside.NOT_IN_THE_PROOF, Sender.ANY),
+            Take.REFUSE,
+            "The proof is not of whoever is claimed.",
+        ),
+    ),
+)
+
+
+class KeyFor(Flag):
+    """What an identity key is for; none is made for both any more."""
+
+    JWT = auto()
+    HMAC = auto()
+    BOTH = auto()
+
+
+class Try(StrEnum):
+    """Whether a proof is read with the key."""
+
+    TRY = "the proof is read with this key"
+    SKIP = "it is not"
+
+
+KEYS: Table[Try] = Table(
+    {"key for": KeyFor, "proof": Form},
+    (
+        Rule("key-for-both", (KeyFor.BOTH, Form.ANY), Try.TRY, "The key is older than the choice."),
+        Rule("key-for-jwt", (KeyFor.JWT, Form.JWT), Try.TRY, "The key is for JWTs."),
+        Rule("key-for-hmac", (KeyFor.HMAC, Form.HMAC), Try.TRY, "The key is for HMACs."),
+        Rule(
+            "key-for-another",
+            (KeyFor.JWT | KeyFor.HMAC, Form.ANY),
+            Try.SKIP,
+            "A JWT's signature is an HMAC, so what a key signs for one purpose is no proof for the other.",
+        ),
+    ),
+)
+
+
+def cover(
+    member: Member, proven: str | None, sent: str | None, *, form: Form, by_backend: bool
+) -> Rule[Take]:
+    """Return which rule decides what is believed of a member, of which a proof says ``proven``, and what
+    stands beside it ``sent``."""
+    sender = Sender.BACKEND if by_backend else Sender.CLIENT
+    return COVERING.decide(member, form, _beside(member, proven, sent), sender)
+
+
+def may_have_made(key: ProofKind, form: Form) -> bool:
+    """Tell whether a proof of this form is read with a key for that kind."""
+    return KEYS.decide(KeyFor[key.name], form).then is Try.TRY
+
+
+def _beside(member: Member, proven: str | None, sent: str | None) -> Beside:
+    if sent is None:
+        return Beside.NOT_SENT
+    if proven is None:
+        return Beside.NOT_IN_THE_PROOF
+    is_equal = email_key(proven) == email_key(sent) if member is Member.EMAIL else proven == sent
+    return Beside.EQUAL if is_equal else Beside.DIFFERENT

@@ -1,0 +1,70 @@
+"""What a proof covers, and which keys may have made it: each situation has its rule."""
+
+import pytest
+
+from service.model.apps import ProofKind
+from service.rules.covering import COVERING, KEYS, Form, KeyFor, Member, Sender, Take, cover, may_have_made
+
+ID, EMAIL = "u-1", "jane@example.org"
+
+
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("by_backend", [True, False], ids=["backend", "client"])
+@pytest.mark.parametrize(
+    ("member", "proven", "sent", "name"),
+    [
+        pytest.param(Member.USER_ID, ID, None, "nothing-beside", id="no user ID"),
+        pytest.param(Member.USER_ID, ID, ID, "nothing-beside", id="the same user ID"),
+        pytest.param(Member.USER_ID, ID, "U-1", "proof-of-another", id="another user ID"),
+        pytest.param(Member.USER_ID, None, ID, "proof-of-another", id="a user ID alone"),
+        pytest.param(Member.EMAIL, EMAIL, None, "nothing-beside", id="no email"),
+        pytest.param(Member.EMAIL, EMAIL, "Jane@example.org", "nothing-beside", id="the same email"),
+        pytest.param(Member.EMAIL, EMAIL, "joe@example.org", "proof-of-another", id="another email"),
+        pytest.param(Member.NAME, "Jane", None, "nothing-beside", id="no name"),
+        pytest.param(Member.NAME, "Jane", "Janet", "name-of-the-proof", id="another name"),
+        pytest.param(Member.NAME, None, "Jane", "name-beside", id="a name alone"),
+    ],
+)
+def test_what_stands_beside_a_proof_is_in_it_or_is_a_name(member, proven, sent, name, form, by_backend):
+    assert cover(member, proven, sent, form=form, by_backend=by_backend).name == name
+
+
+@pytest.mark.parametrize(
+    ("form", "by_backend", "name", "take"),
+    [
+        (Form.JWT, True, "proof-of-another", Take.REFUSE),
+        (Form.JWT, False, "proof-of-another", Take.REFUSE),
+        (Form.HMAC, True, "email-of-the-backend", Take.SENT),
+        (Form.HMAC, False, "email-of-a-client", Take.PROVEN),
+    ],
+)
+def test_an_hmac_covers_no_email_beside_the_user_id(form, by_backend, name, take):
+    rule = cover(Member.EMAIL, None, EMAIL, form=form, by_backend=by_backend)
+
+    assert (rule.name, rule.then) == (name, take)
+
+
+def test_no_client_is_believed_what_its_proof_does_not_say_but_a_name():
+    believed = {
+        situation[0]
+        for situation in COVERING.situations()
+        if COVERING.decide(*situation).then is Take.SENT and Sender.CLIENT in situation
+    }
+
+    assert believed == {Member.NAME}
+
+
+@pytest.mark.parametrize(
+    ("key", "form", "name"),
+    [
+        (ProofKind.JWT, Form.JWT, "key-for-jwt"),
+        (ProofKind.JWT, Form.HMAC, "key-for-another"),
+        (ProofKind.HMAC, Form.JWT, "key-for-another"),
+        (ProofKind.HMAC, Form.HMAC, "key-for-hmac"),
+        (ProofKind.BOTH, Form.JWT, "key-for-both"),
+        (ProofKind.BOTH, Form.HMAC, "key-for-both"),
+    ],
+)
+def test_a_key_proves_in_its_way(key, form, name):
+    assert KEYS.decide(KeyFor[key.name], form).name == name
+    assert may_have_made(key, form) is (name != "key-for-another")
