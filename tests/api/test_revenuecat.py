@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.errors import StaleState
 from tests.support.subscribers import ANON, ANON_2, identify, original, rows_of
 
 
@@ -139,7 +140,9 @@ def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, store, mo
 
     def lock_the_second_time(*args, **kwargs):
         locked.append(args)
-        return lock(*args, **kwargs) if len(locked) > 1 else None
+        if len(locked) == 1:
+            raise StaleState
+        return lock(*args, **kwargs)
 
     monkeypatch.setattr(store.users, "lock", lock_the_second_time)
     response = identify(rc, ANON, "u-1")
