@@ -5,10 +5,8 @@ is an ``enum.Flag`` with one member per thing that can be the case, a row's cond
 of them, and a situation has exactly one member per column.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag
-from functools import cache, cached_property
 from itertools import product
 from typing import Generic, TypeVar
 
@@ -43,16 +41,11 @@ class Table(Generic[Act]):
     rules: tuple[Rule[Act], ...]
 
     def decide(self, *situation: Flag) -> Rule[Act]:
-        """Answer the first rule that fits."""
-        return self._decide(*situation)
-
-    @cached_property
-    def _decide(self) -> Callable[..., Rule[Act]]:
-        # There are few situations, so each is decided once.
-        return cache(lambda *situation: next(rule for rule in self.rules if rule.fits(situation)))
+        """Return the first rule that fits."""
+        return next(rule for rule in self.rules if rule.fits(situation))
 
     def situations(self) -> tuple[Situation, ...]:
-        """Answer every situation that the columns can express."""
+        """Return every situation that the columns can express."""
         return tuple(product(*self.columns.values()))
 
     def as_markdown(self) -> str:
