@@ -14,6 +14,7 @@ from service.api import (
     logins,
     merges,
     middleware,
+    openapi,
     operations,
     problems,
     purchases,
@@ -21,8 +22,6 @@ from service.api import (
     users,
     widget,
 )
-from service.api.auth import SCHEMES
-from service.api.blueprints import Api
 from service.api.context import NAME, Context
 from service.config import Config
 from service.console import pages
@@ -70,22 +69,7 @@ def create_app(config: Config) -> Flask:
     if config.demo_keys:
         app.register_blueprint(demo.pages)
     pages.register(app)
-    _register_api(app)
-    return app
-
-
-def _register_api(app: Flask) -> None:
-    app.config |= {
-        "API_TITLE": "Usher",
-        "API_VERSION": "v1",
-        "OPENAPI_VERSION": "3.1.0",
-        "OPENAPI_URL_PREFIX": "/",
-        "OPENAPI_JSON_PATH": "openapi.json",
-    }
-    api = Api(app)
-    for name, description in SCHEMES.values():
-        api.spec.components.security_scheme(
-            name, {"type": "http", "scheme": "bearer", "description": description}
-        )
     for resource in (logins, conversations, users, merges, purchases, apps, operations):
-        api.register_blueprint(resource.api)
+        app.register_blueprint(resource.api)
+    openapi.register(app)
+    return app

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from service.api.blueprints import Blueprint
+from flask import Blueprint
+
 from service.api.context import context
+from service.api.endpoints import body, open_to, refuses, response
 from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
 from service.desk import apps as desk
 from service.model.apps import App, Key, Settings
@@ -14,55 +16,55 @@ api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 
 
 @api.post("")
-@api.open_to(Operator)
-@api.body(AppIn())
-@api.response(201, AppOut())
+@open_to(Operator)
+@body(AppIn())
+@response(201, AppOut())
 def create_app(_: Operator, sent: dict[str, Any]) -> App:
     """Make an app."""
     return desk.create_app(context().store, sent["name"], Settings(**sent["settings"]))
 
 
 @api.get("")
-@api.open_to(Operator)
-@api.response(200, AppsOut())
+@open_to(Operator)
+@response(200, AppsOut())
 def list_apps(_: Operator) -> Page[App]:
     """List all apps, the oldest first."""
     return Page(desk.list_apps(context().store), None)
 
 
 @api.get("/<id>")
-@api.open_to(Operator)
-@api.response(200, AppOut())
-@api.refuses(404)
+@open_to(Operator)
+@response(200, AppOut())
+@refuses(404)
 def show_app(_: Operator, id: str) -> App:
     """Show one app."""
     return desk.show_app(context().store, id)
 
 
 @api.patch("/<id>")
-@api.open_to(Operator)
-@api.body(AppChangeIn(), required=False)
-@api.response(200, AppOut())
-@api.refuses(404)
+@open_to(Operator)
+@body(AppChangeIn(), required=False)
+@response(200, AppOut())
+@refuses(404)
 def change_app(_: Operator, sent: dict[str, Any], id: str) -> App:
     """Change an app's name, or any of its settings."""
     return desk.change_app(context().store, id, sent["name"], sent["settings"])
 
 
 @api.delete("/<id>")
-@api.open_to(Operator)
-@api.response(204)
-@api.refuses(404)
+@open_to(Operator)
+@response(204)
+@refuses(404)
 def erase_app(_: Operator, id: str) -> None:
     """Erase an app and all that is in it."""
     desk.erase_app(context().store, id)
 
 
 @api.post("/<id>/keys")
-@api.open_to(Operator)
-@api.body(KeyIn())
-@api.response(201, NewKeyOut())
-@api.refuses(404)
+@open_to(Operator)
+@body(KeyIn())
+@response(201, NewKeyOut())
+@refuses(404)
 def create_key(_: Operator, sent: dict[str, Any], id: str) -> Key:
     """Make a key.
 
@@ -73,18 +75,18 @@ def create_key(_: Operator, sent: dict[str, Any], id: str) -> Key:
 
 
 @api.get("/<id>/keys")
-@api.open_to(Operator)
-@api.response(200, KeysOut())
-@api.refuses(404)
+@open_to(Operator)
+@response(200, KeysOut())
+@refuses(404)
 def list_keys(_: Operator, id: str) -> Page[Key]:
     """List an app's keys, the oldest first, without what they are."""
     return Page(desk.list_keys(context().store, id), None)
 
 
 @api.delete("/<id>/keys/<key>")
-@api.open_to(Operator)
-@api.response(204)
-@api.refuses(404)
+@open_to(Operator)
+@response(204)
+@refuses(404)
 def delete_key(_: Operator, id: str, key: str) -> None:
     """Delete a key; it opens nothing from now on."""
     desk.delete_key(context().store, id, key)

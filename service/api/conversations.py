@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import request
+from flask import Blueprint, request
 
-from service.api.blueprints import Blueprint
 from service.api.context import context
+from service.api.endpoints import alt_response, body, doc, open_to, query, refuses, response
 from service.api.schemas.conversations import (
     ConversationIn,
     ConversationOut,
@@ -36,12 +36,12 @@ IDEMPOTENCY_KEY = {
 
 
 @api.post("")
-@api.open_to(EndUser, Backend)
-@api.body(ConversationIn())
-@api.doc(parameters=[IDEMPOTENCY_KEY])
-@api.response(201, ConversationOut())
-@api.alt_response(200, schema=ConversationOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@body(ConversationIn())
+@doc(parameters=[IDEMPOTENCY_KEY])
+@response(201, ConversationOut())
+@alt_response(200, ConversationOut())
+@refuses(404)
 def begin(caller: Caller, sent: dict[str, Any]) -> Any:
     """Begin a conversation with its first message.
 
@@ -53,10 +53,10 @@ def begin(caller: Caller, sent: dict[str, Any]) -> Any:
 
 
 @api.get("")
-@api.open_to(EndUser, Backend)
-@api.query(ConversationsIn())
-@api.response(200, ConversationsOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@query(ConversationsIn())
+@response(200, ConversationsOut())
+@refuses(404)
 def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversation]:
     """List conversations, the newest activity first.
 
@@ -66,29 +66,29 @@ def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversati
 
 
 @api.get("/<id>")
-@api.open_to(EndUser, Backend)
-@api.response(200, ConversationOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@response(200, ConversationOut())
+@refuses(404)
 def show(caller: Caller, id: str) -> Conversation:
     """Show one conversation."""
     return desk.show(context().store, caller, id)
 
 
 @api.patch("/<id>")
-@api.open_to(EndUser, Backend)
-@api.body(StatusIn())
-@api.response(200, ConversationOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@body(StatusIn())
+@response(200, ConversationOut())
+@refuses(404)
 def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation:
     """Resolve a conversation, or reopen it."""
     return desk.set_status(context().store, caller, id, sent["status"])
 
 
 @api.get("/<id>/messages")
-@api.open_to(EndUser, Backend)
-@api.query(MessagesIn())
-@api.response(200, MessagesOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@query(MessagesIn())
+@response(200, MessagesOut())
+@refuses(404)
 def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
     """List messages, the oldest first.
 
@@ -98,12 +98,12 @@ def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
 
 
 @api.post("/<id>/messages")
-@api.open_to(EndUser, Backend)
-@api.body(MessageIn())
-@api.doc(parameters=[IDEMPOTENCY_KEY])
-@api.response(201, MessageOut())
-@api.alt_response(200, schema=MessageOut())
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@body(MessageIn())
+@doc(parameters=[IDEMPOTENCY_KEY])
+@response(201, MessageOut())
+@alt_response(200, MessageOut())
+@refuses(404)
 def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
     """Write a message.
 
@@ -114,9 +114,9 @@ def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
 
 
 @api.post("/<id>/read")
-@api.open_to(EndUser, Backend)
-@api.response(204)
-@api.refuses(404)
+@open_to(EndUser, Backend)
+@response(204)
+@refuses(404)
 def mark_read(caller: Caller, id: str) -> None:
     """Note that this side has read all."""
     desk.mark_read(context().store, caller, id)

@@ -4,13 +4,13 @@ from contextlib import suppress
 from typing import Any
 
 import marshmallow as ma
-from flask import Request, Response
+from flask import Blueprint, Request, Response
 from werkzeug.exceptions import HTTPException
 
 from service.api.auth import bearer, may_call_from_this_page, require_page, whoever_calls
-from service.api.blueprints import Blueprint
 from service.api.bodies import as_json, read
 from service.api.context import context, serving
+from service.api.endpoints import alt_response, body, doc, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.logins import (
     LOGOUT_BODY,
@@ -39,11 +39,11 @@ LOGIN, LOGOUT, UNPROVEN_LOGIN, UNPROVEN_ME = LoginIn(), LogoutIn(), UnprovenLogi
 
 
 @api.post("/login")
-@api.open_to(Backend, Widget, by_hand=True)
-@api.body(LOGIN, required=False, by_hand=True)
-@api.response(200, LoginOut())
-@api.alt_response(201, schema=LoginOut())
-@api.refuses(429)
+@open_to(Backend, Widget, by_hand=True)
+@body(LOGIN, required=False, by_hand=True)
+@response(200, LoginOut())
+@alt_response(201, LoginOut())
+@refuses(429)
 def log_in() -> Any:
     """Log a device in.
 
@@ -74,9 +74,9 @@ def _named(request: Request) -> tuple[str, str] | None:
 
 
 @api.post("/logout")
-@api.doc(security=[{"sessionToken": []}, {"secretKey": []}], requestBody=LOGOUT_BODY)
-@api.response(204)
-@api.refuses(400, 401, 403, 413, 414, 415, 422, 503)
+@doc(security=[{"sessionToken": []}, {"secretKey": []}], requestBody=LOGOUT_BODY)
+@response(204)
+@refuses(400, 401, 403, 413, 414, 415, 422, 503)
 def log_out() -> None:
     """End a session.
 
@@ -98,9 +98,9 @@ def log_out() -> None:
 
 
 @api.post("/clearAnonymousUser")
-@api.open_to(EndUser, Backend)
-@api.body(ClearingIn(), required=False)
-@api.response(200, ClearingOut())
+@open_to(EndUser, Backend)
+@body(ClearingIn(), required=False)
+@response(200, ClearingOut())
 def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Any:
     """Set the device's flag: each login of a user clears its anonymous user.
 
@@ -111,8 +111,8 @@ def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Any
 
 
 @api.get("/me")
-@api.open_to(EndUser)
-@api.response(200, MeOut())
+@open_to(EndUser)
+@response(200, MeOut())
 def me(caller: EndUser) -> Any:
     """Say who is logged in; an unproven login, what it said."""
     expires_at = caller.session.expires_at(caller.app.settings)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from service.api.blueprints import Blueprint
+from flask import Blueprint
+
 from service.api.context import context
+from service.api.endpoints import alt_response, body, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
 from service.api.schemas.people import KnownUserOut, UserOut
@@ -15,11 +17,11 @@ api = Blueprint("merges", __name__, url_prefix="/v1")
 
 
 @api.post("/users/<id>/aliases")
-@api.open_to(Backend)
-@api.body(AliasIn())
-@api.response(200, KnownUserOut())
-@api.alt_response(201, schema=KnownUserOut())
-@api.refuses(404, 409)
+@open_to(Backend)
+@body(AliasIn())
+@response(200, KnownUserOut())
+@alt_response(201, KnownUserOut())
+@refuses(404, 409)
 def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
     """Have a user ID lead to a user.
 
@@ -30,11 +32,11 @@ def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
 
 
 @api.post("/aliases")
-@api.open_to(EndUser)
-@api.body(OwnAliasIn())
-@api.response(200, UserOut())
-@api.alt_response(201, schema=UserOut())
-@api.refuses(409, 429)
+@open_to(EndUser)
+@body(OwnAliasIn())
+@response(200, UserOut())
+@alt_response(201, UserOut())
+@refuses(409, 429)
 def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
     """Have a user ID lead to whoever is logged in; a proof covers it.
 
@@ -46,11 +48,11 @@ def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
 
 
 @api.post("/merges")
-@api.open_to(Backend)
-@api.body(MergeIn())
-@api.response(201, MergeOut())
-@api.alt_response(200, schema=ForeseenMergeOut())
-@api.refuses(404, 409)
+@open_to(Backend)
+@body(MergeIn())
+@response(201, MergeOut())
+@alt_response(200, ForeseenMergeOut())
+@refuses(404, 409)
 def merge(caller: Backend, sent: dict[str, Any]) -> Any:
     """Make the user `from` part of the user `into`.
 
@@ -60,18 +62,18 @@ def merge(caller: Backend, sent: dict[str, Any]) -> Any:
 
 
 @api.get("/merges/<id>")
-@api.open_to(Backend)
-@api.response(200, MergeOut())
-@api.refuses(404)
+@open_to(Backend)
+@response(200, MergeOut())
+@refuses(404)
 def show_merge(caller: Backend, id: str) -> Merge:
     """Show the record of a merge."""
     return desk.show_merge(context().store, caller, id)
 
 
 @api.delete("/merges/<id>")
-@api.open_to(Backend)
-@api.response(200, MergeOut())
-@api.refuses(404, 409)
+@open_to(Backend)
+@response(200, MergeOut())
+@refuses(404, 409)
 def undo_merge(caller: Backend, id: str) -> Merge:
     """Undo a merge: both users stand again."""
     return desk.undo_merge(context().store, caller, id)

@@ -9,12 +9,12 @@ from flask import Response, render_template, send_from_directory
 
 from service import metrics
 from service.api.auth import guarded
-from service.api.blueprints import Blueprint
 from service.api.context import context
+from service.api.endpoints import doc, refuses, response
 from service.api.schemas.fields import Answer
 from service.model.callers import Operator
 
-api = Blueprint("operations", __name__)
+api = flask.Blueprint("operations", __name__)
 pages = flask.Blueprint("pages", __name__, template_folder="templates", static_folder=None)
 
 HERE = Path(__file__).parent
@@ -28,18 +28,18 @@ class HealthOut(Answer):
 
 
 @api.get("/healthz")
-@api.doc(security=[])
-@api.response(200, HealthOut())
-@api.refuses(414)
+@doc(security=[])
+@response(200, HealthOut())
+@refuses(414)
 def healthz() -> dict[str, str]:
     """Say that the process answers."""
     return {}
 
 
 @api.get("/readyz")
-@api.doc(security=[])
-@api.response(200, HealthOut())
-@api.refuses(414, 503)
+@doc(security=[])
+@response(200, HealthOut())
+@refuses(414, 503)
 def readyz() -> dict[str, str]:
     """Say that the store is reachable and its schema current."""
     context().store.database.ping()

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from service.api.blueprints import Blueprint
+from flask import Blueprint
+
 from service.api.context import context
+from service.api.endpoints import body, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
 from service.desk.purchasing import RestoreSent, allow_sharing, restore
@@ -15,10 +17,10 @@ api = Blueprint("purchases", __name__, url_prefix="/v1")
 
 
 @api.post("/purchases")
-@api.open_to(EndUser, Backend)
-@api.body(PurchaseIn())
-@api.response(200, RestoredOut())
-@api.refuses(404, 409, 429)
+@open_to(EndUser, Backend)
+@body(PurchaseIn())
+@response(200, RestoredOut())
+@refuses(404, 409, 429)
 def purchase(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     """Tell of a purchase under a store account; the same transaction twice changes nothing.
 
@@ -28,10 +30,10 @@ def purchase(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 
 
 @api.post("/restore")
-@api.open_to(EndUser, Backend)
-@api.body(RestoreIn())
-@api.response(200, RestoredOut())
-@api.refuses(404, 409, 429)
+@open_to(EndUser, Backend)
+@body(RestoreIn())
+@response(200, RestoredOut())
+@refuses(404, 409, 429)
 def restore_purchases(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     """Restore what was bought under a store account.
 
@@ -46,9 +48,9 @@ def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 
 
 @api.post("/allowSharingStoreAccount")
-@api.open_to(EndUser, Backend)
-@api.body(SharingIn())
-@api.response(200, SharingOut())
+@open_to(EndUser, Backend)
+@body(SharingIn())
+@response(200, SharingOut())
 def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> dict[str, bool]:
     """Say whether the device shares its store account; a backend says which device."""
     device = device_of(caller, sent["device_id"])

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from service.api.blueprints import Blueprint
+from flask import Blueprint
+
 from service.api.context import context
+from service.api.endpoints import body, open_to, query, refuses, response
 from service.api.limits import limits
 from service.api.schemas.conversations import PageIn
 from service.api.schemas.logins import LoginIn
@@ -31,65 +33,65 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 
 
 @api.post("/resolve")
-@api.open_to(Backend)
-@api.body(LoginIn(), required=False)
-@api.response(200, ExplanationOut())
+@open_to(Backend)
+@body(LoginIn(), required=False)
+@response(200, ExplanationOut())
 def resolve(caller: Backend, sent: LoginSent) -> Explanation:
     """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
     return explain_login(context().store, context().encryption, caller, sent, limits(caller))
 
 
 @api.get("/users")
-@api.open_to(Backend)
-@api.query(UsersIn())
-@api.response(200, UsersOut())
+@open_to(Backend)
+@query(UsersIn())
+@response(200, UsersOut())
 def find(caller: Backend, asked: dict[str, Any]) -> Page[User]:
     """Find users by user ID, by email, or by how a name, email or user ID begins."""
     return desk.find(context().store, caller.app, **asked)
 
 
 @api.get("/users/<id>")
-@api.open_to(Backend)
-@api.response(200, ProfileOut())
-@api.refuses(404)
+@open_to(Backend)
+@response(200, ProfileOut())
+@refuses(404)
 def show(caller: Backend, id: str) -> User:
     """Show a user; the id of one who was merged leads to the one it became."""
     return desk.show_with_purchases(context().store, caller.app, id)
 
 
 @api.patch("/users/<id>")
-@api.open_to(Backend)
-@api.body(UserChangeIn(), required=False)
-@api.response(200, ProfileOut())
-@api.refuses(404, 409)
+@open_to(Backend)
+@body(UserChangeIn(), required=False)
+@response(200, ProfileOut())
+@refuses(404, 409)
 def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
     """Correct a user's email or name; null removes."""
     return with_purchases(context().store, caller.app, desk.change(context().store, caller, id, sent))
 
 
 @api.get("/users/<id>/history")
-@api.open_to(Backend)
-@api.query(PageIn())
-@api.response(200, HistoryOut())
-@api.refuses(404)
+@open_to(Backend)
+@query(PageIn())
+@response(200, HistoryOut())
+@refuses(404)
 def history(caller: Backend, asked: dict[str, Any], id: str) -> Page[Entry]:
     """List what happened to a user, the oldest first."""
     return desk.history(context().store, caller.app, id, **asked)
 
 
 @api.get("/users/<id>/export")
-@api.open_to(Backend)
-@api.response(200, ExportOut())
-@api.refuses(404)
+@open_to(Backend)
+@response(200, ExportOut())
+@refuses(404)
 def export(caller: Backend, id: str) -> Export:
     """Hand out all that is stored about a user."""
     return desk.export(context().store, caller.app, id)
 
 
 @api.delete("/users/<id>")
-@api.open_to(Backend)
-@api.response(204)
-@api.refuses(404)
+@open_to(Backend)
+@response(204)
+@refuses(404)
 def erase(caller: Backend, id: str) -> None:
     """Erase a user: messages, identifiers and sessions."""
     erasing.erase(context().store, caller, id)
