@@ -101,13 +101,14 @@ def log_out() -> None:
 @open_to(EndUser, Backend)
 @body(ClearingIn(), required=False)
 @response(200, ClearingOut())
-def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Any:
+def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Response:
     """Set the device's flag: each login of a user clears its anonymous user.
 
     It acts at login, not at once. A backend says which device.
     """
     device = sessions.device_of(caller, sent["device_id"])
-    return {"clear_anonymous_user": sessions.set_clearing(context().store, caller, device, sent["clear"])}
+    cleared = sessions.set_clearing(context().store, caller, device, sent["clear"])
+    return as_json({"clearAnonymousUser": cleared})
 
 
 @api.get("/me")

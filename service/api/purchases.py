@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response
 
+from service.api.bodies import as_json
 from service.api.context import context
 from service.api.endpoints import body, open_to, refuses, response
 from service.api.limits import limits
@@ -51,7 +52,8 @@ def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 @open_to(EndUser, Backend)
 @body(SharingIn())
 @response(200, SharingOut())
-def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> dict[str, bool]:
+def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> Response:
     """Say whether the device shares its store account; a backend says which device."""
     device = device_of(caller, sent["device_id"])
-    return {"allow_sharing_store_account": allow_sharing(context().store, caller, device, sent["allow"])}
+    allowed = allow_sharing(context().store, caller, device, sent["allow"])
+    return as_json({"allowSharingStoreAccount": allowed})

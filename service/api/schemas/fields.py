@@ -7,6 +7,7 @@ or boolean is ever turned into one.
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import marshmallow as ma
@@ -29,7 +30,7 @@ COMMON: Messages = {
 
 
 class Shape(ma.Schema):
-    """The base of all shapes: members that it does not name are refused."""
+    """The base of what is sent: members that it does not name are refused."""
 
     error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
         "unknown": {"code": "unknown", "detail": "There is no such member."},
@@ -37,82 +38,60 @@ class Shape(ma.Schema):
     }
 
     def load(self, data: Any, **kwargs: Any) -> Any:
-        """Read what was sent. marshmallow is asked only where there is something to refuse: to be ready for
-        that takes it longer than the members themselves."""
-        members = self._taken(data)
-        return self.made(super().load(data, **kwargs) if members is None else members)
+        """Read what was sent."""
+        return self.made(super().load(data, **kwargs))
 
     def made(self, members: dict[str, Any]) -> Any:
         """Make of the members, by their names here, what whoever asks is given."""
         return members
 
-    def _taken(self, data: Any) -> dict[str, Any] | None:
-        """Answer what the members say, or None if any of them is to be refused."""
-        if type(data) is not dict or not data.keys() <= self._keys:
-            return None
-        members = {}
-        for key, name, field in self._members:
-            try:
-                value = field.deserialize(data.get(key, ma.missing), key, data)
-            except ma.ValidationError:
-                return None
-            if value is not ma.missing:
-                members[name] = value
-        return members
 
-    @cached_property
-    def _members(self) -> list[tuple[str, str, ma.fields.Field[Any]]]:
-        return [
-            (field.data_key or name, field.attribute or name, field)
-            for name, field in self.load_fields.items()
-        ]
-
-    @cached_property
-    def _keys(self) -> frozenset[str]:
-        return frozenset(key for key, _, _ in self._members)
-
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """Take a member of a noun, without asking whether it may be something else."""
-        if isinstance(obj, dict) or "." in attr:
-            return super().get_attribute(obj, attr, default)
-        return getattr(obj, attr, default)
-
-
-class Answer(Shape):
+class Answer(ma.Schema):
     """The base of what we answer: every member is there, but for those that are only ``sometimes``."""
 
     sometimes: ClassVar[frozenset[str]] = frozenset()
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """Answer a noun as JSON has it, or several; as marshmallow does without hooks."""
-        one = self._dump_one
-        return [one(noun) for noun in obj] if (self.many if many is None else many) else one(obj)
+        """Write a noun as JSON has it, or several.
+
+        What a noun holds, JSON can say, and only a few fields write it otherwise. marshmallow's own dump,
+        which asks of each value what it is, takes many times as long.
+        """
+        if self.many if many is None else many:
+            return [self.written(noun) for noun in obj]
+        return self.written(obj)
+
+    def written(self, noun: Any) -> dict[str, Any]:
+        """Write one noun."""
+        members = {key: value(noun) for key, value in self._values}
+        for key, write in self._writes:
+            if members[key] is not None:
+                members[key] = write(members[key])
+        for key in self._if_any:
+            if members[key] is None:
+                del members[key]
+        return members
 
     @cached_property
-    def _dump_one(self) -> Callable[[Any], dict[str, Any]]:
-        """A function that takes of a noun what is answered: one expression that names all members, as the
-        methods are made that dataclasses have. To walk through them takes twice as long."""
-        members, functions, may_be_missing = [], dict[str, Callable[[Any], Any]](), []
-        for name, field in self.dump_fields.items():
-            key, value = field.data_key or name, f"noun.{field.attribute or name}"
-            if write := _writing(field):
-                functions[name] = write
-                value = f"None if {value} is None else {name}({value})"
-            elif not isinstance(field, _Plain):
-                functions[name] = partial(field.serialize, name, accessor=self.get_attribute)
-                value = f"{name}(noun)"
-                may_be_missing.append(key)
-            members.append(f"{key!r}: {value}")
-        dump: Callable[[Any], dict[str, Any]] = eval(f"lambda noun: {{{', '.join(members)}}}", functions)  # noqa: S307 - of names of our own alone
+    def _fields(self) -> list[tuple[str, str, ma.fields.Field[Any]]]:
+        """The members by their keys, with the attributes that they are of a noun."""
+        return [
+            (field.data_key or name, field.attribute or name, field)
+            for name, field in self.dump_fields.items()
+        ]
 
-        def dump_what_is_there(noun: Any) -> dict[str, Any]:
-            told = dump(noun)
-            for key in may_be_missing:
-                if told[key] is ma.missing:
-                    del told[key]
-            return told
+    @cached_property
+    def _values(self) -> list[tuple[str, Callable[[Any], Any]]]:
+        return [(key, _value_of(name, field)) for key, name, field in self._fields]
 
-        return dump_what_is_there if may_be_missing else dump
+    @cached_property
+    def _writes(self) -> list[tuple[str, Callable[[Any], Any]]]:
+        writes = [(key, _writing(field)) for key, _, field in self._fields]
+        return [(key, write) for key, write in writes if write is not None]
+
+    @cached_property
+    def _if_any(self) -> list[str]:
+        return [key for key, _, field in self._fields if isinstance(field, TextIfAny)]
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
@@ -228,59 +207,40 @@ class Nested(ma.fields.Nested):
     default_error_messages = COMMON | {"type": problem("not-an-object", "This is a JSON object.")}
 
 
-def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
-    """Answer how a member's value is written, if there is one and that is all that there is to do."""
-    if isinstance(field, Time):
-        return rfc3339
-    if isinstance(field, ma.fields.Nested):
-        return field.schema.dump
-    if isinstance(inner := getattr(field, "inner", None), ma.fields.Nested):
-        return partial(inner.schema.dump, many=True)
-    return None
+class Written(ma.fields.String):
+    """A value that a function writes as text, unless it is None."""
+
+    def __init__(self, write: Callable[[Any], str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.write = write
 
 
-class _Plain:
-    """A noun's member that JSON can say as it is. Most of what we answer is that, and asking each of them
-    what else it might be would take longer than all the rest."""
+class Time(Written):
+    """Epoch milliseconds, written as RFC 3339 in UTC."""
 
-
-class PlainText(_Plain, ma.fields.String):
-    """A text as it is."""
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(rfc3339, metadata={"format": "date-time"}, dump_only=True, **kwargs)
 
 
 class TextIfAny(ma.fields.String):
     """A text as it is; where there is none, there is no such member."""
 
-    def serialize(self, attr: str, obj: Any, *_args: Any, **_kwargs: Any) -> Any:
-        """Answer the member."""
-        value = getattr(obj, attr)
-        return ma.missing if value is None else value
+
+def _value_of(name: str, field: ma.fields.Field[Any]) -> Callable[[Any], Any]:
+    """Return what takes a member from a noun."""
+    if isinstance(field, ma.fields.Function | ma.fields.Constant):
+        return partial(field.serialize, name)
+    return attrgetter(name)
 
 
-class PlainTruth(_Plain, ma.fields.Boolean):
-    """A boolean as it is."""
-
-
-class PlainNumber(_Plain, ma.fields.Integer):
-    """A whole number as it is."""
-
-
-class PlainTexts(_Plain, ma.fields.List[Any]):
-    """Texts as they are."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(ma.fields.String(), **kwargs)
-
-
-class PlainWord(_Plain, ma.fields.Enum[Any]):
-    """A word of an enumeration, whose words are texts."""
-
-    def __init__(self, kind: type[StrEnum], **kwargs: Any) -> None:
-        super().__init__(kind, by_value=True, **kwargs)
-
-
-class Time(ma.fields.String):
-    """Epoch milliseconds, written as RFC 3339 in UTC."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"format": "date-time"}, dump_only=True, **kwargs)
+def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
+    """Return what writes a member that JSON has otherwise than the noun, if it does."""
+    match field:
+        case Written():
+            return field.write
+        case ma.fields.Nested():
+            return field.schema.dump
+        case ma.fields.List(inner=ma.fields.Nested() as inner):
+            return partial(inner.schema.dump, many=True)
+        case _:
+            return None

@@ -8,9 +8,6 @@ from service.api.schemas.fields import (
     Answer,
     Boolean,
     OptionalText,
-    PlainText,
-    PlainTexts,
-    PlainTruth,
     Shape,
     Text,
     Time,
@@ -82,28 +79,28 @@ class SessionOut(Answer):
     """A session, as it is seen from then on."""
 
     expires_at = Time(data_key="expiresAt")
-    verified = PlainTruth()
+    verified = ma.fields.Boolean()
 
 
 class NewSessionOut(SessionOut):
     """A session as the login answers it: its token is shown this once."""
 
-    token = PlainText()
+    token = ma.fields.String()
 
 
 class IgnoredOut(Answer):
     """What was left out, as it could not be used, and by which code."""
 
-    pointer = PlainText()
-    code = PlainText()
+    pointer = ma.fields.String()
+    code = ma.fields.String()
 
 
 class ResolutionOut(Answer):
     """Which rule decided, why, what it changed on a user who was there before, and what was left out."""
 
-    rule = PlainText()
-    because = PlainText()
-    changes = PlainTexts()
+    rule = ma.fields.String()
+    because = ma.fields.String()
+    changes = ma.fields.List(ma.fields.String())
     ignored = ma.fields.List(ma.fields.Nested(IgnoredOut()))
 
 
@@ -114,8 +111,8 @@ class LoginOut(Answer):
 
     user = ma.fields.Nested(ToldOut())
     session = ma.fields.Nested(NewSessionOut())
-    device_id = PlainText(data_key="deviceId")
-    created = PlainTruth()
+    device_id = ma.fields.String(data_key="deviceId")
+    created = ma.fields.Boolean()
     resolution = ma.fields.Nested(ResolutionOut())
 
 
@@ -129,9 +126,9 @@ class MeOut(Answer):
 class ClaimOut(Answer):
     """What an unproven login said, and nothing that was found."""
 
-    user_id = PlainText(data_key="userId", allow_none=True)
-    email = PlainText(allow_none=True)
-    name = PlainText(allow_none=True)
+    user_id = ma.fields.String(data_key="userId", allow_none=True)
+    email = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True)
 
 
 class UnprovenLoginOut(Answer):
@@ -139,7 +136,7 @@ class UnprovenLoginOut(Answer):
 
     user = ma.fields.Nested(ClaimOut())
     session = ma.fields.Nested(NewSessionOut())
-    device_id = PlainText(data_key="deviceId")
+    device_id = ma.fields.String(data_key="deviceId")
 
 
 class UnprovenMeOut(Answer):

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from service.api.schemas.fields import Answer, PlainText, PlainTexts, PlainTruth, Time
+from service.api.schemas.fields import Answer, Time
 from service.model import identifiers
 from service.times import now
 
@@ -10,14 +10,14 @@ from service.times import now
 class UserOut(Answer):
     """A user."""
 
-    id = PlainText()
-    user_id = PlainText(data_key="userId", allow_none=True)
-    email = PlainText(allow_none=True)
-    name = PlainText(allow_none=True)
+    id = ma.fields.String()
+    user_id = ma.fields.String(data_key="userId", allow_none=True)
+    email = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True)
     anonymous = ma.fields.Function(
         lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
     )
-    aliases = PlainTexts()
+    aliases = ma.fields.List(ma.fields.String())
     created_at = Time(data_key="createdAt")
 
 
@@ -31,14 +31,14 @@ class PurchaseOut(Answer):
     """A purchase; ``active`` while its end lies ahead, or it has none; ``claimed`` where nobody proved whose
     it is."""
 
-    id = PlainText()
-    store = PlainText()
-    product = PlainText()
-    transaction = PlainText()
+    id = ma.fields.String()
+    store = ma.fields.String()
+    product = ma.fields.String()
+    transaction = ma.fields.String()
     purchased_at = Time(data_key="purchasedAt")
     expires_at = Time(data_key="expiresAt", allow_none=True)
     active = ma.fields.Function(lambda purchase: purchase.active_at(now()), metadata={"type": "boolean"})
-    claimed = PlainTruth()
+    claimed = ma.fields.Boolean()
 
 
 class BuyerOut(UserOut):
@@ -56,7 +56,7 @@ class ToldBuyerOut(BuyerOut):
 class KnownUserOut(UserOut):
     """A user as a backend sees it; ``verified`` is false where nobody proved to be this user."""
 
-    verified = PlainTruth()
+    verified = ma.fields.Boolean()
 
 
 class ProfileOut(KnownUserOut):
