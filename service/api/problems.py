@@ -4,7 +4,6 @@ No value that was sent comes back, and no word of a library or a database.
 """
 
 import json
-from http import HTTPStatus
 
 from flask import Flask, Response, request
 from uuid_utils import uuid7
@@ -76,11 +75,7 @@ def problem(
 
 
 def as_bytes(status: int) -> bytes:
-    """Write a whole answer to what is no HTTP, and so never becomes a request.
-
-    A server that does not know a transfer coding says 501, but no input is a fault of ours.
-    """
-    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.NOT_IMPLEMENTED else status
+    """Write a whole answer to what is no HTTP, and so never becomes a request."""
     request_id = uuid7().hex
     body = json.dumps(_members(status, CODES.get(status, "error"), request_id)).encode()
     headers = [

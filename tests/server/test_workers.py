@@ -1,0 +1,71 @@
+"""gunicorn's worker: what it refuses, and what of gunicorn's own it stands on."""
+
+import logging
+import socket
+from types import SimpleNamespace
+
+import pytest
+from gunicorn import util
+from gunicorn.config import Config
+from gunicorn.http import errors
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from service.server.workers import Worker
+
+LOG = logging.getLogger("gunicorn.error")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        pytest.param(errors.InvalidRequestLine("x"), 400, "bad-request", id="no request"),
+        pytest.param(errors.UnsupportedTransferCoding("x"), 400, "bad-request", id="an unknown coding"),
+        pytest.param(errors.LimitRequestLine(1, 2), 414, "url-too-long", id="a long URL"),
+        pytest.param(errors.LimitRequestHeaders("x"), 431, "headers-too-large", id="large headers"),
+        pytest.param(errors.ExpectationFailed("x"), 417, "expectation-failed", id="an expectation"),
+        pytest.param(errors.ConfigurationProblem("x"), 500, "error", id="a path of another server"),
+        pytest.param(errors.InvalidResponseHeader("x"), 500, "error", id="a header of ours"),
+        pytest.param(ValueError("x"), 500, "error", id="a fault"),
+    ],
+)
+def test_what_never_becomes_a_request_is_refused_as_a_problem(error, status, code):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        Worker.handle_error(SimpleNamespace(log=LOG), None, ours, None, error)
+        head, _, body = theirs.recv(4096).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b'"code": "%b"' % code.encode() in body
+
+
+def test_who_is_gone_is_refused_nothing():
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours:
+        Worker.handle_error(SimpleNamespace(log=LOG), None, ours, None, ValueError("x"))
+
+
+@pytest.mark.parametrize("name", ["get_thread_pool", "enqueue_req", "finish_request", "handle_error"])
+def test_gunicorn_has_the_method_that_the_worker_overrides(name):
+    assert callable(getattr(ThreadWorker, name, None)), f"gunicorn's ThreadWorker has no {name} any more"
+
+
+def test_gunicorn_has_the_attributes_that_the_worker_uses():
+    worker = ThreadWorker(0, 0, [], None, 1, Config(), LOG)
+    worker.tmp.close()
+
+    missing = {"cfg", "log", "nr_conns", "tpool"} - vars(worker).keys()
+
+    assert not missing, f"gunicorn's ThreadWorker has no {missing} any more"
+
+
+def test_gunicorn_has_the_socket_of_a_connection():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = TConn(Config(), ours, None, None)
+
+        assert getattr(connection, "sock", None) is ours, "gunicorn's TConn has no sock any more"
+
+
+def test_gunicorn_has_the_function_that_the_worker_calls():
+    assert callable(getattr(util, "close_graceful", None)), "gunicorn.util has no close_graceful any more"
