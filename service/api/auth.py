@@ -23,8 +23,7 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Answer the credential of this request. Raises InvalidCredential if there is none."""
-    said: str = serving().request.environ.get("HTTP_AUTHORIZATION", "")
-    scheme, _, credential = said.partition(" ")
+    scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
@@ -32,8 +31,7 @@ def bearer() -> str:
 
 def page_of(asked: Request) -> str | None:
     """Answer the origin of the page that sends a request, if a page does."""
-    said: str | None = asked.environ.get("HTTP_ORIGIN")
-    return said
+    return asked.headers.get("Origin")
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:

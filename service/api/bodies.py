@@ -57,7 +57,7 @@ def as_json(told: Any, status: int = 200) -> Response:
 def read_query(req: Request) -> dict[str, str]:
     """Read the parameters of a URL; of several of a name the first. Raises what becomes 400."""
     members: dict[str, str] = {}
-    for name, value in read_pairs(req.environ.get("QUERY_STRING", "").encode("latin-1")):
+    for name, value in read_pairs(req.query_string):
         members.setdefault(name, value)
     return members
 
@@ -76,7 +76,7 @@ def read_json(req: Request) -> Any:
     data = read_bytes(req, LARGEST)
     if not data:
         return {}
-    if req.content_type != JSON and not _is_json(req):
+    if not _is_json(req):
         raise UnsupportedMediaType
     try:
         value = strict_json.read(data)
@@ -95,10 +95,8 @@ def read_bytes(req: Request, most: int) -> bytes:
     """Read a request's body. Raises what becomes 400, and 413 for more bytes than ``most``."""
     try:
         length = int(req.environ.get("CONTENT_LENGTH") or 0)
-        # What ends by itself needs none of the framework's bounds around it.
-        stream = req.environ["wsgi.input"] if req.environ.get("wsgi.input_terminated") else req.stream
         # A chunked body says no length, so the bytes themselves are counted.
-        data = stream.read(most + 1) if length <= most else b""
+        data = req.stream.read(most + 1) if length <= most else b""
     except Exception:  # noqa: BLE001 - of a malformed chunk each server tells by an error of its own
         raise BadRequest from None
     if max(length, len(data)) > most:

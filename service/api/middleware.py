@@ -4,9 +4,8 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 """
 
 import time
-from functools import partial
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from flask.globals import request_ctx
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
@@ -22,13 +21,14 @@ MAX_URL = 16 * 1024  # bytes
 def register(app: Flask) -> None:
     """Do what surrounds every request of an application: in one step before it and one after, as each costs
     as much as the framework takes to find an endpoint."""
-    app.before_request(partial(_begin, app.extensions[NAME]))
+    app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_end)
     app.wsgi_app = headers.Secured(app.wsgi_app)  # type: ignore[method-assign]
 
 
-def _begin(surroundings: Context) -> Response | None:
+def _begin() -> Response | None:
+    surroundings: Context = current_app.extensions[NAME]
     asked = request_ctx.request
     here = Serving(surroundings, asked, uuid7().hex, time.perf_counter(), SERVING.get())
     SERVING.set(here)
