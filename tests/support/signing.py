@@ -20,9 +20,8 @@ HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha
 
 def identity_key(tenant: Tenant, **members: str) -> tuple[str, str]:
     """Make an identity key of an app, for JWTs unless ``proof`` says "hmac"; answer its id and the secret."""
-    made = tenant.call(
-        "POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity", **members}
-    )
+    kind = {"kind": "identity", **members}
+    made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, kind)
     assert made.status_code == 201, made.text
     return made.json["id"], made.json["key"]
 

@@ -32,24 +32,21 @@ def _known_people(tenant: Tenant) -> dict[str, str]:
     proof = proof_of(tenant, secret, sub="u-1", email="jane@example.org", name="Jane")
     jane = tenant.try_login(key=tenant.pk, proof=proof).json
     token = jane["session"]["token"]
-    for _ in range(2):
-        begun = _done(
-            tenant, "POST", "/v1/conversations", token, {"message": "First"}, Idempotency_Key="key-1"
-        )
+    call = ("POST", "/v1/conversations", token, {"message": "First"})
+    begun, _ = (_done(tenant, *call, Idempotency_Key="key-1") for _ in range(2))
     _done(tenant, "POST", f"/v1/conversations/{begun['id']}/messages", tenant.sk, {"body": "Second"})
     written = tenant.begin(tenant.sk, "To you", user=jane["user"]["id"])
     bought = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
     _done(tenant, "POST", "/v1/purchases", tenant.sk, bought)
     joan, ann = (tenant.login(email=f"{name}@example.org") for name in ("joan", "ann"))
     _done(tenant, "POST", "/v1/logout", ann["session"]["token"])
-    return {
-        "jane": jane["user"]["id"],
-        "thread": begun["id"],
-        "written": written,
-        "joan": joan["user"]["id"],
-        "ann": ann["user"]["id"],
-        "identity_key": key,
-    }
+    people = _ids(jane=jane, joan=joan, ann=ann)
+    return people | {"thread": begun["id"], "written": written, "identity_key": key}
+
+
+def _ids(**logins: Any) -> dict[str, str]:
+    """Return by name our ids of those who logged in."""
+    return {name: login["user"]["id"] for name, login in logins.items()}
 
 
 def _visitors(tenant: Tenant) -> dict[str, str]:
@@ -62,39 +59,32 @@ def _visitors(tenant: Tenant) -> dict[str, str]:
     tenant.set(anonymousOnLogin="clear")
     tenant.login(userId="u-3", deviceId=cleared["deviceId"])
     tenant.set(anonymousOnLogin="keep")
-    return {
-        "visitor": visitor["user"]["id"],
-        "merged": merged["user"]["id"],
-        "cleared": cleared["user"]["id"],
-    }
+    return _ids(visitor=visitor, merged=merged, cleared=cleared)
 
 
 def _merges(tenant: Tenant) -> dict[str, str]:
     """One with an alias takes in two others, one of whom stands again."""
     mary, bob, carol = (tenant.login(userId=f"u-{number}") for number in (5, 6, 7))
-    ids = {name: login["user"]["id"] for name, login in (("mary", mary), ("bob", bob), ("carol", carol))}
+    ids = _ids(mary=mary, bob=bob, carol=carol)
     _done(tenant, "POST", f"/v1/users/{ids['mary']}/aliases", tenant.sk, {"userId": "u-8"})
     for login in (mary, bob, carol):
         tenant.begin(login["session"]["token"])
-    merges = [
-        _done(tenant, "POST", "/v1/merges", tenant.sk, {"from": ids[name], "into": ids["mary"]})["id"]
-        for name in ("bob", "carol")
-    ]
+    merges = [tenant.merge(ids[name], ids["mary"]) for name in ("bob", "carol")]
     as_carol = tenant.session(userId="u-7")
     conversation = tenant.conversations(as_carol)[-1]
     _done(tenant, "POST", f"/v1/conversations/{conversation}/messages", as_carol, {"body": "Me again"})
-    _done(tenant, "DELETE", f"/v1/merges/{merges[1]}", tenant.sk)
+    tenant.undo(merges[1])
     return ids | {"merge_of_bob": merges[0], "merge_of_carol": merges[1]}
 
 
 def _erased(tenant: Tenant) -> dict[str, str]:
     """One who had taken in another, and the other with them."""
     part, erased = tenant.login(userId="u-9"), tenant.login(userId="u-10", email="gone@example.org")
-    ids = {"part": part["user"]["id"], "erased": erased["user"]["id"]}
+    ids = _ids(part=part, erased=erased)
     tenant.begin(erased["session"]["token"])
-    merge = _done(tenant, "POST", "/v1/merges", tenant.sk, {"from": ids["part"], "into": ids["erased"]})
+    merge = tenant.merge(ids["part"], ids["erased"])
     _done(tenant, "DELETE", f"/v1/users/{ids['erased']}", tenant.sk)
-    return ids | {"merge_of_part": merge["id"]}
+    return ids | {"merge_of_part": merge}
 
 
 def _subscribers(tenant: Tenant) -> None:
@@ -119,7 +109,7 @@ def _unproven(tenant: Tenant, carol: str) -> dict[str, str]:
     receipt = {"app_user_id": "u-12", "fetch_token": "token-2", "product_id": "pro"}
     _done(tenant, "POST", "/v1/receipts", tenant.pk, receipt)
     names = {"unproven": _claimant(tenant, "u-1"), "claimant": _claimant(tenant, "u-12")}
-    _done(tenant, "POST", "/v1/merges", tenant.sk, {"from": names["claimant"], "into": carol})
+    tenant.merge(names["claimant"], carol)
     return names
 
 
