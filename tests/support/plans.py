@@ -72,9 +72,6 @@ def plans_of(database: peewee.Database, sql: str, params: Any) -> list[Plan]:
     return list(read(connection, sql, params))
 
 
-# --- SQLite --------------------------------------------------------------------------------------
-
-
 def _of_sqlite(connection: sqlite3.Connection, sql: str, params: Any) -> Iterator[Plan]:
     explained = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params)]
     named = ALIAS.findall(sql)
@@ -90,12 +87,8 @@ def _of_sqlite(connection: sqlite3.Connection, sql: str, params: Any) -> Iterato
         connection.set_progress_handler(step, 1)
         connection.execute(sql, params).fetchall()
         connection.set_progress_handler(None, 0)
-    yield Plan(
-        _told(sql, explained), tuple(tables & OWNED), any(line.startswith(SORT) for line in explained), steps
-    )
-
-
-# --- PostgreSQL ----------------------------------------------------------------------------------
+    sorts = any(line.startswith(SORT) for line in explained)
+    yield Plan("\n  ".join([sql, *explained]), tuple(tables & OWNED), sorts, steps)
 
 
 def _of_postgresql(connection: psycopg.Connection[Any], sql: str, params: Any) -> Iterator[Plan]:
@@ -113,12 +106,10 @@ def _of_postgresql(connection: psycopg.Connection[Any], sql: str, params: Any) -
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}{values}", params or None)
             nodes = list(_nodes(cursor.fetchall()[0][0][0]["Plan"]))
             cursor.execute(f"DEALLOCATE {name}")
-        yield Plan(
-            _told(f"{mode}: {sql}", map(_in_short, nodes)),
-            tuple(node["Relation Name"] for node in nodes if node["Node Type"].endswith("Seq Scan")),
-            any(node["Node Type"].endswith("Sort") for node in nodes),
-            max(map(_read, nodes)),
-        )
+        scanned = tuple(node["Relation Name"] for node in nodes if node["Node Type"].endswith("Seq Scan"))
+        sorts = any(node["Node Type"].endswith("Sort") for node in nodes)
+        statement = "\n  ".join([f"{mode}: {sql}", *map(_in_short, nodes)])
+        yield Plan(statement, scanned, sorts, max(map(_read, nodes)))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -139,9 +130,6 @@ def _in_short(node: dict[str, Any]) -> str:
     return " · ".join(str(node[name]) for name in about if name in node)
 
 
-# --- both ----------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _undone(execute: Any, is_inside: bool) -> Iterator[None]:
     begin, undo = ("SAVEPOINT looked", "ROLLBACK TO looked") if is_inside else ("BEGIN", "ROLLBACK")
@@ -152,7 +140,3 @@ def _undone(execute: Any, is_inside: bool) -> Iterator[None]:
         execute(undo)
         if is_inside:
             execute("RELEASE looked")
-
-
-def _told(sql: str, lines: Any) -> str:
-    return "\n  ".join([sql, *lines])
