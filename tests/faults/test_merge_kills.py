@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -42,27 +42,29 @@ def place(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Plac
     url = databases.fresh(request.param)
     migrate(url)
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
-    store, operators = app.extensions[NAME].store, Store(Database(url))
-    operators.database.peewee.query_hooks.clear()
-    yield Place(url, store, operators, Tenant.create(app.test_client(), ADMIN_KEY))
-    store.database.close()
-    operators.database.close()
+    store = app.extensions[NAME].store
+    with closing(store.database), closing(Database(url)) as seeing_all:
+        seeing_all.peewee.query_hooks.clear()
+        yield Place(url, store, Store(seeing_all), Tenant.create(app.test_client(), ADMIN_KEY))
+
+
+def buy(tenant: Tenant, user_id: str, account: str) -> None:
+    store_account = {"store": "app_store", "account": account}
+    bought = {"storeAccount": store_account, "product": "pro", "transaction": f"of {account}"}
+    call(tenant, "purchases", bought | {"userId": user_id})
 
 
 def somebody_with_everything(tenant: Tenant) -> str:
     """Make a user with aliases, conversations, purchases and sessions, in whom others are already."""
     joan = tenant.login(userId="u-2", email="joan@example.org", name="Joan")
-    id, token = joan["user"]["id"], joan["session"]["token"]
     former, visitor = tenant.login(userId="u-3", email="joan@old.example"), tenant.login()
-    for number, key in enumerate([token, former["session"]["token"], visitor["session"]["token"]]):
-        thread = tenant.begin(key, f"Message {number}")
-        call(tenant, f"conversations/{thread}/messages", {"body": f"Answer {number}"})
-    for number, user_id in enumerate(["u-2", "u-3", visitor["user"]["userId"]]):
-        account = {"store": "app_store", "account": f"apple-{number}"}
-        bought = {"userId": user_id, "storeAccount": account, "product": "pro", "transaction": f"t-{number}"}
-        call(tenant, "purchases", bought)
-    call(tenant, "merges", {"from": former["user"]["id"], "into": id})
-    for user_id in ("u-4", visitor["user"]["userId"]):
+    id, anonymous = joan["user"]["id"], visitor["user"]["userId"]
+    for login, user_id in ((joan, "u-2"), (former, "u-3"), (visitor, anonymous)):
+        thread = tenant.begin(login["session"]["token"], f"Message of {user_id}")
+        call(tenant, f"conversations/{thread}/messages", {"body": f"Answer to {user_id}"})
+        buy(tenant, user_id, f"account of {user_id}")
+    tenant.merge(former["user"]["id"], id)
+    for user_id in ("u-4", anonymous):
         call(tenant, f"users/{id}/aliases", {"userId": user_id})
     tenant.login(userId="u-3"), tenant.login(email="joan@example.org")
     tenant.begin(tenant.sk, "From us", user=id)
@@ -73,24 +75,19 @@ def somebody_new(tenant: Tenant) -> str:
     """Make a user of whom nothing is known but an ID, with a conversation and a purchase."""
     new = tenant.login(userId="u-9")
     tenant.begin(new["session"]["token"], "Hello?")
-    account = {"store": "play_store", "account": "google-1"}
-    bought = {"storeAccount": account, "product": "basic", "transaction": "t-9"}
-    call(tenant, "purchases", bought | {"userId": "u-9"})
-    id: str = new["user"]["id"]
-    return id
+    buy(tenant, "u-9", "google-1")
+    return new["user"]["id"]
 
 
-def call(tenant: Tenant, path: str, body: Any) -> Any:
+def call(tenant: Tenant, path: str, body: Any) -> None:
     made = tenant.call("POST", f"/v1/{path}", tenant.sk, body)
     assert made.status_code in (200, 201), made.text
-    return made.json
 
 
 def rows(store: Store, app: str) -> list[list[str]]:
     """Read all that the app owns, in an order that does not depend on how the store finds it."""
-    return [
-        sorted(map(repr, store.database.rows(table.select().where(table.app == app)))) for table in TABLES
-    ]
+    queries = [table.select().where(table.app == app) for table in TABLES]
+    return [sorted(map(repr, store.database.rows(query))) for query in queries]
 
 
 class NotMeant(Exception):
@@ -123,7 +120,7 @@ def test_a_process_killed_at_any_statement_leaves_all_or_nothing(place, deed):
     tenant, store, app = place.tenant, place.store, place.tenant.id
     ids = [somebody_with_everything(tenant), somebody_new(tenant)]
     if deed == "undo":
-        ids = [call(tenant, "merges", {"from": ids[0], "into": ids[1]})["id"]]
+        ids = [tenant.merge(*ids)]
     before = rows(store, app)
     complete = in_outline(tried(store, app, deed, *ids), before)
     assert rows(store, app) == before

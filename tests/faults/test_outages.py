@@ -2,14 +2,12 @@
 there, and the next request is served without a restart."""
 
 import resource
-import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 
 from service.store.migrating import migrate
 from tests.conftest import ENGINES
+from tests.support.marks import another_writes
 from tests.support.postgresql import Postgres, postgres
 from tests.support.proxies import Network
 from tests.support.servers import ADMIN_KEY, Answer, Server, serve
@@ -44,6 +43,9 @@ class Place:
     token: str
     conversation: str
 
+    def me(self) -> Answer:
+        return self.tenant.call("GET", "/v1/me", self.token)
+
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Postgres]:
@@ -61,49 +63,24 @@ def place(store: Postgres) -> Iterator[Place]:
 
 
 def timed(call: Callable[[], Answer]) -> tuple[Answer, float]:
-    """Call, and answer with how long it took, in seconds."""
     began = time.monotonic()
     answer = call()
     return answer, time.monotonic() - began
 
 
 def at_once(calls: list[Callable[[], Answer]]) -> list[tuple[Answer, float]]:
-    """Make all calls at the same time."""
     ready = threading.Barrier(len(calls))
-
-    def make(call: Callable[[], Answer]) -> tuple[Answer, float]:
-        ready.wait()
-        return timed(call)
-
     with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(make, calls))
+        return list(threads.map(lambda call: (ready.wait(), timed(call))[1], calls))
 
 
 # --- a PostgreSQL that is away -----------------------------------------------------------------------
 
 
-@contextmanager
-def stopped(place: Place) -> Iterator[None]:
-    place.postgres.crash()
-    try:
-        yield
-    finally:
-        place.postgres.start()
-
-
-@contextmanager
-def silent(place: Place) -> Iterator[None]:
-    place.network.fall_silent()
-    try:
-        yield
-    finally:
-        place.network.recover()
-
-
 OUTAGES: dict[str, Callable[[Place], AbstractContextManager[None]]] = {
-    "the server crashed": stopped,
+    "the server crashed": lambda place: place.postgres.stopped(),
     "the server is frozen": lambda place: place.postgres.frozen(),
-    "the network is silent": silent,
+    "the network is silent": lambda place: place.network.silent(),
 }
 
 
@@ -123,7 +100,7 @@ def calls_of_every_route(place: Place) -> dict[str, Callable[[], Answer]]:
     }
     bodies = {"/v1/apps": {"name": "Shop"}, "/v1/apps/{id}/keys": {"kind": "secret"}}
     keys = place.tenant.call("GET", f"/v1/apps/{place.tenant.id}/keys", ADMIN_KEY).json["data"]
-    found = {}
+    found = {"get /readyz": lambda: place.server.get("/readyz")}
     for path, methods in place.server.get("/openapi.json").json["paths"].items():
         id = place.tenant.id if path.startswith("/v1/apps") else place.conversation
         url = path.replace("{id}", id).replace("{key}", keys[0]["id"])
@@ -136,92 +113,51 @@ def calls_of_every_route(place: Place) -> dict[str, Callable[[], Answer]]:
     return found
 
 
-def test_every_route_says_in_time_that_the_store_is_away(place, outage):
+def test_every_route_says_in_time_that_the_store_is_away_and_the_process_is_healthy(place, outage):
     calls = calls_of_every_route(place)
 
     with outage():
-        answers = dict(zip(calls, at_once(list(calls.values())), strict=True))
+        (healthy, _), *answered = at_once([lambda: place.server.get("/healthz"), *calls.values()])
 
+    answers = dict(zip(calls, answered, strict=True))
     assert len(calls) > 20
+    assert healthy.status_code == 200
     assert {name for name, (answer, _) in answers.items() if answer.status_code != 503} == set()
     assert {answer.json["code"] for answer, _ in answers.values()} == {"store-unavailable"}
     assert [name for name, (answer, _) in answers.items() if not answer.headers["Retry-After"]] == []
     assert {name: seconds for name, (_, seconds) in answers.items() if seconds > IN_TIME + LATE} == {}
 
 
-def test_many_requests_at_once_do_not_wait_for_each_other(place, outage):
-    def call() -> Answer:
-        return place.tenant.call("GET", "/v1/me", place.token)
-
+def test_many_requests_do_not_wait_for_each_other_nor_those_who_come_later(place, outage):
     with outage():
-        answers = at_once([call] * MANY)
+        answers = [answer for _ in range(3) for answer in at_once([place.me] * MANY)]
 
     assert {answer.status_code for answer, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) < IN_TIME + LATE
-
-
-def test_those_who_come_later_do_not_wait_longer(place, outage):
-    def call() -> Answer:
-        return place.tenant.call("GET", "/v1/me", place.token)
-
-    with outage():
-        timed(call)
-        answers = [answer for _ in range(2) for answer in at_once([call] * MANY)]
-
-    assert {answer.status_code for answer, _ in answers} == {503}
-    assert max(seconds for _, seconds in answers) < IN_TIME + LATE
-
-
-def test_the_process_is_healthy_and_not_ready(place, outage):
-    with outage():
-        (healthy, _), (ready, seconds) = at_once(
-            [lambda: place.server.get("/healthz"), lambda: place.server.get("/readyz")]
-        )
-
-    assert (healthy.status_code, ready.status_code) == (200, 503)
-    assert ready.headers["Retry-After"]
-    assert seconds < IN_TIME + LATE
-
-
-def test_when_it_is_back_the_next_request_is_served(place, outage):
-    with outage():
-        away = place.tenant.call("GET", "/v1/me", place.token)
-
-    back = place.tenant.call("GET", "/v1/me", place.token)
-
-    assert (away.status_code, back.status_code) == (503, 200)
+    assert place.me().status_code == 200
 
 
 def test_when_it_is_back_every_thread_of_every_worker_serves(place, outage):
-    def call() -> Answer:
-        return place.tenant.call("POST", "/v1/login", place.tenant.sk, {"userId": "u-17"})
-
+    calls = [lambda: place.tenant.try_login(userId="u-17")] * MANY
     with outage():
-        at_once([call] * MANY)
+        at_once(calls)
 
-    answers = at_once([call] * MANY)
-
-    assert [answer.status_code for answer, _ in answers] == [200] * MANY
+    assert [answer.status_code for answer, _ in at_once(calls)] == [200] * MANY
 
 
 def test_an_outage_between_two_requests_is_not_noticed(place, outage):
     with outage():
         pass
 
-    answers = at_once([lambda: place.tenant.call("GET", "/v1/me", place.token)] * MANY)
-
-    assert [answer.status_code for answer, _ in answers] == [200] * MANY
+    assert [answer.status_code for answer, _ in at_once([place.me] * MANY)] == [200] * MANY
 
 
 def test_a_server_that_is_started_while_the_store_is_away_serves_when_it_is_back(store):
-    store.crash()
-    try:
-        with serve(store.url, ready="/healthz") as server:
+    with ExitStack() as stack:
+        with store.stopped():
+            server = stack.enter_context(serve(store.url, ready="/healthz"))
             away, seconds = timed(lambda: server.call("GET", "/v1/apps", ADMIN_KEY))
-            store.start()
-            back = server.call("GET", "/v1/apps", ADMIN_KEY)
-    finally:
-        store.start()
+        back = server.call("GET", "/v1/apps", ADMIN_KEY)
 
     assert (away.status_code, back.status_code) == (503, 200)
     assert away.headers["Retry-After"]
@@ -268,13 +204,10 @@ class Writer:
 
 
 def written(tenant: Tenant, conversation: str) -> list[str]:
-    """Answer the ids of all messages of a conversation."""
     ids, path = [], f"/v1/conversations/{conversation}/messages?limit=100"
-    while True:
-        page = tenant.call("GET", path + (f"&after={ids[-1]}" if ids else ""), tenant.sk).json["data"]
-        if not page:
-            return ids
+    while page := tenant.call("GET", path + (f"&after={ids[-1]}" if ids else ""), tenant.sk).json["data"]:
         ids += [message["id"] for message in page]
+    return ids
 
 
 def kill(server: Server) -> None:
@@ -282,7 +215,7 @@ def kill(server: Server) -> None:
     master = psutil.Process(server.process.pid)
     for process in [master, *master.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
+            process.kill()
 
 
 def write_until(url: str, fail: Callable[[Server], None]) -> list[Writer]:
@@ -301,18 +234,14 @@ def write_until(url: str, fail: Callable[[Server], None]) -> list[Writer]:
 
 
 def lost(url: str, writers: list[Writer]) -> set[str]:
-    """Ask a new server which of the acknowledged messages are not there."""
+    """Return which of the acknowledged messages a new server does not find."""
     with serve(url) as server:
-        acknowledged = {id for writer in writers for id in writer.acknowledged}
         found = {
             id
             for writer in writers
-            for id in written(
-                Tenant(server, ADMIN_KEY, writer.tenant.id, writer.tenant.sk, writer.tenant.pk),
-                writer.conversation,
-            )
+            for id in written(replace(writer.tenant, client=server), writer.conversation)
         }
-    return acknowledged - found
+    return {id for writer in writers for id in writer.acknowledged} - found
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -320,16 +249,11 @@ def test_what_was_acknowledged_survives_the_end_of_every_process(databases, engi
     url = databases.fresh(engine)
     migrate(url)
 
-    writers = write_until(url, kill)
-
-    assert lost(url, writers) == set()
+    assert lost(url, write_until(url, kill)) == set()
 
 
 def test_what_was_acknowledged_survives_a_crash_of_the_store(store):
-    def crash(_: Server) -> None:
-        store.crash()
-
-    writers = write_until(store.url, crash)
+    writers = write_until(store.url, lambda _: store.crash())
     store.start()
 
     assert lost(store.url, writers) == set()
@@ -351,22 +275,14 @@ def on_file(file: Path) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Have somebody's transaction that writes and does not end."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
-
-
-def test_while_another_process_writes_for_long_changes_are_refused_in_time(on_file, file):
+def test_while_another_process_writes_for_long_changes_are_refused_in_time_and_questions_served(
+    on_file, file
+):
     tenant = on_file.tenant()
-    with writing(file):
+    token = tenant.session(userId="u-1")
+    with another_writes(file):
         bursts = [at_once([lambda: tenant.try_login(userId="u-17")] * MANY) for _ in range(3)]
+        questions = at_once([lambda: tenant.call("GET", "/v1/me", token)] * MANY)
 
     again = tenant.try_login(userId="u-17")
 
@@ -375,17 +291,7 @@ def test_while_another_process_writes_for_long_changes_are_refused_in_time(on_fi
     assert [answer for answer in answers if not answer.headers["Retry-After"]] == []
     # A machine that does other things as well may hold up one burst, and not each of them.
     assert min(max(seconds for _, seconds in burst) for burst in bursts) < IN_TIME
-    assert again.status_code == 201
-
-
-def test_meanwhile_whoever_only_asks_is_served(on_file, file):
-    tenant = on_file.tenant()
-    token = tenant.session(userId="u-17")
-
-    with writing(file):
-        answers = at_once([lambda: tenant.call("GET", "/v1/me", token)] * MANY)
-
-    assert {answer.status_code for answer, _ in answers} == {200}
+    assert ({answer.status_code for answer, _ in questions}, again.status_code) == ({200}, 201)
 
 
 def test_on_a_full_disk_changes_are_refused_and_what_was_acknowledged_is_kept(on_file, file):
@@ -406,14 +312,12 @@ def test_on_a_full_disk_changes_are_refused_and_what_was_acknowledged_is_kept(on
 def room_for(server: Server, size: int) -> Iterator[None]:
     """Have a disk without room for longer files, for the workers of a server."""
     workers = [worker.pid for worker in psutil.Process(server.process.pid).children()]
-    before = [resource.prlimit(worker, resource.RLIMIT_FSIZE) for worker in workers]
-    for worker, (_, hard) in zip(workers, before, strict=True):
+    before = {worker: resource.prlimit(worker, resource.RLIMIT_FSIZE) for worker in workers}
+    for worker, (_, hard) in before.items():
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        for worker, limits in zip(workers, before, strict=True):
-            resource.prlimit(worker, resource.RLIMIT_FSIZE, limits)
+    yield
+    for worker, limits in before.items():
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, limits)
 
 
 def fill(writer: Writer) -> Answer:

@@ -1,6 +1,7 @@
 """Databases that a test opens by itself, on both engines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,29 +14,36 @@ from tests.support.marks import LONG
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated database, opened for one test."""
-    opened = Database(database_url)
-    yield opened
-    opened.close()
+def open_database() -> Iterator[Callable[..., Database]]:
+    """Open databases, and close them after."""
+    with ExitStack() as stack:
+
+        def open_(url: str, **how: float) -> Database:
+            database = Database(url, **how)
+            stack.callback(database.close)
+            stack.callback(database.end_deadline)
+            return database
+
+        yield open_
 
 
 @pytest.fixture
-def patient(database_url: str) -> Iterator[Database]:
+def database(open_database: Callable[..., Database], database_url: str) -> Database:
+    return open_database(database_url)
+
+
+@pytest.fixture
+def patient(open_database: Callable[..., Database], database_url: str) -> Database:
     """A migrated database, opened with a timeout for a slow machine."""
-    opened = Database(database_url, timeout=LONG)
-    yield opened
-    opened.close()
+    return open_database(database_url, timeout=LONG)
 
 
 @pytest.fixture
 def app_id(database_url: str) -> str:
-    """An app of this test's own."""
     return an_app(database_url)
 
 
 def an_app(url: str) -> str:
-    """Make an app."""
     database = Database(url)
     app = App(new_id("app"), "Shop", Settings(), 1)
     Store(database).apps.create(app)
@@ -45,9 +53,7 @@ def an_app(url: str) -> str:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine."""
-    name: str = request.param
-    return name
+    return request.param
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import peewee
 import pytest
 
 from service.model.errors import InvalidCredential, NotFound, StaleState, StoreUnavailable
-from service.store.database import Database
 from service.store.engine.prepared import inserting
 from service.store.tables import Keys, Rates
 from tests.support.marks import LONG, at_once, count, mark
@@ -14,19 +13,13 @@ from tests.support.marks import LONG, at_once, count, mark
 ADD = inserting(Rates.app, Rates.kind, Rates.address, Rates.minute, Rates.count)
 ADD_KEY = inserting(Keys.app, Keys.id, Keys.kind, Keys.digest, Keys.created_at)
 
-# --- all or nothing ----------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize("error", [NotFound, ValueError, KeyboardInterrupt], ids=lambda error: error.__name__)
 def test_an_error_undoes_all_of_a_transaction(database, app_id, error):
-    def begin_and_fail() -> None:
-        with database.transaction():
-            database.change(mark(app_id, "first"))
-            database.change(mark(app_id, "second"))
-            raise error
-
-    with pytest.raises(error):
-        begin_and_fail()
+    with pytest.raises(error), database.transaction():
+        database.change(mark(app_id, "first"))
+        database.change(mark(app_id, "second"))
+        raise error
 
     assert count(database, app_id) == 0
 
@@ -34,100 +27,71 @@ def test_an_error_undoes_all_of_a_transaction(database, app_id, error):
 def test_a_refused_statement_undoes_those_before_it(database, app_id):
     database.change(mark(app_id, "taken"))
 
-    def take_both() -> None:
-        with database.transaction():
-            database.change(mark(app_id, "free"))
-            database.change(mark(app_id, "taken"))
-
-    with pytest.raises(StaleState):
-        take_both()
+    with pytest.raises(StaleState), database.transaction():
+        database.change(mark(app_id, "free"))
+        database.change(mark(app_id, "taken"))
 
     assert count(database, app_id) == 1
 
 
-def test_what_is_not_committed_is_seen_by_nobody_else(database, database_url, app_id):
-    other = Database(database_url)
+def test_what_is_not_committed_is_seen_by_nobody_else(database, open_database, database_url, app_id):
+    other = open_database(database_url)
     with database.transaction():
         database.change(mark(app_id))
 
         seen = count(other, app_id)
 
     assert (seen, count(other, app_id)) == (0, 1)
-    other.close()
-
-
-def test_a_change_outside_of_a_transaction_is_one_by_itself(database, app_id):
-    changed = database.change(mark(app_id))
-
-    assert (changed, count(database, app_id)) == (1, 1)
-
-
-# --- what is added together ---------------------------------------------------------------------------
 
 
 def kinds(database, app_id):
     return sorted(kind for (kind,) in database.rows(Rates.select(Rates.kind).where(Rates.app == app_id)))
 
 
-def test_what_is_added_is_there_for_whatever_is_asked_next(database, app_id):
-    with database.transaction():
-        for kind in ("one", "two", "three"):
-            database.add(ADD(app_id, kind, "", 0, 1))
-
-        assert kinds(database, app_id) == ["one", "three", "two"]
-
-
-def test_what_is_added_outside_of_a_transaction_is_there_at_once(database, database_url, app_id):
-    other = Database(database_url)
-
+def test_what_is_added_outside_of_a_transaction_is_there_at_once(
+    database, open_database, database_url, app_id
+):
     database.add(ADD(app_id, "one", "", 0, 1))
 
-    assert kinds(other, app_id) == ["one"]
-    other.close()
+    assert kinds(open_database(database_url), app_id) == ["one"]
+
+
+def keys(database, app_id):
+    return [id for (id,) in database.rows(Keys.select(Keys.id).where(Keys.app == app_id))]
 
 
 def test_what_is_there_already_is_a_lost_race_that_leaves_nothing(database, app_id):
     database.add(ADD(app_id, "taken", "", 0, 1))
 
-    def add_both() -> None:
-        with database.transaction():
-            database.add(ADD(app_id, "free", "", 0, 1))
-            database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
-            database.add(ADD(app_id, "taken", "", 0, 1))
+    with pytest.raises(StaleState), database.transaction():
+        database.add(ADD(app_id, "free", "", 0, 1))
+        database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
+        database.add(ADD(app_id, "taken", "", 0, 1))
 
-    with pytest.raises(StaleState):
-        add_both()
-
-    assert kinds(database, app_id) == ["taken"]
-    assert database.rows(Keys.select(Keys.id).where(Keys.app == app_id)) == []
+    assert (kinds(database, app_id), keys(database, app_id)) == (["taken"], [])
 
 
-def test_of_several_kinds_each_is_added(database, app_id):
+def test_of_several_kinds_each_is_added_and_there_for_whatever_is_asked_next(database, app_id):
     with database.transaction():
-        database.add(ADD(app_id, "one", "", 0, 1))
+        for kind in ("one", "two", "three"):
+            database.add(ADD(app_id, kind, "", 0, 1))
         database.add(ADD_KEY(app_id, "key", "secret", "digest", 0))
 
-    assert kinds(database, app_id) == ["one"]
-    assert database.rows(Keys.select(Keys.id).where(Keys.app == app_id)) == [("key",)]
+        assert kinds(database, app_id) == ["one", "three", "two"]
+
+    assert (kinds(database, app_id), keys(database, app_id)) == (["one", "three", "two"], ["key"])
 
 
 def test_a_transaction_within_another_takes_nothing_of_it_along_when_it_fails(database, app_id):
     with database.transaction():
         database.add(ADD(app_id, "outer", "", 0, 1))
         with suppress(NotFound), database.transaction():
+            # What it was about to add is never added.
             database.add(ADD(app_id, "inner", "", 0, 1))
             raise NotFound
         database.add(ADD(app_id, "later", "", 0, 1))
 
     assert kinds(database, app_id) == ["later", "outer"]
-
-
-def test_what_a_failed_transaction_was_about_to_add_is_never_added(database, app_id):
-    with suppress(NotFound), database.transaction():
-        database.add(ADD(app_id, "one", "", 0, 1))
-        raise NotFound
-
-    assert kinds(database, app_id) == []
 
 
 def test_a_change_says_how_many_rows_it_changed(database, app_id):
@@ -140,26 +104,12 @@ def test_a_change_says_how_many_rows_it_changed(database, app_id):
 
 
 def test_a_transaction_inside_another_ends_with_it(database, app_id):
-    def fail_after_the_inner_one() -> None:
+    with pytest.raises(NotFound), database.transaction():
         with database.transaction():
-            with database.transaction():
-                database.change(mark(app_id))
-            raise NotFound
-
-    with pytest.raises(NotFound):
-        fail_after_the_inner_one()
+            database.change(mark(app_id))
+        raise NotFound
 
     assert count(database, app_id) == 0
-
-
-# --- in our own words --------------------------------------------------------------------------------
-
-
-def test_what_somebody_else_has_already_is_a_lost_race(database, app_id):
-    database.change(mark(app_id))
-
-    with pytest.raises(StaleState):
-        database.change(mark(app_id))
 
 
 def test_a_unique_index_decides_a_race_as_a_primary_key_does(database, app_id):
@@ -170,40 +120,26 @@ def test_a_unique_index_decides_a_race_as_a_primary_key_does(database, app_id):
         database.change(Keys.insert(id="key_2", **key))
 
 
-def test_a_row_of_an_app_that_is_gone_is_an_invalid_credential(database):
-    with pytest.raises(InvalidCredential):
-        database.change(mark("app_gone"))
-
-
-def test_a_mistake_of_our_own_is_never_taken_for_a_race(database, app_id):
-    with pytest.raises(peewee.IntegrityError):
-        database.change(Keys.insert(app=app_id, id="key_1", kind=None, digest="x", created_at=1))
-
-
 def test_a_statement_that_the_engine_does_not_understand_is_a_mistake_of_our_own(database):
     with pytest.raises(peewee.DatabaseError):
         database.ask(lambda: database.peewee.execute_sql("SELEKT 1"))
 
 
-@pytest.mark.parametrize(
-    "fail", [StaleState, InvalidCredential, peewee.IntegrityError], ids=lambda e: e.__name__
-)
-def test_after_a_failure_the_next_call_succeeds(database, app_id, fail):
+BROKEN = {
+    StaleState: mark,
+    InvalidCredential: lambda app: mark("app_gone"),
+    # A mistake of our own is never taken for a race.
+    peewee.IntegrityError: lambda app: Rates.insert(app=app, kind="x", address="", minute=None, count=1),
+}
+
+
+@pytest.mark.parametrize(("error", "broken"), BROKEN.items(), ids=[error.__name__ for error in BROKEN])
+def test_a_refusal_is_told_in_our_own_words_and_the_next_call_succeeds(database, app_id, error, broken):
     database.change(mark(app_id))
-    broken = {
-        StaleState: mark(app_id),
-        InvalidCredential: mark("app_gone"),
-        peewee.IntegrityError: Rates.insert(app=app_id, kind="x", address="", minute=None, count=1),
-    }
-    with pytest.raises(fail):
-        database.change(broken[fail])
+    with pytest.raises(error):
+        database.change(broken(app_id))
 
-    changed = database.change(mark(app_id, "another"))
-
-    assert changed == 1
-
-
-# --- several at once ---------------------------------------------------------------------------------
+    assert database.change(mark(app_id, "another")) == 1
 
 
 def test_one_name_is_held_by_one_transaction_at_a_time(patient, app_id):
@@ -226,13 +162,8 @@ def test_threads_write_at_once_and_nothing_is_lost(patient, app_id):
     def write(thread: int) -> int:
         return sum(patient.change(mark(app_id, f"{thread} {number}")) for number in range(10))
 
-    written = at_once(*[lambda thread=thread: write(thread) for thread in range(8)])
-
-    assert written == [10] * 8
+    assert at_once(*[lambda thread=thread: write(thread) for thread in range(8)]) == [10] * 8
     assert count(patient, app_id) == 80
-
-
-# --- how long it may take ----------------------------------------------------------------------------
 
 
 def test_when_the_clock_has_run_out_no_question_is_put(database):
@@ -258,6 +189,4 @@ def test_a_clock_is_that_of_one_thread(database):
     database.start_deadline()
     database.timeout = LONG
 
-    ended = at_once(database.ping)
-
-    assert ended == [None]
+    assert at_once(database.ping) == [None]

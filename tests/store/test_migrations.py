@@ -14,17 +14,7 @@ from service.model.errors import OldSchema
 from service.store.apps import KeyStore
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
-from service.store.tables import (
-    TABLES,
-    Apps,
-    Keys,
-    Messages,
-    Purchases,
-    Sessions,
-    StoreAccounts,
-    UserIds,
-    Users,
-)
+from service.store.tables import TABLES, Keys, Messages, Purchases, Sessions, StoreAccounts, UserIds, Users
 from tests.conftest import ENGINES, Databases
 from tests.support import catalogues
 from tests.support.marks import at_once
@@ -82,17 +72,14 @@ DRIFT = {
 
 @pytest.fixture(scope="module", params=ENGINES)
 def migrated_url(request: pytest.FixtureRequest, databases: Databases) -> str:
-    """A database that the migrations made."""
-    url = databases.fresh(request.param)
-    migrate(url)
+    migrate(url := databases.fresh(request.param))
     return url
 
 
 @pytest.fixture(scope="module")
 def created_url(migrated_url: str, databases: Databases) -> str:
     """A database of the same engine that was made from the models."""
-    url = databases.fresh("sqlite" if migrated_url.startswith("sqlite:") else "postgresql")
-    create(url, *TABLES)
+    create(url := databases.fresh(migrated_url.partition(":")[0].replace("postgres", "postgresql")), *TABLES)
     return url
 
 
@@ -106,37 +93,27 @@ def create(url: str, *models: type[peewee.Model]) -> None:
     database.close()
 
 
-def test_migrations_make_the_schema_of_the_models(migrated_url, databases: Databases):
-    url = databases.fresh("sqlite" if migrated_url.startswith("sqlite:") else "postgresql")
-
-    create(url, *TABLES)
-
-    assert catalogues.tables(migrated_url) == catalogues.tables(url)
-
-
-def test_peewee_sees_no_difference_either(migrated_url):
-    database = Database(migrated_url)
+def test_migrations_make_the_schema_of_the_models_and_peewee_sees_no_difference_either(
+    open_database, migrated_url, created_url
+):
+    database = open_database(migrated_url)
 
     with database.connected():
         difference = diff_models(database.peewee, TABLES)
 
+    assert catalogues.tables(migrated_url) == catalogues.tables(created_url)
     assert not difference, str(difference)
-    database.close()
 
 
 @pytest.mark.parametrize("model", DRIFT.values(), ids=DRIFT)
 def test_a_model_that_no_migration_follows_is_found(migrated_url, created_url, model):
-    name = model._meta.table_name
+    table = model._meta.table_name
 
     create(created_url, model)
+    drifted = catalogues.tables(created_url)[table]
+    create(created_url, *[known for known in TABLES if known._meta.table_name == table])
 
-    assert catalogues.tables(migrated_url)[name] != catalogues.tables(created_url)[name]
-
-
-def test_a_model_that_is_only_copied_is_not(migrated_url, created_url):
-    create(created_url, altered(Keys))
-
-    assert catalogues.tables(migrated_url)["keys"] == catalogues.tables(created_url)["keys"]
+    assert drifted != catalogues.tables(migrated_url)[table] == catalogues.tables(created_url)[table]
 
 
 # --- all or nothing, and once ------------------------------------------------------------------------
@@ -151,45 +128,24 @@ def write(directory: Path, **migrations: str) -> Path:
     return directory
 
 
-def test_all_is_applied_to_an_empty_database(empty_url):
-    applied = migrate(empty_url)
-
-    assert applied == ALL
-
-
-def test_a_second_time_does_nothing(empty_url):
-    migrate(empty_url)
+def test_all_is_applied_to_an_empty_database_and_a_second_time_nothing(empty_url):
+    assert migrate(empty_url) == ALL
     before = catalogues.tables(empty_url)
 
-    applied = migrate(empty_url)
-
-    assert applied == []
+    assert migrate(empty_url) == []
     assert catalogues.tables(empty_url) == before
 
 
-def test_a_failure_in_the_middle_leaves_nothing(empty_url, tmp_path):
-    write(
-        tmp_path, _0001_good="CREATE TABLE one (a TEXT)", _0002_bad="CREATE TABLE two (a TEXT);SELECT nothing"
-    )
-
+def test_a_failure_leaves_nothing_and_repaired_it_is_applied_with_those_before_it(empty_url, tmp_path):
+    one, two = "CREATE TABLE one (a TEXT)", "CREATE TABLE two (a TEXT)"
+    write(tmp_path, _0001_good=one, _0002_bad=f"{two};SELECT nothing")
     with pytest.raises(peewee.DatabaseError):
         migrate(empty_url, tmp_path)
-
     assert catalogues.tables(empty_url) == {}
 
+    applied = migrate(empty_url, write(tmp_path, _0002_bad=two))
 
-def test_after_a_failure_a_repaired_migration_is_applied_with_those_before_it(empty_url, tmp_path):
-    write(
-        tmp_path, _0001_good="CREATE TABLE one (a TEXT)", _0002_bad="CREATE TABLE two (a TEXT);SELECT nothing"
-    )
-    with pytest.raises(peewee.DatabaseError):
-        migrate(empty_url, tmp_path)
-    write(tmp_path, _0002_bad="CREATE TABLE two (a TEXT)")
-
-    applied = migrate(empty_url, tmp_path)
-
-    assert applied == ["0001_good", "0002_bad"]
-    assert set(catalogues.tables(empty_url)) == {"one", "two"}
+    assert (applied, set(catalogues.tables(empty_url))) == (["0001_good", "0002_bad"], {"one", "two"})
 
 
 def test_what_came_later_is_applied_alone(empty_url, tmp_path):
@@ -200,7 +156,9 @@ def test_what_came_later_is_applied_alone(empty_url, tmp_path):
     assert applied == ["0002_second"]
 
 
-def test_a_table_that_others_refer_to_is_rebuilt_without_losing_their_rows(empty_url, tmp_path):
+def test_a_table_that_others_refer_to_is_rebuilt_without_losing_their_rows(
+    open_database, empty_url, tmp_path
+):
     write(
         tmp_path,
         _0001_first="CREATE TABLE one (a TEXT PRIMARY KEY);"
@@ -215,115 +173,48 @@ def test_a_table_that_others_refer_to_is_rebuilt_without_losing_their_rows(empty
 
     migrate(empty_url, tmp_path)
 
-    database = Database(empty_url)
-    assert database.rows(peewee.Table("two", ("a",)).select(peewee.SQL("a"))) == [("x",)]
-    database.close()
+    assert open_database(empty_url).rows(peewee.Table("two", ("a",)).select(peewee.SQL("a"))) == [("x",)]
 
 
-@pytest.mark.parametrize("number", [2, 8])
-def test_several_at_once_all_succeed_and_one_of_them_applies(empty_url, number):
-    told = at_once(*[lambda: command("migrate", DATABASE_URL=empty_url)] * number)
+def test_several_at_once_all_succeed_and_one_of_them_applies(empty_url):
+    ended = at_once(*[lambda: command("migrate", DATABASE_URL=empty_url)] * 4)
 
-    assert [(process.returncode, process.stderr) for process in told] == [(0, "")] * number
-    assert sorted(process.stdout for process in told) == [
-        "".join(f"applied {name}\n" for name in ALL),
-        *["the schema is up to date\n"] * (number - 1),
-    ]
+    assert [(process.returncode, process.stderr) for process in ended] == [(0, "")] * 4
+    applied = "".join(f"applied {name}\n" for name in ALL)
+    assert sorted(process.stdout for process in ended) == [applied, *["the schema is up to date\n"] * 3]
 
 
 # --- a server knows whether the schema is its own ------------------------------------------------------
 
 
-def test_an_empty_database_is_an_old_schema_and_the_message_says_what_to_run(empty_url):
-    database = Database(empty_url)
-
-    with pytest.raises(OldSchema, match=f"lacks {ALL[0]}.* run `python -m service migrate`"):
-        Schema(database).require()
-
-    database.close()
-
-
-def test_a_schema_that_lacks_a_migration_is_old(empty_url, tmp_path):
+def test_a_schema_that_lacks_a_migration_is_old(open_database, empty_url, tmp_path):
     migrate(empty_url, write(tmp_path, _0000_before="CREATE TABLE one (a TEXT)"))
-    database = Database(empty_url)
+    database = open_database(empty_url)
 
     with pytest.raises(OldSchema, match=ALL[0]):
         Schema(database).require()
 
-    database.close()
 
+def test_an_empty_database_is_an_old_schema_and_stays_empty(open_database, empty_url):
+    database = open_database(empty_url)
 
-def test_looking_at_an_empty_database_leaves_it_empty(empty_url):
-    database = Database(empty_url)
-    with pytest.raises(OldSchema):
+    with pytest.raises(OldSchema, match=f"lacks {ALL[0]}.* run `python -m service migrate`"):
         Schema(database).require()
 
     with database.connected():
-        found = Runner(database.peewee, str(DIRECTORY)).applied()
-
-    assert (found, catalogues.tables(empty_url)) == ({}, {})
-    database.close()
+        assert Runner(database.peewee, str(DIRECTORY)).applied() == {}
+    assert catalogues.tables(empty_url) == {}
 
 
-def test_a_schema_that_is_newer_is_served_as_during_a_deployment(empty_url, tmp_path):
+def test_a_schema_that_is_newer_is_served_as_during_a_deployment(open_database, empty_url, tmp_path):
     migrate(empty_url)
     migrate(empty_url, write(tmp_path, _9999_later="CREATE TABLE one (a TEXT)"))
-    database = Database(empty_url)
+    database = open_database(empty_url)
 
     Schema(database).require()
 
-    database.close()
-
 
 # --- what a migration makes of what there was --------------------------------------------------------
-
-
-def test_an_identity_key_that_was_used_takes_both_kinds_of_proof_until_it_is_rotated(empty_url, tmp_path):
-    for path in DIRECTORY.glob("000[1-3]*.py"):
-        tmp_path.joinpath(path.name).write_text(path.read_text())
-    migrate(empty_url, tmp_path)
-    database = Database(empty_url)
-    made = {
-        ("app_1", "key_unused"): ("identity", None),
-        ("app_1", "key_used"): ("identity", 2),
-        ("app_1", "key_secret"): ("secret", 2),
-        ("app_2", "key_used"): ("identity", 3),
-        ("app_2", "key_publishable"): ("publishable", None),
-    }
-    for app in ("app_1", "app_2"):
-        with database.transaction():
-            database.change(Apps.insert(app=app, name="Shop", settings="{}", created_at=1))
-    for (app, id), (kind, last_used_at) in made.items():
-        columns = {Keys.app: app, Keys.id: id, Keys.kind: kind, Keys.digest: f"digest of {id}"}
-        with database.transaction():
-            database.change(Keys.insert(columns | {Keys.created_at: 1, Keys.last_used_at: last_used_at}))
-
-    applied = migrate(empty_url)
-
-    found = {(app, key.id): key.proof for app in ("app_1", "app_2") for key in KeyStore(database).of_app(app)}
-    database.close()
-    assert applied[0] == "0004_key_proofs"
-    assert found == {
-        ("app_1", "key_unused"): "jwt",
-        ("app_1", "key_used"): "both",
-        ("app_1", "key_secret"): None,
-        ("app_2", "key_used"): "both",
-        ("app_2", "key_publishable"): None,
-    }
-
-
-def test_a_key_that_a_server_of_the_version_before_makes_meanwhile_proves_by_jwt(empty_url):
-    migrate(empty_url)
-    database = Database(empty_url)
-    columns = {Keys.app: "app_1", Keys.id: "key_1", Keys.kind: "identity", Keys.digest: "x"}
-
-    with database.transaction():
-        database.change(Apps.insert(app="app_1", name="Shop", settings="{}", created_at=1))
-        database.change(Keys.insert(columns | {Keys.created_at: 1}))
-
-    [key] = KeyStore(database).of_app("app_1")
-    database.close()
-    assert key.proof == "jwt"
 
 
 def migrate_before(url: str, name: str, directory: Path) -> None:
@@ -334,46 +225,74 @@ def migrate_before(url: str, name: str, directory: Path) -> None:
     migrate(url, directory)
 
 
-def test_what_is_of_a_visitor_is_of_the_proven_world_and_so_is_each_store_account(empty_url, tmp_path):
+def keys_of(url: str, *apps: str) -> dict[str, object]:
+    database = Database(url)
+    found = {key.id: key.proof for app in apps for key in KeyStore(database).of_app(app)}
+    database.close()
+    return found
+
+
+KEYS = ("keys", ["app", "id", "kind", "digest", "created_at", "last_used_at"])
+TWO_APPS = (
+    "apps",
+    ["app", "name", "settings", "created_at"],
+    [(f"app_{n}", "Shop", "{}", 1) for n in (1, 2)],
+)
+
+
+def test_an_identity_key_that_was_used_takes_both_kinds_of_proof_until_it_is_rotated(empty_url, tmp_path):
+    migrate_before(empty_url, "0004_key_proofs", tmp_path)
+    keys = [
+        ("app_1", "unused", "identity", "w", 1, None),
+        ("app_1", "used", "identity", "x", 1, 2),
+        ("app_1", "secret", "secret", "y", 1, 2),
+        ("app_2", "used too", "identity", "x", 1, 3),
+        ("app_2", "publishable", "publishable", "z", 1, None),
+    ]
+    bulk.write(empty_url, [TWO_APPS, (*KEYS, keys)])
+
+    assert migrate(empty_url)[0] == "0004_key_proofs"
+
+    proofs = {"unused": "jwt", "used": "both", "secret": None, "used too": "both", "publishable": None}
+    assert keys_of(empty_url, "app_1", "app_2") == proofs
+
+
+def test_a_key_that_a_server_of_the_version_before_makes_meanwhile_proves_by_jwt(empty_url):
+    migrate(empty_url)
+
+    bulk.write(empty_url, [TWO_APPS, (*KEYS, [("app_1", "key_1", "identity", "x", 1, None)])])
+
+    assert keys_of(empty_url, "app_1") == {"key_1": "jwt"}
+
+
+def test_what_is_of_a_visitor_is_of_the_proven_world_and_so_is_each_store_account(
+    open_database, empty_url, tmp_path
+):
     migrate_before(empty_url, "0006_worlds", tmp_path)
-    people = {"usr_1": ("$anon:1", False), "usr_2": ("u-1", True), "usr_3": ("u-1", False)}
+    people = [("usr_1", "$anon:1", False), ("usr_2", "u-1", True), ("usr_3", "u-1", False)]
+    tables = {
+        "users": "app id user_id verified created_at",
+        "user_ids": "app digest user home value search verified added_at",
+        "store_accounts": "app digest user home store account claimed_at",
+        "purchases": "app account digest id product transaction purchased_at",
+    }
+    rows = {
+        "users": [("app_1", *one, 1) for one in people],
+        "user_ids": [("app_1", name, id, id, name, name, verified, 1) for id, name, verified in people],
+        "store_accounts": [("app_1", "d", "usr_2", "usr_2", "play", "a", 1)],
+        "purchases": [("app_1", "d", "d", "pur_1", "pro", "t", 1)],
+    }
     bulk.write(
-        empty_url,
-        [
-            ("apps", ["app", "name", "settings", "created_at"], [("app_1", "Shop", "{}", 1)]),
-            (
-                "users",
-                ["app", "id", "user_id", "verified", "created_at"],
-                [("app_1", id, *user, 1) for id, user in people.items()],
-            ),
-            (
-                "user_ids",
-                ["app", "digest", "user", "home", "value", "search", "verified", "added_at"],
-                [("app_1", user[0], id, id, user[0], user[0], user[1], 1) for id, user in people.items()],
-            ),
-            (
-                "store_accounts",
-                ["app", "digest", "user", "home", "store", "account", "claimed_at"],
-                [("app_1", "d", "usr_2", "usr_2", "play", "a", 1)],
-            ),
-            (
-                "purchases",
-                ["app", "account", "digest", "id", "product", "transaction", "purchased_at"],
-                [("app_1", "d", "d", "pur_1", "pro", "t", 1)],
-            ),
-        ],
+        empty_url, [TWO_APPS, *((name, columns.split(), rows[name]) for name, columns in tables.items())]
     )
 
     migrate(empty_url)
 
-    database = Database(empty_url)
-    worlds = dict(database.rows(UserIds.select(UserIds.user, UserIds.verified).where(UserIds.app == "app_1")))
+    database = open_database(empty_url)
+    of_ids = database.rows(UserIds.select(UserIds.user, UserIds.verified).where(UserIds.app == "app_1"))
     account, verified = StoreAccounts.account, StoreAccounts.verified
     accounts = database.rows(StoreAccounts.select(account, verified).where(StoreAccounts.app == "app_1"))
     bought = database.rows(Purchases.select(Purchases.product).where(Purchases.app == "app_1"))
-    database.close()
-    assert {user: bool(world) for user, world in worlds.items()} == {
-        "usr_1": True, "usr_2": True, "usr_3": False,
-    }  # fmt: skip
-    assert [(name, bool(world)) for name, world in accounts] == [("a", True)]
+    assert {user: bool(proven) for user, proven in of_ids} == {"usr_1": True, "usr_2": True, "usr_3": False}
+    assert [(name, bool(proven)) for name, proven in accounts] == [("a", True)]
     assert bought == [("pro",)]

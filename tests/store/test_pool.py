@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.model.errors import StoreUnavailable
-from service.store.database import Database
 from tests.support.marks import LONG, mark
 
 HERE = Path(__file__).parents[2]
@@ -55,47 +53,27 @@ def test_a_connection_that_was_left_in_a_transaction_serves_nobody_else(database
         database.peewee.execute_sql("BEGIN")
         database.peewee.execute(mark(app_id))
 
-    changed = database.change(mark(app_id))
-
-    assert changed == 1
+    assert database.change(mark(app_id)) == 1
 
 
-# --- how long a silent store is waited for ------------------------------------------------------------
-
-
-@pytest.fixture
-def new(database_url: str) -> Iterator[Database]:
-    """A database that nobody has asked anything yet."""
-    opened = Database(database_url, timeout=LONG)
-    yield opened
-    opened.end_deadline()
-    opened.close()
-
-
-def test_while_the_store_is_silent_time_in_the_queue_counts(new, app_id):
-    new.peewee.silent = True
-    new.start_deadline(waited=LONG)
+def test_while_the_store_is_silent_time_in_the_queue_counts(patient, app_id):
+    patient.peewee.silent = True
+    patient.start_deadline(waited=LONG)
 
     with pytest.raises(StoreUnavailable):
-        new.change(mark(app_id))
+        patient.change(mark(app_id))
 
 
-def test_who_has_not_waited_too_long_asks_a_silent_store(new, app_id):
-    new.peewee.silent = True
-    new.start_deadline(waited=LONG / 2)
+def test_who_has_not_waited_too_long_asks_a_silent_store_and_an_answer_ends_the_silence(patient, app_id):
+    patient.peewee.silent = True
+    patient.start_deadline(waited=LONG / 2)
+    assert patient.change(mark(app_id, "first")) == 1
 
-    assert new.change(mark(app_id)) == 1
-
-
-def test_an_answer_ends_the_silence(new, app_id):
-    new.peewee.silent = True
-    new.change(mark(app_id, "first"))
-    new.start_deadline(waited=LONG)
-
-    assert new.change(mark(app_id, "second")) == 1
+    patient.start_deadline(waited=LONG)
+    assert patient.change(mark(app_id, "second")) == 1
 
 
-def test_while_the_store_answers_time_in_the_queue_does_not_count(new, app_id):
-    new.start_deadline(waited=LONG)
+def test_while_the_store_answers_time_in_the_queue_does_not_count(patient, app_id):
+    patient.start_deadline(waited=LONG)
 
-    assert new.change(mark(app_id)) == 1
+    assert patient.change(mark(app_id)) == 1

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 import peewee
 import psycopg
@@ -24,6 +24,7 @@ from tests.conftest import Databases
 from tests.store.conftest import an_app
 from tests.support.marks import LONG, at_once, count, mark
 from tests.support.proxies import Network, silent_address
+from tests.support.servers import wait_until
 
 # What a transaction may leave on its connection.
 TRACES = """
@@ -43,7 +44,6 @@ CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON slow DEFERRABLE INITIALLY DEFER
 
 @pytest.fixture(scope="module")
 def url(databases: Databases) -> str:
-    """A migrated database of this file's own."""
     url = databases.fresh("postgresql")
     migrate(url)
     with psycopg.connect(url) as connection:
@@ -58,22 +58,13 @@ def app_id(url: str) -> str:
 
 @pytest.fixture
 def operator(url: str) -> Iterator[psycopg.Connection]:
-    """Who looks at the server beside us."""
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def opened(url: str) -> Iterator[Callable[..., Database]]:
-    """Open databases, and close them after."""
-    with ExitStack() as stack:
-
-        def open_(at: str = url, timeout: float = LONG) -> Database:
-            database = Database(at, timeout=timeout)
-            stack.callback(database.close)
-            return database
-
-        yield open_
+def opened(open_database: Callable[..., Database], url: str) -> Callable[..., Database]:
+    return lambda at=url, timeout=LONG: open_database(at, timeout=timeout)
 
 
 @pytest.fixture
@@ -83,7 +74,6 @@ def network(url: str) -> Iterator[Network]:
 
 
 def backend(database: Database) -> int:
-    """Answer which of the server's processes serves this thread."""
     return database.row(peewee.Select(columns=[peewee.fn.pg_backend_pid()]))[0]
 
 
@@ -96,9 +86,8 @@ sleep_prepared = Prepared(sleep)
 
 def kill(operator: psycopg.Connection, *backends: int) -> None:
     """End connections from the server's side, and wait until they are."""
-    operator.execute(
-        "SELECT pg_terminate_backend(pid, %s) FROM unnest(%s) AS pid", (LONG * 1000, list(backends))
-    )
+    for backend in backends:
+        operator.execute("SELECT pg_terminate_backend(%s, %s)", (backend, LONG * 1000))
 
 
 @contextmanager
@@ -110,37 +99,15 @@ def within(seconds: float) -> Iterator[None]:
 
 def until(operator: psycopg.Connection, sql: str, *values: object) -> None:
     """Wait until a question is answered with true."""
-    end = time.monotonic() + LONG
-    while not operator.execute(sql, values).fetchone()[0]:
-        assert time.monotonic() < end, sql
-        time.sleep(0.02)
+    wait_until(lambda: operator.execute(sql, values).fetchone()[0], lambda: sql)
 
 
 # --- races -------------------------------------------------------------------------------------------
 
 
-def test_two_that_wait_for_each_other_end_as_a_winner_and_a_lost_race(opened, app_id):
-    database = opened()
-    met = threading.Barrier(2)
-
-    def cross(first: str, second: str) -> str:
-        with database.transaction():
-            database.change(mark(app_id, first))
-            database.lock(app_id, first)
-            met.wait(LONG)
-            database.lock(app_id, second)
-        return "done"
-
-    ended = at_once(lambda: cross("a", "b"), lambda: cross("b", "a"))
-
-    assert sorted(type(end).__name__ for end in ended) == ["StaleState", "str"]
-    assert count(database, app_id) == 1
-
-
-def test_a_use_case_that_lost_such_a_race_is_run_again(opened, app_id):
+def test_of_two_use_cases_that_wait_for_each_other_the_loser_is_run_again(opened, app_id):
     store = Store(opened())
-    met = threading.Barrier(2)
-    attempts = []
+    met, attempts = threading.Barrier(2), []
 
     @one_transaction
     def cross(store: Store, first: str, second: str) -> str:
@@ -154,49 +121,32 @@ def test_a_use_case_that_lost_such_a_race_is_run_again(opened, app_id):
 
     ended = at_once(lambda: cross(store, "a", "b"), lambda: cross(store, "b", "a"))
 
-    assert ended == ["done", "done"]
-    assert len(attempts) == 3
-    assert count(store.database, app_id) == 2
+    assert (ended, len(attempts), count(store.database, app_id)) == (["done", "done"], 3, 2)
 
 
 def test_the_same_name_of_another_app_is_another(opened, app_id):
     database = opened()
 
-    def hold_of_another() -> str:
+    def lock_of_another() -> str:
         with database.transaction():
             database.lock("app_other", "name")
-        return "held"
+        return "locked"
 
     with database.transaction():
         database.lock(app_id, "name")
-        ended = at_once(hold_of_another)
-
-    assert ended == ["held"]
+        assert at_once(lock_of_another) == ["locked"]
 
 
 # --- connections that die ----------------------------------------------------------------------------
-
-
-def test_a_connection_that_was_killed_while_idle_is_replaced_unnoticed(opened, operator):
-    database = opened()
-    dead = backend(database)
-    kill(operator, dead)
-
-    alive = backend(database)
-
-    assert alive != dead
 
 
 def test_a_transaction_that_begins_on_a_dead_connection_is_run_again(opened, operator, app_id):
     store = Store(opened())
     kill(operator, backend(store.database))
 
-    @one_transaction
-    def leave_a_mark(store: Store) -> int:
-        return store.database.change(mark(app_id))
+    leave_a_mark = one_transaction(lambda store: store.database.change(mark(app_id)))
 
-    assert leave_a_mark(store) == 1
-    assert count(store.database, app_id) == 1
+    assert (leave_a_mark(store), count(store.database, app_id)) == (1, 1)
 
 
 def test_all_connections_that_died_together_are_replaced_unnoticed(opened, operator):
@@ -218,22 +168,30 @@ def test_all_connections_that_died_together_are_replaced_unnoticed(opened, opera
     assert {type(number) for number in alive} == {int}
 
 
-def test_a_transaction_that_dies_in_the_middle_is_run_again_and_committed_once(opened, operator, app_id):
-    store = Store(opened())
-    attempts = []
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda database, left: database.change(left),
+        lambda database, left: database.row_at_once(left.returning(Rates.kind)),
+    ],
+    ids=["a change", "a statement that could commit by itself"],
+)
+def test_a_transaction_that_dies_in_the_middle_is_run_again_and_committed_once(
+    opened, operator, app_id, leave
+):
+    store, attempts = Store(opened()), []
 
     @one_transaction
     def leave_marks(store: Store) -> None:
         attempts.append(backend(store.database))
-        store.database.change(mark(app_id, "first"))
+        leave(store.database, mark(app_id, "first"))
         if len(attempts) == 1:
             kill(operator, attempts[0])
-        store.database.change(mark(app_id, "second"))
+        leave(store.database, mark(app_id, "second"))
 
     leave_marks(store)
 
-    assert len(attempts) == 2
-    assert count(store.database, app_id) == 2
+    assert (len(attempts), count(store.database, app_id)) == (2, 2)
 
 
 def test_a_transaction_that_always_dies_is_given_up(opened, operator, app_id):
@@ -275,69 +233,36 @@ def test_a_question_that_is_the_death_of_every_connection_is_given_up(opened, op
         database.ask(lambda: kill(operator, backend(database)) or backend(database))
 
 
-def test_a_transaction_that_dies_while_it_is_committed_is_never_run_again(opened, operator, app_id):
-    store = Store(opened())
-    attempts = []
-
-    @one_transaction
-    def commit_slowly(store: Store) -> None:
-        attempts.append(backend(store.database))
-        store.database.change(mark(app_id))
-        store.database.peewee.execute_sql("INSERT INTO slow VALUES ('x')")
-
-    def kill_at_commit() -> None:
-        until(
-            operator,
-            "SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"
-            " AND datname = current_database()",
-        )
-        kill(operator, attempts[0])
-
-    ended = at_once(lambda: commit_slowly(store), kill_at_commit)
-
-    assert isinstance(ended[0], StoreUnavailable)
-    assert len(attempts) == 1
+@one_transaction
+def commit_slowly(store: Store) -> None:
+    store.database.peewee.execute_sql("INSERT INTO slow VALUES ('x')")
 
 
-def test_a_statement_that_dies_while_it_commits_by_itself_is_never_run_again(opened, operator):
-    database = opened()
-    asked = []
-    database.peewee.query_hooks.append(lambda event: asked.append(event.sql))
+def insert_slowly(store: Store) -> None:
+    store.database.row_at_once(peewee.SQL("INSERT INTO slow VALUES ('x') RETURNING a"))
+
+
+@pytest.mark.parametrize(
+    ("change", "query"),
+    [(commit_slowly, "COMMIT"), (insert_slowly, "INSERT INTO slow")],
+    ids=["COMMIT", "INSERT"],
+)
+def test_what_dies_while_it_is_committed_is_never_run_again(opened, operator, change, query):
+    store, statements = Store(opened()), []
+    store.database.peewee.query_hooks.append(lambda event: statements.append(event.sql))
 
     def kill_at_commit() -> None:
         active = (
-            "FROM pg_stat_activity WHERE starts_with(query, 'INSERT INTO slow') AND state = 'active'"
-            " AND datname = current_database()"
+            "FROM pg_stat_activity WHERE starts_with(query, %s) AND state = 'active'"
+            " AND datname = current_database() AND pid <> pg_backend_pid()"
         )
-        until(operator, f"SELECT count(*) = 1 {active}")
-        kill(operator, *operator.execute(f"SELECT pid {active}").fetchone())
+        until(operator, f"SELECT count(*) = 1 {active}", query)
+        kill(operator, *operator.execute(f"SELECT pid {active}", (query,)).fetchone())
 
-    ended = at_once(
-        lambda: database.row_at_once(peewee.SQL("INSERT INTO slow VALUES ('x') RETURNING a")), kill_at_commit
-    )
+    ended = at_once(lambda: change(store), kill_at_commit)
 
     assert isinstance(ended[0], StoreUnavailable)
-    assert len(asked) == 1
-
-
-def test_a_statement_that_could_commit_by_itself_is_part_of_a_transaction_that_is_run_again(
-    opened, operator, app_id
-):
-    store = Store(opened())
-    attempts = []
-
-    @one_transaction
-    def leave_marks(store: Store) -> None:
-        attempts.append(backend(store.database))
-        store.database.row_at_once(mark(app_id, "first").returning(Rates.kind))
-        if len(attempts) == 1:
-            kill(operator, attempts[0])
-        store.database.row_at_once(mark(app_id, "second").returning(Rates.kind))
-
-    leave_marks(store)
-
-    assert len(attempts) == 2
-    assert count(store.database, app_id) == 2
+    assert len([sql for sql in statements if "INSERT INTO slow" in sql]) == 1
 
 
 def test_a_commit_whose_answer_is_lost_is_never_run_again(opened, network, app_id):
@@ -362,11 +287,7 @@ def test_a_server_that_became_a_standby_is_left_for_its_successor(opened, app_id
     # What a connection sees whose server was demoted without being restarted.
     store.database.ask(lambda: store.database.peewee.execute_sql("SET default_transaction_read_only = on"))
 
-    @one_transaction
-    def leave_a_mark(store: Store) -> int:
-        return store.database.change(mark(app_id))
-
-    assert leave_a_mark(store) == 1
+    assert one_transaction(lambda store: store.database.change(mark(app_id)))(store) == 1
 
 
 def test_a_value_longer_than_a_socket_takes_at_once_arrives(opened, network):
@@ -377,37 +298,31 @@ def test_a_value_longer_than_a_socket_takes_at_once_arrives(opened, network):
         assert database.row(echo(text)) == (text,)
 
 
-@pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "DISCARD ALL"])
+def forget_names(database: Database) -> None:
+    """Have this process not know what is prepared there, as if another had done so."""
+    database.ask(lambda: database.peewee.connection().prepared)._names.clear()
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        lambda database: database.ask(lambda: database.peewee.execute_sql("DEALLOCATE ALL")),
+        lambda database: database.ask(lambda: database.peewee.execute_sql("DISCARD ALL")),
+        forget_names,
+    ],
+    ids=["the server deallocates", "the server discards", "the client forgets"],
+)
 def test_what_was_prepared_and_is_forgotten_is_prepared_anew(opened, app_id, forget):
     store = Store(opened())
-    assert store.apps.with_id(app_id) is not None
-    store.database.ask(lambda: store.database.peewee.execute_sql(forget))
-
-    assert store.apps.with_id(app_id) is not None
-    store.database.ask(lambda: store.database.peewee.execute_sql(forget))
+    for _ in range(2):
+        assert store.apps.with_id(app_id) is not None
+        forget(store.database)
 
     @one_transaction
-    def look_twice(store: Store) -> tuple[str, ...]:
-        return tuple(app.id for app in (store.apps.with_id(app_id), store.apps.with_id(app_id)) if app)
+    def look_twice(store: Store) -> list[str]:
+        return [store.apps.with_id(app_id).id for _ in range(2)]
 
-    assert look_twice(store) == (app_id, app_id)
-
-
-def test_what_another_has_prepared_there_is_the_same(opened, app_id):
-    store = Store(opened())
-    assert store.apps.with_id(app_id) is not None
-    forgetful = store.database.ask(lambda: store.database.peewee.connection().prepared)
-    forgetful._names.clear()
-
-    assert store.apps.with_id(app_id) is not None
-    forgetful._names.clear()
-
-    @one_transaction
-    def look(store: Store) -> str:
-        found = store.apps.with_id(app_id)
-        return found.id if found else ""
-
-    assert look(store) == app_id
+    assert look_twice(store) == [app_id, app_id]
 
 
 def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
@@ -432,28 +347,16 @@ def test_a_connection_is_handed_on_without_traces(opened, app_id):
         raise StaleState
     first = backend(database)
 
-    traces = database.ask(lambda: database.peewee.execute_sql(TRACES).fetchone())
-
-    assert traces == (first, "0", "0", 0)
+    assert database.ask(lambda: database.peewee.execute_sql(TRACES).fetchone()) == (first, "0", "0", 0)
 
 
-def test_there_are_never_more_connections_than_threads_that_worked_at_once(opened):
+@pytest.mark.parametrize("threads", [1, 4])
+def test_there_are_never_more_connections_than_threads_that_worked_at_once(opened, threads):
     database = opened()
 
-    def work() -> set[int]:
-        return {backend(database) for _ in range(25)}
+    used = at_once(*[lambda: {backend(database) for _ in range(25)}] * threads)
 
-    used = at_once(*[work] * 4)
-
-    assert len(set.union(*used)) <= 4
-
-
-def test_one_thread_keeps_to_one_connection(opened):
-    database = opened()
-
-    used = {backend(database) for _ in range(25)}
-
-    assert len(used) == 1
+    assert len(set.union(*used)) <= threads
 
 
 # --- slow statements ---------------------------------------------------------------------------------
@@ -462,14 +365,16 @@ IS_OVER = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s AND state = 
 
 
 @pytest.mark.parametrize("asking", [sleep, sleep_prepared], ids=["built", "prepared"])
-def test_a_slow_question_is_given_up_and_ends_on_the_server_too(opened, operator, asking):
+def test_a_slow_question_is_given_up_ends_on_the_server_too_and_the_next_succeeds(opened, operator, asking):
     database = opened(timeout=0.5)
-    asked = backend(database)
+    process = backend(database)
 
     with pytest.raises(StoreUnavailable), within(LONG / 2):
         database.rows(asking(2 * LONG))
 
-    until(operator, IS_OVER, asked)
+    until(operator, IS_OVER, process)
+    database.timeout = LONG
+    database.ping()
 
 
 def test_slow_questions_of_many_threads_are_given_up_together(opened):
@@ -481,57 +386,30 @@ def test_slow_questions_of_many_threads_are_given_up_together(opened):
     assert [type(answer) for answer in refused] == [StoreUnavailable] * 8
 
 
-def test_a_slow_transaction_is_given_up_and_ends_on_the_server_too(opened, operator, app_id):
-    database = opened(timeout=0.5)
-    asked = backend(database)
-
-    def wait_inside() -> None:
-        with database.transaction():
-            database.change(mark(app_id))
-            database.rows(sleep(LONG))
-
-    with pytest.raises(StoreUnavailable), within(LONG / 2):
-        wait_inside()
-
-    until(operator, IS_OVER, asked)
-    assert count(database, app_id) == 0
-
-
-def test_a_slow_transaction_is_not_run_again(opened):
-    store = Store(opened(timeout=0.5))
-    attempts = []
+def test_a_slow_transaction_is_given_up_once_and_ends_on_the_server_too(opened, operator, app_id):
+    store, attempts = Store(opened(timeout=0.5)), []
+    process = backend(store.database)
 
     @one_transaction
     def wait_inside(store: Store) -> None:
         attempts.append("one")
+        store.database.change(mark(app_id))
         store.database.rows(sleep(LONG))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable), within(LONG / 2):
         wait_inside(store)
 
-    assert len(attempts) == 1
-
-
-def test_after_a_slow_statement_the_next_one_succeeds(opened):
-    database = opened(timeout=0.5)
-    with pytest.raises(StoreUnavailable):
-        database.rows(sleep(LONG))
-    database.timeout = LONG
-
-    database.ping()
+    until(operator, IS_OVER, process)
+    assert (len(attempts), count(store.database, app_id)) == (1, 0)
 
 
 def test_waiting_for_a_lock_is_bounded_like_everything(opened, operator, app_id):
     holder, database = opened(), opened(timeout=0.5)
 
-    def wait_for_it() -> None:
-        with database.transaction():
-            database.lock(app_id, "name")
-
     with holder.transaction():
         holder.lock(app_id, "name")
-        with pytest.raises(StoreUnavailable), within(LONG / 2):
-            wait_for_it()
+        with pytest.raises(StoreUnavailable), within(LONG / 2), database.transaction():
+            database.lock(app_id, "name")
 
 
 def test_one_clock_bounds_several_questions_together(opened):
@@ -546,25 +424,20 @@ def test_one_clock_bounds_several_questions_together(opened):
 
 def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_while_only(opened, app_id):
     stopped, database = opened(timeout=0.5), opened()
-    held = threading.Event()
+    locked = threading.Event()
 
     def take_over() -> str:
-        held.wait(LONG)
+        locked.wait(LONG)
         with database.transaction():
             database.lock(app_id, "name")
-        return "held"
+        return "locked"
 
-    def stop_in_the_middle() -> None:
-        with stopped.transaction():
-            stopped.lock(app_id, "name")
-            held.set()
-            taken.append(at_once(take_over))
+    with pytest.raises(StoreUnavailable), stopped.transaction():
+        stopped.lock(app_id, "name")
+        locked.set()
+        taken = at_once(take_over)
 
-    taken = []
-    with pytest.raises(StoreUnavailable):
-        stop_in_the_middle()
-
-    assert taken == [["held"]]
+    assert taken == ["locked"]
 
 
 def test_a_transaction_may_take_the_time_that_it_asks_for(opened):
@@ -575,84 +448,25 @@ def test_a_transaction_may_take_the_time_that_it_asks_for(opened):
         database.rows(sleep(1))
 
 
-# --- a server that is not there ----------------------------------------------------------------------
-
-
-def test_nobody_listening_is_told_at_once(opened):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    with pytest.raises(StoreUnavailable), within(LONG / 2):
-        opened(f"postgres://postgres@127.0.0.1:{port}/usher").ping()
-
-
-def test_a_server_that_lets_nobody_in_is_not_waited_for(opened):
-    with silent_address() as port, pytest.raises(StoreUnavailable), within(LONG / 2):
-        opened(f"postgres://postgres@127.0.0.1:{port}/usher", timeout=0.5).ping()
-
-
-def test_a_network_that_falls_silent_is_not_waited_for(opened, network):
-    database = opened(network.url, timeout=0.5)
-    database.ping()
-    network.fall_silent()
-
-    with pytest.raises(StoreUnavailable), within(LONG / 2):
-        database.ping()
-
-
-def test_when_the_network_is_back_the_next_question_is_answered(opened, network):
-    database = opened(network.url, timeout=0.5)
-    network.fall_silent()
-    with pytest.raises(StoreUnavailable):
-        database.ping()
-    database.timeout = LONG
-
-    network.recover()
-
-    database.ping()
+# --- a server that is not there; more of it is in tests/faults/test_outages.py -----------------------
 
 
 def test_connections_that_a_network_broke_are_replaced_unnoticed(opened, network):
     database = opened(network.url)
     before = backend(database)
+
     network.cut()
 
-    after = backend(database)
-
-    assert after != before
+    assert backend(database) != before
 
 
-def test_who_queued_while_somebody_waited_in_vain_does_not_wait_as_long_again(opened, network):
-    database = opened(network.url, timeout=0.5)
-    network.fall_silent()
-    with pytest.raises(StoreUnavailable):
-        database.ping()
-    database.timeout = LONG
-    database.start_deadline(waited=LONG)
-
-    with pytest.raises(StoreUnavailable):
-        database.ping()
-
-
-def test_of_several_hosts_the_first_that_answers_serves(opened, url):
-    parts = conninfo_to_dict(url)
-    hosts, ports = f"127.0.0.1,{parts['host']}", f"1,{parts.get('port', 5432)}"
-
-    database = opened(f"postgres:///{parts['dbname']}?user={parts['user']}&host={hosts}&port={ports}")
-
-    database.ping()
-
-
-def test_a_silent_host_leaves_time_for_the_next(opened, url):
+@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "is silent"])
+def test_of_several_hosts_the_first_that_answers_serves(opened, url, silent):
     parts = conninfo_to_dict(url)
     with silent_address() as port:
-        hosts, ports = f"127.0.0.1,{parts['host']}", f"{port},{parts.get('port', 5432)}"
+        hosts = f"host=127.0.0.1,{parts['host']}&port={port if silent else 1},{parts.get('port', 5432)}"
 
-        database = opened(
-            f"postgres:///{parts['dbname']}?user={parts['user']}&host={hosts}&port={ports}", timeout=4
-        )
-
-        database.ping()
+        opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}", timeout=4).ping()
 
 
 # --- names -------------------------------------------------------------------------------------------
@@ -676,12 +490,7 @@ def name_server(monkeypatch):
 
 @pytest.fixture
 def named(network, name_server) -> str:
-    """The URL of a server by its name."""
     return network.url.replace("127.0.0.1", "store.example")
-
-
-def test_a_server_is_found_by_its_name(opened, named):
-    opened(named).ping()
 
 
 def test_a_silent_name_server_is_not_waited_for(opened, named, name_server):
@@ -691,34 +500,31 @@ def test_a_silent_name_server_is_not_waited_for(opened, named, name_server):
         opened(named, timeout=0.5).ping()
 
 
-def test_while_the_name_server_is_silent_the_address_that_it_gave_last_serves(opened, named, name_server):
-    database = opened(named)
-    database.ping()
-    database.close()
-
-    name_server.clear()
-
-    database.ping()
-
-
-def test_a_name_that_is_not_known_any_more_is_looked_for_where_it_was(opened, named, monkeypatch):
-    database = opened(named)
-    database.ping()
-    database.close()
-
+def refuse_names(monkeypatch, code: int) -> None:
     def refuse(*_args, **_named):
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        raise socket.gaierror(code, "no address")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.parametrize("fails", ["is silent", "does not know it any more"])
+def test_while_the_name_server_fails_the_address_that_it_gave_last_serves(
+    opened, named, name_server, monkeypatch, fails
+):
+    database = opened(named)
+    database.ping()
+    database.close()
+
+    if fails == "is silent":
+        name_server.clear()
+    else:
+        refuse_names(monkeypatch, socket.EAI_AGAIN)
 
     database.ping()
 
 
 def test_a_name_that_never_was_is_a_store_that_is_away(opened, named, monkeypatch):
-    def refuse(*_args, **_named):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    refuse_names(monkeypatch, socket.EAI_NONAME)
 
     with pytest.raises(StoreUnavailable):
         opened(named).ping()

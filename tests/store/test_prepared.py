@@ -17,27 +17,15 @@ def built():
 def counts(built):
     def build(app, kind):
         built.append(kind)
-        return Rates.select(Rates.count).where(
-            (Rates.app == app) & (Rates.kind == kind) & (Rates.minute == 0)
-        )
+        return Rates.select(Rates.count).where(Rates.app == app, Rates.kind == kind, Rates.minute == 0)
 
     return Prepared(build)
 
 
-def test_a_prepared_query_answers_what_its_values_ask_for(database, app_id, counts):
+def test_a_prepared_query_finds_what_its_values_ask_for(database, app_id, counts):
     database.change(mark(app_id, "one"))
 
-    answers = [database.rows(counts(app_id, kind)) for kind in ("one", "other")]
-
-    assert answers == [[(1,)], []]
-
-
-def test_one_value_is_enough(database, app_id):
-    database.change(mark(app_id, "one"))
-
-    of_app = Prepared(lambda app: Rates.select(Rates.count).where(Rates.app == app))
-
-    assert database.rows(of_app(app_id)) == [(1,)]
+    assert [database.rows(counts(app_id, kind)) for kind in ("one", "other")] == [[(1,)], []]
 
 
 def test_its_sql_is_made_when_it_is_first_run(database, app_id, built, counts):
@@ -49,11 +37,11 @@ def test_its_sql_is_made_when_it_is_first_run(database, app_id, built, counts):
 
 def test_it_changes_rows_as_well(database, app_id):
     rename = Prepared(lambda app, name: Apps.update(name=name).where(Apps.app == app))
+    # One value is enough.
+    name = Prepared(lambda app: Apps.select(Apps.name).where(Apps.app == app))
 
-    changed = database.change(rename(app_id, "Other"))
-
-    assert changed == 1
-    assert database.rows(Apps.select(Apps.name).where(Apps.app == app_id)) == [("Other",)]
+    assert database.change(rename(app_id, "Other")) == 1
+    assert database.rows(name(app_id)) == [("Other",)]
 
 
 def test_it_locks_its_rows_where_rows_are_locked(database, app_id, counts):

@@ -1,11 +1,13 @@
-"""An SQLite file that is locked, full, gone or replaced, and what is set on every connection to it."""
+"""An SQLite file that is locked, gone or replaced, and what is set on every connection to it.
+
+Who writes for too long, and a full disk, are in ``tests/faults/test_outages.py``.
+"""
 
 import os
-import resource
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -16,12 +18,11 @@ from service.model.errors import StoreUnavailable
 from service.store.database import Database
 from service.store.migrating import migrate
 from tests.store.conftest import an_app
-from tests.support.marks import LONG, at_once, count, mark
+from tests.support.marks import LONG, another_writes, at_once, count, mark
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A migrated file in a directory of its own."""
     tmp_path.joinpath("store").mkdir()
     file = tmp_path / "store" / "usher.sqlite"
     migrate(f"sqlite:///{file}")
@@ -34,86 +35,25 @@ def app_id(file: Path) -> str:
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[..., Database]]:
-    """Open databases, and close them after."""
-    with ExitStack() as stack:
-
-        def open_(at: Path, timeout: float = LONG) -> Database:
-            database = Database(f"sqlite:///{at}", timeout=timeout)
-            stack.callback(database.close)
-            return database
-
-        yield open_
+def opened(open_database: Callable[..., Database]) -> Callable[..., Database]:
+    return lambda at, timeout=LONG: open_database(f"sqlite:///{at}", timeout=timeout)
 
 
 def setting(database: Database, name: str) -> object:
     return database.ask(lambda: database.peewee.execute_sql(f"PRAGMA {name}").fetchone()[0])
 
 
-# --- every connection --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)],
-    ids=["write-ahead log", "a commit is on the disk", "foreign keys hold"],
-)
-def test_each_connection_is_set_so_that_nothing_is_lost(opened, file, name, value):
+def test_each_connection_is_set_so_that_nothing_is_lost(opened, file):
     database = opened(file)
     met = threading.Barrier(3)
 
-    def look() -> object:
+    def look() -> list[object]:
         with database.connected():
             met.wait(LONG)
-            return setting(database, name)
+            return [setting(database, name) for name in ("journal_mode", "synchronous", "foreign_keys")]
 
-    assert at_once(*[look] * 3) == [value] * 3
-
-
-def test_migrating_leaves_foreign_keys_in_force(opened, file):
-    migrate(f"sqlite:///{file}")
-
-    assert setting(opened(file), "foreign_keys") == 1
-
-
-def test_a_connection_is_handed_on_without_a_transaction(opened, file, app_id):
-    database = opened(file)
-    with pytest.raises(ValueError, match="in the middle"), database.transaction():
-        raise ValueError("in the middle")
-
-    with database.connected():
-        assert not database.peewee.connection().in_transaction
-
-
-# --- others have it locked ---------------------------------------------------------------------------
-
-
-@contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Have another process's transaction that writes and does not end."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("ROLLBACK")
-    connection.close()
-
-
-def test_whoever_writes_for_too_long_is_not_waited_for(opened, file, app_id):
-    database = opened(file, timeout=0.3)
-
-    with writing(file), pytest.raises(StoreUnavailable):
-        database.change(mark(app_id))
-
-    assert count(database, app_id) == 0
-
-
-def test_those_who_wait_behind_whoever_waits_are_not_kept_any_longer(opened, file, app_id):
-    database = opened(file, timeout=0.3)
-
-    with writing(file):
-        ended = at_once(*[lambda: database.change(mark(app_id))] * 4)
-
-    assert [type(end) for end in ended] == [StoreUnavailable] * 4
+    # A commit is on the disk, and foreign keys hold; also here, where it was migrated.
+    assert at_once(*[look] * 3) == [["wal", 2, 1]] * 3
 
 
 def test_a_connection_from_the_stock_waits_no_longer_than_a_new_one(opened, file, app_id):
@@ -121,38 +61,22 @@ def test_a_connection_from_the_stock_waits_no_longer_than_a_new_one(opened, file
     database.ping()
     database.timeout = 0.3
 
-    with writing(file), pytest.raises(StoreUnavailable):
+    with another_writes(file), pytest.raises(StoreUnavailable):
         database.change(mark(app_id))
-
-
-def test_meanwhile_questions_are_answered(opened, file, app_id):
-    with writing(file):
-        assert count(opened(file), app_id) == 0
-
-
-def test_when_the_other_is_done_the_next_change_succeeds(opened, file, app_id):
-    database = opened(file, timeout=0.3)
-    with writing(file), pytest.raises(StoreUnavailable):
-        database.change(mark(app_id))
-    database.timeout = LONG
-
-    changed = database.change(mark(app_id))
-
-    assert changed == 1
 
 
 def test_whoever_writes_for_a_moment_is_waited_for(opened, file, app_id):
     database = opened(file)
-    begun, asked = threading.Event(), threading.Event()
+    begun, enough = threading.Event(), threading.Event()
 
     def write_for_a_moment() -> None:
-        with writing(file):
+        with another_writes(file):
             begun.set()
-            asked.wait(LONG)
+            enough.wait(LONG)
 
     def change() -> int:
         begun.wait(LONG)
-        threading.Timer(0.1, asked.set).start()
+        threading.Timer(0.1, enough.set).start()
         return database.change(mark(app_id))
 
     assert at_once(write_for_a_moment, change) == [None, 1]
@@ -160,13 +84,13 @@ def test_whoever_writes_for_a_moment_is_waited_for(opened, file, app_id):
 
 @pytest.mark.parametrize("number", [2, 8])
 def test_those_who_open_a_new_file_at_once_all_find_it_set_up(opened, tmp_path, number):
+    together = threading.Barrier(number)
+
+    def open_(database: Database) -> object:
+        together.wait(LONG)
+        return setting(database, "journal_mode")
+
     for turn in range(50):
-        together = threading.Barrier(number)
-
-        def open_(database: Database, together: threading.Barrier = together) -> object:
-            together.wait(LONG)
-            return setting(database, "journal_mode")
-
         databases = [opened(tmp_path / f"{turn}.sqlite") for _ in range(number)]
 
         assert at_once(*(partial(open_, database) for database in databases)) == ["wal"] * number
@@ -180,9 +104,7 @@ def test_whoever_sets_up_a_new_file_for_a_moment_is_waited_for(opened, tmp_path)
     ends = threading.Timer(0.1, other.execute, ["ROLLBACK"])
     ends.start()
 
-    mode = setting(opened(tmp_path / "new.sqlite"), "journal_mode")
-
-    assert mode == "wal"
+    assert setting(opened(tmp_path / "new.sqlite"), "journal_mode") == "wal"
     ends.join()
     other.close()
 
@@ -197,42 +119,6 @@ def test_a_file_that_another_has_for_itself_is_not_waited_for(opened, file):
         database.ping()
 
     other.close()
-
-
-# --- the file ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def longest_file(size: int) -> Iterator[None]:
-    """Have a disk that has no room for longer files."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_what_a_full_disk_refuses_is_not_acknowledged_and_what_was_is_kept(opened, file, app_id):
-    database = opened(file)
-    database.change(mark(app_id, "before"))
-    written_ahead = Path(f"{file}-wal").stat().st_size
-
-    with longest_file(written_ahead + 1), pytest.raises(StoreUnavailable):
-        database.change(mark(app_id, "refused"))
-
-    assert count(opened(file), app_id) == 1
-
-
-def test_when_the_disk_has_room_again_the_next_change_succeeds(opened, file, app_id):
-    database = opened(file)
-    database.change(mark(app_id, "before"))
-    with longest_file(Path(f"{file}-wal").stat().st_size + 1), pytest.raises(StoreUnavailable):
-        database.change(mark(app_id, "refused"))
-
-    changed = database.change(mark(app_id, "after"))
-
-    assert (changed, count(database, app_id)) == (1, 2)
 
 
 def test_a_file_that_may_only_be_read_is_a_store_that_is_away(opened, file, app_id):
@@ -265,15 +151,17 @@ def read_only(file: Path) -> Iterator[None]:
         file.chmod(0o644)
 
 
-def test_a_directory_that_vanished_is_a_store_that_is_away(opened, file, app_id):
+def test_a_directory_that_vanished_is_a_store_that_is_away_until_it_is_back(opened, file, app_id):
     database = opened(file)
-    database.change(mark(app_id))
-    file.parent.rename(file.parent.with_name("elsewhere"))
+    database.change(mark(app_id, "before"))
+    moved = file.parent.rename(file.parent.with_name("elsewhere"))
 
     with pytest.raises(StoreUnavailable):
         database.change(mark(app_id, "lost"))
 
     assert not file.exists()
+    moved.rename(file.parent)
+    assert (database.change(mark(app_id, "after")), count(database, app_id)) == (1, 2)
 
 
 def test_a_file_that_vanished_is_never_begun_anew(opened, file):
@@ -285,19 +173,6 @@ def test_a_file_that_vanished_is_never_begun_anew(opened, file):
         database.ping()
 
     assert not file.exists()
-
-
-def test_when_a_directory_is_back_all_is_there_and_the_next_change_succeeds(opened, file, app_id):
-    database = opened(file)
-    database.change(mark(app_id, "before"))
-    moved = file.parent.rename(file.parent.with_name("elsewhere"))
-    with pytest.raises(StoreUnavailable):
-        database.ping()
-    moved.rename(file.parent)
-
-    database.change(mark(app_id, "after"))
-
-    assert count(database, app_id) == 2
 
 
 def test_after_a_restore_the_restored_file_is_written(opened, file, app_id):
@@ -316,8 +191,6 @@ def test_after_a_restore_the_restored_file_is_written(opened, file, app_id):
     assert count(opened(file), app_id) == 1
 
 
-# --- URLs --------------------------------------------------------------------------------------------
-
 NAMES = {
     "plain": "usher.sqlite",
     "spaces": "our own store.sqlite",
@@ -328,23 +201,16 @@ NAMES = {
 }
 
 
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_an_absolute_path_is_taken_as_it_is_meant(tmp_path, name):
-    file = tmp_path / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-
-    migrate(f"sqlite:///{quote(str(file))}")
-
-    assert file.read_bytes().startswith(b"SQLite format 3")
-
-
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_relative_path_begins_where_the_server_was_started(tmp_path, monkeypatch, name):
+def test_a_path_is_taken_as_it_is_meant_and_begins_where_the_server_was_started(
+    tmp_path, monkeypatch, name, relative
+):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
 
-    migrate(f"sqlite:///{quote(name)}")
+    migrate(f"sqlite:///{quote(name if relative else str(file))}")
 
     assert file.read_bytes().startswith(b"SQLite format 3")
 

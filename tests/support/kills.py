@@ -6,8 +6,8 @@ reaches the store, so there is no other moment that it could tell from these.
 
 import os
 import signal
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,8 +17,8 @@ from service.model.callers import Actor, Backend
 from service.store import Store
 from service.store.database import Database
 from tests.support.processes import processes
+from tests.support.servers import TIMEOUT, wait_until
 
-TIMEOUT = 30
 DOOMED = "usher-doomed"
 DEEDS: dict[str, Callable[..., Any]] = {"merge": merge_users, "undo": undo_merge}
 
@@ -61,31 +61,20 @@ def _die_at(moment: int, database: Any) -> None:
         def __init__(self, cursor: Any) -> None:
             self._cursor = cursor
 
-        def execute(self, sql: str, *values: Any) -> None:
+        def _run(self, method: str, sql: str, *values: Any) -> None:
             pass_by()
-            self._cursor.execute(sql, *values)
+            getattr(self._cursor, method)(sql, *values)
             if sql == "COMMIT":
                 pass_by()
 
-        def say(self, statements: str) -> None:
-            pass_by()
-            self._cursor.say(statements)
-            if statements == "COMMIT":
-                pass_by()
-
         def __getattr__(self, name: str) -> Any:
-            return getattr(self._cursor, name)
+            return partial(self._run, name) if name in ("execute", "say") else getattr(self._cursor, name)
 
     database.cursor = lambda *args, **kwargs: Watched(opened(*args, **kwargs))
 
 
 def _wait_until_buried(url: str) -> None:
     """Wait until PostgreSQL has noticed that nobody is there any more, and let go of what it held."""
-    asked = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
-    )
-    until = time.monotonic() + TIMEOUT
+    there = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(asked, (DOOMED,)).fetchone() != (0,):
-            assert time.monotonic() < until, "it is there still"
-            time.sleep(0.005)
+        wait_until(lambda: not connection.execute(there, (DOOMED,)).fetchall())

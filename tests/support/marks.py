@@ -1,7 +1,10 @@
 """Marks: rows that a test leaves in an app of its own and counts, and ways to leave them at once."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import peewee
 
@@ -27,3 +30,12 @@ def at_once(*tasks: Callable[[], object]) -> list[object]:
     with ThreadPoolExecutor(len(tasks)) as threads:
         futures = [threads.submit(task) for task in tasks]
     return [future.exception() or future.result() for future in futures]
+
+
+@contextmanager
+def another_writes(file: Path) -> Iterator[None]:
+    """Have somebody else's transaction that writes into an SQLite file, and does not end."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")

@@ -14,6 +14,7 @@ import peewee
 from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
 from service.times import now
+from tests.support.marks import LONG
 
 FILE = Path(__file__).parent / "old_store.json"
 # Small ones, each with a history that is hard to sort.
@@ -32,7 +33,7 @@ def fill(url: str, directory: Path, odd: str | None = None) -> dict[str, Any]:
     old: dict[str, Any] = json.loads(FILE.read_text()) if odd is None else ODD[odd]
     # It was made a moment ago: sessions that were used then would have expired by now.
     moment = now() - max(row[-1] for row in old["tables"]["sessions"]["rows"])
-    database = Database(url)
+    database = Database(url, timeout=LONG)
     with database.transaction():
         for name, table in old["tables"].items():
             columns = table["columns"]

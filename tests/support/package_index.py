@@ -1,8 +1,8 @@
 """A package index in a folder, of empty packages: they have names, versions and wants, and no code."""
 
 import hashlib
-import io
 import tarfile
+import tempfile
 import zipfile
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -59,20 +59,14 @@ class Index:
 
     def add_source(self, name: str, version: str) -> str:
         """Add a release that is no wheel and can be built without anything else; return its hash."""
-        wheel, content = f"{name.replace('-', '_')}-{version}-py3-none-any.whl", io.BytesIO()
-        with zipfile.ZipFile(content, "w") as built:
-            _fill(built, name, version, "", "")
-        files = {
-            "pyproject.toml": _PROJECT.encode(),
-            "backend.py": _BACKEND.format(wheel=wheel).encode(),
-            wheel: content.getvalue(),
-        }
-        path = self._folder(name) / f"{name.replace('-', '_')}-{version}.tar.gz"
-        with tarfile.open(path, "w:gz") as source:
-            for file, data in files.items():
-                entry = tarfile.TarInfo(f"{path.name.removesuffix('.tar.gz')}/{file}")
-                entry.size = len(data)
-                source.addfile(entry, io.BytesIO(data))
+        release = f"{name.replace('-', '_')}-{version}"
+        wheel, path = f"{release}-py3-none-any.whl", self._folder(name) / f"{release}.tar.gz"
+        with tempfile.TemporaryDirectory() as directory, tarfile.open(path, "w:gz") as source:
+            Path(directory, "pyproject.toml").write_text(_PROJECT)
+            Path(directory, "backend.py").write_text(_BACKEND.format(wheel=wheel))
+            with zipfile.ZipFile(Path(directory, wheel), "w") as built:
+                _fill(built, name, version, "", "")
+            source.add(directory, release)
         return self._list(path)
 
     def _folder(self, name: str) -> Path:

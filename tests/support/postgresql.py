@@ -1,6 +1,5 @@
 """A PostgreSQL of a test's own, to be stopped, frozen and started again."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from tests.conftest import as_url
 
 
 class Postgres:
-    """A server that fails when told."""
+    """A server that fails on demand."""
 
     def __init__(self, directory: Path) -> None:
         self._server = get_server(directory / "pg", cleanup_mode="delete")
@@ -26,6 +25,15 @@ class Postgres:
     def start(self) -> None:
         """Start, and recover whatever there is to recover."""
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have the server be crashed inside."""
+        self.crash()
+        try:
+            yield
+        finally:
+            self.start()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -52,10 +60,7 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     """Have a server in a directory of its own."""
     # As short as it gets: a socket's path has 107 bytes at most.
-    directory = Path(tempfile.mkdtemp(prefix="usher-pg-"))
-    server = Postgres(directory)
-    try:
+    with tempfile.TemporaryDirectory(prefix="usher-pg-", ignore_cleanup_errors=True) as directory:
+        server = Postgres(Path(directory))
         yield server
-    finally:
         server.remove()
-        shutil.rmtree(directory, ignore_errors=True)

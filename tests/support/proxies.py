@@ -4,7 +4,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -37,6 +36,15 @@ class Network:
         self._requests.clear()
         self._answers.clear()
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Deliver nothing inside."""
+        self.fall_silent()
+        try:
+            yield
+        finally:
+            self.recover()
+
     def lose_answers(self) -> None:
         """Deliver what clients send, and nothing that is answered."""
         self._answers.clear()
@@ -55,9 +63,7 @@ class Network:
     def __enter__(self) -> "Network":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join()
@@ -74,11 +80,8 @@ class Network:
                     client.close()
                     continue
                 self._open += [client, server]
-                for ends, flowing in (
-                    ((client, server), self._requests),
-                    ((server, client), self._answers),
-                ):
-                    threading.Thread(target=_carry, args=(*ends, flowing), daemon=True).start()
+                for way in ((client, server, self._requests), (server, client, self._answers)):
+                    threading.Thread(target=_carry, args=way, daemon=True).start()
 
     def _connect(self) -> socket.socket:
         host, port = self._server.get("host", "localhost"), self._server.get("port", "5432")

@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
+from json import dumps
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tests.support.logbook import personal_lines
 from tests.support.tenants import Tenant
@@ -50,19 +51,13 @@ class Connection:
         self._http = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
 
     def open(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        json: Any = None,
-        data: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        self, path: str, *, method: str = "GET", json: Any = None, data: Any = None, headers: Any = ()
     ) -> Answer:
-        sent = dict(headers or {})
+        headers = dict(headers or {})
         if json is not None:
-            data = _as_json(json)
-            sent.setdefault("Content-Type", "application/json")
-        self._http.request(method, path, data, sent)
+            data = dumps(json).encode()
+            headers.setdefault("Content-Type", "application/json")
+        self._http.request(method, path, data, headers)
         response = self._http.getresponse()
         return Answer(response.status, response.msg, response.read())
 
@@ -82,9 +77,11 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.stdout: list[str] = []
         self.stderr: list[str] = []
+        pipes = ((process.stdout, self.stdout), (process.stderr, self.stderr))
+        # What was read so far is looked at meanwhile.
         self._readers = [
-            threading.Thread(target=_gather, args=(pipe, lines), daemon=True)
-            for pipe, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr))
+            threading.Thread(target=lambda pipe, lines: lines.extend(pipe), args=way, daemon=True)
+            for way in pipes
         ]
         for reader in self._readers:
             reader.start()
@@ -99,22 +96,20 @@ class Server:
         return Connection(self.port)
 
     def open(self, path: str, **request: Any) -> Answer:
-        connection = self.connect()
-        try:
+        with closing(self.connect()) as connection:
             return connection.open(path, **request)
-        finally:
-            connection.close()
 
     def get(self, path: str, **request: Any) -> Answer:
-        return self.open(path, method="GET", **request)
+        return self.open(path, **request)
 
     def post(self, path: str, **request: Any) -> Answer:
         return self.open(path, method="POST", **request)
 
     def call(self, method: str, path: str, credential: str, json: Any = None, **headers: str) -> Answer:
         """Make any call with any credential."""
-        sent = {"Authorization": f"Bearer {credential}"} | headers
-        return self.open(path, method=method, json=json, headers=sent)
+        return self.open(
+            path, method=method, json=json, headers={"Authorization": f"Bearer {credential}", **headers}
+        )
 
     def tenant(self, **settings: Any) -> Tenant:
         """Make an app with a key of each kind, over HTTP."""
@@ -122,16 +117,16 @@ class Server:
 
     def wait_until(self, path: str, status: int = 200) -> Answer:
         """Ask until a path answers with this status."""
-        last: object = None
-        until = time.monotonic() + TIMEOUT
-        while time.monotonic() < until:
-            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self._told()}"
+        answers: list[Answer] = []
+
+        def is_answered() -> bool:
+            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self._last_lines()}"
             with suppress(OSError, HTTPException):
-                last = answer = self.get(path)
-                if answer.status_code == status:
-                    return answer
-            time.sleep(0.05)
-        raise AssertionError(f"{path} never answered {status}, last {last}: {self._told()}")
+                answers.append(self.get(path))
+            return bool(answers) and answers[-1].status_code == status
+
+        wait_until(is_answered, lambda: f"{path} last answered {answers[-1:]}: {self._last_lines()}")
+        return answers[-1]
 
     def stop(self) -> None:
         """End the server as a platform does; it ends by itself, and says no error."""
@@ -140,7 +135,7 @@ class Server:
             code = self.process.wait(TIMEOUT)
         finally:
             self.kill()
-        assert code == 0, f"ended with {code}: {self._told()}"
+        assert code == 0, f"ended with {code}: {self._last_lines()}"
 
     def kill(self) -> None:
         """End whatever is left of the server."""
@@ -148,12 +143,11 @@ class Server:
         self.process.wait()
         for reader in self._readers:
             reader.join(TIMEOUT)
-        for pipe in (self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
+        for pipe in filter(None, (self.process.stdout, self.process.stderr)):
+            pipe.close()
         assert personal_lines(self.stdout + self.stderr) == []
 
-    def _told(self) -> str:
+    def _last_lines(self) -> str:
         return "".join(self.stdout[-20:] + self.stderr[-20:])
 
 
@@ -178,44 +172,33 @@ def serve(
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one of Usher's commands, as an operator does, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
-        cwd=HERE,
-        env=os.environ | {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DYNO": ""} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = [sys.executable, "-m", "service", *arguments]
+    env = os.environ | {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DYNO": ""} | environment
+    return subprocess.run(words, cwd=HERE, env=env, capture_output=True, text=True, check=False)
+
+
+SETTINGS = {
+    "ADMIN_KEY": ADMIN_KEY,
+    "SECRET_KEY": SECRET_KEY,
+    **dict.fromkeys(("LOGIN_RATE", "PROOF_FAILURE_RATE", "TRUSTED_HOPS"), "0"),
+    **dict.fromkeys(("DYNO", "GUNICORN_CMD_ARGS"), ""),
+}
 
 
 def start(database_url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start gunicorn, and wait for nothing."""
-    settings = {
-        "ADMIN_KEY": ADMIN_KEY,
-        "SECRET_KEY": SECRET_KEY,
-        "DATABASE_URL": database_url,
-        "LOGIN_RATE": "0",
-        "PROOF_FAILURE_RATE": "0",
-        "TRUSTED_HOPS": "0",
-        "DYNO": "",
-        "GUNICORN_CMD_ARGS": "",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "wsgi:app", *arguments],
-        cwd=HERE,
-        env=os.environ | settings | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = [sys.executable, "-m", "gunicorn", "wsgi:app", *arguments]
+    env = os.environ | SETTINGS | {"DATABASE_URL": database_url} | environment
+    output = subprocess.PIPE
+    return subprocess.Popen(words, cwd=HERE, env=env, stdout=output, stderr=output, text=True)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], Any], complaint: Callable[[], object] = lambda: None) -> None:
     """Wait until something is so."""
     until = time.monotonic() + TIMEOUT
     while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+        assert time.monotonic() < until, complaint()
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -230,12 +213,3 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("0.0.0.0", port))  # noqa: S104 - where the server will listen
             return port
-
-
-def _gather(pipe: IO[str], lines: list[str]) -> None:
-    for line in pipe:
-        lines.append(line)  # noqa: PERF402 - what was read so far is looked at meanwhile
-
-
-def _as_json(value: Any) -> bytes:
-    return json.dumps(value).encode()
