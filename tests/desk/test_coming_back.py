@@ -18,7 +18,7 @@ def kim(tenant):
 
 @pytest.fixture
 def meanwhile(store, monkeypatch):
-    """Have something happen once, right after a login has looked who comes back; answer the looks."""
+    """Have something happen once, right after a login has looked who comes back; return the looks."""
 
     def set_up(happen):
         looks = []
@@ -35,74 +35,51 @@ def meanwhile(store, monkeypatch):
             return look_and_wait
 
         # For a backend, whoever comes is looked up with its key; for a widget, when the proof was read.
-        of_backend, of_widget = store.users.with_key, store.users.with_user_id_and_home
-        monkeypatch.setattr(store.users, "with_key", waiting(of_backend, lambda _: True))
-        coming = waiting(of_widget, lambda asked: asked.get("coming_to") is not None)
-        monkeypatch.setattr(store.users, "with_user_id_and_home", coming)
+        for method, is_of_who_comes_back in (
+            ("with_key", lambda _: True),
+            ("with_user_id_and_home", lambda named: named.get("coming_to") is not None),
+        ):
+            look = waiting(getattr(store.users, method), is_of_who_comes_back)
+            monkeypatch.setattr(store.users, method, look)
         return looks
 
     return set_up
-
-
-def from_backend(tenant):
-    return tenant.sk, KIM
-
-
-def from_widget(tenant):
-    _, secret = identity_key(tenant)
-    members = {"sub": KIM["userId"], "email": KIM["email"], "name": KIM["name"]}
-    return tenant.pk, {"proof": proof_of(tenant, secret, **members)}
 
 
 @pytest.fixture
 def steps(store, monkeypatch):
     """Record which devices logins lock; who comes back unchanged locks none."""
     locked, lock = [], store.devices.lock
-
-    def note(*args):
-        locked.append(args)
-        return lock(*args)
-
-    monkeypatch.setattr(store.devices, "lock", note)
+    monkeypatch.setattr(store.devices, "lock", lambda *args: (locked.append(args), lock(*args))[1])
     return locked
 
 
-def test_who_comes_back_is_logged_in_without_a_lock(tenant, kim, steps):
+def test_who_comes_back_is_logged_in_without_a_lock_and_the_session_before_has_ended(tenant, kim, steps):
+    before = tenant.session(deviceId=DEVICE, **KIM)
+
     login = tenant.login(deviceId=DEVICE, **KIM)
 
-    assert (login["user"]["id"], login["created"], login["resolution"]["rule"]) == (
-        kim,
-        False,
-        "known-user-id",
-    )
-    assert login["resolution"]["changes"] == []
-    assert steps == []
+    found = login["user"]["id"], login["created"], login["resolution"]["rule"], login["resolution"]["changes"]
+    assert (*found, steps) == (kim, False, "known-user-id", [], [])
+    assert tenant.call("GET", "/v1/me", before).status_code == 401
+    assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == kim
 
 
 def test_a_backend_asks_who_comes_together_with_its_key(tenant, kim, store):
-    asked = []
-    store.database.peewee.query_hooks.append(lambda event: asked.append(event.sql))
+    statements = []
+    store.database.peewee.query_hooks.append(lambda event: statements.append(event.sql))
 
     assert tenant.login(deviceId=DEVICE, **KIM)["user"]["id"] == kim
 
-    begun = [sql for sql in asked if sql.startswith("INSERT")]
-    assert len(asked) - len(begun) == len(begun) == 1
-
-
-def test_the_session_before_has_ended(tenant, kim):
-    before, after = (tenant.login(deviceId=DEVICE, **KIM)["session"]["token"] for _ in range(2))
-
-    assert tenant.call("GET", "/v1/me", before).status_code == 401
-    assert tenant.call("GET", "/v1/me", after).json["user"]["id"] == kim
+    begun = [sql for sql in statements if sql.startswith("INSERT")]
+    assert len(statements) - len(begun) == len(begun) == 1
 
 
 @pytest.mark.parametrize(
     "news", [{"email": "kim@example.com"}, {"name": "Kimberley"}, {"deviceId": OTHER_DEVICE}], ids=repr
 )
 def test_who_brings_news_is_looked_at_closer(tenant, kim, steps, news):
-    login = tenant.login(**{"deviceId": DEVICE} | KIM | news)
-
-    assert login["user"]["id"] == kim
+    assert tenant.login(**{"deviceId": DEVICE} | KIM | news)["user"]["id"] == kim
     assert steps != []
 
 
@@ -113,13 +90,11 @@ def merged_away(tenant, kim):
 
 
 def renamed(tenant, kim):
-    tenant.login(userId="u-kim", name="Kimberley")
-    return kim
+    return tenant.login(userId="u-kim", name="Kimberley")["user"]["id"]
 
 
 def written_elsewhere(tenant, kim):
-    tenant.login(userId="u-kim", email="kim@example.com")
-    return kim
+    return tenant.login(userId="u-kim", email="kim@example.com")["user"]["id"]
 
 
 def joined(tenant, kim):
@@ -132,16 +107,18 @@ def erased(tenant, kim):
 
 
 @pytest.mark.parametrize("happen", [merged_away, renamed, written_elsewhere, joined, erased])
-@pytest.mark.parametrize("sent", [from_backend, from_widget])
-def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, sent, happen):
-    key, who = sent(tenant)
+@pytest.mark.parametrize("by", ["backend", "widget"])
+def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, by, happen):
+    key, who = tenant.sk, KIM
+    if by == "widget":
+        proof = proof_of(tenant, identity_key(tenant)[1], sub="u-kim", email=KIM["email"], name=KIM["name"])
+        key, who = tenant.pk, {"proof": proof}
     became = []
     looks = meanwhile(lambda: (became.append(happen(tenant, kim)), steps.clear()))
 
     login = tenant.call("POST", "/v1/login", key, {"deviceId": DEVICE} | who).json
 
-    assert len(looks) == 1
-    assert steps != []
+    assert (len(looks), steps != []) == (1, True)
     now = tenant.call("GET", f"/v1/users/{login['user']['id']}", tenant.sk).json
     assert {name: now[name] for name in login["user"]} == login["user"]
     assert login["user"]["id"] == (became[0] or now["id"]) != (None if became[0] else kim)
@@ -149,14 +126,12 @@ def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, step
 
 
 def test_an_id_that_goes_back_to_its_owner_meanwhile_leads_there(tenant, kim, meanwhile):
-    lee = tenant.login(userId="u-lee", email="lee@example.org", name="Lee")["user"]["id"]
-    id = tenant.merge(kim, lee)
-    tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
+    lee = {"email": "lee@example.org", "name": "Lee"}
+    id = tenant.merge(kim, tenant.login(userId="u-lee", **lee)["user"]["id"])
+    tenant.login(deviceId=DEVICE, userId="u-kim", **lee)
     meanwhile(lambda: tenant.undo(id))
 
-    login = tenant.login(deviceId=DEVICE, userId="u-kim", email="lee@example.org", name="Lee")
-
-    assert login["user"]["id"] == kim
+    assert tenant.login(deviceId=DEVICE, userId="u-kim", **lee)["user"]["id"] == kim
 
 
 def test_a_visitor_of_the_device_meanwhile_is_not_forgotten(tenant, kim, meanwhile):
