@@ -56,16 +56,11 @@ def parsed(parse, *arguments):
 # User IDs
 
 GOOD_USER_IDS = {
-    "one character": "7",
-    "750 code points": "a" * 750,
-    "750 code points of four bytes": "\U0001f600" * 750,
+    "one character": "7", "750 code points": "a" * 750, "750 code points of four bytes": "\U0001f600" * 750,
     "letters of any script": "\u041d\u0438\u043a\u043e\u043b\u0430\u0439-\u540d\u524d",
-    "spaces within": "Jane  Doe",
-    "an email": "Jane@example.org",
-    "a UUID": "00000000-0000-0000-0000-000000000001",
-    "a decomposed letter": "e\u0301",
-    "a private-use character": "a\ue000b",
-    "an unassigned character": "a\u0378b",
+    "spaces within": "Jane  Doe", "an email": "Jane@example.org",
+    "a UUID": "00000000-0000-0000-0000-000000000001", "a decomposed letter": "e\u0301",
+    "a private-use character": "a\ue000b", "an unassigned character": "a\u0378b",
     "a neighbour of the non-characters": "\ufdcf\ufdf0\ufffd\U0001fffd",
     "a non-joiner between Persian letters": "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
     "a non-joiner before a vowel sign's letter": "\u0645\u064f\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
@@ -74,16 +69,12 @@ GOOD_USER_IDS = {
     "a non-joiner in a Hindi cluster": "\u0915\u094d\u200c\u0937",
     "a joiner in a Sinhala cluster": "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
     "a joiner at the end, as Malayalam has it": "\u0d05\u0d35\u0d28\u0d4d\u200d",
-    "a joiner in a Bengali cluster": "\u09b0\u09cd\u200d\u09af",
-    "a quote and a backslash": "a'\"\\b",
-    "longer than a placeholder": "null1",
-    "full-width placeholder": "\uff4e\uff55\uff4c\uff4c",
-    "zero written longer": "00",
-    "a reserved prefix in other case": "$ANON:1",
-    "a reserved prefix further in": "a$anon:1",
-    "most of a reserved prefix": "$anon",
+    "a joiner in a Bengali cluster": "\u09b0\u09cd\u200d\u09af", "a quote and a backslash": "a'\"\\b",
+    "longer than a placeholder": "null1", "full-width placeholder": "\uff4e\uff55\uff4c\uff4c",
+    "zero written longer": "00", "a reserved prefix in other case": "$ANON:1",
+    "a reserved prefix further in": "a$anon:1", "most of a reserved prefix": "$anon",
     "most of RevenueCat's prefix": "$rcanonymousid:1",
-}
+}  # fmt: skip
 PLACEHOLDERS = [
     "null", "(null)", "<nil>", "nil", "none", "undefined", "nan", "true", "false", "0", "-1", "{}", "[]",
     "[object Object]", "anonymous", "anon", "guest", "unknown", "unidentified", "no_user", "n/a",
@@ -92,43 +83,25 @@ PLACEHOLDERS = [
 REFUSED_USER_IDS = {
     "nothing": ("", "empty"),
     "751 code points": ("a" * 751, "too-long"),
-    "a space before": (" a", "white-space"),
-    "a space after": ("a ", "white-space"),
-    "a line feed after": ("a\n", "white-space"),
-    "a no-break space before": ("\u00a0a", "white-space"),
-    "an ideographic space after": ("a\u3000", "white-space"),
-    "a line separator after": ("a\u2028", "white-space"),
-    "a unit separator before": ("\x1fa", "white-space"),
-    "white space alone": (" ", "white-space"),
-    "a NUL": ("a\0b", "forbidden-character"),
-    "a tab within": ("a\tb", "forbidden-character"),
-    "a DEL": ("a\x7f", "forbidden-character"),
-    "a C1 control": ("a\x90b", "forbidden-character"),
-    "a zero-width space": ("a\u200b", "forbidden-character"),
-    "a soft hyphen": ("a\u00adb", "forbidden-character"),
-    "a right-to-left override": ("\u202ea", "forbidden-character"),
-    "a BOM": ("\ufeffa", "forbidden-character"),
-    "a non-joiner between Latin letters": ("a\u200cb", "forbidden-character"),
-    "a non-joiner before the first letter": ("\u200c\u0639\u0644\u06cc", "forbidden-character"),
-    "a non-joiner after the last letter": ("\u0639\u0644\u06cc\u200c", "forbidden-character"),
-    "a non-joiner after a letter that joins to none": ("\u0631\u200c\u0639", "forbidden-character"),
-    "a non-joiner alone": ("\u200c", "forbidden-character"),
-    "a joiner between Latin letters": ("a\u200db", "forbidden-character"),
-    "a joiner between Persian letters": ("\u0639\u200d\u0644", "forbidden-character"),
-    "a joiner between emoji": ("\U0001f468\u200d\U0001f469", "forbidden-character"),
-    "a joiner before the sign it follows": ("\u0915\u200d\u094d", "forbidden-character"),
-    "a joiner after a character without a name": ("\u0378\u200d", "forbidden-character"),
-    "a zero-width space beside a non-joiner": ("\u06cc\u200c\u200b\u0631", "forbidden-character"),
-    "a tag character": ("a\U000e0041", "forbidden-character"),
-    "a high surrogate": ("a\ud83d", "forbidden-character"),
-    "a low surrogate": ("\ude00", "forbidden-character"),
-    "U+FDD0": ("\ufdd0", "forbidden-character"),
-    "U+FDEF": ("\ufdef", "forbidden-character"),
-    "U+FFFE": ("\ufffe", "forbidden-character"),
-    "U+FFFF": ("\uffff", "forbidden-character"),
-    "U+1FFFE": ("\U0001fffe", "forbidden-character"),
-    "U+10FFFF": ("\U0010ffff", "forbidden-character"),
-}
+} | {name: (text, "white-space") for name, text in {
+    "a space before": " a", "a space after": "a ", "a line feed after": "a\n",
+    "a no-break space before": "\u00a0a", "an ideographic space after": "a\u3000",
+    "a line separator after": "a\u2028", "a unit separator before": "\x1fa", "white space alone": " ",
+}.items()} | {name: (text, "forbidden-character") for name, text in {
+    "a NUL": "a\0b", "a tab within": "a\tb", "a DEL": "a\x7f", "a C1 control": "a\x90b",
+    "a zero-width space": "a\u200b", "a soft hyphen": "a\u00adb", "a right-to-left override": "\u202ea",
+    "a BOM": "\ufeffa", "a non-joiner between Latin letters": "a\u200cb",
+    "a non-joiner before the first letter": "\u200c\u0639\u0644\u06cc",
+    "a non-joiner after the last letter": "\u0639\u0644\u06cc\u200c",
+    "a non-joiner after a letter that joins to none": "\u0631\u200c\u0639", "a non-joiner alone": "\u200c",
+    "a joiner between Latin letters": "a\u200db", "a joiner between Persian letters": "\u0639\u200d\u0644",
+    "a joiner between emoji": "\U0001f468\u200d\U0001f469",
+    "a joiner before the sign it follows": "\u0915\u200d\u094d",
+    "a joiner after a character without a name": "\u0378\u200d",
+    "a zero-width space beside a non-joiner": "\u06cc\u200c\u200b\u0631", "a tag character": "a\U000e0041",
+    "a high surrogate": "a\ud83d", "a low surrogate": "\ude00", "U+FDD0": "\ufdd0", "U+FDEF": "\ufdef",
+    "U+FFFE": "\ufffe", "U+FFFF": "\uffff", "U+1FFFE": "\U0001fffe", "U+10FFFF": "\U0010ffff",
+}.items()}  # fmt: skip
 RESERVED_USER_IDS = ["$anon:", "$anon:b7", "$RCAnonymousID:", "$RCAnonymousID:" + "0" * 32]
 
 
@@ -154,33 +127,9 @@ def test_there_are_no_other_placeholders():
 
 
 @pytest.mark.parametrize("text", RESERVED_USER_IDS)
-def test_a_reserved_user_id_is_refused(text):
+def test_a_reserved_user_id_is_refused_anonymous_and_can_be_looked_up(text):
     assert code_of(identifiers.user_id, text) == "reserved"
-
-
-@pytest.mark.parametrize("text", RESERVED_USER_IDS)
-def test_a_reserved_user_id_can_be_looked_up(text):
     assert identifiers.existing_user_id(text) == text
-
-
-@for_any(any_text)
-def test_a_user_id_is_unchanged_or_malformed(text):
-    assert parsed(identifiers.user_id, text) in (text, None)
-
-
-@for_any(any_text)
-def test_user_ids_and_existing_ones_differ_in_the_reserved_alone(text):
-    differ = parsed(identifiers.user_id, text) != parsed(identifiers.existing_user_id, text)
-    assert not differ or identifiers.is_anonymous(text)
-
-
-def test_a_user_id_is_digested_as_utf_8():
-    digest = identifiers.user_id_digest("\u00e9")
-    assert digest == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
-
-
-@pytest.mark.parametrize("text", RESERVED_USER_IDS)
-def test_a_reserved_user_id_is_anonymous(text):
     assert identifiers.is_anonymous(text)
 
 
@@ -189,114 +138,100 @@ def test_any_other_user_id_is_not_anonymous(text):
     assert not identifiers.is_anonymous(text)
 
 
+@for_any(any_text)
+def test_a_user_id_is_unchanged_or_malformed_and_an_existing_one_differs_where_reserved(text):
+    parsed_id = parsed(identifiers.user_id, text)
+    assert parsed_id in (text, None)
+    assert parsed_id == parsed(identifiers.existing_user_id, text) or identifiers.is_anonymous(text)
+
+
+def test_a_digest_is_sha_256_in_hex_of_utf_8():
+    e, abc = "4a99557e4033c3539de2eb65472017cad5f9557f", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9c"
+    assert identifiers.user_id_digest("\u00e9") == e + "7a0625a09f1c3f6e2ba69c4c"
+    assert identifiers.digest("abc") == abc + "b410ff61f20015ad"
+
+
 def test_a_new_anonymous_user_id_is_the_prefix_and_a_random_uuid():
-    prefix, _, tail = identifiers.new_anonymous_user_id().partition(":")
+    made = identifiers.new_anonymous_user_id()
+    prefix, _, tail = identifiers.existing_user_id(made).partition(":")
     assert (prefix, str(uuid.UUID(tail)), uuid.UUID(tail).version) == ("$anon", tail, 4)
-
-
-def test_a_new_anonymous_user_id_can_be_looked_up():
-    assert identifiers.existing_user_id(identifiers.new_anonymous_user_id())
 
 
 # Emails
 
-GOOD_EMAILS = {
+UNCHANGED_EMAILS = {
+    "a dot before the @": "hana.@docomo.ne.jp", "two dots before the @": "ha..na@ezweb.ne.jp",
+    "a dot at the front": ".hana@docomo.ne.jp", "dots wherever they may stand": "..a...b..@docomo.ne.jp",
+    "dots beside a mark that no word has": "!..#.@docomo.ne.jp",
+    "64 before the @ with dots at the end": "a" * 60 + "....@docomo.ne.jp",
+    "an apostrophe": "o'brien@example.org", "letters with accents": "j\u00e4ne@example.org",
+    "a dotless i": "\u0131nfo@example.org", "full-width letters, which are others": "\uff4aane@example.org",
+    "Japanese with a dot at the end": "\u5c71\u7530.@example.jp",
+    "Hindi with vowel signs": "\u0939\u093f\u0928\u094d\u0926\u0940@example.org",
+    "64 bytes before the @": "\u00e9" * 32 + "@example.org",
+    "every character of an atom": "!#$%&'*+-/=?^_`{|}~@example.org",
+    "64 before the @": "a" * 64 + "@example.org", "254 in all": "a@" + ".".join(["b" * 61] * 4) + ".abcd",
+    ".test": "a@my.test", ".local": "a@host.local", ".example": "a@my.example", ".invalid": "a@my.invalid",
+    ".localhost": "a@my.localhost", ".onion": "a@my.onion", ".arpa": "a@home.arpa",
+}  # fmt: skip
+CHANGED_EMAILS = {
     "plain": ("jane@example.org", "jane@example.org"),
     "white space at the ends": (" \t\u00a0jane@example.org\u3000\n", "jane@example.org"),
     "zero-width marks at the ends": ("\ufeff\u200bjane@example.org\u200b\u2060\u00ad", "jane@example.org"),
     "direction marks at the ends": ("\u202a\u200ejane@example.org\u200f\u202c\u2069", "jane@example.org"),
     "a joiner between white space at the end": ("jane@example.org \u200d\u00a0", "jane@example.org"),
-    "a dot before the @": ("hana.@docomo.ne.jp",) * 2,
-    "two dots before the @": ("ha..na@ezweb.ne.jp",) * 2,
-    "a dot at the front": (".hana@docomo.ne.jp",) * 2,
-    "dots wherever they may stand": ("..a...b..@docomo.ne.jp",) * 2,
-    "dots beside a mark that no word has": ("!..#.@docomo.ne.jp",) * 2,
-    "64 before the @ with dots at the end": ("a" * 60 + "....@docomo.ne.jp",) * 2,
-    "an apostrophe": ("o'brien@example.org",) * 2,
-    "letters with accents": ("j\u00e4ne@example.org",) * 2,
     "decomposed letters": ("ja\u0308ne@example.org", "j\u00e4ne@example.org"),
-    "a dotless i": ("\u0131nfo@example.org",) * 2,
-    "full-width letters, which are others": ("\uff4aane@example.org",) * 2,
-    "Cyrillic": (
-        "\u0438\u0432\u0430\u043d@\u043f\u043e\u0447\u0442\u0430.\u0440\u0444",
-        "\u0438\u0432\u0430\u043d@xn--80a1acny.xn--p1ai",
-    ),
-    "Japanese with a dot at the end": ("\u5c71\u7530.@example.jp",) * 2,
-    "Hindi with vowel signs": ("\u0939\u093f\u0928\u094d\u0926\u0940@example.org",) * 2,
-    "64 bytes before the @": ("\u00e9" * 32 + "@example.org",) * 2,
+    "Cyrillic": ("\u0438@\u043f\u043e\u0447\u0442\u0430.\u0440\u0444", "\u0438@xn--80a1acny.xn--p1ai"),
     "capitals": ("Jane.DOE@Example.ORG", "Jane.DOE@example.org"),
     "a mailbox name in capitals": ("Support@Example.org", "Support@example.org"),
-    "every character of an atom": ("!#$%&'*+-/=?^_`{|}~@example.org",) * 2,
-    "64 before the @": ("a" * 64 + "@example.org",) * 2,
-    "254 in all": ("a@" + ".".join(["b" * 61] * 4) + ".abcd",) * 2,
     "an international domain": ("a@B\u00fccher.example", "a@xn--bcher-kva.example"),
     "its ASCII form": ("a@XN--bcher-kva.example", "a@xn--bcher-kva.example"),
     "an ideographic full stop": ("a@example\u3002org", "a@example.org"),
     "full-width letters of a domain": ("a@\uff45xample.org", "a@example.org"),
     "a dotless i in a domain": ("a@b\u0131g.org", "a@xn--bg-hpa.org"),
-    ".test": ("a@my.test",) * 2,
-    ".local": ("a@host.local",) * 2,
-    ".example": ("a@my.example",) * 2,
-    ".invalid": ("a@my.invalid",) * 2,
-    ".localhost": ("a@my.localhost",) * 2,
-    ".onion": ("a@my.onion",) * 2,
-    ".arpa": ("a@home.arpa",) * 2,
-}
-REFUSED_EMAILS = {
-    "no @": ("jane", "invalid-email"),
-    "an @ alone": ("@", "invalid-email"),
-    "nothing before the @": ("@example.org", "invalid-email"),
-    "nothing after the @": ("jane@", "invalid-email"),
-    "two @": ("a@b@example.org", "invalid-email"),
-    "no dot": ("a@localhost", "invalid-email"),
-    "no dot, test": ("a@test", "invalid-email"),
-    "a dot at the end": ("a@example.org.", "invalid-email"),
-    "two dots": ("a@example..org", "invalid-email"),
-    "dots alone before the @": ("...@example.org", "invalid-email"),
-    "an IPv4 literal": ("a@[192.0.2.1]", "invalid-email"),
-    "an IPv6 literal": ("a@[IPv6:2001:db8::1]", "invalid-email"),
-    "a bare IPv4 address": ("a@192.0.2.1", "invalid-email"),
-    "a display name": ("Jane <jane@example.org>", "invalid-email"),
-    "angle brackets": ("<jane@example.org>", "invalid-email"),
-    "a quoted local part": ('"jane doe"@example.org', "invalid-email"),
-    "a needlessly quoted local part": ('"jane"@example.org', "invalid-email"),
-    "a space within": ("ja ne@example.org", "invalid-email"),
-    "a Kelvin sign, which NFC makes a K": ("\u212aate@example.org", "invalid-email"),
-    "a Kelvin sign beside what NFC composes": ("e\u0301\u212aate@example.org", "invalid-email"),
-    "a Greek question mark, which NFC makes a semicolon": ("a\u037e@example.org", "invalid-email"),
-    "an accent alone": ("\u0301@example.org", "invalid-email"),
-    "an accent behind a dot at the front": (".\u0301a@example.org", "invalid-email"),
-    "a no-break space within": ("ja\u00a0ne@example.org", "invalid-email"),
-    "a private-use character": ("ja\ue000ne@example.org", "invalid-email"),
-    "a full-width @": ("jane\uff20example.org", "invalid-email"),
-    "a zero-width space before the @": ("jane\u200b@example.org", "invalid-email"),
-    "a direction mark behind the @": ("jane@\u200eexample.org", "invalid-email"),
-    "a variation selector in the local part": ("\u2764\ufe0f@example.org", "invalid-email"),
-    "a Hangul filler in the local part": ("ja\u3164ne@example.org", "invalid-email"),
-    "a zero-width space in the local part": ("ja\u200bne@example.org", "invalid-email"),
-    "a zero-width space in the domain": ("jane@exam\u200bple.org", "invalid-email"),
-    "a zero-width joiner in the domain": ("jane@exam\u200dple.org", "invalid-email"),
-    "a soft hyphen in the domain": ("jane@exam\u00adple.org", "invalid-email"),
-    "a grapheme joiner in the domain": ("jane@exam\u034fple.org", "invalid-email"),
-    "a variation selector in the domain": ("jane@example\ufe0f.org", "invalid-email"),
-    "a Hangul filler in the domain": ("jane@exam\u3164ple.org", "invalid-email"),
-    "a NUL": ("jane\0@example.org", "invalid-email"),
-    "a surrogate in the local part": ("jane\ud800@example.org", "invalid-email"),
-    "a surrogate in the domain": ("jane@\udfffexample.org", "invalid-email"),
-    "an underscore in the domain": ("jane@ex_ample.org", "invalid-email"),
-    "empty punycode": ("jane@xn--.org", "invalid-email"),
-    "punycode of ASCII": ("jane@xn--abc-.org", "invalid-email"),
-    "punycode beyond Unicode": ("jane@xn--99999999.org", "invalid-email"),
-    "hyphens where punycode has them": ("jane@ab--cd.org", "invalid-email"),
-    "a label of 64": ("a@" + "b" * 64 + ".org", "invalid-email"),
-    "65 before the @": ("a" * 65 + "@example.org", "too-long"),
-    "65 bytes before the @": ("\u00e9" * 32 + "a@example.org", "too-long"),
-    "65 dots and letters before the @": ("a" * 61 + "....@example.org", "too-long"),
-    "255 in all": ("ab@" + ".".join(["b" * 61] * 4) + ".abcd", "too-long"),
-    "more than 254 bytes with an international domain": ("a@" + "\u4e2d" * 84 + ".example.org", "too-long"),
-    "255 in all once its domain is ASCII": ("a" + "." * 63 + "@" + "\u00e9." * 24 + "org", "too-long"),
-    "a megabyte": ("a" * 1_000_000 + "@example.org", "too-long"),
-    "a megabyte of surrogates": ("\ud800" * 1_000_000, "too-long"),
+}  # fmt: skip
+GOOD_EMAILS = {name: (text, text) for name, text in UNCHANGED_EMAILS.items()} | CHANGED_EMAILS
+# What is no email, by what it is instead; several stand on a line, as there are many.
+NO_EMAILS = {
+    "no @": "jane", "an @ alone": "@", "nothing before the @": "@example.org",
+    "nothing after the @": "jane@", "two @": "a@b@example.org", "no dot": "a@localhost",
+    "no dot, test": "a@test", "a dot at the end": "a@example.org.", "two dots": "a@example..org",
+    "dots alone before the @": "...@example.org", "an IPv4 literal": "a@[192.0.2.1]",
+    "an IPv6 literal": "a@[IPv6:2001:db8::1]", "a bare IPv4 address": "a@192.0.2.1",
+    "a display name": "Jane <jane@example.org>", "angle brackets": "<jane@example.org>",
+    "a quoted local part": '"jane doe"@example.org', "a needlessly quoted local part": '"jane"@example.org',
+    "a space within": "ja ne@example.org", "a Kelvin sign, which NFC makes a K": "\u212aate@example.org",
+    "a Kelvin sign beside what NFC composes": "e\u0301\u212aate@example.org",
+    "a Greek question mark, which NFC makes a semicolon": "a\u037e@example.org",
+    "an accent alone": "\u0301@example.org", "an accent behind a dot at the front": ".\u0301a@example.org",
+    "a no-break space within": "ja\u00a0ne@example.org", "a private-use character": "ja\ue000ne@example.org",
+    "a full-width @": "jane\uff20example.org", "a zero-width space before the @": "jane\u200b@example.org",
+    "a direction mark behind the @": "jane@\u200eexample.org",
+    "a variation selector in the local part": "\u2764\ufe0f@example.org",
+    "a Hangul filler in the local part": "ja\u3164ne@example.org",
+    "a zero-width space in the local part": "ja\u200bne@example.org",
+    "a zero-width space in the domain": "jane@exam\u200bple.org",
+    "a zero-width joiner in the domain": "jane@exam\u200dple.org",
+    "a soft hyphen in the domain": "jane@exam\u00adple.org",
+    "a grapheme joiner in the domain": "jane@exam\u034fple.org",
+    "a variation selector in the domain": "jane@example\ufe0f.org",
+    "a Hangul filler in the domain": "jane@exam\u3164ple.org", "a NUL": "jane\0@example.org",
+    "a surrogate in the local part": "jane\ud800@example.org",
+    "a surrogate in the domain": "jane@\udfffexample.org",
+    "an underscore in the domain": "jane@ex_ample.org", "empty punycode": "jane@xn--.org",
+    "punycode of ASCII": "jane@xn--abc-.org", "punycode beyond Unicode": "jane@xn--99999999.org",
+    "hyphens where punycode has them": "jane@ab--cd.org", "a label of 64": "a@" + "b" * 64 + ".org",
+}  # fmt: skip
+LONG_EMAILS = {
+    "65 before the @": "a" * 65 + "@example.org", "65 bytes before the @": "\u00e9" * 32 + "a@example.org",
+    "65 dots and letters before the @": "a" * 61 + "....@example.org",
+    "255 in all": "ab@" + ".".join(["b" * 61] * 4) + ".abcd",
+    "more than 254 bytes with an international domain": "a@" + "\u4e2d" * 84 + ".example.org",
+    "255 in all once its domain is ASCII": "a" + "." * 63 + "@" + "\u00e9." * 24 + "org",
+    "a megabyte": "a" * 1_000_000 + "@example.org", "a megabyte of surrogates": "\ud800" * 1_000_000,
+}  # fmt: skip
+REFUSED_EMAILS = {name: (text, "invalid-email") for name, text in NO_EMAILS.items()} | {
+    name: (text, "too-long") for name, text in LONG_EMAILS.items()
 }
 
 
@@ -319,7 +254,8 @@ def test_what_is_no_email_is_refused_with_its_reason(text, code):
 
 @for_any(st.one_of(any_text, nearly_emails))
 @example("a@xn--a.org")
-def test_an_email_parsed_again_stays_the_same_or_is_malformed(text):
+@example("\u212aate@example.org")
+def test_an_email_parsed_again_stays_the_same_or_is_malformed_and_no_letter_becomes_one_of_ascii(text):
     stored = parsed(identifiers.email, text)
     if stored is not None:
         local_part, domain = stored.split("@")
@@ -327,28 +263,14 @@ def test_an_email_parsed_again_stays_the_same_or_is_malformed(text):
         assert "." in domain
         assert (len(local_part.encode()) <= 64, len(stored.encode()) <= 254) == (True, True)
         assert identifiers.email(stored) == stored
-
-
-@for_any(st.one_of(any_text, nearly_emails))
-@example("\u212aate@example.org")
-def test_no_other_letter_becomes_one_of_ascii_before_the_at(text):
-    stored = parsed(identifiers.email, text)
-    if stored is not None:
-        before, after = text.split("@")[0], stored.split("@")[0]
-        assert Counter(filter(str.isascii, after)) <= Counter(filter(str.isascii, before))
+        assert Counter(filter(str.isascii, local_part)) <= Counter(filter(str.isascii, text.split("@")[0]))
 
 
 @for_any(good_emails)
-def test_a_plain_email_is_ascii_and_parsed_again_stays_the_same(text):
-    stored = identifiers.email(text)
-    assert stored.isascii()
-    assert identifiers.email(stored) == stored
-
-
-@for_any(good_emails)
-def test_emails_that_differ_in_case_alone_have_one_key(text):
-    keys = {identifiers.email_key(identifiers.email(form)) for form in (text, text.upper(), text.lower())}
-    assert len(keys) == 1
+def test_emails_that_differ_in_case_alone_have_one_key_and_are_ascii(text):
+    stored = [identifiers.email(form) for form in (text, text.upper(), text.lower())]
+    assert len({identifiers.email_key(email) for email in stored}) == 1
+    assert all(email.isascii() for email in stored)
 
 
 @for_any(good_emails, good_emails)
@@ -362,46 +284,27 @@ def test_keys_are_equal_only_where_emails_differ_in_case_alone(one, other):
 @for_any(any_text)
 def test_a_key_changes_nothing_but_ascii_capitals(text):
     key = identifiers.email_key(text)
-    assert all(
-        new == old or (old in string.ascii_uppercase and new == old.lower())
-        for new, old in zip(key, text, strict=True)
-    )
+    pairs = zip(key, text, strict=True)
+    assert all(new == (old.lower() if old in string.ascii_uppercase else old) for new, old in pairs)
 
 
 # Names and free text
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 UNSEEN = {
-    "nothing": "",
-    "spaces": "   ",
-    "a no-break and an ideographic space": "\u00a0\u3000",
-    "line ends": "\r\n\u2028\u2029",
-    "zero-width spaces": "\u200b\u2060\ufeff",
-    "joiners": "\u200c\u200d",
-    "direction marks": "\u200e\u202e\u2066\u061c",
-    "soft hyphens": "\u00ad\u00ad",
-    "variation selectors": "\ufe0f\U000e0100",
-    "tag characters": "\U000e0041\U000e007f",
-    "Hangul fillers": "\u3164\u115f\uffa0",
-    "a grapheme joiner": "\u034f",
-    "the Braille pattern without dots": "\u2800",
-    "control characters": "\x01\x1f\x7f\x9f",
-    "all of these": " \u200b\u3164\u2800\x07\ufe0f",
-    "nothing but what is cut off": " " * 255 + "Jane",
-}
+    "nothing": "", "spaces": "   ", "a no-break and an ideographic space": "\u00a0\u3000",
+    "line ends": "\r\n\u2028\u2029", "zero-width spaces": "\u200b\u2060\ufeff", "joiners": "\u200c\u200d",
+    "direction marks": "\u200e\u202e\u2066\u061c", "soft hyphens": "\u00ad\u00ad",
+    "variation selectors": "\ufe0f\U000e0100", "tag characters": "\U000e0041\U000e007f",
+    "Hangul fillers": "\u3164\u115f\uffa0", "a grapheme joiner": "\u034f",
+    "the Braille pattern without dots": "\u2800", "control characters": "\x01\x1f\x7f\x9f",
+    "all of these": " \u200b\u3164\u2800\x07\ufe0f", "nothing but what is cut off": " " * 255 + "Jane",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "Jane",
-        " Jane ",
-        "\u5c71\u7530",
-        FAMILY,
-        "\uffff",
-        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
-        "\u0600",
-    ],
+    ["Jane", " Jane ", "\u5c71\u7530", FAMILY, "\uffff", "\u0639\u0644\u06cc\u200c\u0631", "\u0600"],
     ids=ascii,
 )
 def test_a_name_without_control_characters_stays_as_it_is(text):
@@ -464,19 +367,11 @@ def test_free_text_stays_as_it_is(value):
     assert identifiers.text(value, 5) == value
 
 
-@pytest.mark.parametrize("value", [text[:10] for text in UNSEEN.values()], ids=UNSEEN)
-def test_free_text_of_which_nothing_can_be_seen_is_refused(value):
-    assert code_of(identifiers.text, value, 10) == "empty"
-
-
 @pytest.mark.parametrize(
     ("value", "code"),
-    [
-        ("abcdef", "too-long"),
-        ("a\0", "forbidden-character"),
-        ("\ud800", "forbidden-character"),
-        (chr(0xDFFF), "forbidden-character"),
-    ],
+    [("abcdef", "too-long")]
+    + [(value, "forbidden-character") for value in ("a\0", "\ud800", chr(0xDFFF))]
+    + [(text[:5], "empty") for text in UNSEEN.values()],
     ids=ascii,
 )
 def test_free_text_is_refused_with_its_reason(value, code):
@@ -491,37 +386,29 @@ def test_free_text_is_unchanged_or_malformed(value, longest):
 # Device IDs and idempotency keys
 
 
-@pytest.mark.parametrize("text", ["!" * 16, "~" * 255, "dev_0123456789/+=", string.punctuation], ids=len)
-def test_a_device_id_of_16_to_255_visible_ascii_characters_stays_as_it_is(text):
-    assert identifiers.device_id(text) == text
-
-
-@pytest.mark.parametrize("text", ["a", "~" * 255, string.punctuation], ids=len)
-def test_an_idempotency_key_of_1_to_255_visible_ascii_characters_stays_as_it_is(text):
-    assert identifiers.idempotency_key(text) == text
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [(identifiers.device_id, text) for text in ("!" * 16, "~" * 255, "dev_0123456789/+=", string.punctuation)]
+    + [(identifiers.idempotency_key, text) for text in ("a", "~" * 255, string.punctuation)],
+    ids=lambda value: getattr(value, "__name__", None) or len(value),
+)
+def test_a_device_id_of_16_and_an_idempotency_key_of_1_to_255_visible_ascii_characters_stays(parse, text):
+    assert parse(text) == text
 
 
 UNFIT = {
-    "nothing": "",
-    "256 characters": "a" * 256,
-    "a space": "a" * 20 + " ",
-    "a line feed at the end": "a" * 20 + "\n",
-    "a DEL": "a" * 20 + "\x7f",
-    "a NUL": "\0" + "a" * 20,
-    "a letter beyond ASCII": "a" * 20 + "\u00e9",
-    "full-width letters": "\uff41" * 20,
+    "nothing": "", "256 characters": "a" * 256, "a space": "a" * 20 + " ",
+    "a line feed at the end": "a" * 20 + "\n", "a DEL": "a" * 20 + "\x7f", "a NUL": "\0" + "a" * 20,
+    "a letter beyond ASCII": "a" * 20 + "\u00e9", "full-width letters": "\uff41" * 20,
     "a surrogate": "a" * 20 + "\ud800",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [*UNFIT.values(), "a" * 15], ids=[*UNFIT, "15 characters"])
-def test_any_other_device_id_is_refused(text):
+def test_any_other_device_id_or_idempotency_key_is_refused(text):
     assert code_of(identifiers.device_id, text) == "invalid-device-id"
-
-
-@pytest.mark.parametrize("text", UNFIT.values(), ids=UNFIT)
-def test_any_other_idempotency_key_is_refused(text):
-    assert code_of(identifiers.idempotency_key, text) == "invalid-idempotency-key"
+    if len(text) != 15:
+        assert code_of(identifiers.idempotency_key, text) == "invalid-idempotency-key"
 
 
 @for_any(st.one_of(any_text, visible_ascii))
@@ -539,28 +426,19 @@ def test_a_new_device_id_is_a_legal_one_with_256_bits():
 
 @pytest.mark.parametrize(
     ("parse", "value"),
-    [
-        (identifiers.user_id, " secret"),
-        (identifiers.user_id, "secret\0"),
-        (identifiers.user_id, "$anon:secret"),
-        (identifiers.email, "secret"),
-        (identifiers.email, "secret@ex\ufe0fample.org"),
-        (identifiers.email, "secret" * 11 + "@example.org"),
-        (identifiers.email, "secret\u212a@example.org"),
-        (identifiers.device_id, "secret"),
-        (identifiers.idempotency_key, "secret secret"),
-    ],
+    [(identifiers.user_id, value) for value in (" secret", "secret\0", "$anon:secret")]
+    + [
+        (identifiers.email, value)
+        for value in ("secret", "secret@ex\ufe0fample.org", "secret\u212a@example.org")
+    ]
+    + [(identifiers.email, "secret" * 11 + "@example.org"), (identifiers.email, "secret@exa_mple.org")]
+    + [(identifiers.device_id, "secret"), (identifiers.idempotency_key, "secret secret")],
 )
-def test_a_refusal_is_a_sentence_without_the_value(parse, value):
+def test_a_refusal_is_a_sentence_without_the_value_and_shows_no_cause(parse, value):
     with pytest.raises(Malformed, match=r"^[A-Z].*\.$") as raised:
         parse(value)
     assert "secret" not in raised.value.detail
-
-
-def test_a_refused_email_leaves_nothing_of_itself_in_a_traceback():
-    with pytest.raises(Malformed) as raised:
-        identifiers.email("jane@exa_mple.org")
-    assert raised.value.__suppress_context__
+    assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
 # IDs of records, credentials, digests
@@ -570,14 +448,10 @@ APP = "app_0123456789abcdef0123456789abcdef"
 
 @pytest.mark.parametrize("kind", ["app", "key", "usr", "cnv", "msg", "mrg"])
 def test_a_new_id_is_its_kind_and_a_time_ordered_uuid(kind):
-    made = identifiers.new_id(kind)
-    assert identifiers.is_id(kind, made)
-    assert uuid.UUID(made.removeprefix(f"{kind}_")).version == 7
-
-
-def test_new_ids_are_distinct_and_in_order():
-    made = [identifiers.new_id("msg") for _ in range(1000)]
+    made = [identifiers.new_id(kind) for _ in range(1000)]
     assert made == sorted(set(made))
+    assert identifiers.is_id(kind, made[0])
+    assert uuid.UUID(made[0].removeprefix(f"{kind}_")).version == 7
 
 
 FORKING = """
@@ -608,86 +482,56 @@ def test_processes_forked_from_one_make_different_ids():
         APP.replace("app", "usr"),
         APP.upper(),
         APP.replace("app", "App"),
-        "app_0123456789ABCDEF0123456789ABCDEF",
-        APP[:-1],
-        APP + "0",
-        APP + "\n",
-        " " + APP,
-        APP[:-1] + "g",
-        APP[:-1] + "\u0661",
-        APP[:-1] + "\ud800",
-        "app_01234567-89ab-cdef-0123-456789abcdef",
-    ],
+    ]
+    + ["app_0123456789ABCDEF0123456789ABCDEF", APP[:-1], APP + "0", APP + "\n", " " + APP, APP[:-1] + "g"]
+    + [APP[:-1] + "\u0661", APP[:-1] + "\ud800", "app_01234567-89ab-cdef-0123-456789abcdef"],
     ids=ascii,
 )
 def test_what_has_not_the_form_of_an_id_is_none(text):
     assert not identifiers.is_id("app", text)
 
 
-@for_any(any_text)
-def test_whether_a_text_is_an_id_can_be_asked_of_any(text):
-    assert identifiers.is_id("usr", text) in (True, False)
-
-
-@pytest.mark.parametrize("prefix", ["sk", "pk", "st"])
+@pytest.mark.parametrize("prefix", ["sk", "pk", "st", "ik"])
 def test_a_new_credential_names_its_kind_and_its_app(prefix):
-    app = identifiers.new_id("app")
-    assert identifiers.read_credential(identifiers.new_credential(prefix, app)) == (prefix, app)
-
-
-def test_an_identity_secret_has_the_form_of_a_credential():
-    made = identifiers.new_credential("ik", APP)
-    assert re.fullmatch(r"ik_0123456789abcdef0123456789abcdef_[A-Za-z0-9_-]{43}", made)
+    made = identifiers.new_credential(prefix, APP)
+    assert re.fullmatch(rf"{prefix}_0123456789abcdef0123456789abcdef_[A-Za-z0-9_-]{{43}}", made)
+    # An identity secret is no credential.
+    assert identifiers.read_credential(made) == (None if prefix == "ik" else (prefix, APP))
 
 
 def test_new_secrets_are_distinct():
-    made = {identifiers.new_credential("sk", APP) for _ in range(100)}
-    made |= {identifiers.new_device_id() for _ in range(100)}
+    made = {
+        make()
+        for _ in range(100)
+        for make in (identifiers.new_device_id, lambda: identifiers.new_credential("sk", APP))
+    }
     assert len(made) == 200
 
 
 GOOD_CREDENTIAL = f"sk_{APP[4:]}_{'-_aZ0' * 8}abc"
 
 
-def test_a_well_formed_credential_is_read():
-    assert identifiers.read_credential(GOOD_CREDENTIAL) == ("sk", APP)
-
-
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        "ik" + GOOD_CREDENTIAL[2:],
-        "ak" + GOOD_CREDENTIAL[2:],
-        "SK" + GOOD_CREDENTIAL[2:],
-        "Bearer " + GOOD_CREDENTIAL,
-        GOOD_CREDENTIAL[:-1],
-        GOOD_CREDENTIAL + "a",
-        GOOD_CREDENTIAL + "\n",
-        GOOD_CREDENTIAL[:-1] + "=",
-        GOOD_CREDENTIAL[:-1] + "\u00e9",
-        GOOD_CREDENTIAL[:-1] + "\ud800",
+    ["", *(prefix + GOOD_CREDENTIAL[2:] for prefix in ("ik", "ak", "SK")), "Bearer " + GOOD_CREDENTIAL]
+    + [GOOD_CREDENTIAL[:-1] + end for end in ("", "=", "\u00e9", "\ud800")]
+    + [GOOD_CREDENTIAL + end for end in ("a", "\n")]
+    + [
         GOOD_CREDENTIAL.replace("f_", "F_"),
         GOOD_CREDENTIAL.replace("f_", "\u0661_"),
         "sk_" + "a" * 1_000_000,
     ],
     ids=lambda text: ascii(text[:90]),
 )
-def test_any_other_credential_is_not_read(text):
+def test_no_other_credential_is_read_than_a_well_formed_one(text):
+    assert identifiers.read_credential(GOOD_CREDENTIAL) == ("sk", APP)
     assert identifiers.read_credential(text) is None
 
 
 @for_any(any_text)
-def test_any_text_can_be_tried_as_a_credential(text):
+@example("\ud800")
+def test_any_text_can_be_tried_as_a_credential_and_an_id_and_has_a_digest(text):
     found = identifiers.read_credential(text)
     assert found is None or text.startswith(f"{found[0]}_{found[1][4:]}_")
-
-
-def test_a_digest_is_sha_256_in_hex():
-    assert identifiers.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-
-@for_any(any_text)
-@example("\ud800")
-def test_any_text_has_a_digest(text):
+    assert identifiers.is_id("usr", text) in (True, False)
     assert re.fullmatch(r"[0-9a-f]{64}", identifiers.digest(text))
