@@ -10,51 +10,34 @@ from service.api.context import NAME
 from service.encryption import Encryption
 from service.model.identifiers import digest
 from service.store.tables import TABLES, Keys
+from tests.support import signing
 
 SECRET_KEY = "a secret key of thirty-two letters"
 PLAIN = "ik_0123456789abcdef0123456789abcdef_" + "k" * 43
 
 
-# --- the encryption ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "secret_key",
-    [SECRET_KEY, "s" * 32, "s" * 5000, "schlüssel " * 4],
-    ids=["usual", "shortest", "long", "accent"],
-)
+@pytest.mark.parametrize("secret_key", [SECRET_KEY, "s" * 32, "s" * 5000, "schlüssel " * 4], ids=len)
 @pytest.mark.parametrize("plain", [PLAIN, "", "ünïcödé \N{KEY}"], ids=["key", "empty", "unicode"])
-def test_what_was_closed_opens_again_after_a_restart(secret_key, plain):
-    sealed = Encryption(secret_key).encrypt(plain)
-
-    assert Encryption(secret_key).decrypt(sealed) == plain
+def test_what_was_encrypted_is_decrypted_after_a_restart(secret_key, plain):
+    assert Encryption(secret_key).decrypt(Encryption(secret_key).encrypt(plain)) == plain
 
 
-def test_what_was_closed_shows_nothing_of_what_it_is():
-    sealed = Encryption(SECRET_KEY).encrypt(PLAIN)
-
-    assert sealed.isascii()
-    assert "k" * 8 not in sealed
-    assert SECRET_KEY not in sealed
-
-
-def test_the_same_secret_is_closed_differently_each_time():
+def test_what_is_encrypted_differs_each_time_and_shows_nothing_of_what_it_is():
     encryption = Encryption(SECRET_KEY)
+    sealed = [encryption.encrypt(PLAIN) for _ in range(2)]
 
-    assert encryption.encrypt(PLAIN) != encryption.encrypt(PLAIN)
+    assert sealed[0] != sealed[1]
+    for shown in (*sealed, repr(encryption)):
+        assert (shown.isascii(), "k" * 8 in shown, SECRET_KEY in shown) == (True, False, False)
 
 
-@pytest.mark.parametrize(
-    "other", [SECRET_KEY + " ", SECRET_KEY[:-1], SECRET_KEY.upper()], ids=["longer", "shorter", "upper-case"]
-)
-def test_another_secret_key_opens_nothing(other):
-    sealed = Encryption(SECRET_KEY).encrypt(PLAIN)
-
-    assert Encryption(other).decrypt(sealed) is None
+@pytest.mark.parametrize("other", [SECRET_KEY + " ", SECRET_KEY[:-1], SECRET_KEY.upper()])
+def test_another_secret_key_decrypts_nothing(other):
+    assert Encryption(other).decrypt(Encryption(SECRET_KEY).encrypt(PLAIN)) is None
 
 
 @pytest.mark.parametrize("place", [0, 10, 60, -6], ids=["version", "time", "text", "signature"])
-def test_what_was_tampered_with_does_not_open(place):
+def test_what_was_tampered_with_is_not_decrypted(place):
     encryption = Encryption(SECRET_KEY)
     letters = list(encryption.encrypt(PLAIN))
     letters[place] = "A" if letters[place] != "A" else "B"
@@ -62,18 +45,9 @@ def test_what_was_tampered_with_does_not_open(place):
     assert encryption.decrypt("".join(letters)) is None
 
 
-def test_a_seal_shows_no_key():
-    assert SECRET_KEY not in repr(Encryption(SECRET_KEY))
-
-
-# --- the store -----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def identity_key(tenant):
-    """An identity key of the app."""
-    made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
-    return made.json["key"]
+    return signing.identity_key(tenant)[1]
 
 
 @pytest.fixture
@@ -95,22 +69,12 @@ def secrets(tenant, identity_key):
     }
 
 
-def random_part(secret):
-    return secret[-20:]
-
-
 def test_no_column_holds_a_secret_in_clear(store, tenant, secrets):
-    values = [
-        str(value)
-        for table in TABLES
-        for row in store.database.rows(table.select().where(table.app == tenant.id))
-        for value in row
-    ]
-
-    held = [kind for kind, secret in secrets.items() if any(random_part(secret) in value for value in values)]
+    queries = [table.select().where(table.app == tenant.id) for table in TABLES]
+    values = [str(value) for query in queries for row in store.database.rows(query) for value in row]
 
     assert {digest(secret) for secret in secrets.values()} <= set(values)
-    assert held == []
+    assert [kind for kind, secret in secrets.items() if any(secret[-20:] in value for value in values)] == []
 
 
 def test_no_byte_of_the_database_file_holds_a_secret_in_clear(config, store, secrets):
@@ -123,23 +87,15 @@ def test_no_byte_of_the_database_file_holds_a_secret_in_clear(config, store, sec
     raw = subprocess.run(["cat", *parts], capture_output=True, check=True).stdout
 
     assert digest(secrets["secret key"]).encode() in raw
-    assert [kind for kind, secret in secrets.items() if random_part(secret).encode() in raw] == []
+    assert [kind for kind, secret in secrets.items() if secret[-20:].encode() in raw] == []
 
 
-def test_an_identity_key_opens_under_the_servers_secret_key_only(app, store, tenant, identity_key):
-    [(sealed,)] = store.database.rows(
-        Keys.select(Keys.sealed).where((Keys.app == tenant.id) & (Keys.kind == "identity"))
-    )
+def test_an_identity_key_is_decrypted_with_the_servers_secret_key_only_and_no_other_key_at_all(
+    app, store, tenant, identity_key
+):
+    of_app = Keys.select(Keys.kind, Keys.sealed).where(Keys.app == tenant.id)
+    sealed = dict(store.database.rows(of_app))
 
-    opened = app.extensions[NAME].encryption.decrypt(sealed)
-
-    assert opened == identity_key
-    assert Encryption(SECRET_KEY).decrypt(sealed) is None
-
-
-def test_no_other_key_can_be_read_again(store, tenant, identity_key):
-    sealed = store.database.rows(
-        Keys.select(Keys.kind, Keys.sealed).where((Keys.app == tenant.id) & (Keys.kind != "identity"))
-    )
-
-    assert sorted(sealed) == [("publishable", None), ("secret", None)]
+    assert app.extensions[NAME].encryption.decrypt(sealed["identity"]) == identity_key
+    assert Encryption(SECRET_KEY).decrypt(sealed["identity"]) is None
+    assert (sealed["publishable"], sealed["secret"]) == (None, None)

@@ -18,7 +18,6 @@ PERSONAL = "jane@example.org"
 
 @pytest.fixture(autouse=True)
 def configured():
-    """Log as a server does."""
     with on_standard_output():
         yield
 
@@ -55,9 +54,7 @@ def fail_anew():
 
 
 def fail_deep(depth):
-    if depth == 0:
-        fail()
-    fail_deep(depth - 1)
+    return fail_deep(depth - 1) if depth else fail()
 
 
 def fail_often(times):
@@ -76,45 +73,22 @@ def log_failure(failing, *arguments):
         get_logger().exception("failed")
 
 
-def test_a_line_is_one_json_object_with_the_time_in_milliseconds(lines):
+def test_a_line_is_one_json_object_with_the_time_in_milliseconds_and_the_request_that_is_served(lines):
     get_logger().info("login", rule="known-user-id")
-
-    [line] = lines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
-    assert line == {"level": "info", "event": "login", "rule": "known-user-id"}
-
-
-def test_a_line_names_the_request_that_is_served(lines):
     logs.REQUEST.set("req_1")
-
     get_logger().warning("slow")
 
-    assert lines()[0]["requestId"] == "req_1"
+    line, of_request = lines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
+    assert line == {"level": "info", "event": "login", "rule": "known-user-id"}
+    assert of_request["requestId"] == "req_1"
 
 
-def test_a_value_with_a_line_break_stays_on_its_line(lines):
-    get_logger().info("login", route='a\n{"event": "forged"}')
+def test_what_is_no_unicode_or_has_line_breaks_is_written_and_an_object_as_its_class_only(lines):
+    get_logger().info("login", route='\udcff\n{"event": "forged"}', user=io.StringIO(PERSONAL))
 
-    assert len(lines()) == 1
-
-
-def test_a_text_that_is_no_unicode_is_written_all_the_same(lines):
-    get_logger().info("login", route="\udcff", user=io.StringIO(PERSONAL))
-
-    assert [(line["route"], line["user"]) for line in lines()] == [("\udcff", "<StringIO>")]
-
-
-def test_an_object_is_written_as_its_class_only(lines):
-    get_logger().info("login", user=io.StringIO(PERSONAL))
-
-    assert lines()[0]["user"] == "<StringIO>"
-
-
-def test_debugging_lines_are_not_written(lines):
-    get_logger().debug("looked")
-    logging.getLogger("peewee").debug("SELECT 1")
-
-    assert lines() == []
+    [line] = lines()
+    assert (line["route"], line["user"]) == ('\udcff\n{"event": "forged"}', "<StringIO>")
 
 
 def test_configuring_twice_writes_each_line_once(lines):
@@ -138,14 +112,14 @@ def test_an_exception_leaves_its_class_and_frames_and_not_its_message(lines, cap
     assert PERSONAL not in json.dumps(line) + capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("failing", "classes"),
-    [
-        pytest.param(fail_because, ["builtins.RuntimeError", "builtins.ValueError"], id="its cause"),
-        pytest.param(fail_again, ["builtins.RuntimeError", "builtins.ValueError"], id="its context"),
-        pytest.param(fail_anew, ["builtins.RuntimeError"], id="not a suppressed context"),
-    ],
-)
+CAUSES = {
+    "its cause": (fail_because, ["builtins.RuntimeError", "builtins.ValueError"]),
+    "its context": (fail_again, ["builtins.RuntimeError", "builtins.ValueError"]),
+    "not a suppressed context": (fail_anew, ["builtins.RuntimeError"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("failing", "classes"), CAUSES.values(), ids=CAUSES)
 def test_an_exception_comes_with_what_led_to_it(lines, failing, classes):
     log_failure(failing)
 
@@ -154,26 +128,20 @@ def test_an_exception_comes_with_what_led_to_it(lines, failing, classes):
     assert PERSONAL not in json.dumps(line)
 
 
-def test_a_long_trace_is_cut_to_its_innermost_frames(lines):
+def test_a_long_trace_is_cut_to_its_innermost_frames_and_a_long_chain_of_causes_is_cut(lines):
     log_failure(fail_deep, MAX_FRAMES)
-
-    [exception] = lines()[0]["exception"]
-    assert len(exception["frames"]) == MAX_FRAMES
-    assert exception["frames"][-1].endswith(":fail")
-
-
-def test_a_long_chain_of_causes_is_cut(lines):
     log_failure(fail_often, MAX_CAUSES)
 
-    assert len(lines()[0]["exception"]) == MAX_CAUSES
+    deep, often = lines()
+    [exception] = deep["exception"]
+    assert (len(exception["frames"]), exception["frames"][-1].rpartition(":")[2]) == (MAX_FRAMES, "fail")
+    assert len(often["exception"]) == MAX_CAUSES
 
 
 @pytest.mark.parametrize(
     "exc_info",
-    [
-        pytest.param(ValueError(PERSONAL), id="the exception"),
-        pytest.param((ValueError, ValueError(PERSONAL), None), id="what sys.exc_info gives"),
-    ],
+    [ValueError(PERSONAL), (ValueError, ValueError(PERSONAL), None)],
+    ids=["the exception", "what sys.exc_info gives"],
 )
 def test_an_exception_may_be_handed_over(lines, exc_info):
     get_logger().error("failed", exc_info=exc_info)
@@ -181,56 +149,47 @@ def test_an_exception_may_be_handed_over(lines, exc_info):
     assert lines()[0]["exception"] == [{"class": "builtins.ValueError", "frames": []}]
 
 
-def test_asking_for_an_exception_where_there_is_none_adds_nothing(lines):
+def test_why_a_server_does_not_start_is_told_in_full_and_nothing_of_an_exception_that_there_is_not(lines):
     get_logger().error("failed", exc_info=True)
-
-    assert "exception" not in lines()[0]
-
-
-def test_why_a_server_does_not_start_is_told_in_full(lines):
     get_logger().error("failed", exc_info=BadSettings("ADMIN_KEY is missing"))
 
-    assert lines()[0]["exception"][0]["message"] == "ADMIN_KEY is missing"
+    nothing, settings = lines()
+    assert "exception" not in nothing
+    assert settings["exception"][0]["message"] == "ADMIN_KEY is missing"
 
 
-def test_a_librarys_line_is_its_constant_text_without_what_was_put_into_it(lines):
+def test_a_librarys_line_is_its_constant_text_and_its_exception_a_class_and_frames(lines):
     logging.getLogger("library").warning("odd address: %s", PERSONAL)
-
-    [line] = lines()
-    assert (line["logger"], line["level"], line["event"]) == ("library", "warning", "odd address: %s")
-    assert PERSONAL not in json.dumps(line)
-
-
-def test_a_librarys_exception_is_its_class_and_frames(lines):
     try:
         fail()
     except ValueError as error:
         logging.getLogger("library").exception(error)
 
-    [line] = lines()
-    assert line["event"] == "builtins.ValueError"
-    assert line["exception"][0]["frames"][-1].endswith(":fail")
-    assert PERSONAL not in json.dumps(line)
+    line, failure = lines()
+    assert (line["logger"], line["level"], line["event"]) == ("library", "warning", "odd address: %s")
+    assert failure["event"] == "builtins.ValueError"
+    assert failure["exception"][0]["frames"][-1].endswith(":fail")
+    assert PERSONAL not in json.dumps([line, failure])
 
 
-@pytest.mark.parametrize(
-    ("text", "arguments", "written"),
-    [
-        pytest.param("Booting worker with pid: %s", [17], "Booting worker with pid: 17", id="of a process"),
-        pytest.param("Worker is 100% up", [], "Worker is 100% up", id="without arguments"),
-        pytest.param("Error handling request %s", [PERSONAL], "Error handling request", id="of a request"),
-        pytest.param(
-            f"Invalid request from ip=127.0.0.1: {PERSONAL}", [], "Invalid request", id="of a bad request"
-        ),
-    ],
-)
+OF_GUNICORN = {
+    "of a process": ("Booting worker with pid: %s", [17], "Booting worker with pid: 17"),
+    "without arguments": ("Worker is 100% up", [], "Worker is 100% up"),
+    "of a request": ("Error handling request %s", [PERSONAL], "Error handling request"),
+    "of a bad request": (f"Invalid request from ip=127.0.0.1: {PERSONAL}", [], "Invalid request"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "arguments", "written"), OF_GUNICORN.values(), ids=OF_GUNICORN)
 def test_gunicorn_speaks_of_processes_and_not_of_requests(lines, text, arguments, written):
     logging.getLogger("gunicorn.error").error(text, *arguments)
 
     assert [line["event"] for line in lines()] == [written]
 
 
-def test_gunicorns_access_log_is_silent(lines):
+def test_debugging_lines_and_gunicorns_access_log_are_not_written(lines):
+    get_logger().debug("looked")
+    logging.getLogger("peewee").debug("SELECT 1")
     logging.getLogger("gunicorn.access").info("GET /v1/users?email=%s", PERSONAL)
 
     assert lines() == []

@@ -17,6 +17,8 @@ from tests.conftest import Databases
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Server, free_port, wait_until
 
 HERE = Path(__file__).parent.parent
+# It holds no setting of ours.
+ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
 
 
@@ -42,41 +44,15 @@ def honcho(databases: Databases, tmp_path_factory: pytest.TempPathFactory, port:
 
 
 @pytest.fixture(scope="module")
-def environment() -> dict[str, str]:
-    """An environment that holds no setting of ours."""
-    return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def release(honcho: list[str]) -> subprocess.CompletedProcess[str]:
+    how = {"capture_output": True, "text": True, "timeout": TIMEOUT}
+    return subprocess.run([*honcho, "release"], cwd=HERE, env=ENVIRONMENT, check=False, **how)
 
 
 @pytest.fixture(scope="module")
-def release(honcho: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """What the release line did."""
-    return subprocess.run(
-        [*honcho, "release"],
-        cwd=HERE,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def web(
-    honcho: list[str],
-    environment: dict[str, str],
-    release: subprocess.CompletedProcess[str],
-    port: int,
-) -> Iterator[Server]:
-    """What the web line serves."""
-    process = subprocess.Popen(
-        [*honcho, "web"],
-        cwd=HERE,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def web(honcho: list[str], release: subprocess.CompletedProcess[str], port: int) -> Iterator[Server]:
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*honcho, "web"], cwd=HERE, env=ENVIRONMENT, **how)
     server = Server(process, port)
     try:
         server.wait_until("/readyz")
@@ -89,24 +65,10 @@ def web(
         server.kill()
 
 
-def test_the_procfile_names_what_a_platform_runs():
-    processes = parse_procfile(HERE.joinpath("Procfile").read_text()).processes
-
-    assert set(processes) == {"release", "web"}
-
-
-def test_the_release_line_migrates(release):
+def test_the_procfile_names_what_a_platform_runs_and_its_release_line_migrates(release):
+    assert set(parse_procfile(HERE.joinpath("Procfile").read_text()).processes) == {"release", "web"}
     assert release.returncode == 0, release.stdout + release.stderr
     assert [name for name in ALL if f"applied {name}" not in release.stdout] == []
-
-
-def test_the_web_line_serves_whoever_logs_in(web):
-    tenant = web.tenant()
-
-    login = tenant.try_login(userId="u-17", email="jane@example.org")
-
-    assert login.status_code == 201
-    assert login.json["resolution"]["rule"] == "new-user-id"
 
 
 @pytest.mark.parametrize(("path", "others"), [("/healthz", set()), ("/docs", {"Content-Security-Policy"})])
@@ -117,14 +79,14 @@ def test_the_web_line_sends_each_header_once(web, path, others):
     assert [name for name in headers if len(headers.get_all(name)) != 1] == []
 
 
-def test_the_web_line_counts_what_its_workers_serve(web):
+def test_the_web_line_serves_whoever_logs_in_and_counts_what_its_workers_serve(web):
     tenant = web.tenant()
-    tenant.login(userId="u-18")
+    assert tenant.login(userId="u-18", email="jane@example.org")["resolution"]["rule"] == "new-user-id"
 
-    told = tenant.call("GET", "/metrics", tenant.admin_key).text
+    metrics = tenant.call("GET", "/metrics", tenant.admin_key).text
 
-    assert 'usher_logins_total{rule="new-user-id"} ' in told
-    assert 'usher_requests_total{method="POST",route="/v1/login",status="201"} ' in told
+    assert 'usher_logins_total{rule="new-user-id"} ' in metrics
+    assert 'usher_requests_total{method="POST",route="/v1/login",status="201"} ' in metrics
 
 
 def test_the_web_line_writes_no_url_into_the_log(web):

@@ -27,14 +27,7 @@ def test_who_finds_no_thread_free_waits_for_as_long_as_it_takes(threads):
     assert second.result() >= least
 
 
-def test_a_request_is_served_with_what_it_came_with(threads):
-    served = threads.submit(lambda *given, **named: (given, named), 1, two=2)
-
-    assert served.result() == ((1,), {"two": 2})
-
-
-def test_an_error_is_that_of_the_request(threads):
-    served = threads.submit([].pop)
-
+def test_a_request_is_served_with_what_it_came_with_and_an_error_is_its_own(threads):
+    assert threads.submit(lambda *given, **named: (given, named), 1, two=2).result() == ((1,), {"two": 2})
     with pytest.raises(IndexError):
-        served.result()
+        threads.submit([].pop).result()
