@@ -5,7 +5,9 @@ Where Chromium is not installed these tests are skipped, and say so; REQUIRE_CHR
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -30,7 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The distribution's Chromium, without a window."""
     if EXECUTABLE is None:
         pytest.fail(MISSING)
     with browser() as chromium:
@@ -39,7 +40,6 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a file of its own."""
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/usher.sqlite"
     migrate(url)
     with serve(url, workers=1) as server:
@@ -63,27 +63,22 @@ def watch(server: Server) -> Iterator[Watch]:
 @pytest.fixture
 def new_context(chromium: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
     """Make profiles, each a device of its own, with Playwright's options such as ``color_scheme``."""
-    made: list[BrowserContext] = []
+    with ExitStack() as stack:
 
-    def make(**options: object) -> BrowserContext:
-        context = chromium.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(TIMEOUT)
-        watch.look_at(context)
-        made.append(context)
-        return context
+        def make(**options: Any) -> BrowserContext:
+            context = stack.enter_context(chromium.new_context(**options))
+            context.set_default_timeout(TIMEOUT)
+            watch.look_at(context)
+            return context
 
-    yield make
-    for context in made:
-        context.close()
+        yield make
 
 
 @pytest.fixture
 def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
-    """A fresh profile."""
     return new_context()
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """An empty page in a fresh profile."""
     return context.new_page()

@@ -24,7 +24,6 @@ def profile(chromium: Browser, width: int, height: int, scheme: str = "light") -
 
 
 def write(phone: Page | FrameLocator, subject: str, message: str) -> None:
-    """Begin a conversation."""
     phone.get_by_role("button", name="Write to us").click()
     phone.get_by_label("Subject").fill(subject)
     phone.get_by_role("textbox", name="Message").fill(message)
@@ -67,7 +66,6 @@ def picture_widget(chromium: Browser, server: Server, tenant: Tenant, path: Path
 
 
 def main(directory: Path) -> None:
-    """Make all of them."""
     with (
         tempfile.TemporaryDirectory() as store,
         serve_demo(Path(store)) as (server, tenant),

@@ -12,7 +12,6 @@ SCRIPT = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
 
 @pytest.fixture(scope="module")
 def server(chromium, tmp_path_factory):
-    """A server that shows the demo."""
     with serve_demo(tmp_path_factory.mktemp("store")) as (server, _):
         yield server
 

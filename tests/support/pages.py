@@ -144,14 +144,9 @@ def run(given: Sequence[Example], directory: Path, port: int, path: str) -> list
         lines.append(f". ./{number}.sh > {number}.out 2> {number}.err; echo $? > {number}.code")
         lines += [f"printf '{name}=%s\\n' \"${name}\" >> {number}.variables" for name in _variables(example)]
     (directory / "all.sh").write_text("\n".join(lines) + "\n")
-    subprocess.run(
-        ["bash", "all.sh"],
-        cwd=directory,
-        env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(directory)},
-        stdin=subprocess.DEVNULL,
-        timeout=10 * TIMEOUT,
-        check=True,
-    )
+    env = {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(directory)}
+    how = {"cwd": directory, "stdin": subprocess.DEVNULL, "timeout": 10 * TIMEOUT}
+    subprocess.run(["bash", "all.sh"], env=env, check=True, **how)
     return [_printed(directory, number, example) for number, example in enumerate(given)]
 
 
@@ -211,12 +206,9 @@ def _http_differences(shown: str, printed: str) -> list[str]:
     head, _, body = printed.replace("\r\n", "\n").partition("\n\n")
     status, *headers = shown_head.strip().splitlines()
     lines = head.splitlines()
+    missing = [header for header in headers if not any(fits(header, line) for line in lines[1:])]
     found = [] if lines[0] == status else [f"{lines[0]} is not {status}"]
-    found += [
-        f"no header {header} in {lines[1:]}"
-        for header in headers
-        if not any(fits(header, line) for line in lines[1:])
-    ]
+    found += [f"no header {header} in {lines[1:]}" for header in missing]
     if not shown_body:
         return found + ([f"a body: {body}"] if body else [])
     return found + _json_differences(shown_body, body)

@@ -8,7 +8,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from playwright.sync_api import BrowserContext, Error, Locator, Page, Request
+from playwright.sync_api import BrowserContext, Error, Page, Request
 
 # The widget's root is closed to the page. Tests, and axe-core, have to look inside.
 OPEN_ROOTS = """
@@ -91,35 +91,15 @@ class Phone:
         context.add_init_script(OPEN_ROOTS)
         self.context, self.site, self.key = context, site, key
         self.page: Page = context.new_page()
+        self.panel = self.page.get_by_role("dialog", name="Support")
+        self.log = self.page.get_by_role("log")
+        self.field = self.page.get_by_role("textbox", name="Message")
+        self.launcher, self.who, self.rows = map(self.page.locator, (".launcher", ".who", ".row"))
 
     def visit(self, **attributes: str) -> "Phone":
         """Go to the shop, and wait until the widget is there."""
         go_to_shop(self.page, self.site, self.key, **attributes)
         return self
-
-    @property
-    def panel(self) -> Locator:
-        return self.page.get_by_role("dialog", name="Support")
-
-    @property
-    def launcher(self) -> Locator:
-        return self.page.locator(".launcher")
-
-    @property
-    def log(self) -> Locator:
-        return self.page.get_by_role("log")
-
-    @property
-    def field(self) -> Locator:
-        return self.page.get_by_role("textbox", name="Message")
-
-    @property
-    def who(self) -> Locator:
-        return self.page.locator(".who")
-
-    @property
-    def rows(self) -> Locator:
-        return self.page.locator(".row")
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
