@@ -6,6 +6,7 @@ import pytest
 
 from service.desk.erasing import tidy
 from service.times import now
+from tests.support.cases import cases
 from tests.support.subscribers import ANON, ANON_2, alias, exported, identify, kept, rows_of, say, user_of
 
 
@@ -13,9 +14,7 @@ def history(tenant, id):
     return [entry for entry in exported(tenant, id)["history"] if entry["event"] == "attributes-changed"]
 
 
-# --- merges --------------------------------------------------------------------------------------
-
-
+# --- merges ---
 def merged(tenant, source, target):
     return tenant.merge(user_of(tenant, source)["id"], user_of(tenant, target)["id"])
 
@@ -44,7 +43,6 @@ def test_whoever_took_in_another_has_what_was_said_of_both(rc, tenant, two):
 
 def test_after_an_undo_each_has_their_own(rc, tenant, two):
     tenant.undo(merged(tenant, "u-1", "u-2"))
-
     assert kept(tenant, "u-1") == {"color": "red", "first": "1"}
     assert kept(tenant, "u-2") == {"color": "blue", "second": "2"}
 
@@ -54,7 +52,6 @@ def test_what_is_said_while_they_are_one_stays_with_whose_id_was_named(rc, tenan
     say(rc, "u-1", at=3, color="green", since="1")
     say(rc, "u-2", at=3, color=None, since="2")
     tenant.undo(merge)
-
     assert kept(tenant, "u-1") == {"color": "green", "first": "1", "since": "1"}
     assert kept(tenant, "u-2") == {"color": None, "second": "2", "since": "2"}
 
@@ -63,7 +60,6 @@ def test_the_history_of_it_stays_there_too(rc, tenant, two):
     merge = merged(tenant, "u-1", "u-2")
     say(rc, "u-1", at=3, canary="jane@example.org")
     tenant.undo(merge)
-
     assert history(tenant, two["u-1"])[-1]["after"] == {"set": ["canary"]}
     assert "canary" not in json.dumps(exported(tenant, two["u-2"]))
 
@@ -71,34 +67,27 @@ def test_the_history_of_it_stays_there_too(rc, tenant, two):
 def test_the_history_names_what_was_said_and_not_what_it_was(rc, tenant):
     say(rc, "u-1", at=1, _email="jane@example.org")
     say(rc, "u-1", at=2, _email=None)
-
     assert "jane@example.org" not in json.dumps(exported(tenant, user_of(tenant, "u-1")["id"]))
 
 
 def test_what_was_said_of_an_anonymous_id_goes_along_with_its_first_login(rc, tenant):
     say(rc, ANON, color="blue")
-
     identify(rc, ANON, "u-1")
-
     assert kept(tenant) == {"color": "blue"}
 
 
 def test_and_into_whoever_has_the_id_already(rc, tenant):
     say(rc, "u-1", at=1, plan="gold")
     say(rc, ANON, at=1, color="blue")
-
     identify(rc, ANON, "u-1")
     say(rc, ANON, at=2, color="red")
-
     assert kept(tenant) == {"color": "red", "plan": "gold"}
 
 
 def test_a_second_devices_anonymous_id_keeps_its_own(rc, tenant):
     identify(rc, ANON, "u-1")
     say(rc, ANON_2, color="blue")
-
     identify(rc, ANON_2, "u-1")
-
     assert kept(tenant) == {}
     assert kept(tenant, ANON_2) == {"color": "blue"}
 
@@ -106,15 +95,11 @@ def test_a_second_devices_anonymous_id_keeps_its_own(rc, tenant):
 def test_an_alias_names_the_same_user(rc, tenant):
     say(rc, "u-1", at=1, color="blue")
     alias(rc, "u-1", "u-2")
-
     say(rc, "u-2", at=2, color="red")
-
     assert kept(tenant) == {"color": "red"}
 
 
-# --- history, erase, tidy ------------------------------------------------------------------------
-
-
+# --- history, erase, tidy ---
 def test_a_change_is_in_the_history_with_the_names_that_changed_only(rc, tenant):
     say(rc, at=1, color="blue", plan="gold")
     say(rc, at=2, color="red", plan="gold", gone=None)
@@ -136,9 +121,7 @@ def test_a_change_is_in_the_history_with_the_names_that_changed_only(rc, tenant)
 @pytest.mark.parametrize("erased", ["u-1", "u-2"])
 def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant, store, two, erased):
     merged(tenant, "u-1", "u-2")
-
     rc("DELETE", f"/subscribers/{erased}", key=tenant.sk)
-
     assert rows_of(store, tenant.id)["attributes"] == []
     assert "blue" not in json.dumps(rows_of(store, tenant.id))
 
@@ -147,16 +130,12 @@ def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant
 def test_whoever_is_erased_after_an_undo_leaves_the_other_theirs(rc, tenant, store, two, erased, left):
     tenant.undo(merged(tenant, "u-1", "u-2"))
     was = kept(tenant, left)
-
     tenant.call("DELETE", f"/v1/users/{two[erased]}", tenant.sk)
-
     assert kept(tenant, left) == was
     assert {row[1] for row in rows_of(store, tenant.id)["attributes"]} == {two[left]}
 
 
-@pytest.mark.parametrize(
-    ("days", "stays"), [(200, True), (179, True), (1, False)], ids=["long", "just long enough", "too short"]
-)
+@cases("days, stays", ("long", 200, True), ("just long enough", 179, True), ("too short", 1, False))
 @pytest.mark.parametrize("at", [None, 1], ids=["as of now", "as of long ago"])
 def test_tidying_keeps_whom_something_was_said_of_lately(*, rc, tenant, store, days, stays, at, time_machine):
     time_machine.move_to(now() / 1000 - 300 * 24 * 3600)
@@ -167,7 +146,5 @@ def test_tidying_keeps_whom_something_was_said_of_lately(*, rc, tenant, store, d
     app = store.apps.with_id(tenant.id)
     time_machine.move_to(now() / 1000 + 178 * 24 * 3600)
 
-    tidied = tidy(store, app, idle_days=days, cleared_days=30)
-
-    assert (tidied.users == 0) is stays
+    assert (tidy(store, app, idle_days=days, cleared_days=30).users == 0) is stays
     assert bool(rows_of(store, tenant.id)["attributes"]) is stays

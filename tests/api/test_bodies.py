@@ -13,6 +13,8 @@ from service.api.bodies import LARGEST
 from service.model.identifiers import new_id
 from service.store.tables import TABLES
 from service.strict_json import DEEPEST
+from tests.support.cases import cases
+from tests.support.responses import problem_of, refused_fields
 
 
 @pytest.fixture
@@ -123,78 +125,65 @@ NOT_JSON = [
 @pytest.mark.parametrize("body", NOT_JSON)
 def test_what_is_not_a_json_object_is_400_and_leaves_no_row(send, rows, body):
     before = rows()
-
-    response = send(body)
-
-    assert (response.status_code, response.json["code"]) == (400, "bad-request")
+    assert problem_of(send(body)) == (400, "bad-request")
     assert rows() == before
 
 
 @pytest.mark.parametrize("kind", ["sk", "pk"])
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        pytest.param(b"{", id="no JSON"),
-        pytest.param(b'{"userId": 7}', id="no text"),
-        pytest.param(b'{"nobody": "Jane"}', id="no member"),
-        pytest.param(b" " * (LARGEST + 1), id="too large"),
-    ],
+    ("no JSON", b"{"),
+    ("no text", b'{"userId": 7}'),
+    ("no member", b'{"nobody": "Jane"}'),
+    ("too large", b" " * (LARGEST + 1)),
 )
 def test_what_is_wrong_with_a_body_is_told_to_who_may_call_only(send, tenant, kind, body):
     key = getattr(tenant, kind)
     stranger = key[:-4] + ("AAAA" if key[-4:] != "AAAA" else "BBBB")
-
     assert send(body, key=stranger).status_code == 401
     assert send(body, key=key).status_code in (400, 413, 422)
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        pytest.param(arrays(DEEPEST), id="16 levels of arrays"),
-        pytest.param(objects(DEEPEST), id="16 levels of objects"),
-        pytest.param(b'{"name": 1e999}', id="a number larger than any"),
-        pytest.param(b'{"name": ' + b"9" * 4000 + b"}", id="an integer of 4,000 digits"),
-        pytest.param(b'{"name": true}', id="a boolean"),
-        pytest.param(b'{"name": -0.0}', id="a number"),
-        pytest.param(b'{"name": {}}', id="an object"),
-    ],
+    ("16 levels of arrays", arrays(DEEPEST)),
+    ("16 levels of objects", objects(DEEPEST)),
+    ("a number larger than any", b'{"name": 1e999}'),
+    ("an integer of 4,000 digits", b'{"name": ' + b"9" * 4000 + b"}"),
+    ("a boolean", b'{"name": true}'),
+    ("a number", b'{"name": -0.0}'),
+    ("an object", b'{"name": {}}'),
 )
 def test_what_is_json_and_no_text_is_refused_by_its_member(send, rows, body):
     before = rows()
 
     response = send(body)
 
-    assert (response.status_code, response.json["code"]) == (422, "refused")
+    assert problem_of(response) == (422, "refused")
     assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [
         ("/name", "not-a-string")
     ]
     assert rows() == before
 
 
-@pytest.mark.parametrize(
+@cases(
     "content_type",
-    [
-        pytest.param(None, id="none"),
-        pytest.param("", id="an empty one"),
-        pytest.param("text/plain", id="text"),
-        pytest.param("application/x-www-form-urlencoded", id="a form"),
-        pytest.param("multipart/form-data; boundary=x", id="a form with files"),
-        pytest.param("application/problem+json", id="a problem"),
-        pytest.param("application/vnd.api+json", id="another kind of JSON"),
-        pytest.param("application/jsonp", id="a longer word"),
-        pytest.param("text/json", id="not its name"),
-        pytest.param("application/json, text/plain", id="two"),
-        pytest.param("application/json; charset=utf-16", id="UTF-16"),
-        pytest.param("application/json; charset=iso-8859-1", id="Latin-1"),
-    ],
+    ("none", None),
+    ("an empty one", ""),
+    ("text", "text/plain"),
+    ("a form", "application/x-www-form-urlencoded"),
+    ("a form with files", "multipart/form-data; boundary=x"),
+    ("a problem", "application/problem+json"),
+    ("another kind of JSON", "application/vnd.api+json"),
+    ("a longer word", "application/jsonp"),
+    ("not its name", "text/json"),
+    ("two", "application/json, text/plain"),
+    ("UTF-16", "application/json; charset=utf-16"),
+    ("Latin-1", "application/json; charset=iso-8859-1"),
 )
 def test_a_body_of_another_content_type_is_415_and_leaves_no_row(send, rows, content_type):
     before = rows()
-
-    response = send(b"{}", content_type=content_type)
-
-    assert (response.status_code, response.json["code"]) == (415, "not-json")
+    assert problem_of(send(b"{}", content_type=content_type)) == (415, "not-json")
     assert rows() == before
 
 
@@ -210,22 +199,17 @@ def test_a_body_of_another_content_type_is_415_and_leaves_no_row(send, rows, con
 )
 def test_json_is_read_however_its_content_type_is_spelled(send, content_type):
     response = send('{"name": "Zoë"}'.encode(), content_type=content_type)
-
     assert (response.status_code, response.json["user"]["name"]) == (201, "Zoë")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
 def test_no_body_is_one_without_members(send, content_type):
     response = send(b"", content_type=content_type)
-
     assert (response.status_code, response.json["resolution"]["rule"]) == (201, "anonymous")
 
 
 def test_no_body_lacks_the_members_that_are_required(send, tenant):
-    response = send(b"", "/v1/apps", key=tenant.admin_key)
-
-    assert response.status_code == 422
-    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [("/name", "required")]
+    assert refused_fields(send(b"", "/v1/apps", key=tenant.admin_key)) == [("/name", "required")]
 
 
 UNUSABLE = [
@@ -244,7 +228,7 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize("text", [pytest.param("a\ud800b", id="a surrogate"), pytest.param("a\0b", id="NUL")])
+@cases("text", ("a surrogate", "a\ud800b"), ("NUL", "a\0b"))
 @pytest.mark.parametrize(
     ("path", "member", "status"), [pytest.param(*case, id=" ".join(case[:2])) for case in UNUSABLE]
 )
@@ -272,30 +256,24 @@ def test_text_that_no_store_can_keep_is_refused_everywhere_and_leaves_no_row(
     assert rows() == before
 
 
-@pytest.mark.parametrize(
-    ("name", "pointer"),
-    [
-        pytest.param("nickname", "/nickname", id="a word"),
-        pytest.param("userid", "/userid", id="other letter case"),
-        pytest.param("a/b~c", "/a~1b~0c", id="with what a pointer escapes"),
-        pytest.param("~1", "/~01", id="like an escape"),
-        pytest.param("", "/", id="no letters"),
-        pytest.param("Zoë 🦊", "/Zoë 🦊", id="any letters"),
-        pytest.param("n" * 100, "/" + "n" * 100, id="100 characters"),
-        pytest.param("n" * 101, "/" + "n" * 100, id="101 characters"),
-        pytest.param("/" * 101, "/" + "~1" * 100, id="101 characters, escaped"),
-        pytest.param("a\ud800b", "/a?b", id="a surrogate"),
-        pytest.param("a\0b", "/a\0b", id="NUL"),
-        pytest.param("__proto__", "/__proto__", id="a word of JavaScript"),
-    ],
+@cases(
+    "name, pointer",
+    ("a word", "nickname", "/nickname"),
+    ("other letter case", "userid", "/userid"),
+    ("with what a pointer escapes", "a/b~c", "/a~1b~0c"),
+    ("like an escape", "~1", "/~01"),
+    ("no letters", "", "/"),
+    ("any letters", "Zoë 🦊", "/Zoë 🦊"),
+    ("100 characters", "n" * 100, "/" + "n" * 100),
+    ("101 characters", "n" * 101, "/" + "n" * 100),
+    ("101 characters, escaped", "/" * 101, "/" + "~1" * 100),
+    ("a surrogate", "a\ud800b", "/a?b"),
+    ("NUL", "a\0b", "/a\0b"),
+    ("a word of JavaScript", "__proto__", "/__proto__"),
 )
 def test_an_unknown_member_is_refused_by_its_pointer(send, rows, name, pointer):
     before = rows()
-
-    response = send(json.dumps({"userId": "u-17", name: "value"}))
-
-    assert response.status_code == 422
-    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [(pointer, "unknown")]
+    assert refused_fields(send(json.dumps({"userId": "u-17", name: "value"}))) == [(pointer, "unknown")]
     assert rows() == before
 
 
@@ -320,7 +298,6 @@ def send_somehow(request, send, send_in_chunks):
 
 def test_128_kib_are_read(send_somehow):
     response = send_somehow(of_size(LARGEST))
-
     assert (response.status_code, len(response.json["user"]["name"])) == (201, 255)
 
 
@@ -342,27 +319,19 @@ def units_of(text):
 
 
 @pytest.mark.parametrize("write", [json.dumps, in_entities], ids=["as json.dumps has it", "all escaped"])
-@pytest.mark.parametrize(
-    ("path", "key", "sent"),
-    [
-        pytest.param(
-            "/v1/conversations", "st", {"message": FACE * 10_000, "subject": FACE * 255}, id="a thread"
-        ),
-        pytest.param("/v1/conversations", "st", {"message": LETTER * 10_000}, id="a thread of accents"),
-        pytest.param(
-            "/v1/conversations/{conversation}/messages",
-            "sk",
-            {"body": FACE * 10_000, "agentName": FACE * 255},
-            id="an agent's message",
-        ),
-        pytest.param(
-            "/v1/conversations/{conversation}/messages", "st", {"body": "\x7f" * 9_999 + "a"}, id="a message"
-        ),
-        pytest.param("/v1/login", "sk", {"userId": FACE * 750, "name": FACE * 255}, id="a login"),
-        pytest.param(
-            "/v1/resolve", "sk", {"userId": FACE * 750, "name": FACE * 5_000}, id="a name that is cut"
-        ),
-    ],
+@cases(
+    "path, key, sent",
+    ("a thread", "/v1/conversations", "st", {"message": FACE * 10_000, "subject": FACE * 255}),
+    ("a thread of accents", "/v1/conversations", "st", {"message": LETTER * 10_000}),
+    (
+        "an agent's message",
+        "/v1/conversations/{conversation}/messages",
+        "sk",
+        {"body": FACE * 10_000, "agentName": FACE * 255},
+    ),
+    ("a message", "/v1/conversations/{conversation}/messages", "st", {"body": "\x7f" * 9_999 + "a"}),
+    ("a login", "/v1/login", "sk", {"userId": FACE * 750, "name": FACE * 255}),
+    ("a name that is cut", "/v1/resolve", "sk", {"userId": FACE * 750, "name": FACE * 5_000}),
 )
 def test_every_legal_body_is_read_however_it_is_escaped(send, tenant, *, path, key, sent, write):
     login = tenant.login(userId="u-17")
@@ -380,10 +349,7 @@ def test_every_legal_body_is_read_however_it_is_escaped(send, tenant, *, path, k
 @pytest.mark.parametrize("more", [1, LARGEST])
 def test_more_than_128_kib_are_413_and_leave_no_row(send_somehow, rows, more):
     before = rows()
-
-    response = send_somehow(of_size(LARGEST + more))
-
-    assert (response.status_code, response.json["code"]) == (413, "too-large")
+    assert problem_of(send_somehow(of_size(LARGEST + more))) == (413, "too-large")
     assert rows() == before
 
 
@@ -396,19 +362,14 @@ class Unreadable(io.BytesIO):
 
 def test_what_says_that_it_is_too_large_is_not_read(send, rows):
     before = rows()
-
     response = send(None, input_stream=Unreadable(), environ_overrides={"CONTENT_LENGTH": str(10**12)})
-
     assert response.status_code == 413
     assert rows() == before
 
 
 def test_chunks_that_the_server_cannot_read_are_400_and_leave_no_row(send_in_chunks, rows):
     before = rows()
-
-    response = send_in_chunks(Unreadable())
-
-    assert (response.status_code, response.json["code"]) == (400, "bad-request")
+    assert problem_of(send_in_chunks(Unreadable())) == (400, "bad-request")
     assert rows() == before
 
 

@@ -10,6 +10,8 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.servers import ADMIN_KEY
 from tests.support.tenants import Tenant
 
@@ -96,7 +98,7 @@ def test_another_page_is_refused_before_anything_is_done(shop, store, token, met
 
     response = make()
 
-    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert problem_of(response) == (403, "not-allowed")
     assert cors_headers(response) == {}
     assert "Origin" in response.vary
     assert rows_of(store, shop.id) == before
@@ -105,67 +107,57 @@ def test_another_page_is_refused_before_anything_is_done(shop, store, token, met
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
 def test_what_is_no_browser_names_no_origin(shop, token, method, path, body, status):
     response = call(shop, token, method, path, body)()
-
     assert response.status_code == status
     assert cors_headers(response) == {}
     assert "Origin" in response.vary
 
 
-@pytest.mark.parametrize(
+@cases(
     "origin",
-    [
-        pytest.param("http://shop.example.org", id="another scheme"),
-        pytest.param("https://shop.example.org:8443", id="another port"),
-        pytest.param("https://shop.example.org:443", id="the usual port, written"),
-        pytest.param("https://www.shop.example.org", id="a subdomain"),
-        pytest.param("https://example.org", id="the domain above"),
-        pytest.param("https://shop.example.org.attacker.example", id="a longer domain"),
-        pytest.param("https://attackershop.example.org", id="a longer name"),
-        pytest.param("https://shop.example.org@attacker.example", id="a user's name"),
-        pytest.param("https://SHOP.example.org", id="capitals"),
-        pytest.param("https://shop.example.org/", id="a path"),
-        pytest.param("https://shop.example.org, https://attacker.example", id="two"),
-        pytest.param("null", id="null"),
-        pytest.param("", id="empty"),
-        pytest.param("*", id="a star"),
-        pytest.param("file://", id="a file"),
-        pytest.param("chrome-extension://abcdefghijklmnop", id="an extension"),
-        pytest.param("http://[", id="no URL"),
-        pytest.param("://", id="separators"),
-        pytest.param("é", id="beyond ASCII"),
-        pytest.param("localhost", id="our host without a scheme"),
-        pytest.param("ftp://localhost", id="our host by another scheme"),
-        pytest.param("http://localhost:8000", id="our host on another port"),
-    ],
+    ("another scheme", "http://shop.example.org"),
+    ("another port", "https://shop.example.org:8443"),
+    ("the usual port, written", "https://shop.example.org:443"),
+    ("a subdomain", "https://www.shop.example.org"),
+    ("the domain above", "https://example.org"),
+    ("a longer domain", "https://shop.example.org.attacker.example"),
+    ("a longer name", "https://attackershop.example.org"),
+    ("a user's name", "https://shop.example.org@attacker.example"),
+    ("capitals", "https://SHOP.example.org"),
+    ("a path", "https://shop.example.org/"),
+    ("two", "https://shop.example.org, https://attacker.example"),
+    ("null", "null"),
+    ("empty", ""),
+    ("a star", "*"),
+    ("a file", "file://"),
+    ("an extension", "chrome-extension://abcdefghijklmnop"),
+    ("no URL", "http://["),
+    ("separators", "://"),
+    ("beyond ASCII", "é"),
+    ("our host without a scheme", "localhost"),
+    ("our host by another scheme", "ftp://localhost"),
+    ("our host on another port", "http://localhost:8000"),
 )
 def test_an_origin_that_is_not_exactly_named_is_refused(shop, token, origin):
     response = shop.call("GET", "/v1/me", token, Origin=origin)
-
     assert response.status_code == 403
     assert cors_headers(response) == {}
 
 
 @pytest.mark.parametrize("origin", ["http://localhost", "https://localhost"])
 def test_our_own_pages_are_no_strangers(tenant, origin):
-    response = tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin)
-
-    assert response.status_code == 201
+    assert tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin).status_code == 201
 
 
 def test_an_origin_of_another_app_is_none_of_this(shop, other_tenant):
     other_tenant.set(origins=[ELSEWHERE])
-
     response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=ELSEWHERE)
-
     assert response.status_code == 403
     assert cors_headers(response) == {}
 
 
 def test_an_origin_that_is_named_no_more_is_refused_at_once(shop, token):
     shop.set(origins=[])
-
     response = shop.call("GET", "/v1/me", token, Origin=SHOP)
-
     assert response.status_code == 403
     assert cors_headers(response) == {}
 
@@ -175,7 +167,6 @@ def test_an_origin_that_is_named_no_more_is_refused_at_once(shop, token):
 )
 def test_only_exact_origins_can_be_named(tenant, origin):
     changed = tenant.call("PATCH", f"/v1/apps/{tenant.id}", ADMIN_KEY, {"settings": {"origins": [origin]}})
-
     assert changed.status_code == 422
     assert changed.json["errors"][0]["code"] == "invalid-origin"
 
@@ -185,9 +176,7 @@ def test_only_exact_origins_can_be_named(tenant, origin):
 def test_no_page_reads_what_a_secret_key_is_answered(shop, origin, path):
     device = {"deviceId": "d" * 32} if path != "/v1/conversations" else None
     method = "POST" if device else "GET"
-
     response = shop.call(method, path, shop.sk, device, Origin=origin)
-
     assert response.status_code in (200, 201, 204)
     assert cors_headers(response) == {}
 
@@ -195,9 +184,7 @@ def test_no_page_reads_what_a_secret_key_is_answered(shop, origin, path):
 @pytest.mark.parametrize("kind", ["sk", "admin_key"])
 def test_no_page_reads_that_a_secret_is_refused(shop, kind):
     dead = getattr(shop, kind)[:-4] + "dead"
-
     response = shop.call("GET", "/v1/conversations", dead, Origin=SHOP)
-
     assert response.status_code == 401
     assert cors_headers(response) == {}
 
@@ -207,14 +194,10 @@ def test_no_page_reads_that_a_secret_is_refused(shop, kind):
 )
 @pytest.mark.parametrize("kind", ["pk", "sk"])
 def test_no_page_reads_what_widgets_do_not_call(shop, path, kind):
-    response = shop.call("GET", path, getattr(shop, kind), Origin=SHOP)
-
-    assert cors_headers(response) == {}
+    assert cors_headers(shop.call("GET", path, getattr(shop, kind), Origin=SHOP)) == {}
 
 
-# Errors that a widget has to read
-
-
+# --- Errors that a widget has to read ---
 def logged_out(shop, token, **_):
     shop.call("POST", "/v1/logout", token)
 
@@ -229,25 +212,19 @@ def erased(shop, token, **_):
 
 
 @pytest.mark.parametrize("end", [logged_out, replaced, erased])
-@pytest.mark.parametrize(
-    ("origin", "readable"), [(SHOP, True), (ELSEWHERE, False)], ids=["shop", "elsewhere"]
-)
+@cases("origin, readable", ("shop", SHOP, True), ("elsewhere", ELSEWHERE, False))
 def test_a_widget_reads_that_its_session_has_ended(shop, end, origin, readable):
     login = shop.login(userId="u-1")
     token = login["session"]["token"]
     end(shop, token, device=login["deviceId"])
-
     response = shop.call("GET", "/v1/me", token, Origin=origin)
-
     assert response.status_code == 401
     assert is_readable(response, origin) is readable
 
 
 def test_a_widget_reads_that_its_session_has_expired(shop, token, time_machine):
     time_machine.move_to(datetime.now(UTC) + timedelta(days=8), tick=False)
-
     response = shop.call("GET", "/v1/me", token, Origin=SHOP)
-
     assert response.status_code == 401
     assert is_readable(response)
 
@@ -256,18 +233,14 @@ def test_a_widget_reads_that_its_key_is_deleted(shop):
     keys = shop.call("GET", f"/v1/apps/{shop.id}/keys", ADMIN_KEY).json["data"]
     (id,) = [key["id"] for key in keys if key["kind"] == "publishable"]
     shop.call("DELETE", f"/v1/apps/{shop.id}/keys/{id}", ADMIN_KEY)
-
     response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=SHOP)
-
     assert response.status_code == 401
     assert is_readable(response)
 
 
 def test_of_an_erased_app_nothing_is_readable(shop, token):
     shop.call("DELETE", f"/v1/apps/{shop.id}", ADMIN_KEY)
-
     response = shop.call("GET", "/v1/me", token, Origin=SHOP)
-
     assert response.status_code == 401
     assert cors_headers(response) == {}
 
@@ -277,31 +250,26 @@ def test_of_an_erased_app_nothing_is_readable(shop, token):
 )
 def test_without_a_credential_no_app_is_known(shop, client, authorization):
     response = client.get("/v1/me", headers={"Authorization": authorization, "Origin": SHOP})
-
     assert response.status_code == 401
     assert cors_headers(response) == {}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        pytest.param("POST", "/v1/conversations", b"{", 400, id="400"),
-        pytest.param("GET", f"/v1/conversations/{NOBODY}", None, 404, id="404"),
-        pytest.param("GET", "/v1/conversations/a/b/c", None, 404, id="404, no such path"),
-        pytest.param("DELETE", "/v1/me", None, 405, id="405"),
-        pytest.param("POST", "/v1/conversations", b" " * 140_000, 413, id="413"),
-        pytest.param("GET", "/v1/me?" + "a" * 20_000, None, 414, id="414"),
-        pytest.param("POST", "/v1/conversations", b"message=Hello", 415, id="415"),
-        pytest.param("POST", "/v1/conversations", b"{}", 422, id="422"),
-        pytest.param("GET", "/v1/users", None, 403, id="not for widgets"),
-    ],
+@cases(
+    "method, path, body, status",
+    ("400", "POST", "/v1/conversations", b"{", 400),
+    ("404", "GET", f"/v1/conversations/{NOBODY}", None, 404),
+    ("404, no such path", "GET", "/v1/conversations/a/b/c", None, 404),
+    ("405", "DELETE", "/v1/me", None, 405),
+    ("413", "POST", "/v1/conversations", b" " * 140_000, 413),
+    ("414", "GET", "/v1/me?" + "a" * 20_000, None, 414),
+    ("415", "POST", "/v1/conversations", b"message=Hello", 415),
+    ("422", "POST", "/v1/conversations", b"{}", 422),
+    ("not for widgets", "GET", "/v1/users", None, 403),
 )
 def test_a_widget_reads_what_is_wrong_with_its_call(shop, client, token, method, path, body, status):
     headers = {"Authorization": f"Bearer {token}", "Origin": SHOP}
     content_type = "text/plain" if status == 415 else "application/json"
-
     response = client.open(path, method=method, data=body, headers=headers, content_type=content_type)
-
     assert response.status_code == status
     assert is_readable(response) is (path != "/v1/users")
 
@@ -320,9 +288,7 @@ def test_a_widget_reads_when_it_may_come_again(shop, config):
     assert "Retry-After" in responses[1].headers["Access-Control-Expose-Headers"]
 
 
-# Preflights
-
-
+# --- Preflights ---
 def ask(client, path, method="POST", origin=SHOP, **headers):
     asked = {"Origin": origin, "Access-Control-Request-Method": method} | headers
     return client.open(path, method="OPTIONS", headers=asked)
@@ -348,9 +314,7 @@ def test_a_browser_that_asks_before_it_calls_is_answered(client, method, path, b
     ["/v1/users", "/v1/resolve", "/v1/apps", "/v1/meadow", "/v1/login2", "/healthz", "/docs", "/nowhere"],
 )
 def test_a_browser_that_asks_for_what_widgets_do_not_call_is_not_allowed(client, path):
-    response = ask(client, path)
-
-    assert cors_headers(response) == {}
+    assert cors_headers(ask(client, path)) == {}
 
 
 def test_a_page_never_sends_cookies_nor_is_any_origin_allowed(shop, client, token):
@@ -367,18 +331,15 @@ def test_a_page_never_sends_cookies_nor_is_any_origin_allowed(shop, client, toke
         assert not is_readable(response, "*")
 
 
-@pytest.mark.parametrize(
-    ("path", "methods"),
-    [
-        pytest.param("/v1/login", {"POST", "OPTIONS"}, id="login"),
-        pytest.param("/v1/me", {"GET", "HEAD", "OPTIONS"}, id="me"),
-        pytest.param("/v1/users", {"GET", "HEAD", "OPTIONS"}, id="users"),
-    ],
+@cases(
+    "path, methods",
+    ("login", "/v1/login", {"POST", "OPTIONS"}),
+    ("me", "/v1/me", {"GET", "HEAD", "OPTIONS"}),
+    ("users", "/v1/users", {"GET", "HEAD", "OPTIONS"}),
 )
 @pytest.mark.parametrize("origin", [None, SHOP], ids=["no origin", "an origin"])
 def test_who_asks_for_options_without_a_preflight_is_told_the_methods(client, path, methods, origin):
     response = client.options(path, headers={} if origin is None else {"Origin": origin})
-
     assert response.status_code == 200
     assert set(response.headers["Allow"].split(", ")) == methods
     assert cors_headers(response) == {}
@@ -434,27 +395,23 @@ def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, 
     assert {path for path, one in responses.items() if one.status_code >= 500} == set()
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "data", "status"),
-    [
-        pytest.param("POST", "/v1/login", b"{", 400, id="400"),
-        pytest.param("GET", "/v1/me", None, 401, id="401"),
-        pytest.param("GET", "/v1/apps", None, 403, id="403"),
-        pytest.param("GET", "/nowhere", None, 404, id="404"),
-        pytest.param("GET", "/docs/../../setup.cfg", None, 404, id="404, outside"),
-        pytest.param("PUT", "/v1/login", None, 405, id="405"),
-        pytest.param("POST", "/v1/login", b" " * 140_000, 413, id="413"),
-        pytest.param("GET", "/" + "a" * 20_000, None, 414, id="414"),
-        pytest.param("POST", "/v1/login", b"a", 415, id="415"),
-        pytest.param("POST", "/v1/login", b'{"x": 1}', 422, id="422"),
-    ],
+@cases(
+    "method, path, data, status",
+    ("400", "POST", "/v1/login", b"{", 400),
+    ("401", "GET", "/v1/me", None, 401),
+    ("403", "GET", "/v1/apps", None, 403),
+    ("404", "GET", "/nowhere", None, 404),
+    ("404, outside", "GET", "/docs/../../setup.cfg", None, 404),
+    ("405", "PUT", "/v1/login", None, 405),
+    ("413", "POST", "/v1/login", b" " * 140_000, 413),
+    ("414", "GET", "/" + "a" * 20_000, None, 414),
+    ("415", "POST", "/v1/login", b"a", 415),
+    ("422", "POST", "/v1/login", b'{"x": 1}', 422),
 )
 def test_so_does_every_error(client, tenant, method, path, data, status):
     headers = {"Authorization": f"Bearer {tenant.sk if status != 401 else ''}"}
     content_type = "text/plain" if status == 415 else "application/json"
-
     response = client.open(path, method=method, data=data, headers=headers, content_type=content_type)
-
     assert response.status_code == status
     assert lacking(response) == {}
     assert response.headers["Cache-Control"] == "no-store"
@@ -464,24 +421,18 @@ def fail():
     raise RuntimeError
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [pytest.param("/fail", 500, id="500"), pytest.param("/v1/me", 503, id="503")]
-)
+@cases("path, status", ("500", "/fail", 500), ("503", "/v1/me", 503))
 def test_so_do_errors_of_our_own(config, path, status):
     # Nobody listens on this port.
     away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
     away.add_url_rule("/fail", "fail", fail)
-
     response = away.test_client().get(path)
-
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     assert lacking(response) == {}
 
 
-# The page at /docs
-
-
+# --- The page at /docs ---
 class Page(HTMLParser):
     """What a page runs and loads."""
 
@@ -521,9 +472,7 @@ def test_the_page_of_the_api_runs_nothing_that_its_policy_forbids(client):
 
 def test_all_that_the_page_loads_is_there(client):
     addresses = Page(client.get("/docs").text).loaded
-
     loaded = {address: client.get(address, buffered=True) for address in addresses}
-
     kinds = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
     assert {address for address, one in loaded.items() if one.status_code != 200} == set()
     for address, response in loaded.items():
@@ -532,9 +481,7 @@ def test_all_that_the_page_loads_is_there(client):
 
 def test_the_page_asks_for_the_document_that_we_serve(client):
     script = client.get("/docs/start.js", buffered=True).text
-
     (document,) = re.findall(r'url: "([^"]+)"', script)
-
     assert client.get(document).json["openapi"].startswith("3.")
 
 
@@ -551,7 +498,6 @@ def test_the_page_asks_for_the_document_that_we_serve(client):
 )
 def test_the_page_leads_nowhere_else(client, path):
     response = client.get(path)
-
     assert response.status_code == 404
     assert response.content_type == "application/problem+json"
 

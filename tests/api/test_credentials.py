@@ -9,6 +9,7 @@ import time_machine
 
 from service.api.context import NAME
 from service.app import create_app
+from tests.support.cases import cases
 from tests.support.tenants import Tenant
 
 DAY = 24 * 60 * 60
@@ -131,13 +132,10 @@ def test_every_route_is_in_the_table(app):
     assert routes == set(ALLOWED)
 
 
-# --- 401 -----------------------------------------------------------------------------------------
-
-
+# --- 401 ---
 @pytest.mark.parametrize("route", ALLOWED, ids=" ".join)
 def test_without_a_credential_a_call_is_answered_with_this_problem(client, route):
     answer = call(client, route, None)
-
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="usher"'
     assert answer.content_type == "application/problem+json"
@@ -179,16 +177,12 @@ def test_what_is_no_live_credential_is_answered_as_none_at_all(client, shared, n
     }.items():
         authorization = authorization.replace(name, value)
 
-    answered = everywhere(client, authorization)
-
-    assert answered == nothing
+    assert everywhere(client, authorization) == nothing
 
 
 def test_a_key_does_not_open_another_app_whose_id_it_is_given(client, tenant, other_tenant, nothing):
     here, there = (each.id.removeprefix("app_") for each in (tenant, other_tenant))
-
     answered = [everywhere(client, f"Bearer {key.replace(here, there)}") for key in (tenant.sk, tenant.pk)]
-
     assert answered == [nothing, nothing]
 
 
@@ -202,10 +196,8 @@ def test_a_key_does_not_open_another_app_whose_id_it_is_given(client, tenant, ot
 def test_a_dead_token_is_answered_as_none_at_all_but_by_logout(client, tenant, nothing, dead):
     token = DEAD_TOKENS[dead](tenant)
     routes = [route for route in ALLOWED if route != LOGOUT]
-
     answered = everywhere(client, f"Bearer {token}", routes)
     logout = call(client, LOGOUT, f"Bearer {token}")
-
     assert answered == {route: nothing[route] for route in routes}
     assert (logout.status_code, logout.data) == (204, b"")
 
@@ -283,35 +275,25 @@ def dead_key(request, tenant):
     indirect=True,
 )
 def test_a_dead_key_is_answered_as_none_at_all(client, nothing, dead_key):
-    answered = everywhere(client, f"Bearer {dead_key}")
-
-    assert answered == nothing
+    assert everywhere(client, f"Bearer {dead_key}") == nothing
 
 
 def test_an_identity_key_opens_nothing_while_it_lives(client, tenant, nothing):
     made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
-
-    answered = everywhere(client, f"Bearer {made.json['key']}")
-
-    assert answered == nothing
+    assert everywhere(client, f"Bearer {made.json['key']}") == nothing
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        {"data": b"{", "content_type": "application/json"},
-        {"data": b"name=Shop", "content_type": "application/x-www-form-urlencoded"},
-        {"json": {"no": "such member"}},
-        {"json": []},
-        {"data": b"x" * 70_000, "content_type": "application/json"},
-        {"query_string": {"limit": "0", "no": "such parameter"}},
-    ],
-    ids=["no-json", "form", "unknown-member", "array", "too-large", "query"],
+    ("no-json", {"data": b"{", "content_type": "application/json"}),
+    ("form", {"data": b"name=Shop", "content_type": "application/x-www-form-urlencoded"}),
+    ("unknown-member", {"json": {"no": "such member"}}),
+    ("array", {"json": []}),
+    ("too-large", {"data": b"x" * 70_000, "content_type": "application/json"}),
+    ("query", {"query_string": {"limit": "0", "no": "such parameter"}}),
 )
 def test_a_stranger_is_not_told_what_else_is_wrong(client, nothing, body):
-    answered = everywhere(client, None, **body)
-
-    assert answered == nothing
+    assert everywhere(client, None, **body) == nothing
 
 
 @pytest.mark.parametrize("kind", ["ak", "sk", "pk", "st"])
@@ -340,19 +322,14 @@ def test_a_credential_counts_in_its_header_only(client, shared, nothing, kind):
 
 def test_asking_for_the_head_needs_a_credential_too(client):
     answered = {rule: client.head(path_of(rule)).status_code for method, rule in ALLOWED if method == "GET"}
-
     assert set(answered.values()) == {401}
 
 
-# --- 403 -----------------------------------------------------------------------------------------
-
-
+# --- 403 ---
 @pytest.mark.parametrize("kind", ["ak", "sk", "pk", "st"])
 def test_a_valid_credential_of_another_kind_is_not_allowed(client, shared, kind):
     routes = [route for route, kinds in ALLOWED.items() if kind not in kinds]
-
     answers = {route: call(client, route, f"Bearer {shared[kind]}", json=[]) for route in routes}
-
     assert {
         route: (answer.status_code, answer.json["code"]) for route, answer in answers.items()
     } == dict.fromkeys(routes, (403, "not-allowed"))
@@ -376,14 +353,10 @@ def test_a_valid_credential_of_the_right_kind_is_let_in(client, valid, kind):
 
 @pytest.mark.parametrize("authorization", ["bearer {}", "BEARER {}", "Bearer  {}", "Bearer {} "])
 def test_the_scheme_has_no_letter_case_and_spaces_do_not_count(client, shared, authorization):
-    answer = call(client, ("GET", "/v1/conversations"), authorization.format(shared["sk"]))
-
-    assert answer.status_code == 200
+    assert call(client, ("GET", "/v1/conversations"), authorization.format(shared["sk"])).status_code == 200
 
 
-# --- revoked is revoked --------------------------------------------------------------------------
-
-
+# --- revoked is revoked ---
 def log_out(tenant, token):
     return tenant.call("POST", "/v1/logout", token)
 
@@ -402,15 +375,12 @@ def delete_keys(tenant, token):
     return answer
 
 
-@pytest.mark.parametrize(
-    ("revoke", "ends"),
-    [
-        (log_out, {"st"}),
-        (log_out_everywhere, {"st"}),
-        (delete_keys, {"sk", "pk"}),
-        (erase_app, {"sk", "pk", "st"}),
-    ],
-    ids=["logout", "logout-by-the-backend", "deleted-keys", "erased-app"],
+@cases(
+    "revoke, ends",
+    ("logout", log_out, {"st"}),
+    ("logout-by-the-backend", log_out_everywhere, {"st"}),
+    ("deleted-keys", delete_keys, {"sk", "pk"}),
+    ("erased-app", erase_app, {"sk", "pk", "st"}),
 )
 def test_what_one_server_revokes_no_other_serves(config, tenant, valid, revoke, ends):
     other = create_app(config)

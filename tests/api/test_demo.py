@@ -50,7 +50,6 @@ def test_without_its_setting_it_is_not_there(client, path):
 @pytest.mark.parametrize("path", PATHS)
 def test_with_its_setting_it_is_there_and_loads_nothing_from_elsewhere(demo, path):
     response = demo.get(path, buffered=True)
-
     assert response.status_code == 200
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert "http" not in response.headers["Content-Security-Policy"]
@@ -58,18 +57,15 @@ def test_with_its_setting_it_is_there_and_loads_nothing_from_elsewhere(demo, pat
 
 def test_only_the_phones_may_be_framed_and_only_by_ourselves(demo):
     policies = {path: demo.get(path, buffered=True).headers for path in PATHS}
-
     framed = {
         path: (h["Content-Security-Policy"][-22:], h["X-Frame-Options"]) for path, h in policies.items()
     }
-
     assert framed.pop("/demo/phones/left") == ("frame-ancestors 'self'", "SAMEORIGIN")
     assert set(framed.values()) == {("frame-ancestors 'none'"[-22:], "DENY")}
 
 
 def test_a_phone_embeds_the_widget_with_the_publishable_key_and_no_other(demo, tenant, keys):
     page = demo.get("/demo/phones/right").text
-
     assert f'data-key="{tenant.pk}"' in page
     assert 'data-profile="right"' in page
     assert [key for key in keys.split()[1:] if key in page + demo.get("/demo").text] == []
@@ -82,9 +78,7 @@ def test_there_is_no_third_phone(demo):
 @pytest.mark.parametrize(("person", "name"), [("jane", "Jane"), ("omar", "Omar")])
 def test_a_person_of_the_demo_is_proven(demo, tenant, person, name):
     proof = demo.post("/demo/proofs", json={"person": person}).json["proof"]
-
     login = tenant.try_login(key=tenant.pk, proof=proof)
-
     assert login.json["user"]["name"] == name
     assert login.json["session"]["verified"] is True
 
@@ -94,9 +88,7 @@ def test_nobody_else_is_proven(demo):
 
 
 def test_no_form_of_another_page_can_ask_for_a_proof(demo):
-    sent = demo.post("/demo/proofs", data='{"person": "jane"}', content_type="text/plain")
-
-    assert sent.status_code == 415
+    assert demo.post("/demo/proofs", data='{"person": "jane"}', content_type="text/plain").status_code == 415
 
 
 def test_the_agent_sees_what_was_written_and_answers(demo, tenant):
@@ -115,10 +107,7 @@ def test_the_agent_of_another_app_sees_nothing_of_it(start, keys, tenant, other_
     id = tenant.begin(tenant.session(userId="u-1"))
     _, secret = identity_key(other_tenant)
     demo = start(f"{other_tenant.pk} {other_tenant.sk} {secret}")
-
-    answered = demo.post(f"/demo/inbox/{id}", json={"body": "On its way."})
-
-    assert answered.status_code == 404
+    assert demo.post(f"/demo/inbox/{id}", json={"body": "On its way."}).status_code == 404
     assert demo.get("/demo/inbox").json == {"data": []}
 
 
@@ -126,6 +115,4 @@ def test_the_agent_of_another_app_sees_nothing_of_it(start, keys, tenant, other_
 def test_a_key_that_is_no_agents_sees_nothing(start, keys, tenant, kind):
     publishable, secret, identity = keys.split()
     wrong = {"pk": publishable, "no": secret[:-4] + "dead"}[kind]
-    demo = start(f"{publishable} {wrong} {identity}")
-
-    assert demo.get("/demo/inbox").status_code == 401
+    assert start(f"{publishable} {wrong} {identity}").get("/demo/inbox").status_code == 401

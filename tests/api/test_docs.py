@@ -6,6 +6,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from tests.support.responses import problem_of
+
 # Where other things of the page would be loaded from, or where it would lead to by itself.
 ATTRIBUTES = {"src", "href", "srcset", "action", "data", "poster", "formaction"}
 HERE = "http://localhost"
@@ -41,7 +43,6 @@ def page(get):
 
 def test_the_page_is_html_that_anybody_may_read(get):
     response = get("/docs")
-
     assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -60,7 +61,6 @@ def test_everything_the_page_loads_comes_from_here(get, page):
 
 def test_scripts_and_styles_are_served_as_what_they_are(get, page):
     kinds = {url.rpartition(".")[2]: get(url).mimetype for url in page.urls}
-
     assert kinds == {"png": "image/png", "css": "text/css", "js": "text/javascript"}
 
 
@@ -70,9 +70,7 @@ def test_the_page_needs_no_inline_script_and_no_inline_style(page):
 
 def test_the_styles_load_nothing_from_elsewhere(get, page):
     [style] = [url for url in page.urls if url.endswith(".css")]
-
     text = get(style).text
-
     loaded = re.findall(r"(?:url\(|@import)\s*[\"']?([^\"')]*)", text)
     assert [url for url in loaded if not url.startswith("data:")] == []
 
@@ -90,7 +88,6 @@ def test_the_page_shows_our_document_and_asks_nobody_whether_it_is_valid(get, pa
 
 def test_what_the_page_shows_is_the_document_that_is_served(get):
     response = get("/openapi.json")
-
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert {urlsplit(server["url"]).netloc for server in response.json.get("servers", [])} <= {""}
 
@@ -112,6 +109,4 @@ def test_what_the_page_shows_is_the_document_that_is_served(get):
     ids=lambda path: path[:40],
 )
 def test_nothing_but_the_pages_files_is_served_there(get, path):
-    response = get(path)
-
-    assert (response.status_code, response.json["code"]) == (404, "not-found")
+    assert problem_of(get(path)) == (404, "not-found")

@@ -15,6 +15,7 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.migrating import migrate
+from tests.support.cases import cases
 from tests.support.logbook import on_standard_output
 from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 from tests.support.tenants import Tenant
@@ -108,9 +109,7 @@ def traces(text: str, canary: str) -> list[str]:
     return [f"{before[-60:]}[…]{after[:60]}" for before, after in zip(parts, parts[1:], strict=False)]
 
 
-# What is left
-
-
+# --- What is left ---
 @lives
 def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, capsys, canary, life):
     with on_standard_output():
@@ -180,9 +179,7 @@ def test_a_tombstone_stays_without_anything_personal(tenant, store, canary, life
         assert store.users.with_id(tenant.id, id) is None
 
 
-# From then on
-
-
+# --- From then on ---
 @lives
 def test_everything_that_led_to_an_erased_user_is_dead(tenant, canary, life):
     lived = life(tenant, canary)
@@ -208,26 +205,20 @@ def test_everything_that_led_to_an_erased_user_is_dead(tenant, canary, life):
 
 def test_erasing_twice_finds_nobody_the_second_time(tenant):
     id = tenant.login(userId="u-17")["user"]["id"]
-
     assert [erase(tenant, id).status_code for _ in range(2)] == [204, 404]
 
 
 def test_erasing_the_id_of_a_merged_user_erases_whom_it_became(tenant, canary):
     lived = live(tenant, canary)
-
     assert erase(tenant, lived.parts[0]).status_code == 204
-
     assert tenant.call("GET", f"/v1/users/{lived.id}", tenant.sk).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("claim", "rule"),
-    [
-        ({"userId": "u-17"}, "new-user-id"),
-        ({"email": "jane@example.org"}, "new-email"),
-        ({"userId": "u-18", "email": "Jane@example.org"}, "new-user-id"),
-    ],
-    ids=["user ID", "email", "email of another"],
+@cases(
+    "claim, rule",
+    ("user ID", {"userId": "u-17"}, "new-user-id"),
+    ("email", {"email": "jane@example.org"}, "new-email"),
+    ("email of another", {"userId": "u-18", "email": "Jane@example.org"}, "new-user-id"),
 )
 def test_the_user_id_and_the_email_are_free_at_once(tenant, claim, rule):
     login = tenant.login(userId="u-17", email="jane@example.org")
@@ -311,9 +302,7 @@ def test_nobody_else_is_touched(tenant, other_tenant, canary, life):
     assert look() == before
 
 
-# Races
-
-
+# --- Races ---
 def at_once(tenant: Tenant, *calls):
     """Make calls at the same moment, each with a client of its own, and answer what they answer."""
     gate = Barrier(len(calls))
@@ -399,7 +388,5 @@ def test_nothing_of_an_anonymous_user_survives_who_is_back_while_erased(tenant, 
 
 def test_of_two_who_erase_at_once_one_finds_nobody(tenant):
     id = tenant.login(userId="u-17")["user"]["id"]
-
     answers = at_once(tenant, *[lambda own: erase(own, id)] * 4)
-
     assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]

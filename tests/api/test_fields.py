@@ -4,6 +4,7 @@ last said of them, and no way of the one leads to the other."""
 import pytest
 
 from service.store.checks import CHECKS
+from tests.support.responses import problem_of
 from tests.support.signing import proof_of
 
 ONE = {"userId": "one", "email": "one@x.example", "name": "One"}
@@ -50,9 +51,7 @@ def logs_in_by(tenant, secret, way, **news):
     return answer.json["session"]["token"]
 
 
-# --- what is said of one who is part of another ---------------------------------------------------------
-
-
+# --- what is said of one who is part of another ---
 @pytest.mark.parametrize("way", ["backend", "proof", "further ID"])
 @pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
 def test_what_was_said_of_one_since_is_theirs_after_an_undo(tenant, secret, news, way):
@@ -67,8 +66,7 @@ def test_what_was_said_of_one_since_is_theirs_after_an_undo(tenant, secret, news
     assert (shown(tenant, one), shown(tenant, two)) == (ONE, TWO | news)
     assert known(tenant, userId="one") == one
     proof = proof_of(tenant, secret, email=news.get("email", TWO["email"]))
-    token = tenant.try_login(key=tenant.pk, proof=proof).json["session"]["token"]
-    assert tenant.conversations(token) == []
+    assert tenant.conversations(tenant.try_login(key=tenant.pk, proof=proof).json["session"]["token"]) == []
     assert tenant.conversations(tenant.session(email=ONE["email"])) == [thread]
 
 
@@ -77,9 +75,7 @@ def test_what_was_said_of_the_one_who_stays_is_theirs(tenant, news):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     merged = tenant.merge(two, one)
     tenant.session(userId="one", **news)
-
     tenant.undo(merged)
-
     assert (shown(tenant, one), shown(tenant, two)) == (ONE | news, TWO)
 
 
@@ -125,16 +121,12 @@ def test_the_history_of_it_goes_with_whom_it_was_said_of(tenant):
     assert (told(one), told(two)) == ([], [line])
 
 
-# --- what fills a blank ---------------------------------------------------------------------------------
-
-
+# --- what fills a blank ---
 def test_what_was_filled_in_is_blank_again(tenant):
     one, two = known(tenant, userId="one"), known(tenant, **TWO)
     merged = tenant.merge(two, one)
     assert shown(tenant, one) == TWO | {"userId": "one"}
-
     tenant.undo(merged)
-
     assert (shown(tenant, one), shown(tenant, two)) == ({"userId": "one", "email": None, "name": None}, TWO)
 
 
@@ -182,9 +174,7 @@ def test_a_visitors_name_fills_in_and_goes_back(tenant):
     assert (shown(tenant, one["id"])["name"], shown(tenant, visit["user"]["id"])["name"]) == (None, "EndUser")
 
 
-# --- several merges ---------------------------------------------------------------------------------------
-
-
+# --- several merges ---
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "in reverse"])
 @pytest.mark.parametrize("blank", [True, False], ids=["blank", "filled"])
 def test_of_two_who_became_part_of_one_each_keeps_their_own(tenant, order, blank):
@@ -208,9 +198,7 @@ def test_who_stays_part_fills_what_another_had_filled(tenant):
     three = known(tenant, userId="three", email="three@x.example")
     merged = tenant.merge(two, one)
     tenant.merge(three, one)
-
     tenant.undo(merged)
-
     assert shown(tenant, one) == {"userId": "one", "email": "three@x.example", "name": None}
 
 
@@ -236,16 +224,12 @@ def test_through_a_chain_each_keeps_their_own(tenant, who):
 def test_a_merge_made_twice_and_undone_twice_leaves_all_as_it_was(tenant):
     one, two = known(tenant, userId="one", name="One"), known(tenant, **TWO)
     before = shown(tenant, one), shown(tenant, two)
-
     for source, target in ((two, one), (one, two)):
         tenant.undo(tenant.merge(source, target))
-
     assert (shown(tenant, one), shown(tenant, two)) == before
 
 
-# --- what an agent says ----------------------------------------------------------------------------------
-
-
+# --- what an agent says ---
 @pytest.mark.parametrize("value", ["agent@x.example", None], ids=["sets", "removes"])
 def test_what_an_agent_says_belongs_to_the_one_who_stays(tenant, value):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
@@ -272,9 +256,7 @@ def test_what_an_agent_removed_is_filled_by_the_next(tenant):
     assert shown(tenant, one)["email"] is None
 
 
-# --- IDs -------------------------------------------------------------------------------------------------
-
-
+# --- IDs ---
 def test_an_id_that_somebodys_own_session_proved_goes_with_them(tenant, secret):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     thread = tenant.begin(tenant.session(userId="one"), "of one")
@@ -303,9 +285,7 @@ def test_an_id_given_to_a_visitor_who_is_part_of_another_makes_them_somebody(ten
     visit, one = tenant.login()["user"]["id"], known(tenant, **ONE)
     merged = tenant.merge(visit, one)
     tenant.call("POST", f"/v1/users/{visit}/aliases", tenant.sk, {"userId": "two"})
-
     tenant.undo(merged)
-
     assert shown(tenant, visit)["userId"] == "two"
     assert known(tenant, userId="two") == visit
 
@@ -324,9 +304,7 @@ def test_a_visitor_is_one_again_when_whoever_was_given_the_id_stands_apart(tenan
     assert tenant.login(deviceId=one["deviceId"])["user"]["id"] == one["user"]["id"]
 
 
-# --- whoever comes to one who is part of another --------------------------------------------------------
-
-
+# --- whoever comes to one who is part of another ---
 def test_a_visitor_who_logs_in_as_part_of_another_goes_with_them(tenant):
     tenant.set(anonymousOnLogin="merge")
     one, two = known(tenant, **ONE), known(tenant, **TWO)
@@ -376,7 +354,7 @@ def test_a_merge_on_which_a_later_one_stands_is_not_undone(tenant):
 
     refused = tenant.call("DELETE", f"/v1/merges/{told[-1]['after']['merge']}", tenant.sk)
 
-    assert (refused.status_code, refused.json["code"]) == (409, "undo-conflict")
+    assert problem_of(refused) == (409, "undo-conflict")
 
 
 def test_whose_account_shows_them_to_be_one_goes_with_whom_it_was_shown_of(tenant):
@@ -407,9 +385,7 @@ def test_what_an_agent_writes_to_one_who_is_part_of_another_is_theirs(tenant):
     assert tenant.conversations(tenant.session(userId="two")) == [thread]
 
 
-# --- what is kept -----------------------------------------------------------------------------------------
-
-
+# --- what is kept ---
 def test_an_export_tells_what_was_said_of_each(tenant):
     one, two = known(tenant, **ONE), known(tenant, userId="two", email="two@x.example")
     tenant.merge(two, one)
@@ -430,9 +406,7 @@ def test_an_export_tells_what_was_said_of_each(tenant):
 def test_who_stands_alone_has_no_copy_of_what_they_show(tenant, store):
     one, two = known(tenant, **ONE), known(tenant, **TWO)
     merged = tenant.merge(two, one)
-
     tenant.undo(merged)
-
     assert store.fields.of_homes(tenant.id, [one, two]) == ()
 
 
@@ -451,9 +425,7 @@ def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):
     assert shown(tenant, two) == TWO
 
 
-# --- parts of another world, and what came by a part ----------------------------------------------------
-
-
+# --- parts of another world, and what came by a part ---
 @pytest.mark.parametrize("claim", [{"userId": "two"}, {"email": "two@x.example"}], ids=["ID", "email"])
 def test_who_only_claims_is_given_no_id_as_part_of_a_proven_user(tenant, claim):
     one = known(tenant, **ONE)
@@ -465,7 +437,7 @@ def test_who_only_claims_is_given_no_id_as_part_of_a_proven_user(tenant, claim):
 
     refused = tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "x"})
 
-    assert (refused.status_code, refused.json["code"]) == (409, "merge-conflict")
+    assert problem_of(refused) == (409, "merge-conflict")
     tenant.undo(merged)
     assert tenant.conversations(tenant.session(**claim)) == []
 
@@ -474,11 +446,9 @@ def test_a_visitor_is_given_no_id_as_part_of_who_only_claims(tenant):
     tenant.set(identityVerification="off", anonymousOnLogin="merge")
     visitor = tenant.try_login(key=tenant.pk).json
     tenant.try_login(key=tenant.pk, deviceId=visitor["deviceId"], userId="two")
-
     id = visitor["user"]["id"]
     refused = tenant.call("POST", f"/v1/users/{id}/aliases", tenant.sk, {"userId": "x"})
-
-    assert (refused.status_code, refused.json["code"]) == (409, "merge-conflict")
+    assert problem_of(refused) == (409, "merge-conflict")
 
 
 def test_whoever_comes_by_the_account_of_a_part_goes_with_the_part(tenant):
@@ -501,9 +471,7 @@ def test_the_history_of_a_part_does_not_tell_of_the_others_anonymous_id(tenant):
     one, two = (tenant.try_login(key=tenant.pk).json["user"] for _ in range(2))
     merged = tenant.merge(two["id"], one["id"])
     tenant.call("POST", f"/v1/users/{two['id']}/aliases", tenant.sk, {"userId": "two"})
-
     tenant.undo(merged)
-
     assert one["userId"] not in tenant.call("GET", f"/v1/users/{two['id']}/export", tenant.sk).text
 
 

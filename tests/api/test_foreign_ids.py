@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from service.store.tables import TABLES
+from tests.support.cases import cases
 from tests.support.tenants import Tenant
 
 ZEROS = "0" * 32
@@ -172,42 +173,29 @@ def test_every_route_with_an_id_in_its_path_is_looked_at(app):
     assert routes == {(method, rule) for method, rule, _ in calls}
 
 
-# --- conversations -------------------------------------------------------------------------------
-
-
+# --- conversations ---
 def test_ones_own_is_found_on_every_route(tenant):
     jane = tenant.session(userId="jane")
-
-    answers = call_all(tenant, jane, CONVERSATION_CALLS, tenant.begin(jane))
-
-    assert statuses(answers) == {200, 201, 204}
+    assert statuses(call_all(tenant, jane, CONVERSATION_CALLS, tenant.begin(jane))) == {200, 201, 204}
 
 
-@pytest.mark.parametrize(
-    ("side", "foreign"),
-    [
-        ("user", lambda world: world.mikes),
-        ("user", lambda world: world.theirs),
-        ("agent", lambda world: world.theirs),
-        ("user", lambda world: f"cnv_{'f' * 32}"),
-        ("agent", lambda world: f"cnv_{'f' * 32}"),
-        ("user", lambda world: world.users["own"]),
-        ("agent", lambda world: world.users["own"]),
-        ("user", lambda world: world.first_message(world.own)),
-        ("agent", lambda world: world.tenant.id),
-        ("user", lambda world: world.devices["own"]),
-    ],
-    ids=[
-        "another-users", "another-apps", "another-apps-to-agents", "random", "random-to-agents",
-        "ones-own-user", "a-user-to-agents", "a-message", "the-app-to-agents", "ones-own-device",
-    ],
-)  # fmt: skip
+@cases(
+    "side, foreign",
+    ("another-users", "user", lambda world: world.mikes),
+    ("another-apps", "user", lambda world: world.theirs),
+    ("another-apps-to-agents", "agent", lambda world: world.theirs),
+    ("random", "user", lambda world: f"cnv_{'f' * 32}"),
+    ("random-to-agents", "agent", lambda world: f"cnv_{'f' * 32}"),
+    ("ones-own-user", "user", lambda world: world.users["own"]),
+    ("a-user-to-agents", "agent", lambda world: world.users["own"]),
+    ("a-message", "user", lambda world: world.first_message(world.own)),
+    ("the-app-to-agents", "agent", lambda world: world.tenant.id),
+    ("ones-own-device", "user", lambda world: world.devices["own"]),
+)
 def test_a_foreign_conversation_is_answered_as_an_unknown_one(world, untouched, side, foreign):
     id, key = foreign(world), world.keys[side]
     unknown = call_all(world.tenant, key, CONVERSATION_CALLS, f"cnv_{ZEROS}")
-
     found = call_all(world.tenant, key, CONVERSATION_CALLS, id)
-
     assert found == unknown
     assert statuses(found) == {404}
     assert untouched()
@@ -218,9 +206,7 @@ def test_a_foreign_conversation_is_answered_as_an_unknown_one(world, untouched, 
 def test_a_malformed_conversation_is_answered_as_an_unknown_one(world, untouched, side, call):
     key = world.keys[side]
     unknown = make(world.tenant, key, call, f"cnv_{ZEROS}")
-
     found = {how: make(world.tenant, key, call, id) for how, id in malformed(world.own).items()}
-
     assert found == dict.fromkeys(MALFORMED, unknown)
     assert unknown[0] == 404
     assert untouched()
@@ -230,10 +216,7 @@ def test_a_malformed_conversation_is_answered_as_an_unknown_one(world, untouched
 def test_a_path_that_is_no_text_is_answered_as_an_unknown_id(world, path):
     tenant, key = world.tenant, world.keys["user"]
     unknown = answered(tenant.call("GET", f"/v1/conversations/cnv_{ZEROS}", key))
-
-    found = answered(tenant.call("GET", f"/v1/conversations/{path}", key))
-
-    assert found == unknown
+    assert answered(tenant.call("GET", f"/v1/conversations/{path}", key)) == unknown
 
 
 def test_what_was_another_users_before_a_merge_is_foreign_no_more_and_no_sooner(tenant):
@@ -255,15 +238,10 @@ def test_a_cleared_users_conversation_is_as_unknown_on_its_own_device(tenant):
     id = tenant.begin(device["session"]["token"])
     jane = tenant.session(deviceId=device["deviceId"], userId="jane")
     unknown = call_all(tenant, jane, CONVERSATION_CALLS, f"cnv_{ZEROS}")
-
-    found = call_all(tenant, jane, CONVERSATION_CALLS, id)
-
-    assert found == unknown
+    assert call_all(tenant, jane, CONVERSATION_CALLS, id) == unknown
 
 
-# --- users and merges in paths -------------------------------------------------------------------
-
-
+# --- users and merges in paths ---
 @pytest.mark.parametrize("call", USER_CALLS, ids=title)
 def test_a_user_who_is_none_is_answered_as_an_unknown_one(world, untouched, call):
     unknown = make(world.tenant, world.tenant.sk, call, f"usr_{ZEROS}")
@@ -286,17 +264,14 @@ def merged(world):
     """A merge of the other app."""
     there = world.other
     one, two = (there.login(userId=user_id)["user"]["id"] for user_id in ("merged-1", "merged-2"))
-    made = there.call("POST", "/v1/merges", there.sk, {"from": one, "into": two})
-    return made.json["id"]
+    return there.call("POST", "/v1/merges", there.sk, {"from": one, "into": two}).json["id"]
 
 
 @pytest.mark.parametrize("call", MERGE_CALLS, ids=title)
 def test_a_merge_that_is_none_is_answered_as_an_unknown_one(world, merged, untouched, call):
     unknown = make(world.tenant, world.tenant.sk, call, f"mrg_{ZEROS}")
     foreign = malformed(merged) | {"another-apps": merged, "random": f"mrg_{'f' * 32}", "a-user": world.own}
-
     found = {how: make(world.tenant, world.tenant.sk, call, id) for how, id in foreign.items()}
-
     assert found == dict.fromkeys(foreign, unknown)
     assert unknown[0] == 404
     assert untouched()
@@ -323,9 +298,7 @@ def test_a_foreign_user_is_not_merged(world, untouched, side):
     assert untouched()
 
 
-# --- users and messages, in queries and bodies ---------------------------------------------------
-
-
+# --- users and messages, in queries and bodies ---
 def ask(tenant, key, path, **query):
     return tenant.client.get(path, query_string=query, headers={"Authorization": f"Bearer {key}"})
 
@@ -343,9 +316,7 @@ def filtered_list_of(tenant, key, id):
     return answered(ask(tenant, key, "/v1/conversations", user=id, status="open", limit=1))
 
 
-NAMING_USERS = pytest.mark.parametrize(
-    "name", [begin_with, list_of, filtered_list_of], ids=["begin", "list", "filtered-list"]
-)
+NAMING_USERS = cases("name", ("begin", begin_with), ("list", list_of), ("filtered-list", filtered_list_of))
 
 
 @NAMING_USERS
@@ -369,9 +340,7 @@ def test_a_foreign_user_is_answered_as_an_unknown_one(world, untouched, name):
 @NAMING_USERS
 def test_a_user_who_names_users_does_not_learn_who_there_is(world, untouched, name):
     unknown = name(world.tenant, world.keys["user"], f"usr_{ZEROS}")
-
     found = {whose: name(world.tenant, world.keys["user"], id) for whose, id in world.users.items()}
-
     assert found == dict.fromkeys(world.users, unknown)
     assert unknown[0] == 422
     assert untouched()
@@ -394,9 +363,7 @@ def test_a_foreign_message_is_answered_as_an_unknown_one(world, side):
     assert unknown[0] == 422
 
 
-# --- apps and keys -------------------------------------------------------------------------------
-
-
+# --- apps and keys ---
 @pytest.mark.parametrize("call", APP_CALLS + KEY_CALLS, ids=title)
 def test_an_app_that_is_none_is_answered_as_an_unknown_one(world, untouched, call):
     tenant = world.tenant
@@ -434,38 +401,27 @@ def keys_of(tenant):
     ]
 
 
-# --- devices, and whom a logout names ------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
+# --- devices, and whom a logout names ---
+@cases(
     "sent",
-    [
-        lambda world: {"user": world.users["theirs"]},
-        lambda world: {"user": world.users["own"].upper()},
-        lambda world: {"user": world.users["own"] + "\0"},
-        lambda world: {"user": world.own},
-        lambda world: {"user": f"usr_{ZEROS}"},
-        lambda world: {"userId": "JANE"},
-        lambda world: {"userId": "jane\0"},
-        lambda world: {"userId": "\ud800"},
-        lambda world: {"userId": "x" * 50_000},
-        lambda world: {"userId": world.users["own"]},
-        lambda world: {"deviceId": world.devices["theirs"]},
-        lambda world: {"deviceId": world.devices["own"].upper()},
-        lambda world: {"deviceId": world.devices["own"] + "\0"},
-        lambda world: {"deviceId": "short"},
-    ],
-    ids=[
-        "another-apps-user", "upper-case", "nul", "a-conversation", "unknown-user", "other-case",
-        "user-id-and-nul", "surrogate", "very-long", "our-id-as-user-id", "another-apps-device",
-        "device-upper-case", "device-and-nul", "short-device",
-    ],
-)  # fmt: skip
+    ("another-apps-user", lambda world: {"user": world.users["theirs"]}),
+    ("upper-case", lambda world: {"user": world.users["own"].upper()}),
+    ("nul", lambda world: {"user": world.users["own"] + "\0"}),
+    ("a-conversation", lambda world: {"user": world.own}),
+    ("unknown-user", lambda world: {"user": f"usr_{ZEROS}"}),
+    ("other-case", lambda world: {"userId": "JANE"}),
+    ("user-id-and-nul", lambda world: {"userId": "jane\0"}),
+    ("surrogate", lambda world: {"userId": "\ud800"}),
+    ("very-long", lambda world: {"userId": "x" * 50_000}),
+    ("our-id-as-user-id", lambda world: {"userId": world.users["own"]}),
+    ("another-apps-device", lambda world: {"deviceId": world.devices["theirs"]}),
+    ("device-upper-case", lambda world: {"deviceId": world.devices["own"].upper()}),
+    ("device-and-nul", lambda world: {"deviceId": world.devices["own"] + "\0"}),
+    ("short-device", lambda world: {"deviceId": "short"}),
+)
 def test_a_logout_of_whom_nobody_knows_ends_no_session(world, untouched, sent):
     unknown = answered(world.tenant.call("POST", "/v1/logout", world.tenant.sk, {"userId": "nobody"}))
-
     found = answered(world.tenant.call("POST", "/v1/logout", world.tenant.sk, sent(world)))
-
     assert found == unknown
     assert found[0] == 204
     assert untouched()
@@ -473,9 +429,7 @@ def test_a_logout_of_whom_nobody_knows_ends_no_session(world, untouched, sent):
 
 def test_a_widget_is_told_of_another_apps_device_what_it_is_told_of_an_unknown_one(world, untouched):
     unknown = answered(world.tenant.try_login(key=world.tenant.pk, deviceId="dev_" + "A" * 43))
-
     found = answered(world.tenant.try_login(key=world.tenant.pk, deviceId=world.devices["theirs"]))
-
     assert found == unknown
     assert found[0] == 422
     assert untouched()
@@ -485,9 +439,7 @@ def test_a_widget_is_told_of_another_apps_device_what_it_is_told_of_an_unknown_o
 def test_a_session_is_told_of_another_device_what_it_is_told_of_an_unknown_one(world, untouched, whose):
     path, key = "/v1/clearAnonymousUser", world.keys["user"]
     unknown = answered(world.tenant.call("POST", path, key, {"deviceId": "dev_" + "A" * 43}))
-
     found = answered(world.tenant.call("POST", path, key, {"deviceId": world.devices[whose]}))
-
     assert found == unknown
     assert found[0] == 422
     assert untouched()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.model.history import Event
+from tests.support.cases import cases
 from tests.support.signing import identity_key, proof_of
 from tests.support.tenants import Tenant
 
@@ -74,21 +75,14 @@ def test_a_created_user_has_one_entry_with_what_they_began_with(tenant, claim, r
 def test_a_created_user_who_shares_an_email_says_so_by_the_rule(tenant):
     for number in range(2):
         tenant.login(userId=f"u-{number}", email="jane@example.org")
-
     created = tenant.login(email="jane@example.org")
-
     assert events(tenant, created["user"]["id"]) == [("created", "shared-email")]
 
 
 def test_a_user_whom_a_widget_made_names_its_key(tenant):
     login = tenant.try_login(key=tenant.pk)
-
     entry = last(tenant, login.json["user"]["id"])
-
-    assert (entry["by"], entry["requestId"]) == (
-        keys(tenant)["publishable"],
-        login.headers["X-Request-Id"],
-    )
+    assert (entry["by"], entry["requestId"]) == (keys(tenant)["publishable"], login.headers["X-Request-Id"])
 
 
 def test_a_user_who_came_with_a_proof_names_the_widgets_key(tenant):
@@ -107,9 +101,7 @@ def test_a_user_who_came_with_a_proof_names_the_widgets_key(tenant):
 def test_what_nobody_proved_has_a_history_too(tenant):
     tenant.set(identityVerification="off")
     login = tenant.try_login(key=tenant.pk, email="jane@example.org")
-
     [entry] = history(tenant, sole(tenant))
-
     assert (entry["event"], entry["rule"]) == ("created", "new-email")
     assert entry["requestId"] == login.headers["X-Request-Id"]
 
@@ -142,14 +134,7 @@ LOGINS = [
     pytest.param(
         {"userId": "u-17", "email": "jane@example.org"},
         {"userId": "u-17", "email": "JANE@example.org"},
-        [
-            (
-                "email-changed",
-                "known-user-id",
-                {"email": "jane@example.org"},
-                {"email": "JANE@example.org"},
-            )
-        ],
+        [("email-changed", "known-user-id", {"email": "jane@example.org"}, {"email": "JANE@example.org"})],
         id="letters of the email",
     ),
     pytest.param(
@@ -212,10 +197,10 @@ def test_a_correction_leaves_an_entry_for_each_thing_that_it_changed(tenant, cha
     assert {entry["by"] for entry in added} <= {keys(tenant)["secret"]}
 
 
-@pytest.mark.parametrize(
-    ("setting", "flag", "rule"),
-    [("clear", False, "clear"), ("keep", True, "clear-by-device")],
-    ids=["by the setting", "by the device's flag"],
+@cases(
+    "setting, flag, rule",
+    ("by the setting", "clear", False, "clear"),
+    ("by the device's flag", "keep", True, "clear-by-device"),
 )
 def test_a_cleared_anonymous_user_has_an_entry(tenant, setting, flag, rule):
     tenant.set(anonymousOnLogin=setting)
@@ -254,7 +239,6 @@ def test_the_id_of_a_merged_user_leads_to_the_history_of_the_one_it_became(tenan
     tenant.set(anonymousOnLogin="merge")
     visit = tenant.login()
     into = tenant.login(userId="u-17", deviceId=visit["deviceId"])["user"]["id"]
-
     assert history(tenant, visit["user"]["id"]) == history(tenant, into)
 
 
@@ -331,14 +315,11 @@ def test_pages_hold_each_entry_once_the_oldest_first(tenant):
 
 def test_entries_of_one_request_stand_in_the_order_of_what_was_done(tenant):
     id = tenant.login(email="jane@example.org")["user"]["id"]
-
     tenant.login(userId="u-17", email="jane@example.org", name="Jane")
-
     assert [event for event, _ in events(tenant, id)] == ["created", "user-id-attached", "name-changed"]
 
 
 @pytest.mark.parametrize("asked", ["limit=0", "limit=101", "cursor=x", "after=x"])
 def test_a_page_that_makes_no_sense_is_refused(tenant, asked):
     id = tenant.login(userId="u-17")["user"]["id"]
-
     assert tenant.call("GET", f"/v1/users/{id}/history?{asked}", tenant.sk).status_code == 422

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 from service.store.tables import Conversations, IdempotencyKeys, Messages
+from tests.support.cases import cases
 
 MANY = 8
 DAY = 24 * 60 * 60
@@ -64,15 +65,11 @@ def pointers(refused):
 REUSED = [("/Idempotency-Key", "idempotency-key-reused")]
 
 
-# --- the same again ------------------------------------------------------------------------------
-
-
+# --- the same again ---
 def test_the_same_call_again_answers_the_same_and_creates_nothing(tenant, store, jane, endpoint):
     made = post(tenant, jane, *endpoint)
     before = rows_of(store, tenant.id)
-
     again = post(tenant, jane, *endpoint)
-
     assert (made.status_code, again.status_code) == (201, 200)
     assert again.json == made.json
     assert rows_of(store, tenant.id) == before
@@ -97,9 +94,7 @@ def test_an_agents_same_call_again_answers_the_same(tenant, store, login, id):
 
 def test_members_that_mean_the_same_are_the_same_body(tenant, jane):
     made = post(tenant, jane, BEGIN, {"message": "Hello"})
-
     again = post(tenant, jane, BEGIN, {"subject": None, "agentName": "", "message": "Hello"})
-
     assert (again.status_code, again.json) == (200, made.json)
 
 
@@ -129,9 +124,7 @@ def test_a_repeated_message_neither_reopens_nor_counts(tenant, jane, id):
 
 def test_without_a_key_the_same_call_again_creates_again(tenant, jane, id, endpoint):
     path, sent = endpoint
-
     first, second = (tenant.call("POST", path, jane, sent) for _ in range(2))
-
     assert [first.status_code, second.status_code] == [201, 201]
     assert first.json["id"] != second.json["id"]
 
@@ -141,9 +134,7 @@ def test_a_key_is_known_a_day_later(tenant):
         jane = tenant.session(userId="jane")
         made = post(tenant, jane, BEGIN, {"message": "Hello"})
         clock.shift(DAY)
-
         again = post(tenant, jane, BEGIN, {"message": "Hello"})
-
     assert (again.status_code, again.json) == (200, made.json)
 
 
@@ -152,42 +143,29 @@ def test_a_key_holds_for_the_user_on_all_devices_and_over_logins(tenant, login, 
     tenant.call("POST", "/v1/logout", jane)
     same_device = tenant.session(deviceId=login["deviceId"], userId="jane")
     other_device = tenant.session(userId="jane")
-
     again = [post(tenant, token, BEGIN, {"message": "Hello"}) for token in (same_device, other_device)]
-
     assert [(answer.status_code, answer.json) for answer in again] == [(200, made.json)] * 2
 
 
-# --- something else ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
+# --- something else ---
+@cases(
     "other",
-    [
-        {"message": "Hello!"},
-        {"message": "hello"},
-        {"message": "Hello "},
-        {"message": "Hello", "subject": "Order 7"},
-        {"message": "Hello", "subject": "Hello"},
-    ],
-    ids=["message", "case", "space", "subject", "both"],
+    ("message", {"message": "Hello!"}),
+    ("case", {"message": "hello"}),
+    ("space", {"message": "Hello "}),
+    ("subject", {"message": "Hello", "subject": "Order 7"}),
+    ("both", {"message": "Hello", "subject": "Hello"}),
 )
 def test_a_key_with_another_beginning_is_refused(tenant, store, jane, other):
     post(tenant, jane, BEGIN, {"message": "Hello"})
     before = rows_of(store, tenant.id)
-
-    refused = post(tenant, jane, BEGIN, other)
-
-    assert pointers(refused) == REUSED
+    assert pointers(post(tenant, jane, BEGIN, other)) == REUSED
     assert rows_of(store, tenant.id) == before
 
 
 def test_members_do_not_run_into_each_other(tenant, jane):
     post(tenant, jane, BEGIN, {"subject": "ab", "message": "c"})
-
-    refused = post(tenant, jane, BEGIN, {"subject": "a", "message": "bc"})
-
-    assert pointers(refused) == REUSED
+    assert pointers(post(tenant, jane, BEGIN, {"subject": "a", "message": "bc"})) == REUSED
 
 
 @pytest.mark.parametrize(
@@ -198,10 +176,7 @@ def test_an_agents_key_with_another_message_is_refused(tenant, store, id, other)
     path = f"{BEGIN}/{id}/messages"
     post(tenant, tenant.sk, path, {"body": "Hello", "agentName": "Ada"})
     before = rows_of(store, tenant.id)
-
-    refused = post(tenant, tenant.sk, path, other)
-
-    assert pointers(refused) == REUSED
+    assert pointers(post(tenant, tenant.sk, path, other)) == REUSED
     assert rows_of(store, tenant.id) == before
 
 
@@ -221,21 +196,14 @@ def test_a_key_of_one_conversation_is_refused_in_another(tenant, store, jane, id
     other = tenant.begin(jane)
     post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"})
     before = rows_of(store, tenant.id)
-
-    refused = post(tenant, jane, f"{BEGIN}/{other}/messages", {"body": "Hello"})
-
-    assert pointers(refused) == REUSED
+    assert pointers(post(tenant, jane, f"{BEGIN}/{other}/messages", {"body": "Hello"})) == REUSED
     assert rows_of(store, tenant.id) == before
 
 
-# --- whose key it is -----------------------------------------------------------------------------
-
-
+# --- whose key it is ---
 def test_two_users_may_use_the_same_key(tenant, jane):
     mike = tenant.session(userId="mike")
-
     answers = [post(tenant, token, BEGIN, {"message": "Hello"}) for token in (jane, mike)]
-
     assert [answer.status_code for answer in answers] == [201, 201]
     assert len({answer.json["id"] for answer in answers}) == 2
     assert tenant.conversations(mike) == [answers[1].json["id"]]
@@ -243,96 +211,72 @@ def test_two_users_may_use_the_same_key(tenant, jane):
 
 def test_a_user_and_an_agent_may_use_the_same_key_in_one_conversation(tenant, jane, id):
     path = f"{BEGIN}/{id}/messages"
-
     answers = [post(tenant, key, path, {"body": "Hello"}) for key in (jane, tenant.sk)]
-
     assert [answer.status_code for answer in answers] == [201, 201]
     assert [answer.json["author"]["kind"] for answer in answers] == ["user", "agent"]
 
 
 def test_an_agent_may_use_the_same_key_for_two_users(tenant, login):
     mike = tenant.login(userId="mike")
-
     answers = [
         post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": to["user"]["id"]}) for to in (login, mike)
     ]
-
     assert [answer.status_code for answer in answers] == [201, 201]
     assert [answer.json["user"] for answer in answers] == [login["user"]["id"], mike["user"]["id"]]
 
 
 def test_two_apps_may_use_the_same_key(tenant, other_tenant, jane):
     here = post(tenant, jane, BEGIN, {"message": "Hello"})
-
     there = post(other_tenant, other_tenant.session(userId="jane"), BEGIN, {"message": "Hello"})
-
     assert (here.status_code, there.status_code) == (201, 201)
     assert other_tenant.conversations(other_tenant.sk) == [there.json["id"]]
 
 
-# --- what a key may be ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "given", ["k", VISIBLE[:255], "0", "');--", '"quoted"'], ids=["one", "longest", "zero", "sql", "quoted"]
+# --- what a key may be ---
+@cases(
+    "given", ("one", "k"), ("longest", VISIBLE[:255]), ("zero", "0"), ("sql", "');--"), ("quoted", '"quoted"')
 )
 def test_any_visible_ascii_is_a_key(tenant, jane, id, given):
     answers = [post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, given) for _ in range(2)]
-
     assert [answer.status_code for answer in answers] == [201, 200]
 
 
 def test_letter_case_makes_another_key(tenant, jane, id):
     path = f"{BEGIN}/{id}/messages"
-
     answers = [post(tenant, jane, path, {"body": "Hello"}, given) for given in ("k", "K")]
-
     assert [answer.status_code for answer in answers] == [201, 201]
 
 
-@pytest.mark.parametrize(
+@cases(
     "given",
-    ["", " ", "k k", "k\t1", VISIBLE[:256], "k\x7f", "k\x01", "k\N{NO-BREAK SPACE}", "é"],
-    ids=[
-        "empty",
-        "space",
-        "space-within",
-        "tab",
-        "too-long",
-        "delete",
-        "control",
-        "no-break-space",
-        "accent",
-    ],
+    ("empty", ""),
+    ("space", " "),
+    ("space-within", "k k"),
+    ("tab", "k\t1"),
+    ("too-long", VISIBLE[:256]),
+    ("delete", "k\x7f"),
+    ("control", "k\x01"),
+    ("no-break-space", "k\N{NO-BREAK SPACE}"),
+    ("accent", "é"),
 )
 def test_anything_else_is_refused_and_leaves_no_row(tenant, store, jane, endpoint, given):
     before = rows_of(store, tenant.id)
-
-    refused = post(tenant, jane, *endpoint, given)
-
-    assert pointers(refused) == [("/Idempotency-Key", "invalid-idempotency-key")]
+    assert pointers(post(tenant, jane, *endpoint, given)) == [("/Idempotency-Key", "invalid-idempotency-key")]
     assert rows_of(store, tenant.id) == before
 
 
-# --- a refused call does not use a key up --------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "sent", "status"),
-    [
-        (BEGIN, {"message": ""}, 422),
-        (BEGIN, {"message": "m" * 10_001}, 422),
-        (BEGIN, {"message": "Hello", "agentName": "Ada"}, 422),
-        (BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32}, 422),
-        (f"{BEGIN}/{NOBODYS}/messages", {"body": "Hello"}, 404),
-    ],
-    ids=["empty", "too-long", "agents-only", "agents-user", "unknown-conversation"],
+# --- a refused call does not use a key up ---
+@cases(
+    "path, sent, status",
+    ("empty", BEGIN, {"message": ""}, 422),
+    ("too-long", BEGIN, {"message": "m" * 10_001}, 422),
+    ("agents-only", BEGIN, {"message": "Hello", "agentName": "Ada"}, 422),
+    ("agents-user", BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32}, 422),
+    ("unknown-conversation", f"{BEGIN}/{NOBODYS}/messages", {"body": "Hello"}, 404),
 )
 def test_a_users_refused_call_leaves_the_key_free(tenant, store, jane, path, sent, status):
     refused = post(tenant, jane, path, sent)
-
     made = post(tenant, jane, BEGIN, {"message": "Hello"})
-
     assert refused.status_code == status
     assert made.status_code == 201
     assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1
@@ -341,9 +285,7 @@ def test_a_users_refused_call_leaves_the_key_free(tenant, store, jane, path, sen
 def test_an_agents_refused_call_leaves_the_key_free(tenant, login):
     to_nobody = post(tenant, tenant.sk, BEGIN, {"message": "Hello"})
     to_unknown = post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32})
-
     made = post(tenant, tenant.sk, BEGIN, {"message": "Hello", "user": login["user"]["id"]})
-
     assert [answer.status_code for answer in (to_nobody, to_unknown, made)] == [422, 404, 201]
 
 
@@ -351,15 +293,11 @@ def test_a_key_that_was_refused_for_another_body_still_stands_for_its_own(tenant
     made = post(tenant, jane, *endpoint)
     path, sent = endpoint
     post(tenant, jane, path, dict.fromkeys(sent, "Something else"))
-
     again = post(tenant, jane, path, sent)
-
     assert (again.status_code, again.json) == (200, made.json)
 
 
-# --- at the same time ----------------------------------------------------------------------------
-
-
+# --- at the same time ---
 def at_once(app, tenant, tokens, path, sent_by_each):
     """Post with one key from a thread for each token, all begun together."""
     start = threading.Barrier(len(tokens), timeout=30)
@@ -389,9 +327,7 @@ def test_of_simultaneous_same_calls_one_creates_and_all_answer_it(app, tenant, s
 
 def test_of_simultaneous_calls_with_different_bodies_one_gets_the_key(app, tenant, store, jane, id):
     path = f"{BEGIN}/{id}/messages"
-
     answers = at_once(app, tenant, [jane] * MANY, path, [{"body": f"Hello {n}"} for n in range(MANY)])
-
     assert sorted(answer.status_code for answer in answers) == [201] + [422] * (MANY - 1)
     assert len(rows_of(store, tenant.id)[Messages]) == 2
     assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1

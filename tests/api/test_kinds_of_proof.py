@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.logbook import on_standard_output
+from tests.support.responses import problem_of
 from tests.support.signing import (
     HEADER,
     claims,
@@ -60,9 +62,7 @@ def refused_everywhere(tenant, proofs, **beside):
     return {(answer.status_code, answer.json["code"]) for answer in answers} == {(401, "proof-invalid")}
 
 
-# Ways in that there are not
-
-
+# --- Ways in that there are not ---
 def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, secret, hmac_secret, thread):
     name = start_of_a_jwt(tenant)
     # The backend signs each user's name, and this is what somebody calls themselves.
@@ -77,17 +77,14 @@ def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, secre
     assert refused_everywhere(tenant, forged, userId=VICTIM)
 
 
-@pytest.mark.parametrize(
+@cases(
     "members",
-    [
-        pytest.param({"email": "victim@example.org"}, id="by email"),
-        pytest.param({"sub": "$anon:0123"}, id="as an anonymous user"),
-        pytest.param({"sub": VICTIM, "storeAccount": {"store": "a", "account": "b"}}, id="with an account"),
-    ],
+    ("by email", {"email": "victim@example.org"}),
+    ("as an anonymous user", {"sub": "$anon:0123"}),
+    ("with an account", {"sub": VICTIM, "storeAccount": {"store": "a", "account": "b"}}),
 )
 def test_nor_does_the_start_of_a_jwt_that_says_something_else(tenant, secret, hmac_secret, thread, members):
     name = start_of_a_jwt(tenant, **members)
-
     assert refused_everywhere(tenant, [f"{name}.{urlsafe(digest_of(name, hmac_secret))}"])
 
 
@@ -97,43 +94,35 @@ def test_a_jwt_by_a_key_for_hmacs_shows_nothing(tenant, secret, hmac_secret, thr
 
 def test_a_jwt_that_names_a_key_for_hmacs_in_its_header_shows_nothing(tenant, thread):
     id, secret = hmac_key(tenant)
-
     assert refused_everywhere(tenant, [jwt(claims(tenant.id, sub=VICTIM), secret, kid=id)])
 
 
 def test_an_hmac_by_a_key_for_jwts_shows_nothing(tenant, secret, hmac_secret, thread):
-    proofs = in_both_alphabets(digest_of(VICTIM, secret))
-
-    assert refused_everywhere(tenant, proofs, userId=VICTIM)
+    assert refused_everywhere(tenant, in_both_alphabets(digest_of(VICTIM, secret)), userId=VICTIM)
 
 
 def test_the_signature_of_somebodys_own_jwt_is_no_hmac(tenant, secret, hmac_secret):
     start, _, signature = proof_of(tenant, secret, sub="u-1").rpartition(".")
     digest = base64.urlsafe_b64decode(signature + "=")
-
     assert refused_everywhere(tenant, in_both_alphabets(digest), userId=start)
 
 
 def test_what_is_signed_by_either_key_is_not_completed_by_the_other(tenant, secret, hmac_secret, thread):
     name, signature = start_of_a_jwt(tenant), proof_of(tenant, secret, sub="mallory").rpartition(".")[2]
     signatures = [signature, urlsafe(digest_of(name, hmac_secret))]
-
     assert refused_everywhere(tenant, [f"{name}.{signature}" for signature in signatures])
     assert refused_everywhere(tenant, [signature], userId=name)
 
 
 @pytest.mark.parametrize("around", ["{}.", ".{}", "..{}", "{}..", "{}.{}", "a.b.{}"])
 def test_dots_make_no_jwt_of_an_hmac(tenant, secret, hmac_secret, thread, around):
-    proof = around.replace("{}", hmac_of(VICTIM, hmac_secret))
-
-    assert refused_everywhere(tenant, [proof], userId=VICTIM)
+    assert refused_everywhere(tenant, [around.replace("{}", hmac_of(VICTIM, hmac_secret))], userId=VICTIM)
 
 
 @pytest.mark.parametrize("kind", ["jwt", "hmac"])
 def test_nobody_proves_anything_where_all_keys_are_for_the_other_kind(tenant, kind, thread):
     secret = identity_key(tenant, proof="hmac" if kind == "jwt" else "jwt")[1]
     proof = proof_of(tenant, secret, sub=VICTIM) if kind == "jwt" else hmac_of(VICTIM, secret)
-
     assert refused_everywhere(tenant, [proof], userId=VICTIM)
 
 
@@ -141,28 +130,21 @@ def test_nobody_proves_anything_where_all_keys_are_for_the_other_kind(tenant, ki
 def test_no_session_links_an_id_by_the_other_kind(tenant, kind):
     secret = identity_key(tenant, proof="hmac" if kind == "jwt" else "jwt")[1]
     proof = proof_of(tenant, secret, sub="u-2") if kind == "jwt" else hmac_of("u-2", secret)
-
     answer = tenant.call(
         "POST", "/v1/aliases", tenant.session(userId="u-1"), {"userId": "u-2", "proof": proof}
     )
-
-    assert (answer.status_code, answer.json["code"]) == (401, "proof-invalid")
-
-
-# Keys of both kinds side by side
+    assert problem_of(answer) == (401, "proof-invalid")
 
 
+# --- Keys of both kinds side by side ---
 def test_a_key_of_each_kind_proves_in_its_own_way(tenant, secret, hmac_secret):
     by_jwt = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
     by_hmac = log_in(tenant, userId="u-1", proof=hmac_of("u-1", hmac_secret))
-
     assert (by_jwt.status_code, by_hmac.status_code) == (201, 200)
     assert by_jwt.json["user"]["id"] == by_hmac.json["user"]["id"]
 
 
-# Keys that are older than the choice
-
-
+# --- Keys that are older than the choice ---
 @pytest.fixture
 def older(tenant, store):
     """The id and the secret of a key that was made, and used, when each proved in both ways."""
@@ -219,5 +201,4 @@ def test_the_log_says_nothing_of_keys_that_prove_in_one_way(tenant, secret, hmac
     with on_standard_output():
         log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
         log_in(tenant, userId="u-1", proof=hmac_of("u-1", hmac_secret))
-
     assert '"warning"' not in capsys.readouterr().out

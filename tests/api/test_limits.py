@@ -16,6 +16,8 @@ from service.api.headers import HEADERS
 from service.app import create_app
 from service.store.migrating import migrate
 from service.store.tables import TABLES, Rates
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.servers import TIMEOUT, Answer, serve
 from tests.support.tenants import Tenant
 
@@ -62,10 +64,8 @@ def use_up(tenant, address="192.0.2.1", **how):
 def test_a_widgets_login_too_many_is_429_and_says_when_to_come_back(limited):
     tenant = limited()
     use_up(tenant)
-
     response = log_in(tenant)
-
-    assert (response.status_code, response.json["code"]) == (429, "too-many-requests")
+    assert problem_of(response) == (429, "too-many-requests")
     assert response.content_type == "application/problem+json"
     assert response.headers["Retry-After"] == "50"
 
@@ -73,9 +73,7 @@ def test_a_widgets_login_too_many_is_429_and_says_when_to_come_back(limited):
 def test_logins_that_are_refused_count_as_well(limited):
     tenant = limited()
     refused = [log_in(tenant, userId="u-17") for _ in range(RATE)]
-
     response = log_in(tenant)
-
     assert [answer.status_code for answer in refused] == [401] * RATE
     assert response.status_code == 429
 
@@ -83,9 +81,7 @@ def test_logins_that_are_refused_count_as_well(limited):
 def test_a_backend_logs_in_as_often_as_it_likes(limited):
     tenant = limited()
     use_up(tenant)
-
     answers = [log_in(tenant, key=tenant.sk, userId="u-17") for _ in range(RATE + 1)]
-
     assert {answer.status_code for answer in answers} <= {200, 201}
 
 
@@ -93,19 +89,14 @@ def test_a_backends_logins_use_up_nothing(limited):
     tenant = limited()
     for _ in range(RATE + 1):
         log_in(tenant, key=tenant.sk, userId="u-17")
-
-    response = log_in(tenant)
-
-    assert response.status_code == 201
+    assert log_in(tenant).status_code == 201
 
 
 def test_only_logins_are_limited(limited):
     tenant = limited()
     session = tenant.session(userId="u-17")
     use_up(tenant)
-
     answers = [tenant.call("GET", "/v1/me", session) for _ in range(RATE + 1)]
-
     assert {answer.status_code for answer in answers} == {200}
 
 
@@ -113,82 +104,60 @@ def test_another_apps_widget_is_not_limited(limited):
     tenant = limited()
     other = Tenant.create(tenant.client, tenant.admin_key)
     use_up(tenant)
-
-    response = log_in(other)
-
-    assert response.status_code == 201
+    assert log_in(other).status_code == 201
 
 
 def test_both_publishable_keys_of_an_app_share_the_limit(limited):
     tenant = limited()
     made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "publishable"})
     use_up(tenant)
-
-    response = log_in(tenant, key=made.json["key"])
-
-    assert response.status_code == 429
+    assert log_in(tenant, key=made.json["key"]).status_code == 429
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "status"),
-    [
-        pytest.param("192.0.2.1", "192.0.2.2", 201, id="neighbours"),
-        pytest.param("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", 429, id="of one IPv6 network"),
-        pytest.param("2001:db8:0:1::1", "2001:0DB8:0000:0001::2", 429, id="of one, otherwise spelled"),
-        pytest.param("2001:db8:0:1::1", "2001:db8:0:2::1", 201, id="of two IPv6 networks"),
-        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", 201, id="neighbours, written as IPv6"),
-        pytest.param("192.0.2.1", "::ffff:192.0.2.1", 429, id="one, written in both ways"),
-        pytest.param("fe80::1%eth0", "fe80::2%eth0", 429, id="of one link"),
-        pytest.param("", "", 429, id="of a socket without an address"),
-        pytest.param("unknown", "unknown", 429, id="that are none"),
-    ],
+@cases(
+    "first, second, status",
+    ("neighbours", "192.0.2.1", "192.0.2.2", 201),
+    ("of one IPv6 network", "2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", 429),
+    ("of one, otherwise spelled", "2001:db8:0:1::1", "2001:0DB8:0000:0001::2", 429),
+    ("of two IPv6 networks", "2001:db8:0:1::1", "2001:db8:0:2::1", 201),
+    ("neighbours, written as IPv6", "::ffff:192.0.2.1", "::ffff:192.0.2.2", 201),
+    ("one, written in both ways", "192.0.2.1", "::ffff:192.0.2.1", 429),
+    ("of one link", "fe80::1%eth0", "fe80::2%eth0", 429),
+    ("of a socket without an address", "", "", 429),
+    ("that are none", "unknown", "unknown", 429),
 )
 def test_an_address_has_its_own_limit(limited, first, second, status):
     tenant = limited()
     use_up(tenant, first)
-
-    response = log_in(tenant, second)
-
-    assert response.status_code == status
+    assert log_in(tenant, second).status_code == status
 
 
-@pytest.mark.parametrize(
-    ("hops", "forwarded", "status"),
-    [
-        pytest.param(1, "192.0.2.1", 429, id="the same"),
-        pytest.param(1, "192.0.2.2", 201, id="another"),
-        pytest.param(1, "192.0.2.2, 192.0.2.1", 429, id="the same, behind one that was made up"),
-        pytest.param(1, "192.0.2.1, 192.0.2.2", 201, id="another, behind one that was made up"),
-        pytest.param(2, "192.0.2.9, 192.0.2.1, 10.0.0.2", 429, id="the same, two routers away"),
-        pytest.param(2, "192.0.2.1, 192.0.2.2, 10.0.0.2", 201, id="another, two routers away"),
-    ],
+@cases(
+    "hops, forwarded, status",
+    ("the same", 1, "192.0.2.1", 429),
+    ("another", 1, "192.0.2.2", 201),
+    ("the same, behind one that was made up", 1, "192.0.2.2, 192.0.2.1", 429),
+    ("another, behind one that was made up", 1, "192.0.2.1, 192.0.2.2", 201),
+    ("the same, two routers away", 2, "192.0.2.9, 192.0.2.1, 10.0.0.2", 429),
+    ("another, two routers away", 2, "192.0.2.1, 192.0.2.2, 10.0.0.2", 201),
 )
 def test_behind_routers_an_address_is_what_they_have_seen(limited, hops, forwarded, status):
     tenant = limited(trusted_hops=hops)
     use_up(tenant, "10.0.0.1", forwarded="192.0.2.1" + ", 10.0.0.2" * (hops - 1))
-
-    response = log_in(tenant, "10.0.0.1", forwarded=forwarded)
-
-    assert response.status_code == status
+    assert log_in(tenant, "10.0.0.1", forwarded=forwarded).status_code == status
 
 
 def test_without_routers_nobody_is_believed_about_their_address(limited):
     tenant = limited()
     for number in range(RATE):
         log_in(tenant, forwarded=f"192.0.2.{number + 10}")
-
-    response = log_in(tenant, forwarded="192.0.2.99")
-
-    assert response.status_code == 429
+    assert log_in(tenant, forwarded="192.0.2.99").status_code == 429
 
 
 def test_a_router_that_says_nothing_is_an_address_itself(limited):
     tenant = limited(trusted_hops=1)
     use_up(tenant, "10.0.0.1")
-
-    response = log_in(tenant, "10.0.0.1")
-
-    assert response.status_code == 429
+    assert log_in(tenant, "10.0.0.1").status_code == 429
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(49, 429), (50, 201)])
@@ -197,10 +166,7 @@ def test_the_limit_is_one_for_each_minute(limited, clock, seconds, status):
     use_up(tenant)
     log_in(tenant)
     clock.shift(seconds)
-
-    response = log_in(tenant)
-
-    assert response.status_code == status
+    assert log_in(tenant).status_code == status
 
 
 def test_the_next_minute_allows_as_many_again(limited, clock):
@@ -208,25 +174,19 @@ def test_the_next_minute_allows_as_many_again(limited, clock):
     use_up(tenant)
     clock.shift(60)
     use_up(tenant)
-
-    response = log_in(tenant)
-
-    assert response.status_code == 429
+    assert log_in(tenant).status_code == 429
 
 
 def test_when_to_come_back_is_never_now(limited, clock):
     tenant = limited()
     use_up(tenant)
     clock.shift(49.999)
-
     response = log_in(tenant)
-
     assert (response.status_code, response.headers["Retry-After"]) == (429, "1")
 
 
 def test_0_is_no_limit(tenant):
     answers = [log_in(tenant) for _ in range(RATE + 1)]
-
     assert {answer.status_code for answer in answers} == {201}
 
 
@@ -244,9 +204,7 @@ def test_a_login_that_is_limited_changes_nothing_but_the_count(limited, store):
 
     before = rows()
 
-    response = log_in(tenant, "192.0.2.2", deviceId=login["deviceId"])
-
-    assert response.status_code == 429
+    assert log_in(tenant, "192.0.2.2", deviceId=login["deviceId"]).status_code == 429
     assert rows() == before
     me = tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]
     assert me == login["user"] | {"purchases": []}
@@ -254,17 +212,13 @@ def test_a_login_that_is_limited_changes_nothing_but_the_count(limited, store):
 
 def test_the_store_holds_nobodys_address(limited, store):
     tenant = limited()
-
     log_in(tenant, "192.0.2.77")
-
     rows = store.database.rows(Rates.select(Rates.address).where(Rates.app == tenant.id))
     assert len(rows) == 2, "one for the address, one for the app"
     assert not any("192.0.2.77" in address for (address,) in rows)
 
 
-# --- over a real server ------------------------------------------------------------------------------
-
-
+# --- over a real server ---
 @pytest.fixture(scope="module")
 def server(databases):
     """One worker, so that whatever harms it is felt; sizes are the same on both engines."""
@@ -337,7 +291,7 @@ def test_a_chunked_body_that_is_too_large_harms_nobody(server, key, wire, size):
     # Who goes on sending regardless may be hung up on before the answer is read.
     assert answer is not None or size > 2 * LARGEST
     if answer is not None:
-        assert (answer.status_code, answer.json["code"]) == (413, "too-large")
+        assert problem_of(answer) == (413, "too-large")
     require_healthy(server)
 
 
@@ -357,11 +311,8 @@ def test_a_connection_is_used_again_or_closed_after_413(server, key, wire):
 
 def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(server, key, wire):
     connection, answers = wire
-
     connection.sendall(login(key, Content_Length=10**9))
-    answer = read(answers)
-
-    assert (answer.status_code, answer.json["code"]) == (413, "too-large")
+    assert problem_of(read(answers)) == (413, "too-large")
 
 
 @pytest.mark.parametrize("size", [64, LARGEST])
@@ -370,40 +321,28 @@ def test_a_client_that_asks_first_is_told_to_send(key, wire, size):
     body = b'{"name": "%b"}' % (b"a" * (size - len('{"name": ""}')))
     connection.sendall(login(key, Expect="100-continue", Content_Length=len(body)))
     told = read(answers)
-
     connection.sendall(body)
-    answer = read(answers)
-
-    assert (told.status_code, answer.status_code) == (100, 201)
+    assert (told.status_code, read(answers).status_code) == (100, 201)
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        pytest.param(b"zz\r\n{}\r\n0\r\n\r\n", id="a size that is no number"),
-        pytest.param(b"-2\r\n{}\r\n0\r\n\r\n", id="a size below zero"),
-        pytest.param(b"2\r\n{}{}\r\n0\r\n\r\n", id="more than it says"),
-        pytest.param(b"\r\n\r\n", id="no size"),
-        pytest.param(b"2 ;" + b"x" * 9000, id="an endless size"),
-        pytest.param(b"2\r\n{}\r\n0\r\nX: a\nb\r\n\r\n", id="a broken trailer"),
-    ],
+    ("a size that is no number", b"zz\r\n{}\r\n0\r\n\r\n"),
+    ("a size below zero", b"-2\r\n{}\r\n0\r\n\r\n"),
+    ("more than it says", b"2\r\n{}{}\r\n0\r\n\r\n"),
+    ("no size", b"\r\n\r\n"),
+    ("an endless size", b"2 ;" + b"x" * 9000),
+    ("a broken trailer", b"2\r\n{}\r\n0\r\nX: a\nb\r\n\r\n"),
 )
 def test_chunks_that_are_none_are_400(server, key, wire, body):
     connection, answers = wire
-
     connection.sendall(login(key, body, Transfer_Encoding="chunked"))
-    answer = read(answers)
-
-    assert (answer.status_code, answer.json["code"]) == (400, "bad-request")
+    assert problem_of(read(answers)) == (400, "bad-request")
     require_healthy(server)
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        pytest.param({"Transfer_Encoding": "chunked"}, id="in chunks"),
-        pytest.param({"Content_Length": 200}, id="with its length"),
-    ],
+@cases(
+    "headers", ("in chunks", {"Transfer_Encoding": "chunked"}), ("with its length", {"Content_Length": 200})
 )
 def test_a_body_that_breaks_off_is_no_login(server, key, wire, headers):
     connection, answers = wire
@@ -420,7 +359,6 @@ def test_a_body_that_breaks_off_is_no_login(server, key, wire, headers):
 
 def test_a_url_of_16_kib_is_read_and_a_longer_one_is_414(server):
     answers = [server.get("/healthz?".ljust(length, "a")) for length in (16_384, 16_385, 200_000)]
-
     assert [answer.status_code for answer in answers] == [200, 414, 414]
     for answer in answers[1:]:
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -428,15 +366,11 @@ def test_a_url_of_16_kib_is_read_and_a_longer_one_is_414(server):
 
 
 def test_a_url_is_measured_before_its_credential(server):
-    answer = server.get("/v1/conversations/" + "a" * 16_384)
-
-    assert answer.status_code == 414
+    assert server.get("/v1/conversations/" + "a" * 16_384).status_code == 414
 
 
 def test_a_url_with_750_letters_of_four_bytes_each_is_not_too_long(server, key):
-    answer = server.call("GET", f"/v1/conversations?user={quote('🦊' * 750)}", key)
-
-    assert answer.status_code == 404
+    assert server.call("GET", f"/v1/conversations?user={quote('🦊' * 750)}", key).status_code == 404
 
 
 GARBAGE = [
@@ -488,9 +422,7 @@ def test_what_is_no_http_is_refused_as_a_problem_without_a_word_of_it(server, wi
 
 def test_what_follows_a_body_is_the_next_request_and_no_part_of_it(server, key, wire):
     connection, answers = wire
-
     connection.sendall(login(key, b'{"userId": "u-17"}', Content_Length=18) + HEALTHZ + b"{}\r\n\r\n")
-
     assert [read(answers).status_code for _ in range(3)] == [201, 200, 400]
     assert read(answers) is None
     require_healthy(server)
@@ -511,39 +443,29 @@ def dial(server):
         connection.close()
 
 
-@pytest.mark.parametrize(
+@cases(
     "sent",
-    [
-        pytest.param(b"nonsense\r\n\r\n", id="after nonsense"),
-        pytest.param(HEALTHZ.replace(b"1.1", b"1.0"), id="after a request that was its last"),
-    ],
+    ("after nonsense", b"nonsense\r\n\r\n"),
+    ("after a request that was its last", HEALTHZ.replace(b"1.1", b"1.0")),
 )
 def test_who_does_not_hang_up_keeps_nobody_waiting(server, dial, sent):
     # Each would hold up the whole worker for two seconds, one after the other.
     for _ in range(40):
         dial(sent).recv(1)
-
-    answer = server.get("/healthz")
-
-    assert answer.status_code == 200
+    assert server.get("/healthz").status_code == 200
 
 
 def test_who_falls_silent_in_the_middle_of_a_request_lets_go_of_its_thread(server, key, dial):
     for _ in range(4):
         dial(HEALTHZ[:-20])
         dial(login(key, b'{"userId": ', Content_Length=100))
-
-    answer = server.get("/healthz")
-
-    assert answer.status_code == 200
+    assert server.get("/healthz").status_code == 200
 
 
 def test_the_log_of_what_is_no_http_names_no_request(server, wire):
     connection, answers = wire
     connection.sendall(HEALTHZ + b"nonsense\r\n\r\n")
-
     read(answers), read(answers), read(answers)
-
     invalid = [line for line in server.log if line["event"] == "Invalid request"]
     assert invalid
     assert all("requestId" not in line for line in invalid)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from service.store.tables import TABLES, Keys
+from tests.support.cases import cases
 
 EMAIL = "jane@example.org"
 DEVICE = "device-of-the-test-0001"
@@ -56,9 +57,7 @@ def refusal(response):
     return response.status_code, response.json["code"], errors
 
 
-# The rules
-
-
+# --- The rules ---
 @pytest.mark.parametrize(
     ("user_id", "email", "rule", "whom"),
     [pytest.param(*case, id=f"{case[0]}-and-{case[1]}") for case in FIFTEEN],
@@ -67,8 +66,7 @@ def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, 
     people = populate(tenant, user_id, email)
 
     response = tenant.try_login(
-        userId=None if user_id == "not-given" else "u-17",
-        email=None if email == "not-given" else EMAIL,
+        userId=None if user_id == "not-given" else "u-17", email=None if email == "not-given" else EMAIL
     )
 
     body = response.json
@@ -94,19 +92,13 @@ def test_a_known_user_id_has_its_email_and_name_replaced(tenant):
 def test_a_replaced_email_leads_to_nobody(tenant):
     tenant.login(userId="u-17", email="jane@old.example")
     tenant.login(userId="u-17", email=EMAIL)
-
-    by_old = tenant.login(email="jane@old.example")
-
-    assert by_old["resolution"]["rule"] == "new-email"
+    assert tenant.login(email="jane@old.example")["resolution"]["rule"] == "new-email"
 
 
 def test_nobody_is_merged_by_an_email(tenant):
     unclaimed = tenant.login(email=EMAIL)["user"]
     known = tenant.login(userId="u-17")["user"]
-
-    again = tenant.login(userId="u-17", email=EMAIL)
-
-    assert again["user"] == known | {"email": EMAIL}
+    assert tenant.login(userId="u-17", email=EMAIL)["user"] == known | {"email": EMAIL}
     assert tenant.login(email=EMAIL)["user"] == unclaimed
 
 
@@ -126,9 +118,7 @@ def test_an_attached_user_id_comes_with_all_that_the_unclaimed_user_had(tenant):
 def test_an_email_is_attached_to_one_user_id_only(tenant):
     tenant.login(email=EMAIL)
     first = tenant.login(userId="u-17", email=EMAIL)
-
     second = tenant.login(userId="u-18", email=EMAIL)
-
     assert second["resolution"]["rule"] == "new-user-id"
     assert second["user"]["id"] != first["user"]["id"]
 
@@ -136,9 +126,7 @@ def test_an_email_is_attached_to_one_user_id_only(tenant):
 def test_a_shared_email_shows_nothing_of_those_who_share_it(tenant):
     for user_id in ("u-17", "u-18"):
         tenant.begin(tenant.session(userId=user_id, email=EMAIL))
-
     third = tenant.login(email=EMAIL)
-
     assert third["resolution"]["rule"] == "shared-email"
     assert tenant.conversations(third["session"]["token"]) == []
 
@@ -147,9 +135,7 @@ def test_whoever_was_created_for_a_shared_email_is_found_by_it_from_then_on(tena
     for user_id in ("u-17", "u-18"):
         tenant.login(userId=user_id, email=EMAIL)
     third = tenant.login(email=EMAIL)
-
     again = tenant.login(email=EMAIL)
-
     assert again["resolution"]["rule"] == "known-email"
     assert again["user"] == third["user"]
 
@@ -157,9 +143,7 @@ def test_whoever_was_created_for_a_shared_email_is_found_by_it_from_then_on(tena
 def test_an_anonymous_user_belongs_to_its_device(tenant):
     first = tenant.login(deviceId=DEVICE)
     tenant.login(deviceId="another-device-of-the-test")
-
     again = tenant.login(deviceId=DEVICE)
-
     assert again["user"] == first["user"]
     assert again["created"] is False
     assert re.fullmatch(r"\$anon:[0-9a-f-]{36}", first["user"]["userId"])
@@ -167,158 +151,119 @@ def test_an_anonymous_user_belongs_to_its_device(tenant):
 
 def test_a_login_without_a_device_is_given_a_new_one(tenant):
     first = tenant.login()
-
     second = tenant.login()
-
     assert second["deviceId"] != first["deviceId"]
     assert second["user"]["id"] != first["user"]["id"]
 
 
 def test_a_login_without_a_body_is_anonymous(tenant):
     response = tenant.call("POST", "/v1/login", tenant.sk)
-
     assert response.status_code == 201
     assert response.json["resolution"]["rule"] == "anonymous"
 
 
 def test_an_app_knows_nobody_of_another(tenant, other_tenant):
     here = tenant.login(userId="u-17", email=EMAIL, deviceId=DEVICE)
-
     there = other_tenant.login(userId="u-17", email=EMAIL, deviceId=DEVICE)
-
     assert there["resolution"]["rule"] == "new-user-id"
     assert there["user"]["id"] != here["user"]["id"]
     assert tenant.call("GET", "/v1/me", here["session"]["token"]).status_code == 200
 
 
-# How identifiers are compared and kept
-
-
-@pytest.mark.parametrize(
-    ("stored", "sent"),
-    [
-        pytest.param("jane@example.org", "JANE@Example.ORG", id="capitals"),
-        pytest.param("Jane@Example.org", "jane@example.org", id="stored with capitals"),
-        pytest.param("jane@example.org", " jane@example.org\t\n", id="white space at the ends"),
-        pytest.param("jane@b\u00fccher.example", "jane@xn--bcher-kva.example", id="international domain"),
-    ],
+# --- How identifiers are compared and kept ---
+@cases(
+    "stored, sent",
+    ("capitals", "jane@example.org", "JANE@Example.ORG"),
+    ("stored with capitals", "Jane@Example.org", "jane@example.org"),
+    ("white space at the ends", "jane@example.org", " jane@example.org\t\n"),
+    ("international domain", "jane@b\u00fccher.example", "jane@xn--bcher-kva.example"),
 )
 def test_an_email_written_otherwise_names_the_same_user(tenant, stored, sent):
     first = tenant.login(email=stored)
-
     again = tenant.login(email=sent)
-
     assert again["resolution"]["rule"] == "known-email"
     assert again["user"] == first["user"]
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        pytest.param("distriqt@distriqt.com ", "distriqt@distriqt.com", id="trailing space"),
-        pytest.param("Jane@Example.org", "Jane@example.org", id="capitals"),
-        pytest.param("jane@b\u00fccher.example", "jane@xn--bcher-kva.example", id="international domain"),
-    ],
+@cases(
+    "sent, kept",
+    ("trailing space", "distriqt@distriqt.com ", "distriqt@distriqt.com"),
+    ("capitals", "Jane@Example.org", "Jane@example.org"),
+    ("international domain", "jane@b\u00fccher.example", "jane@xn--bcher-kva.example"),
 )
 def test_an_email_is_kept_with_its_domain_in_ascii(tenant, sent, kept):
-    login = tenant.login(email=sent)
-
-    assert login["user"]["email"] == kept
+    assert tenant.login(email=sent)["user"]["email"] == kept
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        pytest.param("u-17", "U-17", id="capitals"),
-        pytest.param("\u00e9", "e\u0301", id="composed and decomposed"),
-        pytest.param("stra\u00dfe", "strasse", id="folded letters"),
-        pytest.param("a" * 749 + "b", "a" * 749 + "c", id="the last of 750"),
-        pytest.param("u-17", "u-17\u00a0x", id="longer"),
-    ],
+@cases(
+    "first, second",
+    ("capitals", "u-17", "U-17"),
+    ("composed and decomposed", "\u00e9", "e\u0301"),
+    ("folded letters", "stra\u00dfe", "strasse"),
+    ("the last of 750", "a" * 749 + "b", "a" * 749 + "c"),
+    ("longer", "u-17", "u-17\u00a0x"),
 )
 def test_user_ids_are_compared_exactly(tenant, first, second):
     tenant.login(userId=first)
-
-    other = tenant.login(userId=second)
-
-    assert other["resolution"]["rule"] == "new-user-id"
+    assert tenant.login(userId=second)["resolution"]["rule"] == "new-user-id"
 
 
-@pytest.mark.parametrize(
+@cases(
     "user_id",
-    [
-        pytest.param("\U0001f600" * 750, id="3000 bytes"),
-        pytest.param("\u041d\u0438\u043a-\u540d\u524d \u0627", id="letters of any script"),
-        pytest.param("'; DROP TABLE users; --%s?", id="words of a database"),
-        pytest.param("00", id="nearly a placeholder"),
-    ],
+    ("3000 bytes", "\U0001f600" * 750),
+    ("letters of any script", "\u041d\u0438\u043a-\u540d\u524d \u0627"),
+    ("words of a database", "'; DROP TABLE users; --%s?"),
+    ("nearly a placeholder", "00"),
 )
 def test_a_legal_user_id_is_kept_as_it_is(tenant, user_id):
     tenant.login(userId=user_id)
-
     again = tenant.login(userId=user_id)
-
     assert again["user"]["userId"] == user_id
     assert again["resolution"]["rule"] == "known-user-id"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("n" * 300, id="letters"), pytest.param("\U0001f600" * 256, id="four bytes each")]
-)
+@cases("name", ("letters", "n" * 300), ("four bytes each", "\U0001f600" * 256))
 def test_a_name_is_cut_to_255_code_points(tenant, name):
-    login = tenant.login(userId="u-17", name=name)
-
-    assert login["user"]["name"] == name[:255]
+    assert tenant.login(userId="u-17", name=name)["user"]["name"] == name[:255]
 
 
 def test_the_same_login_again_changes_nothing(tenant):
     claim = {"userId": "u-17", "email": EMAIL, "name": "n" * 300}
     first = tenant.login(**claim)
-
     again = tenant.login(**claim)
-
     assert again["user"] == first["user"]
     assert again["resolution"]["changes"] == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "blanks",
-    [
-        pytest.param({}, id="missing"),
-        pytest.param(dict.fromkeys(["email", "name", "deviceId", "proof"], None), id="null"),
-        pytest.param(dict.fromkeys(["email", "name", "deviceId", "proof"], ""), id="empty"),
-        pytest.param({"email": " \t\u3000"}, id="email of white space"),
-    ],
+    ("missing", {}),
+    ("null", dict.fromkeys(["email", "name", "deviceId", "proof"], None)),
+    ("empty", dict.fromkeys(["email", "name", "deviceId", "proof"], "")),
+    ("email of white space", {"email": " \t\u3000"}),
 )
 def test_what_is_not_given_changes_nothing(tenant, blanks):
     before = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
-
     again = tenant.login(userId="u-17", **blanks)
-
     assert again["user"] == before["user"]
     assert again["resolution"]["changes"] == []
     assert again["deviceId"] != DEVICE
 
 
-@pytest.mark.parametrize(
+@cases(
     "blanks",
-    [
-        pytest.param(dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], None), id="null"),
-        pytest.param(dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], ""), id="empty"),
-        pytest.param({"email": " \t\u3000"}, id="email of white space"),
-    ],
+    ("null", dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], None)),
+    ("empty", dict.fromkeys(["userId", "email", "name", "deviceId", "proof"], "")),
+    ("email of white space", {"email": " \t\u3000"}),
 )
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_blanks_alone_claim_nobody(tenant, key, blanks):
     login = tenant.login(key=getattr(tenant, key), **blanks)
-
     assert login["resolution"]["rule"] == "anonymous"
     assert login["user"]["anonymous"] is True
 
 
-# What an answer holds
-
-
+# --- What an answer holds ---
 def test_an_answer_has_its_members_and_no_others(tenant):
     body = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
 
@@ -336,70 +281,49 @@ def test_an_answer_has_its_members_and_no_others(tenant):
     assert re.fullmatch(rf"st_{tenant.id[4:]}_[\w-]{{43}}", body["session"]["token"], re.ASCII)
 
 
-@pytest.mark.parametrize(
-    ("claim", "shown"),
-    [
-        pytest.param(
-            {"userId": "u-17"},
-            {"userId": "u-17", "email": None, "name": None, "anonymous": False},
-            id="user-id",
-        ),
-        pytest.param(
-            {"email": EMAIL}, {"userId": None, "email": EMAIL, "name": None, "anonymous": False}, id="email"
-        ),
-        pytest.param({"name": "Jane"}, {"email": None, "name": "Jane", "anonymous": True}, id="name"),
-    ],
+@cases(
+    "claim, shown",
+    ("user-id", {"userId": "u-17"}, {"userId": "u-17", "email": None, "name": None, "anonymous": False}),
+    ("email", {"email": EMAIL}, {"userId": None, "email": EMAIL, "name": None, "anonymous": False}),
+    ("name", {"name": "Jane"}, {"email": None, "name": "Jane", "anonymous": True}),
 )
 def test_what_a_user_has_not_is_null(tenant, claim, shown):
     user = tenant.login(**claim)["user"]
-
     assert user == user | shown | {"aliases": []}
 
 
 def test_a_device_that_is_issued_can_be_named_by_a_widget(tenant):
     issued = tenant.login(userId="u-17")["deviceId"]
-
     response = tenant.try_login(key=tenant.pk, deviceId=issued)
-
     assert re.fullmatch(r"dev_[\w-]{43}", issued, re.ASCII)
     assert response.json["deviceId"] == issued
 
 
 def test_a_token_and_a_device_id_are_kept_as_digests_only(tenant, store):
     login = tenant.login(userId="u-17", deviceId=DEVICE)
-
     kept = str(everything(store, tenant))
-
     assert "u-17" in kept
     assert login["session"]["token"] not in kept
     assert DEVICE not in kept
 
 
-# Who is believed
-
-
-@pytest.mark.parametrize(
-    ("key", "claim", "verified"),
-    [
-        pytest.param("sk", {"userId": "u-17"}, True, id="backend with a user ID"),
-        pytest.param("sk", {"email": EMAIL}, True, id="backend with an email"),
-        pytest.param("sk", {"name": "Jane"}, False, id="backend with a name"),
-        pytest.param("sk", {}, False, id="backend with nothing"),
-        pytest.param("pk", {"name": "Jane"}, False, id="widget with a name"),
-        pytest.param("pk", {}, False, id="widget with nothing"),
-    ],
+# --- Who is believed ---
+@cases(
+    "key, claim, verified",
+    ("backend with a user ID", "sk", {"userId": "u-17"}, True),
+    ("backend with an email", "sk", {"email": EMAIL}, True),
+    ("backend with a name", "sk", {"name": "Jane"}, False),
+    ("backend with nothing", "sk", {}, False),
+    ("widget with a name", "pk", {"name": "Jane"}, False),
+    ("widget with nothing", "pk", {}, False),
 )
 def test_a_session_is_verified_where_the_backend_names_somebody(tenant, key, claim, verified):
-    login = tenant.login(key=getattr(tenant, key), **claim)
-
-    assert login["session"]["verified"] is verified
+    assert tenant.login(key=getattr(tenant, key), **claim)["session"]["verified"] is verified
 
 
 def test_a_widget_logs_its_device_in_anonymously(tenant):
     first = tenant.try_login(key=tenant.pk)
-
     again = tenant.try_login(key=tenant.pk, deviceId=first.json["deviceId"])
-
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json["user"] == first.json["user"]
 
@@ -407,73 +331,57 @@ def test_a_widget_logs_its_device_in_anonymously(tenant):
 def test_a_widget_on_a_device_where_somebody_is_logged_in_sees_nothing_of_them(tenant):
     token = tenant.session(userId="u-17", email=EMAIL, deviceId=DEVICE)
     tenant.begin(token)
-
     login = tenant.login(key=tenant.pk, deviceId=DEVICE)
-
     assert login["user"]["anonymous"] is True
     assert tenant.conversations(login["session"]["token"]) == []
     assert tenant.call("GET", "/v1/me", token).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("claim", "code"),
-    [
-        pytest.param({"userId": "u-17"}, "proof-required", id="user-id"),
-        pytest.param({"email": EMAIL}, "proof-required", id="email"),
-        pytest.param({"userId": "u-17", "email": EMAIL}, "proof-required", id="both"),
-        pytest.param({"userId": "u-17", "proof": "none"}, "proof-invalid", id="with a wrong proof"),
-        pytest.param({"proof": "none"}, "proof-invalid", id="a wrong proof alone"),
-        pytest.param({"userId": "u-17", "deviceId": ABSENT}, "proof-required", id="on an unknown device"),
-    ],
+@cases(
+    "claim, code",
+    ("user-id", {"userId": "u-17"}, "proof-required"),
+    ("email", {"email": EMAIL}, "proof-required"),
+    ("both", {"userId": "u-17", "email": EMAIL}, "proof-required"),
+    ("with a wrong proof", {"userId": "u-17", "proof": "none"}, "proof-invalid"),
+    ("a wrong proof alone", {"proof": "none"}, "proof-invalid"),
+    ("on an unknown device", {"userId": "u-17", "deviceId": ABSENT}, "proof-required"),
 )
 def test_a_widget_claims_no_identity_without_a_proof(tenant, claim, code):
     tenant.login(userId="u-17", email=EMAIL)
-
     response = tenant.try_login(key=tenant.pk, **claim)
-
     assert refusal(response) == (401, code, [])
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_wrong_proof_is_refused_from_a_backend_too(tenant):
-    response = tenant.try_login(userId="u-17", proof="none")
-
-    assert refusal(response) == (401, "proof-invalid", [])
+    assert refusal(tenant.try_login(userId="u-17", proof="none")) == (401, "proof-invalid", [])
 
 
-@pytest.mark.parametrize(
+@cases(
     "device",
-    [
-        pytest.param(ABSENT, id="well-formed"),
-        pytest.param("short", id="short"),
-        pytest.param("d" * 256, id="long"),
-        pytest.param("device of the test 1", id="spaces"),
-        pytest.param("ger\u00e4t-des-tests-0001", id="non-ASCII"),
-        pytest.param("device-of-the-test-\ud800", id="surrogate"),
-        pytest.param("device-of-the-test-\x00", id="NUL"),
-    ],
+    ("well-formed", ABSENT),
+    ("short", "short"),
+    ("long", "d" * 256),
+    ("spaces", "device of the test 1"),
+    ("non-ASCII", "ger\u00e4t-des-tests-0001"),
+    ("surrogate", "device-of-the-test-\ud800"),
+    ("NUL", "device-of-the-test-\x00"),
 )
 def test_a_widget_names_no_device_that_nobody_knows(tenant, device):
     response = tenant.try_login(key=tenant.pk, deviceId=device)
-
     assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
 
 
 def test_a_device_of_another_app_is_unknown(tenant, other_tenant):
     theirs = other_tenant.login()["deviceId"]
-
     response = tenant.try_login(key=tenant.pk, deviceId=theirs)
-
     assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
 
 
 @pytest.mark.parametrize("holder", ["operator", "visitor"])
 def test_only_an_app_s_keys_log_in(tenant, holder):
     key = tenant.admin_key if holder == "operator" else tenant.session(userId="u-17")
-
-    response = tenant.try_login(key=key, userId="u-17")
-
-    assert refusal(response) == (403, "not-allowed", [])
+    assert refusal(tenant.try_login(key=key, userId="u-17")) == (403, "not-allowed", [])
 
 
 # What is refused
@@ -481,58 +389,55 @@ def test_only_an_app_s_keys_log_in(tenant, holder):
 NIL = "00000000-0000-0000-0000-000000000000"
 
 
-@pytest.mark.parametrize(
-    ("member", "value", "code"),
-    [
-        pytest.param("userId", "u" * 751, "too-long", id="userId: 751 code points"),
-        pytest.param("userId", " ", "white-space", id="userId: white space alone"),
-        pytest.param("userId", " u-17", "white-space", id="userId: leading space"),
-        pytest.param("userId", "u-17\u3000", "white-space", id="userId: trailing ideographic space"),
-        pytest.param("userId", "u\x0017", "forbidden-character", id="userId: control"),
-        pytest.param("userId", "u\u200b17", "forbidden-character", id="userId: format"),
-        pytest.param("userId", "u\ud80017", "forbidden-character", id="userId: surrogate"),
-        pytest.param("userId", "u\uffff17", "forbidden-character", id="userId: non-character"),
-        pytest.param("userId", "0", "placeholder", id="userId: zero"),
-        pytest.param("userId", "NULL", "placeholder", id="userId: null in capitals"),
-        pytest.param("userId", "[object Object]", "placeholder", id="userId: JavaScript's object"),
-        pytest.param("userId", NIL, "placeholder", id="userId: all-zero UUID"),
-        pytest.param("userId", "$anon:1", "reserved", id="userId: ours for anonymous users"),
-        pytest.param("userId", "$RCAnonymousID:1", "reserved", id="userId: RevenueCat's for them"),
-        pytest.param("email", "jane", "invalid-email", id="email: no domain"),
-        pytest.param("email", "jane@localhost", "invalid-email", id="email: domain without a dot"),
-        pytest.param("email", "jane@[192.0.2.1]", "invalid-email", id="email: IP literal"),
-        pytest.param(
-            "email", "\u212aate@example.org", "invalid-email", id="email: a letter that becomes ASCII"
-        ),
-        pytest.param("email", "jane@exa\u200bmple.org", "invalid-email", id="email: invisible character"),
-        pytest.param("email", "jane@example.org\ud800", "invalid-email", id="email: surrogate"),
-        pytest.param("email", f"{'j' * 65}@example.org", "too-long", id="email: local part of 65"),
-        pytest.param("email", f"jane@{'a.' * 124}org", "too-long", id="email: 256 characters"),
-        pytest.param("name", 17, "not-a-string", id="name: a number beside nobody"),
-        pytest.param("deviceId", "d" * 15, "invalid-device-id", id="deviceId: 15 characters"),
-        pytest.param("deviceId", "d" * 256, "invalid-device-id", id="deviceId: 256 characters"),
-        pytest.param("deviceId", "device of the test", "invalid-device-id", id="deviceId: spaces"),
-        pytest.param("deviceId", "d" * 16 + "\u00e9", "invalid-device-id", id="deviceId: non-ASCII"),
-        pytest.param("userid", "u-17", "unknown", id="a member that there is not"),
-    ],
+@cases(
+    "member, value, code",
+    ("userId: 751 code points", "userId", "u" * 751, "too-long"),
+    ("userId: white space alone", "userId", " ", "white-space"),
+    ("userId: leading space", "userId", " u-17", "white-space"),
+    ("userId: trailing ideographic space", "userId", "u-17\u3000", "white-space"),
+    ("userId: control", "userId", "u\x0017", "forbidden-character"),
+    ("userId: format", "userId", "u\u200b17", "forbidden-character"),
+    ("userId: surrogate", "userId", "u\ud80017", "forbidden-character"),
+    ("userId: non-character", "userId", "u\uffff17", "forbidden-character"),
+    ("userId: zero", "userId", "0", "placeholder"),
+    ("userId: null in capitals", "userId", "NULL", "placeholder"),
+    ("userId: JavaScript's object", "userId", "[object Object]", "placeholder"),
+    ("userId: all-zero UUID", "userId", NIL, "placeholder"),
+    ("userId: ours for anonymous users", "userId", "$anon:1", "reserved"),
+    ("userId: RevenueCat's for them", "userId", "$RCAnonymousID:1", "reserved"),
+    ("email: no domain", "email", "jane", "invalid-email"),
+    ("email: domain without a dot", "email", "jane@localhost", "invalid-email"),
+    ("email: IP literal", "email", "jane@[192.0.2.1]", "invalid-email"),
+    ("email: a letter that becomes ASCII", "email", "\u212aate@example.org", "invalid-email"),
+    ("email: invisible character", "email", "jane@exa\u200bmple.org", "invalid-email"),
+    ("email: surrogate", "email", "jane@example.org\ud800", "invalid-email"),
+    ("email: local part of 65", "email", f"{'j' * 65}@example.org", "too-long"),
+    ("email: 256 characters", "email", f"jane@{'a.' * 124}org", "too-long"),
+    ("name: a number beside nobody", "name", 17, "not-a-string"),
+    ("deviceId: 15 characters", "deviceId", "d" * 15, "invalid-device-id"),
+    ("deviceId: 256 characters", "deviceId", "d" * 256, "invalid-device-id"),
+    ("deviceId: spaces", "deviceId", "device of the test", "invalid-device-id"),
+    ("deviceId: non-ASCII", "deviceId", "d" * 16 + "\u00e9", "invalid-device-id"),
+    ("a member that there is not", "userid", "u-17", "unknown"),
 )
 def test_a_malformed_member_is_refused_by_its_pointer(tenant, member, value, code):
-    response = tenant.try_login(**{member: value})
-
-    assert refusal(response) == (422, "refused", [(f"/{member}", code)])
+    assert refusal(tenant.try_login(**{member: value})) == (422, "refused", [(f"/{member}", code)])
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
-    [17, 0, 1.5, True, False, ["u-17"], {"id": "u-17"}],
-    ids=["number", "zero", "fraction", "true", "false", "array", "object"],
+    ("number", 17),
+    ("zero", 0),
+    ("fraction", 1.5),
+    ("true", True),
+    ("false", False),
+    ("array", ["u-17"]),
+    ("object", {"id": "u-17"}),
 )
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_what_is_no_string_is_never_turned_into_one(tenant, key, value):
     members = ["userId", "email", "name", "deviceId", "proof"]
-
     response = tenant.try_login(key=getattr(tenant, key), **dict.fromkeys(members, value))
-
     status, code, errors = refusal(response)
     assert (status, code) == (422, "refused")
     assert sorted(errors) == [(f"/{member}", "not-a-string") for member in ("deviceId", "proof", "userId")]
@@ -541,27 +446,24 @@ def test_what_is_no_string_is_never_turned_into_one(tenant, key, value):
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_what_is_optional_is_refused_where_it_is_all_that_is_given(tenant, key):
     response = tenant.try_login(key=getattr(tenant, key), email=17, name=["Jane"])
-
     assert refusal(response) == (422, "refused", [("/email", "not-a-string"), ("/name", "not-a-string")])
 
 
-@pytest.mark.parametrize(
-    ("key", "claim"),
-    [
-        pytest.param("sk", {"email": "jane", "name": "Jane"}, id="malformed email"),
-        pytest.param("pk", {"email": "jane"}, id="malformed email of a widget"),
-        pytest.param("sk", {"userId": "null", "email": EMAIL}, id="placeholder"),
-        pytest.param("sk", {"name": 18}, id="malformed name"),
-        pytest.param("sk", {"userId": 18}, id="number"),
-        pytest.param("sk", {"userId": "u-18", "verified": True}, id="unknown member"),
-        pytest.param("sk", {"userId": "u-18", "proof": "none"}, id="wrong proof"),
-        pytest.param("sk", {"userId": "u-18", "deviceId": "short"}, id="malformed device"),
-        pytest.param("sk", {"email": "jane", "deviceId": ABSENT}, id="on a new device"),
-        pytest.param("pk", {"userId": "u-18", "deviceId": None}, id="widget without a device"),
-        pytest.param("pk", {"userId": "u-17"}, id="widget with a user ID"),
-        pytest.param("pk", {"email": EMAIL}, id="widget with an email"),
-        pytest.param("pk", {"deviceId": ABSENT}, id="widget on an unknown device"),
-    ],
+@cases(
+    "key, claim",
+    ("malformed email", "sk", {"email": "jane", "name": "Jane"}),
+    ("malformed email of a widget", "pk", {"email": "jane"}),
+    ("placeholder", "sk", {"userId": "null", "email": EMAIL}),
+    ("malformed name", "sk", {"name": 18}),
+    ("number", "sk", {"userId": 18}),
+    ("unknown member", "sk", {"userId": "u-18", "verified": True}),
+    ("wrong proof", "sk", {"userId": "u-18", "proof": "none"}),
+    ("malformed device", "sk", {"userId": "u-18", "deviceId": "short"}),
+    ("on a new device", "sk", {"email": "jane", "deviceId": ABSENT}),
+    ("widget without a device", "pk", {"userId": "u-18", "deviceId": None}),
+    ("widget with a user ID", "pk", {"userId": "u-17"}),
+    ("widget with an email", "pk", {"email": EMAIL}),
+    ("widget on an unknown device", "pk", {"deviceId": ABSENT}),
 )
 def test_a_refused_login_changes_nothing(tenant, store, key, claim):
     tenant.set(anonymousOnLogin="clear")

@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.cases import cases
+from tests.support.responses import problem_of, refused_fields
+
 DEVICE = "device-of-the-test-0001"
 UNKNOWN_APP = "0" * 32
 UNKNOWN_SECRET = "A" * 43
@@ -30,14 +33,10 @@ def lives(tenant, token):
     return tenant.call("GET", "/v1/me", token).status_code == 200
 
 
-# With a session token
-
-
+# --- With a session token ---
 def test_logout_ends_the_session(tenant):
     token = tenant.session(userId="u-17")
-
     response = log_out(tenant, token)
-
     assert (response.status_code, response.data) == (204, b"")
     assert not lives(tenant, token)
 
@@ -49,10 +48,7 @@ def test_a_token_opens_nothing_after_logout(tenant, method, path, sent):
     token = tenant.session(userId="u-17")
     path = path.format(thread=tenant.begin(token))
     log_out(tenant, token)
-
-    response = tenant.call(method, path, token, sent)
-
-    assert (response.status_code, response.json["code"]) == (401, "invalid-credential")
+    assert problem_of(tenant.call(method, path, token, sent)) == (401, "invalid-credential")
     (thread,) = tenant.call("GET", "/v1/conversations", tenant.sk).json["data"]
     assert (thread["status"], thread["unread"]) == ("open", 1)
 
@@ -83,86 +79,66 @@ def test_a_dead_token_is_logged_out_again(tenant, time_machine, death):
         case "erased app":
             tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key)
 
-    response = log_out(tenant, token)
-
-    assert response.status_code == 204
+    assert log_out(tenant, token).status_code == 204
 
 
 def test_a_replaced_token_logs_nobody_out(tenant):
     former = tenant.session(userId="u-17", deviceId=DEVICE)
     token = tenant.session(userId="u-18", deviceId=DEVICE)
-
     log_out(tenant, former)
-
     assert lives(tenant, token)
 
 
 @pytest.mark.parametrize("its_app", ["this", "unknown"])
 def test_a_token_that_never_was_is_logged_out(tenant, its_app):
     app_part = tenant.id.removeprefix("app_") if its_app == "this" else UNKNOWN_APP
-
-    response = log_out(tenant, f"st_{app_part}_{UNKNOWN_SECRET}")
-
-    assert response.status_code == 204
+    assert log_out(tenant, f"st_{app_part}_{UNKNOWN_SECRET}").status_code == 204
 
 
-@pytest.mark.parametrize(
+@cases(
     "header",
-    [
-        pytest.param(None, id="missing"),
-        pytest.param("", id="empty"),
-        pytest.param("Bearer", id="scheme alone"),
-        pytest.param("Bearer ", id="scheme and space"),
-        pytest.param("Bearer st_", id="prefix alone"),
-        pytest.param(f"Bearer st_{UNKNOWN_APP}_{UNKNOWN_SECRET}A", id="too long"),
-        pytest.param(f"Bearer st_{UNKNOWN_APP}_{UNKNOWN_SECRET[1:]}", id="too short"),
-        pytest.param(f"Bearer ST_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="prefix in capitals"),
-        pytest.param(f"Bearer sk_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="unknown secret key"),
-        pytest.param(f"Bearer pk_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="unknown publishable key"),
-        pytest.param(f"Bearer ik_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="identity secret"),
-        pytest.param(f"Basic st_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="another scheme"),
-        pytest.param(f"st_{UNKNOWN_APP}_{UNKNOWN_SECRET}", id="no scheme"),
-    ],
+    ("missing", None),
+    ("empty", ""),
+    ("scheme alone", "Bearer"),
+    ("scheme and space", "Bearer "),
+    ("prefix alone", "Bearer st_"),
+    ("too long", f"Bearer st_{UNKNOWN_APP}_{UNKNOWN_SECRET}A"),
+    ("too short", f"Bearer st_{UNKNOWN_APP}_{UNKNOWN_SECRET[1:]}"),
+    ("prefix in capitals", f"Bearer ST_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
+    ("unknown secret key", f"Bearer sk_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
+    ("unknown publishable key", f"Bearer pk_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
+    ("identity secret", f"Bearer ik_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
+    ("another scheme", f"Basic st_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
+    ("no scheme", f"st_{UNKNOWN_APP}_{UNKNOWN_SECRET}"),
 )
 def test_what_is_no_token_is_not_logged_out(client, header):
     headers = {} if header is None else {"Authorization": header}
-
     response = client.post("/v1/logout", headers=headers)
-
-    assert (response.status_code, response.json["code"]) == (401, "invalid-credential")
+    assert problem_of(response) == (401, "invalid-credential")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        pytest.param(b'{"userId": "u-18"}', "application/json", id="somebody else"),
-        pytest.param(b"{", "application/json", id="not JSON"),
-        pytest.param(b"[]", "application/json", id="not an object"),
-        pytest.param(b"userId=u-18", "application/x-www-form-urlencoded", id="a form"),
-    ],
+@cases(
+    "body, content_type",
+    ("somebody else", b'{"userId": "u-18"}', "application/json"),
+    ("not JSON", b"{", "application/json"),
+    ("not an object", b"[]", "application/json"),
+    ("a form", b"userId=u-18", "application/x-www-form-urlencoded"),
 )
 def test_a_token_ends_its_own_session_whatever_the_body_says(tenant, client, body, content_type):
     token = tenant.session(userId="u-17")
     somebody_else = tenant.session(userId="u-18")
     headers = {"Authorization": f"Bearer {token}"}
-
-    response = client.post("/v1/logout", data=body, content_type=content_type, headers=headers)
-
-    assert response.status_code == 204
+    assert client.post("/v1/logout", data=body, content_type=content_type, headers=headers).status_code == 204
     assert not lives(tenant, token)
     assert lives(tenant, somebody_else)
 
 
-# With a secret key
-
-
+# --- With a secret key ---
 def test_a_backend_ends_the_session_of_a_device(tenant):
     token = tenant.session(userId="u-17", deviceId=DEVICE)
     elsewhere = tenant.session(userId="u-17")
-
     response = log_out(tenant, tenant.sk, deviceId=DEVICE)
-
     assert (response.status_code, response.data) == (204, b"")
     assert not lives(tenant, token)
     assert lives(tenant, elsewhere)
@@ -182,9 +158,7 @@ def test_a_backend_ends_every_session_of_a_user(tenant, name):
         "id of whoever was merged into them": {"user": absorbed["id"]},
     }[name]
 
-    response = log_out(tenant, tenant.sk, **sent)
-
-    assert response.status_code == 204
+    assert log_out(tenant, tenant.sk, **sent).status_code == 204
     assert [lives(tenant, token) for token in tokens] == [False, False]
     assert lives(tenant, somebody_else)
 
@@ -193,33 +167,26 @@ def test_a_backend_ends_every_session_of_a_user(tenant, name):
 def test_a_backend_ends_the_session_of_an_anonymous_user(tenant, member):
     login = tenant.login(deviceId=DEVICE)
     sent = {"userId": login["user"]["userId"], "user": login["user"]["id"]}
-
     log_out(tenant, tenant.sk, **{member: sent[member]})
-
     assert not lives(tenant, login["session"]["token"])
     assert tenant.login(deviceId=DEVICE)["user"] == login["user"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "sent",
-    [
-        pytest.param({"deviceId": "device-nobody-has-seen-1"}, id="unknown device"),
-        pytest.param({"deviceId": "d"}, id="malformed device"),
-        pytest.param({"deviceId": "d\ud800\x00"}, id="device with a surrogate"),
-        pytest.param({"userId": "U-17"}, id="unknown user ID"),
-        pytest.param({"userId": "null"}, id="placeholder"),
-        pytest.param({"userId": "\ud800\x00" * 1000}, id="user ID with surrogates"),
-        pytest.param({"user": f"usr_{'0' * 32}"}, id="unknown id"),
-        pytest.param({"user": "u-17"}, id="malformed id"),
-        pytest.param({"user": "usr_\x00\ud800"}, id="id with a surrogate"),
-    ],
+    ("unknown device", {"deviceId": "device-nobody-has-seen-1"}),
+    ("malformed device", {"deviceId": "d"}),
+    ("device with a surrogate", {"deviceId": "d\ud800\x00"}),
+    ("unknown user ID", {"userId": "U-17"}),
+    ("placeholder", {"userId": "null"}),
+    ("user ID with surrogates", {"userId": "\ud800\x00" * 1000}),
+    ("unknown id", {"user": f"usr_{'0' * 32}"}),
+    ("malformed id", {"user": "u-17"}),
+    ("id with a surrogate", {"user": "usr_\x00\ud800"}),
 )
 def test_whoever_is_not_there_is_logged_out(tenant, sent):
     token = tenant.session(userId="u-17")
-
-    response = log_out(tenant, tenant.sk, **sent)
-
-    assert response.status_code == 204
+    assert log_out(tenant, tenant.sk, **sent).status_code == 204
     assert lives(tenant, token)
 
 
@@ -227,40 +194,28 @@ def test_whoever_is_not_there_is_logged_out(tenant, sent):
 def test_a_backend_ends_no_session_of_another_app(tenant, other_tenant, member):
     theirs = other_tenant.login(userId="u-17", deviceId=DEVICE)
     sent = {"deviceId": DEVICE, "userId": "u-17", "user": theirs["user"]["id"]}
-
-    response = log_out(tenant, tenant.sk, **{member: sent[member]})
-
-    assert response.status_code == 204
+    assert log_out(tenant, tenant.sk, **{member: sent[member]}).status_code == 204
     assert lives(other_tenant, theirs["session"]["token"])
 
 
-@pytest.mark.parametrize(
-    ("sent", "pointer", "code"),
-    [
-        pytest.param({}, "", "exactly-one", id="none"),
-        pytest.param({"userId": "", "user": None}, "", "exactly-one", id="blanks"),
-        pytest.param({"userId": "u-17", "deviceId": DEVICE}, "", "exactly-one", id="two"),
-        pytest.param({"userId": "u-17", "deviceId": DEVICE, "user": "x"}, "", "exactly-one", id="three"),
-        pytest.param({"userId": "u-17", "email": "a@b.example"}, "/email", "unknown", id="unknown"),
-        pytest.param({"userId": 17}, "/userId", "not-a-string", id="number"),
-    ],
+@cases(
+    "sent, pointer, code",
+    ("none", {}, "", "exactly-one"),
+    ("blanks", {"userId": "", "user": None}, "", "exactly-one"),
+    ("two", {"userId": "u-17", "deviceId": DEVICE}, "", "exactly-one"),
+    ("three", {"userId": "u-17", "deviceId": DEVICE, "user": "x"}, "", "exactly-one"),
+    ("unknown", {"userId": "u-17", "email": "a@b.example"}, "/email", "unknown"),
+    ("number", {"userId": 17}, "/userId", "not-a-string"),
 )
 def test_a_backend_says_exactly_one_thing(tenant, sent, pointer, code):
     token = tenant.session(userId="u-17", deviceId=DEVICE)
-
-    response = tenant.call("POST", "/v1/logout", tenant.sk, sent)
-
-    assert response.status_code == 422
-    assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [(pointer, code)]
+    assert refused_fields(tenant.call("POST", "/v1/logout", tenant.sk, sent)) == [(pointer, code)]
     assert lives(tenant, token)
 
 
 def test_one_member_beside_blanks_is_enough(tenant):
     token = tenant.session(userId="u-17")
-
-    response = log_out(tenant, tenant.sk, userId="u-17", deviceId=None, user="")
-
-    assert response.status_code == 204
+    assert log_out(tenant, tenant.sk, userId="u-17", deviceId=None, user="").status_code == 204
     assert not lives(tenant, token)
 
 
@@ -268,30 +223,16 @@ def test_one_member_beside_blanks_is_enough(tenant):
 def test_other_keys_log_nobody_out(tenant, holder):
     token = tenant.session(userId="u-17", deviceId=DEVICE)
     key = tenant.pk if holder == "publishable key" else tenant.admin_key
-
-    response = log_out(tenant, key, deviceId=DEVICE)
-
-    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert problem_of(log_out(tenant, key, deviceId=DEVICE)) == (403, "not-allowed")
     assert lives(tenant, token)
 
 
-# With a login
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        pytest.param({"userId": "u-18"}, id="somebody else"),
-        pytest.param({"userId": "u-17"}, id="the same user"),
-        pytest.param({}, id="nobody"),
-    ],
-)
+# --- With a login ---
+@cases("claim", ("somebody else", {"userId": "u-18"}), ("the same user", {"userId": "u-17"}), ("nobody", {}))
 def test_a_login_ends_the_former_session_of_its_device(tenant, claim):
     former = tenant.session(userId="u-17", deviceId=DEVICE)
     elsewhere = tenant.session(userId="u-17")
-
     token = tenant.session(deviceId=DEVICE, **claim)
-
     assert not lives(tenant, former)
     assert lives(tenant, token)
     assert lives(tenant, elsewhere)
@@ -301,8 +242,6 @@ def test_after_logout_the_device_is_anonymous_again(tenant):
     anonymous = tenant.login(deviceId=DEVICE)
     own = tenant.begin(tenant.session(userId="u-17", deviceId=DEVICE))
     log_out(tenant, tenant.sk, deviceId=DEVICE)
-
     after = tenant.login(key=tenant.pk, deviceId=DEVICE)
-
     assert after["user"] == anonymous["user"]
     assert own not in tenant.conversations(after["session"]["token"])

@@ -4,6 +4,8 @@ import pytest
 
 from service.model.identifiers import new_id
 from service.store.checks import CHECKS
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 
 
@@ -52,14 +54,10 @@ def sound(store, tenant):
     assert violated == dict.fromkeys(violated, [])
 
 
-# --- aliases -------------------------------------------------------------------------------------
-
-
+# --- aliases ---
 def test_an_unknown_id_becomes_an_alias_and_logs_in(tenant):
     jane = known(tenant, userId="u-1")
-
     response = alias(tenant, jane, "u-2")
-
     assert response.status_code == 201
     assert (response.json["userId"], response.json["aliases"]) == ("u-1", ["u-2"])
     assert known(tenant, userId="u-2") == jane
@@ -68,18 +66,13 @@ def test_an_unknown_id_becomes_an_alias_and_logs_in(tenant):
 def test_an_alias_given_twice_changes_nothing(tenant):
     jane = known(tenant, userId="u-1")
     alias(tenant, jane, "u-2")
-
     again = alias(tenant, jane, "u-2")
-
     assert (again.status_code, again.json["aliases"]) == (200, ["u-2"])
 
 
 def test_another_identified_users_id_is_taken(tenant):
     jane, _ = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-
-    response = alias(tenant, jane, "u-2")
-
-    assert (response.status_code, response.json["code"]) == (409, "alias-taken")
+    assert problem_of(alias(tenant, jane, "u-2")) == (409, "alias-taken")
 
 
 def test_an_anonymous_users_id_brings_that_user_along(tenant, sound):
@@ -97,15 +90,12 @@ def test_an_anonymous_users_id_brings_that_user_along(tenant, sound):
 
 def test_an_id_of_an_anonymous_user_who_is_none_is_refused(tenant):
     response = alias(tenant, known(tenant, userId="u-1"), "$anon:nobody")
-
     assert (response.status_code, response.json["errors"][0]["code"]) == (422, "reserved")
 
 
 def test_an_unclaimed_user_who_is_given_an_id_is_identified_by_it(tenant):
     jane = known(tenant, email="jane@example.org")
-
     response = alias(tenant, jane, "u-1")
-
     assert (response.json["userId"], response.json["aliases"]) == ("u-1", [])
     assert known(tenant, userId="u-1") == jane
 
@@ -113,9 +103,7 @@ def test_an_unclaimed_user_who_is_given_an_id_is_identified_by_it(tenant):
 def test_an_anonymous_user_who_is_given_an_id_is_somebody_and_the_device_nobodys(tenant, sound):
     visit = tenant.login()
     thread = tenant.begin(visit["session"]["token"])
-
     response = alias(tenant, visit["user"]["id"], "u-1")
-
     assert (response.json["anonymous"], response.json["verified"]) == (False, True)
     assert tenant.conversations(tenant.session(userId="u-1")) == [thread]
     assert tenant.login(deviceId=visit["deviceId"])["created"] is True
@@ -126,45 +114,35 @@ def test_a_session_adds_an_id_that_a_proof_covers(tenant, kind):
     secret = identity_key(tenant, proof=kind)[1]
     token = tenant.session(userId="u-1")
     proof = proof_of(tenant, secret, sub="u-2") if kind == "jwt" else hmac_of("u-2", secret)
-
     response = tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof})
-
     assert (response.status_code, response.json["aliases"]) == (201, ["u-2"])
 
 
 @pytest.mark.parametrize(("proof", "code"), [(None, "proof-required"), ("x", "proof-invalid")])
 def test_a_session_adds_no_id_that_nothing_proves(tenant, proof, code):
     token = tenant.session(userId="u-1")
-
     response = tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof})
-
-    assert (response.status_code, response.json["code"]) == (401, code)
+    assert problem_of(response) == (401, code)
     assert tenant.login(userId="u-2")["created"] is True
 
 
-@pytest.mark.parametrize(
+@cases(
     "proof",
-    [
-        pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-2"), id="a proof that holds"),
-        pytest.param(lambda tenant, secret: hmac_of("u-2", hmac_key(tenant)[1]), id="an HMAC that holds"),
-        pytest.param(lambda tenant, secret: proof_of(tenant, secret, sub="u-3"), id="another's proof"),
-        pytest.param(lambda tenant, secret: proof_of(tenant, "s" * 43, sub="u-2"), id="a forged proof"),
-        pytest.param(lambda tenant, secret: "x", id="no proof at all"),
-        pytest.param(lambda tenant, secret: "", id="an empty proof"),
-        pytest.param(lambda tenant, secret: None, id="none"),
-    ],
+    ("a proof that holds", lambda tenant, secret: proof_of(tenant, secret, sub="u-2")),
+    ("an HMAC that holds", lambda tenant, secret: hmac_of("u-2", hmac_key(tenant)[1])),
+    ("another's proof", lambda tenant, secret: proof_of(tenant, secret, sub="u-3")),
+    ("a forged proof", lambda tenant, secret: proof_of(tenant, "s" * 43, sub="u-2")),
+    ("no proof at all", lambda tenant, secret: "x"),
+    ("an empty proof", lambda tenant, secret: ""),
+    ("none", lambda tenant, secret: None),
 )
-@pytest.mark.parametrize(
-    "claim", [{"userId": "u-1"}, {"email": "jane@example.org"}], ids=["user ID", "email"]
-)
+@cases("claim", ("user ID", {"userId": "u-1"}), ("email", {"email": "jane@example.org"}))
 def test_an_unproven_session_adds_nothing_whatever_its_proof_is(tenant, claim, proof):
     tenant.set(identityVerification="off")
     secret = identity_key(tenant)[1]
     token = tenant.try_login(key=tenant.pk, **claim).json["session"]["token"]
-
     response = tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof(tenant, secret)})
-
-    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert problem_of(response) == (403, "not-allowed")
     assert tenant.login(userId="u-2")["created"] is True
 
 
@@ -180,9 +158,7 @@ def test_the_proofs_of_an_unproven_session_are_no_failures(tenant, config):
     assert {answer.status_code for answer in answers} == {403}
 
 
-# --- merges --------------------------------------------------------------------------------------
-
-
+# --- merges ---
 def test_a_merge_brings_ids_and_conversations_and_ends_sessions(tenant, sound):
     jane = tenant.login(userId="u-1", name="Jane")
     joan = tenant.login(userId="u-2", email="joan@example.org")
@@ -216,9 +192,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(tenant):
 
 def test_the_record_stands_and_its_id_is_in_the_history_of_both(tenant):
     one, two = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-
     made = merged(tenant, two, one)
-
     assert tenant.call("GET", f"/v1/merges/{made['id']}", tenant.sk).json == made
     last = tenant.call("GET", f"/v1/users/{one}/history", tenant.sk).json["data"][-1]
     assert (last["event"], last["rule"], last["after"]["merge"]) == ("merged", "explicit", made["id"])
@@ -239,9 +213,7 @@ def test_nobody_is_merged_who_is_gone_or_oneself(tenant):
 @pytest.mark.parametrize("id", ["usr_0", "u-1", new_id("usr")], ids=["malformed", "a user ID", "unknown"])
 def test_whom_nobody_knows_is_not_found(tenant, id):
     one = known(tenant, userId="u-1")
-
     answers = [merge(tenant, id, one), merge(tenant, one, id)]
-
     assert [answer.status_code for answer in answers] == [404, 404]
 
 
@@ -252,9 +224,7 @@ def test_an_unproven_user_is_merged_without_their_ids(tenant, sound):
     owner = known(tenant, userId="u-2")
     found = tenant.call("GET", "/v1/users?userId=u-1", tenant.sk).json["data"]
 
-    made = merged(tenant, found[0]["id"], owner)
-
-    assert made["moved"]["userIds"] == []
+    assert merged(tenant, found[0]["id"], owner)["moved"]["userIds"] == []
     assert tenant.conversations(tenant.session(userId="u-2")) == [thread]
     assert user(tenant, owner)["aliases"] == []
     assert tenant.login(userId="u-1")["user"]["id"] != owner
@@ -264,15 +234,10 @@ def test_a_proven_user_is_not_merged_into_an_unproven_one(tenant):
     tenant.set(identityVerification="off")
     tenant.try_login(key=tenant.pk, userId="u-1")
     [unproven] = tenant.call("GET", "/v1/users?userId=u-1", tenant.sk).json["data"]
-
-    response = merge(tenant, known(tenant, userId="u-2"), unproven["id"])
-
-    assert (response.status_code, response.json["code"]) == (409, "merge-conflict")
+    assert problem_of(merge(tenant, known(tenant, userId="u-2"), unproven["id"])) == (409, "merge-conflict")
 
 
-# --- undo ----------------------------------------------------------------------------------------
-
-
+# --- undo ---
 def test_an_undo_gives_each_what_they_had(tenant, sound):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2", email="j@example.org", name="Joan")
     hers = tenant.begin(tenant.session(userId="u-2"), "hers")
@@ -313,9 +278,7 @@ def test_a_filled_field_that_was_changed_since_stays(tenant):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2", email="j@example.org", name="Joan")
     made = merged(tenant, joan, jane)
     tenant.login(userId="u-1", name="Jane")
-
     undo(tenant, made)
-
     assert (user(tenant, jane)["name"], user(tenant, jane)["email"]) == ("Jane", None)
 
 
@@ -334,10 +297,7 @@ def test_an_unclaimed_survivor_is_unclaimed_again(tenant, sound):
 def test_an_undo_twice_is_refused(tenant):
     made = merged(tenant, known(tenant, userId="u-2"), known(tenant, userId="u-1"))
     undo(tenant, made)
-
-    again = undo(tenant, made)
-
-    assert (again.status_code, again.json["code"]) == (409, "already-undone")
+    assert problem_of(undo(tenant, made)) == (409, "already-undone")
 
 
 def a_later_merge(tenant, made):
@@ -358,10 +318,7 @@ def test_an_undo_that_would_break_something_is_refused_and_changes_nothing(tenan
     joan = known(tenant, email="joan@example.org")
     made = merged(tenant, joan, jane)
     since(tenant, made)
-
-    response = undo(tenant, made)
-
-    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+    assert problem_of(undo(tenant, made)) == (409, "undo-conflict")
     assert tenant.call("GET", f"/v1/merges/{made['id']}", tenant.sk).json["undoneAt"] is None
 
 
@@ -370,20 +327,14 @@ def test_an_undo_that_would_leave_two_unclaimed_users_with_one_email_is_refused(
     made = merged(tenant, joan, jane)
     corrected = tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, {"email": "Joan@example.org"})
     assert corrected.status_code == 200, corrected.text
-
-    response = undo(tenant, made)
-
-    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+    assert problem_of(undo(tenant, made)) == (409, "undo-conflict")
 
 
 def test_an_undo_that_would_leave_somebody_with_nothing_is_refused(tenant, sound):
     jane, joan = known(tenant, email="jane@example.org"), known(tenant, userId="u-2")
     made = merged(tenant, joan, jane)
     tenant.call("PATCH", f"/v1/users/{jane}", tenant.sk, {"email": None})
-
-    response = undo(tenant, made)
-
-    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+    assert problem_of(undo(tenant, made)) == (409, "undo-conflict")
 
 
 def claimed_only(tenant, user_id):
@@ -397,11 +348,7 @@ def claimed_only(tenant, user_id):
 def test_an_unproven_user_has_their_ids_again_after_an_undo(tenant, sound):
     claimed, owner = claimed_only(tenant, "u-1"), known(tenant, userId="u-2")
     before = [user(tenant, claimed), user(tenant, owner)]
-    made = merged(tenant, claimed, owner)
-
-    undone = undo(tenant, made)
-
-    assert undone.status_code == 200
+    assert undo(tenant, merged(tenant, claimed, owner)).status_code == 200
     assert [user(tenant, claimed), user(tenant, owner)] == before
     assert claimed_only(tenant, "u-1") == claimed
 
@@ -410,10 +357,7 @@ def test_an_undo_is_refused_when_somebody_else_claims_the_id_by_now(tenant, soun
     claimed, owner = claimed_only(tenant, "u-1"), known(tenant, userId="u-2")
     made = merged(tenant, claimed, owner)
     other = claimed_only(tenant, "u-1")
-
-    response = undo(tenant, made)
-
-    assert (response.status_code, response.json["code"]) == (409, "undo-conflict")
+    assert problem_of(undo(tenant, made)) == (409, "undo-conflict")
     assert claimed_only(tenant, "u-1") == other != claimed
 
 
@@ -438,18 +382,14 @@ def test_a_merge_by_login_is_undone_and_the_device_has_its_anonymous_user_again(
     jane = tenant.login(userId="u-1", deviceId=visit["deviceId"])["user"]["id"]
     last = tenant.call("GET", f"/v1/users/{jane}/history", tenant.sk).json["data"][-1]
 
-    response = undo(tenant, {"id": last["after"]["merge"]})
-
-    assert response.status_code == 200
+    assert undo(tenant, {"id": last["after"]["merge"]}).status_code == 200
     tenant.set(anonymousOnLogin="keep")
     back = tenant.login(deviceId=visit["deviceId"])
     assert back["user"]["id"] == visit["user"]["id"]
     assert tenant.conversations(back["session"]["token"]) == [thread]
 
 
-@pytest.mark.parametrize(
-    "claim", [{"userId": "u-1"}, {"email": "jane@example.org"}], ids=["user ID", "email"]
-)
+@cases("claim", ("user ID", {"userId": "u-1"}), ("email", {"email": "jane@example.org"}))
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "merge"])
 def test_nobody_identified_becomes_part_of_a_visitor(tenant, sound, claim, dry_run):
     jane = tenant.login(**claim)
@@ -458,16 +398,14 @@ def test_nobody_identified_becomes_part_of_a_visitor(tenant, sound, claim, dry_r
 
     response = merge(tenant, jane["user"]["id"], visit["user"]["id"], dryRun=dry_run)
 
-    assert (response.status_code, response.json["code"]) == (409, "merge-into-anonymous")
+    assert problem_of(response) == (409, "merge-into-anonymous")
     token = visit["session"]["token"]
     assert tenant.conversations(token) == []
     assert tenant.call("GET", "/v1/me", token).json["session"]["verified"] is False
-    back = merged(tenant, visit["user"]["id"], jane["user"]["id"])
-    assert back["into"] == jane["user"]["id"]
+    assert merged(tenant, visit["user"]["id"], jane["user"]["id"])["into"] == jane["user"]["id"]
     assert tenant.call("GET", "/v1/me", token).status_code == 401
 
 
 def test_of_two_visitors_one_becomes_part_of_the_other(tenant, sound):
     one, other = (tenant.login()["user"]["id"] for _ in range(2))
-
     assert merged(tenant, one, other)["into"] == other

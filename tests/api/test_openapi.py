@@ -47,9 +47,7 @@ def references(part):
 
 
 def test_the_document_is_valid_openapi_3_1(document):
-    errors = list(OpenAPIV31SpecValidator(document).iter_errors())
-
-    assert errors == []
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
     assert document["openapi"].startswith("3.1.")
 
 
@@ -116,9 +114,7 @@ def validator(document, schema):
     return OAS31Validator(whole, format_checker=OAS31Validator.FORMAT_CHECKER)
 
 
-# --- the tour ----------------------------------------------------------------------------------------
-
-
+# --- the tour ---
 class Tour:
     """Calls the API, and compares each answer with what the document says of it."""
 

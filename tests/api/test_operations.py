@@ -12,6 +12,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.model.errors import OldSchema
 from service.store.migrating import migrate
+from tests.support.cases import cases
 
 
 @pytest.fixture
@@ -65,7 +66,6 @@ def late_store(config, databases, tmp_path):
 
 def test_healthz_and_readyz_say_that_all_is_well(client):
     answers = [client.get(path) for path in ("/healthz", "/readyz")]
-
     assert [(answer.status_code, answer.json) for answer in answers] == [(200, {"status": "ok"})] * 2
 
 
@@ -99,15 +99,12 @@ def test_a_store_that_is_migrated_meanwhile_is_served_without_a_restart(start, l
     late_store.make()
     client.get("/readyz")
     migrate(late_store.url)
-
     answers = {path: client.get(path).status_code for path in ("/readyz", "/v1/me")}
-
     assert answers == {"/readyz": 200, "/v1/me": 401}
 
 
 def test_a_server_does_not_start_on_a_store_without_its_schema(start, late_store):
     late_store.make()
-
     with pytest.raises(OldSchema, match="python -m service migrate"):
         start(late_store.url)
 
@@ -165,28 +162,23 @@ def test_metrics_count_requests_by_route_and_never_by_url(client, tenant):
     assert not any("u-1" in str(name) or "nothing" in str(name) for name in after)
 
 
-@pytest.mark.parametrize(
-    ("key", "status"),
-    [
-        pytest.param(None, 401, id="nobody"),
-        pytest.param("pk", 403, id="a widget"),
-        pytest.param("sk", 403, id="a backend"),
-        pytest.param("session", 403, id="a visitor"),
-    ],
+@cases(
+    "key, status",
+    ("nobody", None, 401),
+    ("a widget", "pk", 403),
+    ("a backend", "sk", 403),
+    ("a visitor", "session", 403),
 )
 def test_metrics_are_the_operators_only(client, tenant, key, status):
     credential = tenant.session(userId="u-17") if key == "session" else getattr(tenant, key or "", None)
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-
     response = client.get("/metrics", headers=headers)
-
     assert response.status_code == status
     assert "usher_" not in response.text
 
 
 def test_metrics_are_text_of_prometheus(client, tenant):
     response = tenant.call("GET", "/metrics", tenant.admin_key)
-
     assert response.content_type.startswith("text/plain; version=")
     assert "# TYPE usher_logins_total counter" in response.text
 

@@ -7,6 +7,7 @@ import time_machine
 
 from service.model.conversations import Author, Conversation, Message, Side, Status
 from service.model.identifiers import new_id
+from tests.support.cases import cases
 
 MANY = 230
 NOON = 1_800_000_000  # seconds since 1970
@@ -94,9 +95,7 @@ def fill(store, tenant, user, at, many=MANY, status=Status.OPEN):
     return sorted(ids, reverse=True)
 
 
-# --- conversations -------------------------------------------------------------------------------
-
-
+# --- conversations ---
 @pytest.mark.parametrize("limit", [1, 7, 99, 100], ids="by-{}".format)
 @pytest.mark.parametrize("side", ["user", "agent"])
 def test_conversations_of_one_moment_are_listed_once_each(tenant, store, login, side, limit):
@@ -115,9 +114,7 @@ def test_conversations_begun_in_one_moment_over_http_are_listed_once_each(tenant
     with time_machine.travel(NOON, tick=False):
         jane = tenant.session(userId="jane")
         begun = [tenant.begin(jane) for _ in range(12)]
-
         pages = walk(tenant, jane, "/v1/conversations", limit=5)
-
     assert [len(ids) for ids in pages] == [5, 5, 2]
     assert sorted(flat(pages)) == sorted(begun)
 
@@ -125,10 +122,7 @@ def test_conversations_begun_in_one_moment_over_http_are_listed_once_each(tenant
 def test_moments_before_and_after_a_shared_one_keep_their_place(tenant, store, login, jane):
     user = login["user"]["id"]
     moments = [fill(store, tenant, user, NOON * 1000 + shift, 8) for shift in (-1, 0, 1)]
-
-    pages = walk(tenant, jane, "/v1/conversations", limit=3)
-
-    assert flat(pages) == flat(reversed(moments))
+    assert flat(walk(tenant, jane, "/v1/conversations", limit=3)) == flat(reversed(moments))
 
 
 def test_a_filter_holds_on_every_page(tenant, store, login):
@@ -187,15 +181,11 @@ def test_a_cursor_may_be_used_again_and_in_any_order(tenant, store, login, jane)
     _, second = page(tenant, jane, "/v1/conversations", limit=3)
     middle, third = page(tenant, jane, "/v1/conversations", limit=3, cursor=second)
     last, _ = page(tenant, jane, "/v1/conversations", limit=3, cursor=third)
-
     again = [page(tenant, jane, "/v1/conversations", limit=3, cursor=cursor)[0] for cursor in (third, second)]
-
     assert again == [last, middle]
 
 
-# --- messages ------------------------------------------------------------------------------------
-
-
+# --- messages ---
 def test_messages_of_one_moment_are_listed_once_each_in_the_order_of_writing(tenant):
     with time_machine.travel(NOON, tick=False):
         jane = tenant.session(userId="jane")
@@ -228,14 +218,10 @@ def test_a_message_written_between_two_pages_is_still_reached(tenant, jane):
     assert len(flat(pages)) == len(set(flat(pages))) == 13
 
 
-# --- limits --------------------------------------------------------------------------------------
-
-
+# --- limits ---
 def test_twenty_are_listed_where_no_limit_is_given(tenant, store, login, jane):
     ids = fill(store, tenant, login["user"]["id"], NOON * 1000, 21)
-
     listed, cursor = page(tenant, jane, "/v1/conversations")
-
     assert listed == ids[:20]
     assert page(tenant, jane, "/v1/conversations", cursor=cursor) == (ids[20:], None)
 
@@ -243,7 +229,6 @@ def test_twenty_are_listed_where_no_limit_is_given(tenant, store, login, jane):
 @pytest.mark.parametrize("limit", ["1", "2", "3", "100"])
 def test_a_limit_is_kept_to_and_the_last_page_says_that_it_is(tenant, jane, path, three, limit):
     ids, cursor = page(tenant, jane, path, limit=limit)
-
     assert len(ids) == min(3, int(limit))
     assert (cursor is None) == (int(limit) >= 3)
 
@@ -256,19 +241,14 @@ LIMITS_OUT_OF_BOUNDS = [
 
 def test_a_limit_out_of_bounds_is_refused(tenant, jane, path):
     refused = {limit: refusal(get(tenant, jane, path, limit=limit)) for limit in LIMITS_OUT_OF_BOUNDS}
-
     assert refused == dict.fromkeys(LIMITS_OUT_OF_BOUNDS, [("/limit", "not-a-whole-number")])
 
 
 def test_a_parameter_that_there_is_not_is_refused(tenant, jane, path):
-    refused = get(tenant, jane, path, offset=20)
-
-    assert refusal(refused) == [("/offset", "unknown")]
+    assert refusal(get(tenant, jane, path, offset=20)) == [("/offset", "unknown")]
 
 
-# --- cursors -------------------------------------------------------------------------------------
-
-
+# --- cursors ---
 def encoded(plain):
     return base64.urlsafe_b64encode(plain).decode().rstrip("=")
 
@@ -287,22 +267,23 @@ NO_CURSORS = [
 
 def test_a_cursor_that_no_answer_held_is_refused(tenant, jane, path):
     refused = {cursor: refusal(get(tenant, jane, path, cursor=cursor)) for cursor in NO_CURSORS}
-
     assert refused == dict.fromkeys(NO_CURSORS, [("/cursor", "invalid-cursor")])
 
 
-@pytest.mark.parametrize(
+@cases(
     "cursor",
-    [b"0.", b"0.cnv_0", b"9223372036854775807.cnv_f", b"9223372036854775807.", b"1.zzz", b"0001.cnv_0"],
-    ids=["zero", "zero-and-id", "largest", "largest-without-id", "other-id", "leading-zeros"],
+    ("zero", b"0."),
+    ("zero-and-id", b"0.cnv_0"),
+    ("largest", b"9223372036854775807.cnv_f"),
+    ("largest-without-id", b"9223372036854775807."),
+    ("other-id", b"1.zzz"),
+    ("leading-zeros", b"0001.cnv_0"),
 )
 def test_a_cursor_of_ones_own_making_opens_nothing_but_ones_own(tenant, jane, path, three, cursor):
     mike = tenant.session(userId="mike")
     mikes = tenant.begin(mike)
     own = flat(walk(tenant, jane, path))
-
     ids, _ = page(tenant, jane, path, cursor=encoded(cursor), limit=100)
-
     assert set(ids) <= set(own)
     assert mikes not in ids
 
@@ -312,9 +293,7 @@ def test_a_cursor_of_another_users_list_shows_nothing_of_theirs(tenant, store, l
     own = fill(store, tenant, login["user"]["id"], NOON * 1000, 6)
     fill(store, tenant, mike["user"]["id"], NOON * 1000, 6)
     _, cursor = page(tenant, mike["session"]["token"], "/v1/conversations", limit=3)
-
     ids, _ = page(tenant, jane, "/v1/conversations", cursor=cursor)
-
     assert set(ids) <= set(own)
 
 
@@ -323,9 +302,7 @@ def test_a_cursor_of_another_apps_list_shows_nothing_of_it(tenant, other_tenant,
     own = fill(store, tenant, login["user"]["id"], NOON * 1000, 6)
     fill(store, other_tenant, there, NOON * 1000, 6)
     _, cursor = page(other_tenant, other_tenant.sk, "/v1/conversations", limit=3)
-
     ids, _ = page(tenant, tenant.sk, "/v1/conversations", cursor=cursor)
-
     assert set(ids) <= set(own)
 
 
@@ -350,8 +327,6 @@ def test_a_cursor_names_nobody_else(tenant, store, login, jane):
     mike = tenant.login(userId="mike")["user"]["id"]
     fill(store, tenant, login["user"]["id"], NOON * 1000, 4)
     theirs = fill(store, tenant, mike, NOON * 1000, 4)
-
     _, cursor = page(tenant, jane, "/v1/conversations", limit=2)
-
     plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     assert not [id for id in [*theirs, mike] if id in plain]

@@ -9,6 +9,7 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.model.identifiers import new_id
+from tests.support.cases import cases
 from tests.support.logbook import on_standard_output
 
 CANARY = "C4n4ry"
@@ -55,17 +56,13 @@ def log(capsys):
 def test_every_error_has_one_shape(client, tenant, method, path, request_, status, code):
     headers = {"Authorization": f"Bearer {tenant.sk}"} | request_.get("headers", {})
     sent = {"content_type": "application/json"} | request_ | {"headers": headers}
-
     response = client.open(path, method=method, **sent)
-
     require_problem(response, status, code)
 
 
 def test_each_answer_has_an_id_of_its_own_whatever_the_client_calls_it(client):
     asked = {"X-Request-Id": CANARY}
-
     ids = {client.get("/v1/me", headers=asked).json["requestId"] for _ in range(3)}
-
     assert len(ids) == 3
     assert all(re.fullmatch("[0-9a-f]{32}", id) for id in ids)
 
@@ -101,24 +98,22 @@ def protected(app):
     ] + [("GET", "/metrics")]
 
 
-@pytest.mark.parametrize(
+@cases(
     "headers",
-    [
-        pytest.param({}, id="no credential"),
-        pytest.param({"Authorization": ""}, id="an empty header"),
-        pytest.param({"Authorization": "Bearer"}, id="a scheme alone"),
-        pytest.param({"Authorization": "Bearer "}, id="an empty credential"),
-        pytest.param({"Authorization": "Basic YWs6"}, id="another scheme"),
-        pytest.param({"Authorization": "sk_{app}_{random}"}, id="no scheme"),
-        pytest.param({"Authorization": "Bearer sk_{app}_{random}"}, id="a key that is unknown"),
-        pytest.param({"Authorization": "Bearer pk_{app}_{random}"}, id="a publishable key that is unknown"),
-        pytest.param({"Authorization": "Bearer ik_{app}_{random}"}, id="an identity secret"),
-        pytest.param({"Authorization": "Bearer SK_{app}_{random}"}, id="capital letters"),
-        pytest.param({"Authorization": "Bearer sk_{app}"}, id="half a key"),
-        pytest.param({"Authorization": "Bearer ak_" + "b" * 40}, id="another admin key"),
-        pytest.param({"Authorization": "Bearer \xe4\xf6\xfc"}, id="other letters"),
-        pytest.param({"Authorization": "Bearer a, Bearer b"}, id="two"),
-    ],
+    ("no credential", {}),
+    ("an empty header", {"Authorization": ""}),
+    ("a scheme alone", {"Authorization": "Bearer"}),
+    ("an empty credential", {"Authorization": "Bearer "}),
+    ("another scheme", {"Authorization": "Basic YWs6"}),
+    ("no scheme", {"Authorization": "sk_{app}_{random}"}),
+    ("a key that is unknown", {"Authorization": "Bearer sk_{app}_{random}"}),
+    ("a publishable key that is unknown", {"Authorization": "Bearer pk_{app}_{random}"}),
+    ("an identity secret", {"Authorization": "Bearer ik_{app}_{random}"}),
+    ("capital letters", {"Authorization": "Bearer SK_{app}_{random}"}),
+    ("half a key", {"Authorization": "Bearer sk_{app}"}),
+    ("another admin key", {"Authorization": "Bearer ak_" + "b" * 40}),
+    ("other letters", {"Authorization": "Bearer \xe4\xf6\xfc"}),
+    ("two", {"Authorization": "Bearer a, Bearer b"}),
 )
 def test_401_asks_for_a_credential_on_every_call_that_wants_one(app, client, tenant, headers):
     sent = {
@@ -138,7 +133,6 @@ def test_401_asks_for_a_credential_on_every_call_that_wants_one(app, client, ten
 
 def test_a_proof_that_is_missing_asks_for_a_credential_as_well(tenant):
     response = tenant.try_login(key=tenant.pk, userId="u-17")
-
     require_problem(response, 401, "proof-required")
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="usher"'
 
@@ -194,7 +188,6 @@ def broken(config, log):
 
 def test_what_nobody_foresaw_is_500_without_a_word_of_it(broken, log):
     response = broken.post(f"/fail/{CANARY}?q={CANARY}", data=CANARY, headers={"X-Canary": CANARY})
-
     require_problem(response, 500, "internal-error")
     assert CANARY not in response.text + str(response.headers)
     assert "Broken" not in response.text
@@ -295,24 +288,20 @@ def test_nothing_of_a_url_or_a_header_comes_back_or_is_logged(client, tenant, lo
     assert CANARY not in written.replace(f'"/x{CANARY}"', "")
 
 
-@pytest.mark.parametrize(
-    ("method", "headers"),
-    [
-        pytest.param(CANARY.upper(), {}, id="a method"),
-        pytest.param("POST", {"Content-Type": CANARY}, id="a content type"),
-        pytest.param("POST", {"Content-Type": f"application/json; charset={CANARY}"}, id="a charset"),
-        pytest.param("POST", {"Content-Encoding": CANARY, "Content-Type": "text/plain"}, id="an encoding"),
-        pytest.param("POST", {"Idempotency-Key": f"{CANARY} {CANARY}"}, id="an idempotency key"),
-    ],
+@cases(
+    "method, headers",
+    ("a method", CANARY.upper(), {}),
+    ("a content type", "POST", {"Content-Type": CANARY}),
+    ("a charset", "POST", {"Content-Type": f"application/json; charset={CANARY}"}),
+    ("an encoding", "POST", {"Content-Encoding": CANARY, "Content-Type": "text/plain"}),
+    ("an idempotency key", "POST", {"Idempotency-Key": f"{CANARY} {CANARY}"}),
 )
 def test_nothing_of_a_method_or_of_what_describes_a_body_comes_back_or_is_logged(
     client, tenant, log, method, headers
 ):
     session = tenant.session(userId="u-17")
     sent = {"Authorization": f"Bearer {session}", "Content-Type": "application/json"} | headers
-
     response = client.open("/v1/conversations", method=method, data='{"message": "Hello"}', headers=sent)
-
     assert response.status_code in (405, 415, 422)
     assert CANARY.lower() not in (response.text + str(response.headers) + log()).lower()
 
@@ -353,9 +342,7 @@ def test_a_repeated_request_is_answered_without_the_first_ones_words(tenant):
 
 def test_an_unknown_id_is_answered_with_the_same_bytes_as_a_malformed_one(tenant):
     paths = [f"/v1/conversations/{id}" for id in (new_id("cnv"), "cnv_x", "\0", "%ff", "a" * 300)]
-
     answers = [tenant.call("GET", path, tenant.sk) for path in paths]
-
     bodies = {answer.text.replace(answer.json["requestId"], "") for answer in answers}
     assert len(bodies) == 1
     assert {answer.status_code for answer in answers} == {404}

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import TABLES, Keys
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.servers import ADMIN_KEY
 from tests.support.signing import (
     claims,
@@ -247,10 +249,8 @@ TAKING_A_PROOF = [("POST", "/v1/login", "pk"), ("POST", "/v1/login", "sk"), ("PO
 def test_what_proves_nothing_is_refused_and_changes_nothing(scene, store, method, path, key, body):
     sent = {"deviceId": scene.device, "name": "Mallory"} | body(scene)
     before = rows_of(store, scene.app)
-
     response = scene.tenant.call(method, path, getattr(scene.tenant, key), sent)
-
-    assert (response.status_code, response.json["code"]) == (401, "proof-invalid")
+    assert problem_of(response) == (401, "proof-invalid")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
     assert rows_of(store, scene.app) == before
 
@@ -259,47 +259,36 @@ def test_what_proves_nothing_is_refused_and_changes_nothing(scene, store, method
 def test_an_identity_without_a_proof_is_refused_and_changes_nothing(scene, store, body):
     sent = {"deviceId": scene.device, "name": "Mallory"} | body
     before = rows_of(store, scene.app)
-
     response = scene.tenant.call("POST", "/v1/login", scene.tenant.pk, sent)
-
-    assert (response.status_code, response.json["code"]) == (401, "proof-required")
+    assert problem_of(response) == (401, "proof-required")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
     assert rows_of(store, scene.app) == before
 
 
-@pytest.mark.parametrize(
+@cases(
     "proof",
-    [
-        pytest.param(lambda secret, id: "null", id="a word"),
-        pytest.param(lambda secret, id: hmac_of("u-1", secret), id="an HMAC by a key for JWTs"),
-        pytest.param(lambda secret, id: jwt(claims(id, 10**9, sub="u-1"), secret), id="expired"),
-        pytest.param(lambda secret, id: jwt(claims(id, sub="u-1"), "s" * 43), id="another secret"),
-    ],
+    ("a word", lambda secret, id: "null"),
+    ("an HMAC by a key for JWTs", lambda secret, id: hmac_of("u-1", secret)),
+    ("expired", lambda secret, id: jwt(claims(id, 10**9, sub="u-1"), secret)),
+    ("another secret", lambda secret, id: jwt(claims(id, sub="u-1"), "s" * 43)),
 )
 def test_a_failed_proof_is_no_login_even_where_none_is_needed(tenant, store, secret, proof):
     tenant.set(identityVerification="off")
     before = rows_of(store, tenant.id)
-
-    response = log_in(tenant, userId="u-1", proof=proof(secret, tenant.id))
-
-    assert (response.status_code, response.json["code"]) == (401, "proof-invalid")
+    assert problem_of(log_in(tenant, userId="u-1", proof=proof(secret, tenant.id))) == (401, "proof-invalid")
     assert rows_of(store, tenant.id) == before
 
 
 @pytest.mark.parametrize("proof", [17, True, ["a"], {"a": 1}], ids=["number", "boolean", "list", "object"])
 def test_a_proof_that_is_no_text_is_refused_as_such(scene, store, proof):
     before = rows_of(store, scene.app)
-
     response = scene.tenant.try_login(key=scene.tenant.pk, userId="u-1", proof=proof)
-
     assert response.status_code == 422
     assert response.json["errors"][0]["pointer"] == "/proof"
     assert rows_of(store, scene.app) == before
 
 
-# All routes
-
-
+# --- All routes ---
 def routes(app):
     return sorted(
         (method, rule.rule)
@@ -339,19 +328,15 @@ def test_the_routes_that_take_a_proof_are_the_ones_above(app, client):
     assert documented >= set(routes(app))
 
 
-@pytest.mark.parametrize(
+@cases(
     "credential",
-    [
-        pytest.param(lambda scene: scene.jwt(), id="a JWT"),
-        pytest.param(lambda scene: hmac_of("u-1", scene.hmac_secret), id="an HMAC"),
-        pytest.param(lambda scene: scene.secret, id="an identity secret"),
-        pytest.param(
-            lambda scene: scene.secret.replace("ik_", "sk_"), id="an identity secret as a secret key"
-        ),
-        pytest.param(lambda scene: scene.device, id="a device ID"),
-        pytest.param(lambda scene: scene.forged(), id="a forged JWT"),
-        pytest.param(lambda scene: "", id="nothing"),
-    ],
+    ("a JWT", lambda scene: scene.jwt()),
+    ("an HMAC", lambda scene: hmac_of("u-1", scene.hmac_secret)),
+    ("an identity secret", lambda scene: scene.secret),
+    ("an identity secret as a secret key", lambda scene: scene.secret.replace("ik_", "sk_")),
+    ("a device ID", lambda scene: scene.device),
+    ("a forged JWT", lambda scene: scene.forged()),
+    ("nothing", lambda scene: ""),
 )
 def test_no_route_takes_a_proof_for_a_credential(app, scene, store, credential):
     before = rows_of(store, scene.app)
@@ -380,13 +365,9 @@ def test_no_other_route_is_open_to_a_publishable_key(app, scene, store):
     assert rows_of(store, scene.app) == before
 
 
-# What is believed
-
-
+# --- What is believed ---
 @pytest.mark.parametrize("key", ["pk", "sk"])
-@pytest.mark.parametrize(
-    "body", [{}, {"userId": "u-1"}, {"email": "jane@example.org"}], ids=["nothing", "user ID", "email"]
-)
+@cases("body", ("nothing", {}), ("user ID", {"userId": "u-1"}), ("email", {"email": "jane@example.org"}))
 def test_a_jwt_says_who_logs_in(tenant, secret, key, body):
     proof = proof_of(tenant, secret, sub="u-1", email="jane@example.org", name="Jane")
 
@@ -399,47 +380,36 @@ def test_a_jwt_says_who_logs_in(tenant, secret, key, body):
     assert response.json["resolution"]["rule"] == "new-user-id"
 
 
-@pytest.mark.parametrize(
-    ("covered", "beside"),
-    [
-        pytest.param("jane@example.org", "JANE@Example.ORG", id="letter case"),
-        pytest.param("Jane@example.org", "jane@example.org", id="letter case in the proof"),
-        pytest.param("jane@example.org", "  jane@example.org ", id="white space"),
-        pytest.param("jane@bücher.example", "jane@xn--bcher-kva.example", id="an international domain"),
-    ],
+@cases(
+    "covered, beside",
+    ("letter case", "jane@example.org", "JANE@Example.ORG"),
+    ("letter case in the proof", "Jane@example.org", "jane@example.org"),
+    ("white space", "jane@example.org", "  jane@example.org "),
+    ("an international domain", "jane@bücher.example", "jane@xn--bcher-kva.example"),
 )
 def test_an_email_beside_a_jwt_is_compared_as_emails_are(tenant, secret, covered, beside):
     proof = proof_of(tenant, secret, sub="u-1", email=covered)
-
     response = log_in(tenant, proof=proof, email=beside)
-
     assert response.status_code == 201
     assert response.json["user"]["email"] == covered.replace("bücher", "xn--bcher-kva")
 
 
-@pytest.mark.parametrize(
-    ("proven", "beside", "name"),
-    [
-        pytest.param("Jane", "Mallory", "Jane", id="in both"),
-        pytest.param("Jane", None, "Jane", id="in the proof"),
-        pytest.param(None, "Jane", "Jane", id="beside it"),
-        pytest.param("J" * 300, None, "J" * 255, id="a long one"),
-    ],
+@cases(
+    "proven, beside, name",
+    ("in both", "Jane", "Mallory", "Jane"),
+    ("in the proof", "Jane", None, "Jane"),
+    ("beside it", None, "Jane", "Jane"),
+    ("a long one", "J" * 300, None, "J" * 255),
 )
 def test_a_name_may_stand_in_either_place_and_the_proofs_wins(tenant, secret, proven, beside, name):
     proof = proof_of(tenant, secret, sub="u-1", name=proven)
-
-    response = log_in(tenant, proof=proof, name=beside)
-
-    assert response.json["user"]["name"] == name
+    assert log_in(tenant, proof=proof, name=beside).json["user"]["name"] == name
 
 
 def test_a_proof_finds_the_user_whom_the_backend_made(tenant, secret):
     user = tenant.login(userId="u-1", email="jane@example.org")["user"]["id"]
-
     by_id = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
     by_email = log_in(tenant, proof=proof_of(tenant, secret, email="jane@example.org"))
-
     assert [by_id.status_code, by_email.status_code] == [200, 200]
     assert [by_id.json["user"]["id"], by_email.json["user"]["id"]] == [user, user]
 
@@ -458,9 +428,7 @@ def test_an_hmac_of_a_user_id_leaves_the_email_beside_it_out(tenant, hmac_secret
 
 def test_an_hmac_of_a_new_user_id_attaches_no_unclaimed_email(tenant, hmac_secret):
     victim = tenant.login(email="joe@example.org")["user"]["id"]
-
     response = log_in(tenant, userId="u-1", email="joe@example.org", proof=hmac_of("u-1", hmac_secret))
-
     assert response.status_code == 201
     assert response.json["user"]["id"] != victim
     assert response.json["user"]["email"] is None
@@ -468,101 +436,80 @@ def test_an_hmac_of_a_new_user_id_attaches_no_unclaimed_email(tenant, hmac_secre
 
 def test_of_an_email_beside_an_hmac_a_backend_is_believed(tenant, hmac_secret):
     response = tenant.try_login(userId="u-1", email="joe@example.org", proof=hmac_of("u-1", hmac_secret))
-
     assert response.status_code == 201
     assert response.json["user"]["email"] == "joe@example.org"
 
 
-@pytest.mark.parametrize(
-    "email",
-    ["jane@example.org", "Jane@Example.org", " jane@example.org "],
-    ids=["plain", "letters", "spaces"],
+@cases(
+    "email", ("plain", "jane@example.org"), ("letters", "Jane@Example.org"), ("spaces", " jane@example.org ")
 )
 @pytest.mark.parametrize("pad", ["=", ""], ids=["padded", "not padded"])
 def test_an_hmac_of_an_email_covers_it_as_it_was_sent(tenant, hmac_secret, email, pad):
     tenant.login(userId="u-1", email="jane@example.org")
-
     response = log_in(tenant, email=email, proof=hmac_of(email, hmac_secret).rstrip("=") + pad)
-
     assert response.json["user"]["userId"] == "u-1"
     assert response.json["resolution"]["rule"] == "known-email"
 
 
-@pytest.mark.parametrize(
+@cases(
     "members",
-    [
-        pytest.param({"sub": "\N{GRINNING FACE}" * 750}, id="a user ID"),
-        pytest.param({"sub": "u-1", "name": "\N{GRINNING FACE}" * 255}, id="a name"),
-        pytest.param({"sub": "\N{GRINNING FACE}" * 750, "name": "\N{GRINNING FACE}" * 255}, id="both"),
-        pytest.param({"sub": "u-1", "name": "Jane" * 2_500}, id="a name that is cut"),
-        pytest.param({"sub": "u-1", "roles": ["agent"] * 2_000}, id="members that nobody reads"),
-    ],
+    ("a user ID", {"sub": "\N{GRINNING FACE}" * 750}),
+    ("a name", {"sub": "u-1", "name": "\N{GRINNING FACE}" * 255}),
+    ("both", {"sub": "\N{GRINNING FACE}" * 750, "name": "\N{GRINNING FACE}" * 255}),
+    ("a name that is cut", {"sub": "u-1", "name": "Jane" * 2_500}),
+    ("members that nobody reads", {"sub": "u-1", "roles": ["agent"] * 2_000}),
 )
 def test_a_proof_of_whatever_is_legal_is_not_too_long(tenant, secret, members):
     response = log_in(tenant, proof=proof_of(tenant, secret, **members))
-
     assert response.status_code == 201
     assert response.json["user"]["userId"] == members["sub"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "members",
-    [
-        {"sub": "u-1"},
-        {"email": "jane@example.org"},
-        {"sub": "u-1", "email": "jane@example.org", "name": "Jane"},
-    ],
-    ids=["user ID", "email", "all"],
+    ("user ID", {"sub": "u-1"}),
+    ("email", {"email": "jane@example.org"}),
+    ("all", {"sub": "u-1", "email": "jane@example.org", "name": "Jane"}),
 )
 @pytest.mark.parametrize("key", ["pk", "sk"])
 def test_the_audience_may_be_a_list_of_the_app_alone(tenant, secret, key, members):
     proof = proof_of(tenant, secret, **members, aud=[tenant.id])
-
     response = tenant.try_login(key=getattr(tenant, key), proof=proof)
-
     assert (response.status_code, response.json["session"]["verified"]) == (201, True)
 
 
 def test_an_alias_may_be_proven_to_a_list_of_the_app_alone(tenant, secret):
     token = tenant.session(userId="u-1")
     proof = proof_of(tenant, secret, sub="u-2", aud=[tenant.id])
-
-    response = tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof})
-
-    assert response.status_code == 201
+    assert tenant.call("POST", "/v1/aliases", token, {"userId": "u-2", "proof": proof}).status_code == 201
 
 
 @pytest.mark.parametrize("blank", ["", None], ids=["empty", "null"])
 def test_nobody_in_particular_needs_no_proof(tenant, blank):
     response = log_in(tenant, userId=blank, email="  ", name="Jane", proof=blank)
-
     assert response.status_code == 201
     assert response.json["user"]["anonymous"] is True
     assert response.json["session"]["verified"] is False
 
 
-@pytest.mark.parametrize(
+@cases(
     "members",
-    [
-        pytest.param({"sub": "null"}, id="a placeholder"),
-        pytest.param({"sub": "[object Object]"}, id="an object's text"),
-        pytest.param({"sub": " u-1"}, id="white space"),
-        pytest.param({"sub": "u\u200b1"}, id="an invisible character"),
-        pytest.param({"sub": "\ud800"}, id="a surrogate"),
-        pytest.param({"sub": "u" * 751}, id="too long"),
-        pytest.param({"sub": "$anon:0123"}, id="an anonymous user's"),
-        pytest.param({"sub": "$RCAnonymousID:0123"}, id="RevenueCat's anonymous user's"),
-        pytest.param({"email": "jane"}, id="no email"),
-        pytest.param({"sub": "u\u200c1"}, id="a joiner where no script needs one"),
-        pytest.param({"email": "jane@example.org.", "name": "Jane"}, id="no email and a name"),
-    ],
+    ("a placeholder", {"sub": "null"}),
+    ("an object's text", {"sub": "[object Object]"}),
+    ("white space", {"sub": " u-1"}),
+    ("an invisible character", {"sub": "u\u200b1"}),
+    ("a surrogate", {"sub": "\ud800"}),
+    ("too long", {"sub": "u" * 751}),
+    ("an anonymous user's", {"sub": "$anon:0123"}),
+    ("RevenueCat's anonymous user's", {"sub": "$RCAnonymousID:0123"}),
+    ("no email", {"email": "jane"}),
+    ("a joiner where no script needs one", {"sub": "u\u200c1"}),
+    ("no email and a name", {"email": "jane@example.org.", "name": "Jane"}),
 )
 @pytest.mark.parametrize("key", ["pk", "sk"])
 def test_a_proven_identifier_that_is_none_is_refused(tenant, secret, store, key, members):
     before = rows_of(store, tenant.id)
-
     response = tenant.try_login(key=getattr(tenant, key), proof=proof_of(tenant, secret, **members))
-
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json["errors"]] == ["/proof"]
     assert rows_of(store, tenant.id) == before
@@ -570,25 +517,20 @@ def test_a_proven_identifier_that_is_none_is_refused(tenant, secret, store, key,
 
 def test_an_hmac_of_an_identifier_that_is_none_is_refused(tenant, hmac_secret):
     response = log_in(tenant, userId="null", proof=hmac_of("null", hmac_secret))
-
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json["errors"]] == ["/userId"]
 
 
 def test_a_widget_with_a_proof_cannot_name_a_device_that_nobody_knows(tenant, secret, store):
     before = rows_of(store, tenant.id) | {"keys": None}
-
     response = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"), deviceId="d" * 32)
-
-    assert (response.status_code, response.json["code"]) == (422, "unknown-device")
+    assert problem_of(response) == (422, "unknown-device")
     assert rows_of(store, tenant.id) | {"keys": None} == before
 
 
 def test_a_proof_serves_more_than_one_device(tenant, secret):
     proof = proof_of(tenant, secret, sub="u-1")
-
     first, second = log_in(tenant, proof=proof), log_in(tenant, proof=proof)
-
     assert [first.status_code, second.status_code] == [201, 200]
     assert first.json["deviceId"] != second.json["deviceId"]
 
@@ -596,58 +538,42 @@ def test_a_proof_serves_more_than_one_device(tenant, secret):
 def test_a_proven_login_holds_though_none_is_required(tenant, secret):
     tenant.set(identityVerification="off")
     user = tenant.login(userId="u-1")["user"]["id"]
-
     response = log_in(tenant, userId="u-1", proof=proof_of(tenant, secret, sub="u-1"))
-
     assert response.json["user"]["id"] == user
     assert response.json["session"]["verified"] is True
 
 
 def test_a_proof_of_one_app_is_none_in_another(tenant, other_tenant, secret):
     identity_key(other_tenant)
-
-    response = log_in(other_tenant, proof=proof_of(tenant, secret, sub="u-1"))
-
-    assert response.json["code"] == "proof-invalid"
+    assert log_in(other_tenant, proof=proof_of(tenant, secret, sub="u-1")).json["code"] == "proof-invalid"
 
 
 def test_a_resolve_takes_the_identity_from_the_proof_too(tenant, secret):
     user = tenant.login(userId="u-1", email="jane@example.org")["user"]["id"]
     proof = proof_of(tenant, secret, email="jane@example.org")
-
     response = tenant.call("POST", "/v1/resolve", tenant.sk, {"proof": proof})
-
     assert response.json["rule"] == "known-email"
     assert response.json["user"]["id"] == user
 
 
-# The time of a proof
-
-
-@pytest.mark.parametrize(
-    ("seconds", "status"),
-    [
-        pytest.param(-31, 401, id="31 s before it is issued"),
-        pytest.param(-30, 201, id="30 s before it is issued"),
-        pytest.param(600, 201, id="as it expires"),
-        pytest.param(629, 201, id="29 s after"),
-        pytest.param(630, 401, id="30 s after"),
-    ],
+# --- The time of a proof ---
+@cases(
+    "seconds, status",
+    ("31 s before it is issued", -31, 401),
+    ("30 s before it is issued", -30, 201),
+    ("as it expires", 600, 201),
+    ("29 s after", 629, 201),
+    ("30 s after", 630, 401),
 )
 def test_a_proof_holds_from_its_issue_to_its_end_and_half_a_minute_more(
     tenant, secret, time_machine, seconds, status
 ):
     proof = jwt(claims(tenant.id, NOON.timestamp(), sub="u-1"), secret)
     time_machine.move_to(NOON + timedelta(seconds=seconds), tick=False)
-
-    response = log_in(tenant, proof=proof)
-
-    assert response.status_code == status
+    assert log_in(tenant, proof=proof).status_code == status
 
 
-# Several secrets
-
-
+# --- Several secrets ---
 def last_used(tenant):
     listed = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
     return {key["id"]: key["lastUsedAt"] for key in listed if key["kind"] == "identity"}
@@ -665,9 +591,7 @@ def proof_by(tenant, kind, secret):
 @pytest.mark.parametrize("kind", KINDS)
 def test_while_two_secrets_live_both_are_good(tenant, kind):
     (_, old), (_, new) = identity_key(tenant, proof=kind), identity_key(tenant, proof=kind)
-
     statuses = [log_in(tenant, **proof_by(tenant, kind, secret)).status_code for secret in (old, new)]
-
     assert statuses == [201, 200]
 
 
@@ -676,28 +600,22 @@ def test_a_deleted_secret_proves_nothing_and_the_others_go_on(tenant, kind):
     (id, old), (_, new) = identity_key(tenant, proof=kind), identity_key(tenant, proof=kind)
     log_in(tenant, **proof_by(tenant, kind, old))
     delete_key(tenant, id)
-
     by_old, by_new = (log_in(tenant, **proof_by(tenant, kind, secret)) for secret in (old, new))
-
     assert (by_old.status_code, by_new.status_code) == (401, 200)
 
 
 def test_a_session_outlives_the_secret_that_proved_it(tenant):
     id, secret = identity_key(tenant)
     token = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1")).json["session"]["token"]
-
     delete_key(tenant, id)
-
     assert tenant.call("GET", "/v1/me", token).status_code == 200
 
 
 def test_it_is_told_when_each_secret_was_last_used(tenant, time_machine):
     time_machine.move_to(NOON, tick=False)
     (first, secret), (second, _) = identity_key(tenant), identity_key(tenant)
-
     unused = last_used(tenant)
     log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"))
-
     assert unused == {first: None, second: None}
     assert last_used(tenant) == {first: "2030-01-01T12:00:00.000Z", second: None}
 
@@ -715,28 +633,16 @@ def test_when_a_secret_was_last_used_lags_a_minute_at_most(tenant, time_machine)
     assert seen == ["12:00:00", "12:00:00", "12:01:01"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param({"userId": "u-2"}, id="for somebody else"),
-        pytest.param({"email": "joe@example.org"}, id="for another email"),
-    ],
-)
+@cases("body", ("for somebody else", {"userId": "u-2"}), ("for another email", {"email": "joe@example.org"}))
 def test_a_refused_login_uses_no_secret(tenant, body):
     id, secret = identity_key(tenant)
-
-    response = log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"), **body)
-
-    assert response.status_code == 401
+    assert log_in(tenant, proof=proof_of(tenant, secret, sub="u-1"), **body).status_code == 401
     assert last_used(tenant)[id] is None
 
 
-# At rest
-
-
+# --- At rest ---
 def test_no_identity_secret_can_be_read_in_the_store(tenant, store, secret):
     kept = repr(rows_of(store, tenant.id)["keys"])
-
     assert "identity" in kept
     assert secret not in kept
     assert secret.removeprefix("ik_") not in kept
@@ -744,9 +650,7 @@ def test_no_identity_secret_can_be_read_in_the_store(tenant, store, secret):
 
 
 def test_no_identity_secret_is_shown_again(tenant, secret):
-    listed = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key)
-
-    assert secret not in listed.text
+    assert secret not in tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.responses import problem_of, refused_fields
 from tests.support.signing import identity_key, proof_of
 
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
@@ -38,30 +39,21 @@ def test_a_user_buys_for_nobody_else(tenant):
     known(tenant, "u-1")
     tenant.set(clientPurchases="on")
     body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
-
     refused = tenant.call("POST", "/v1/purchases", tenant.session(userId="u-2"), body)
-
-    assert refused.status_code == 422
-    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
-        ("/userId", "agents-only")
-    ]
+    assert refused_fields(refused) == [("/userId", "agents-only")]
 
 
 def test_the_same_transaction_twice_changes_nothing(tenant):
     known(tenant, "u-1")
     first = buy(tenant, "u-1")
-
     again = buy(tenant, "u-1", product="other")
-
     assert again.json["resolution"]["rule"] == "same-user"
     assert again.json["user"] == first.json["user"]
 
 
 def test_what_has_ended_is_not_active(tenant):
     known(tenant, "u-1")
-
     response = buy(tenant, "u-1", expiresAt="2001-01-01T00:00:00+01:00")
-
     [purchase] = response.json["user"]["purchases"]
     assert (purchase["expiresAt"], purchase["active"]) == ("2000-12-31T23:00:00.000Z", False)
 
@@ -81,19 +73,14 @@ def test_an_anonymous_owner_becomes_part_of_the_caller(tenant):
 def test_a_purchase_on_a_device_that_does_not_share_is_refused(tenant):
     known(tenant, "u-1"), known(tenant, "u-2")
     buy(tenant, "u-1")
-
-    response = buy(tenant, "u-2", "t-2")
-
-    assert (response.status_code, response.json["code"]) == (409, "store-account-taken")
+    assert problem_of(buy(tenant, "u-2", "t-2")) == (409, "store-account-taken")
     assert len(restore(tenant, "u-1").json["user"]["purchases"]) == 1
 
 
 def test_a_restore_makes_the_two_one_and_the_older_stays(tenant):
     jane, _ = known(tenant, "u-1"), known(tenant, "u-2")
     buy(tenant, "u-1")
-
     response = restore(tenant, "u-2")
-
     assert response.json["resolution"]["rule"] == "restore"
     assert (response.json["user"]["id"], response.json["user"]["aliases"]) == (jane, ["u-2"])
 
@@ -114,10 +101,7 @@ def test_a_restore_may_be_refused(tenant):
     tenant.set(restoreBehavior="keep")
     known(tenant, "u-1"), known(tenant, "u-2")
     buy(tenant, "u-1")
-
-    response = restore(tenant, "u-2")
-
-    assert (response.status_code, response.json["code"]) == (409, "store-account-taken")
+    assert problem_of(restore(tenant, "u-2")) == (409, "store-account-taken")
 
 
 @pytest.mark.parametrize(("allow", "status"), [(True, 200), (False, 409)])
@@ -130,9 +114,7 @@ def test_a_device_says_whether_it_shares(tenant, allow, status):
     )
     assert flag.json == {"allowSharingStoreAccount": allow}
 
-    response = buy(tenant, "u-2", "t-2", deviceId=device)
-
-    assert response.status_code == status
+    assert buy(tenant, "u-2", "t-2", deviceId=device).status_code == status
 
 
 def test_logging_out_shares_again(tenant):
@@ -152,20 +134,14 @@ def test_clients_tell_of_purchases_where_the_app_has_it_on(tenant):
     proof = proof_of(tenant, identity_key(tenant)[1], sub="u-1", storeAccount=ACCOUNT)
     body = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "proof": proof}
     refused = tenant.call("POST", "/v1/purchases", token, body)
-
     tenant.set(clientPurchases="on")
-    taken = tenant.call("POST", "/v1/purchases", token, body)
-
-    assert (refused.status_code, taken.status_code) == (403, 200)
+    assert (refused.status_code, tenant.call("POST", "/v1/purchases", token, body).status_code) == (403, 200)
 
 
 @pytest.mark.parametrize("user_id", ["", None], ids=["empty", "null"])
 def test_a_backend_says_for_whom(tenant, user_id):
     for refused in (buy(tenant, user_id), restore(tenant, user_id)):
-        assert refused.status_code == 422
-        assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
-            ("/userId", "required")
-        ]
+        assert refused_fields(refused) == [("/userId", "required")]
 
 
 def test_an_unknown_user_id_is_404(tenant):
@@ -175,7 +151,4 @@ def test_an_unknown_user_id_is_404(tenant):
 @pytest.mark.parametrize("moment", ["", "soon", "2026-11-21", "2026-11-21T09:00:00", "0000-01-01T00:00:00Z"])
 def test_a_time_without_a_zone_or_sense_is_refused(tenant, moment):
     known(tenant, "u-1")
-
-    response = buy(tenant, "u-1", expiresAt=moment)
-
-    assert response.status_code == (200 if not moment else 422)
+    assert buy(tenant, "u-1", expiresAt=moment).status_code == (200 if not moment else 422)

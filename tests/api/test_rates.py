@@ -10,6 +10,7 @@ import pytest
 from service.api.context import NAME
 from service.app import create_app
 from service.store.tables import Rates
+from tests.support.cases import cases
 from tests.support.servers import ADMIN_KEY, serve
 from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 from tests.support.tenants import Tenant
@@ -75,15 +76,11 @@ def addresses(number):
     return [f"10.{index // 256}.{index % 256}.1" for index in range(number)]
 
 
-# Logins
-
-
+# --- Logins ---
 @pytest.mark.parametrize("claim", [{}, {"userId": "u-1"}], ids=["anonymous", "claimed"])
 def test_an_address_logs_in_so_often_in_a_minute(limited, claim):
     limited.set(identityVerification="off")
-
     seen = statuses(LOGINS + 2, lambda: log_in(limited, **claim))
-
     assert [status < 300 for status in seen] == [True] * LOGINS + [False] * 2
     assert seen[LOGINS:] == [429, 429]
 
@@ -103,50 +100,41 @@ def test_one_login_too_many_is_told_when_to_come_again(limited, clock):
 def test_when_it_may_come_again_it_is_served(limited, clock):
     statuses(LOGINS, lambda: log_in(limited))
     wait = int(log_in(limited).headers["Retry-After"])
-
     clock.shift(timedelta(seconds=wait))
     seen = statuses(LOGINS + 1, lambda: log_in(limited))
-
     assert wait == 60
     assert seen == [201] * LOGINS + [429]
 
 
 def test_a_moment_before_it_is_not_served(limited, clock):
     statuses(LOGINS, lambda: log_in(limited))
-
     clock.shift(timedelta(milliseconds=59_999))
-
     assert log_in(limited).headers["Retry-After"] == "1"
 
 
 def test_addresses_do_not_use_up_each_others_rates(limited):
     statuses(LOGINS + 1, lambda: log_in(limited))
-
     assert log_in(limited, address=THERE).status_code == 201
 
 
 def test_apps_do_not_use_up_each_others_rates(limited):
     other = Tenant.create(limited.client, ADMIN_KEY)
     statuses(LOGINS + 1, lambda: log_in(limited))
-
     assert log_in(other).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "is_one"),
-    [
-        pytest.param("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True, id="one network of IPv6"),
-        pytest.param("2001:db8:0:1::1", "2001:db8:0:2::1", False, id="two networks of IPv6"),
-        pytest.param("2001:db8:0:1::1", "2001:DB8:0:1:0:0:0:1", True, id="one address, written twice"),
-        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", False, id="two of IPv4 written as IPv6"),
-        pytest.param("::ffff:192.0.2.1", "192.0.2.1", True, id="one of IPv4, also written as IPv6"),
-        pytest.param("fe80::1%eth0", "fe80::1%eth1", True, id="one network on two interfaces"),
-        pytest.param("", "192.0.2.1", False, id="no address"),
-    ],
+@cases(
+    "first, second, is_one",
+    ("one network of IPv6", "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+    ("two networks of IPv6", "2001:db8:0:1::1", "2001:db8:0:2::1", False),
+    ("one address, written twice", "2001:db8:0:1::1", "2001:DB8:0:1:0:0:0:1", True),
+    ("two of IPv4 written as IPv6", "::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+    ("one of IPv4, also written as IPv6", "::ffff:192.0.2.1", "192.0.2.1", True),
+    ("one network on two interfaces", "fe80::1%eth0", "fe80::1%eth1", True),
+    ("no address", "", "192.0.2.1", False),
 )
 def test_a_customer_is_counted_once(limited, first, second, is_one):
     statuses(LOGINS, lambda: log_in(limited, address=first))
-
     assert (log_in(limited, address=second).status_code == 429) is is_one
 
 
@@ -155,18 +143,14 @@ def test_all_of_an_app_log_in_so_often_in_a_minute(limited, applications):
     few = replace(limited, client=applications(login_rate=1).test_client())
     for address in addresses(SHARE):
         assert log_in(few, address=address).status_code == 201
-
     refused = log_in(few, address=THERE)
-
     assert refused.status_code == 429
     assert refused.headers["Retry-After"] == "60"
 
 
 def test_somebody_proven_logs_in_so_often_from_everywhere(limited, secret):
     proof = proof_of(limited, secret, sub="u-1")
-
     seen = [log_in(limited, address=address, proof=proof).status_code for address in addresses(LOGINS + 1)]
-
     assert seen == [201] + [200] * (LOGINS - 1) + [429]
     assert log_in(limited, proof=proof_of(limited, secret, sub="u-2")).status_code == 201
 
@@ -174,15 +158,12 @@ def test_somebody_proven_logs_in_so_often_from_everywhere(limited, secret):
 def test_a_refused_login_changes_nothing_but_rates(limited):
     statuses(LOGINS, lambda: log_in(limited))
     before = limited.call("GET", "/v1/users?limit=100", limited.sk).json
-
     log_in(limited, name="One too many")
-
     assert limited.call("GET", "/v1/users?limit=100", limited.sk).json == before
 
 
 def test_a_backend_logs_in_as_often_as_it_likes(limited):
     seen = statuses(LOGINS * 3, lambda: log_in(limited, key=limited.sk, userId="u-1"))
-
     assert seen == [201] + [200] * (LOGINS * 3 - 1)
 
 
@@ -199,25 +180,19 @@ def test_a_backend_passes_on_as_many_failed_proofs_as_it_gets(limited, path):
 
 def test_what_a_session_does_is_not_counted(limited):
     token = log_in(limited).json["session"]["token"]
-
     seen = {limited.call("GET", "/v1/me", token).status_code for _ in range(LOGINS * 3)}
-
     assert seen == {200}
 
 
 def test_zero_is_no_limit(limited, applications):
     free = replace(limited, client=applications(login_rate=0, proof_failure_rate=0).test_client())
-
     logins = statuses(LOGINS * 3, lambda: log_in(free))
     failures = statuses(FAILURES * 3, lambda: log_in(free, userId="u-1", proof="wrong"))
-
     assert logins == [201] * (LOGINS * 3)
     assert failures == [401] * (FAILURES * 3)
 
 
-# Proofs that fail
-
-
+# --- Proofs that fail ---
 @pytest.fixture
 def guessed(applications):
     """An app where proofs that fail are limited, and logins are not."""
@@ -228,7 +203,6 @@ def guessed(applications):
 def test_an_address_fails_so_often_in_a_minute(guessed, claim, clock):
     seen = statuses(FAILURES + 2, lambda: log_in(guessed, proof="a.b.c", **claim))
     clock.shift(timedelta(minutes=1))
-
     assert seen == [401] * FAILURES + [429] * 2
     assert log_in(guessed, proof="a.b.c", **claim).status_code == 401
 
@@ -237,32 +211,24 @@ def test_an_address_that_fails_too_often_is_not_believed_until_the_minute_ends(g
     _, secret = hmac_key(guessed)
     statuses(FAILURES, lambda: log_in(guessed, userId="u-1", proof="wrong"))
     proof = hmac_of("u-1", secret)
-
     during = log_in(guessed, userId="u-1", proof=proof)
     clock.shift(timedelta(seconds=int(during.headers["Retry-After"])))
-    after = log_in(guessed, userId="u-1", proof=proof)
-
-    assert (during.status_code, after.status_code) == (429, 201)
+    assert (during.status_code, log_in(guessed, userId="u-1", proof=proof).status_code) == (429, 201)
 
 
 def test_an_address_that_fails_too_often_is_anonymous_still(guessed):
     statuses(FAILURES + 1, lambda: log_in(guessed, userId="u-1", proof="wrong"))
-
     assert log_in(guessed).status_code == 201
 
 
 def test_proofs_that_hold_are_no_failures(guessed):
     _, secret = hmac_key(guessed)
-
     seen = statuses(FAILURES * 3, lambda: log_in(guessed, userId="u-1", proof=hmac_of("u-1", secret)))
-
     assert seen == [201] + [200] * (FAILURES * 3 - 1)
 
 
 def test_a_missing_proof_is_no_failed_one(guessed):
-    seen = statuses(FAILURES * 3, lambda: log_in(guessed, userId="u-1"))
-
-    assert seen == [401] * (FAILURES * 3)
+    assert statuses(FAILURES * 3, lambda: log_in(guessed, userId="u-1")) == [401] * (FAILURES * 3)
 
 
 def test_failures_under_one_identifier_are_limited_over_all_addresses(guessed):
@@ -270,18 +236,15 @@ def test_failures_under_one_identifier_are_limited_over_all_addresses(guessed):
         log_in(guessed, address=address, userId="u-1", proof="wrong").status_code
         for address in addresses(FAILURES + 2)
     ]
-
     assert seen == [401] * FAILURES + [429] * 2
 
 
 def test_failures_under_an_email_are_one_in_any_letters(guessed):
     emails = ["jane@example.org", "JANE@example.org", "Jane@Example.org"]
-
     seen = [
         log_in(guessed, address=address, email=email, proof="wrong").status_code
         for address, email in zip(addresses(FAILURES + 1), emails, strict=True)
     ]
-
     assert seen == [401] * FAILURES + [429]
 
 
@@ -289,7 +252,6 @@ def test_failures_that_name_nobody_are_not_taken_for_one_persons(guessed):
     seen = {
         log_in(guessed, address=address, proof="a.b.c").status_code for address in addresses(FAILURES * 3)
     }
-
     assert seen == {401}
 
 
@@ -298,11 +260,8 @@ def test_nobody_is_locked_out_by_who_fails_under_their_name(guessed, claim):
     _, secret = hmac_key(guessed)
     for address in addresses(FAILURES * 3):
         statuses(FAILURES, lambda address=address: log_in(guessed, address=address, **claim, proof="wrong"))
-
     (identifier,) = claim.values()
-    seen = log_in(guessed, address=THERE, **claim, proof=hmac_of(identifier, secret))
-
-    assert seen.status_code == 201
+    assert log_in(guessed, address=THERE, **claim, proof=hmac_of(identifier, secret)).status_code == 201
 
 
 def test_nobody_is_locked_out_by_who_claims_to_be_them(limited, secret):
@@ -348,41 +307,32 @@ def test_a_session_that_fails_to_prove_an_account_is_an_address_that_fails(guess
     assert (during.status_code, restore(proof).status_code) == (429, 200)
 
 
-# Behind routers
-
-
-@pytest.mark.parametrize(
-    ("hops", "forwarded", "taken"),
-    [
-        pytest.param(0, "198.51.100.7", HERE, id="nobody is believed"),
-        pytest.param(1, "198.51.100.7", "198.51.100.7", id="one router"),
-        pytest.param(1, "203.0.113.9, 198.51.100.7", "198.51.100.7", id="one router, and a forged hop"),
-        pytest.param(2, "203.0.113.9, 198.51.100.7, 10.0.0.1", "198.51.100.7", id="two routers"),
-        pytest.param(2, "198.51.100.7", HERE, id="fewer hops than routers"),
-        pytest.param(1, None, HERE, id="no header"),
-        pytest.param(1, "2001:db8:0:1::7", "2001:db8:0:1::8", id="IPv6"),
-    ],
+# --- Behind routers ---
+@cases(
+    "hops, forwarded, taken",
+    ("nobody is believed", 0, "198.51.100.7", HERE),
+    ("one router", 1, "198.51.100.7", "198.51.100.7"),
+    ("one router, and a forged hop", 1, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+    ("two routers", 2, "203.0.113.9, 198.51.100.7, 10.0.0.1", "198.51.100.7"),
+    ("fewer hops than routers", 2, "198.51.100.7", HERE),
+    ("no header", 1, None, HERE),
+    ("IPv6", 1, "2001:db8:0:1::7", "2001:db8:0:1::8"),
 )
 def test_the_address_is_taken_from_the_hop_that_our_own_router_wrote(
     limited, applications, hops, forwarded, taken
 ):
     behind = replace(limited, client=applications(trusted_hops=hops).test_client())
     statuses(LOGINS, lambda: log_in(behind, forwarded=forwarded))
-
     same = log_in(limited, address=taken)
-    other = log_in(limited, address="203.0.113.200")
-
-    assert (same.status_code, other.status_code) == (429, 201)
+    assert (same.status_code, log_in(limited, address="203.0.113.200").status_code) == (429, 201)
 
 
 def test_a_forged_hop_makes_no_new_address(limited, applications):
     behind = replace(limited, client=applications(trusted_hops=1).test_client())
-
     seen = [
         log_in(behind, forwarded=f"203.0.113.{number}, 198.51.100.7").status_code
         for number in range(LOGINS + 1)
     ]
-
     assert seen == [201] * LOGINS + [429]
 
 
@@ -391,15 +341,10 @@ def test_a_forged_hop_makes_no_new_address(limited, applications):
 )
 def test_a_hop_that_is_no_address_is_counted_too(limited, applications, forwarded):
     behind = replace(limited, client=applications(trusted_hops=1).test_client())
-
-    seen = statuses(LOGINS + 1, lambda: log_in(behind, forwarded=forwarded))
-
-    assert seen == [201] * LOGINS + [429]
+    assert statuses(LOGINS + 1, lambda: log_in(behind, forwarded=forwarded)) == [201] * LOGINS + [429]
 
 
-# What is kept
-
-
+# --- What is kept ---
 def test_addresses_and_identifiers_are_kept_as_keyed_digests(limited, secret, store):
     people = {"userId": "somebody", "email": "jane@example.org"}
     log_in(limited, proof=proof_of(limited, secret, sub="somebody"))
@@ -423,10 +368,8 @@ def test_addresses_and_identifiers_are_kept_as_keyed_digests(limited, secret, st
 
 def test_a_server_with_another_key_keeps_other_digests(limited, applications, store):
     other = replace(limited, client=applications(secret_key="n" * 40).test_client())
-
     log_in(limited)
     log_in(other)
-
     query = Rates.select(Rates.address).where((Rates.app == limited.id) & (Rates.kind == "login address"))
     assert len({address for (address,) in store.database.rows(query)}) == 2
 
@@ -435,31 +378,24 @@ def test_a_subject_has_one_row_however_often_it_comes(limited, store, clock):
     for _ in range(3):
         statuses(LOGINS + 1, lambda: log_in(limited))
         clock.shift(timedelta(minutes=1))
-
     rows = store.database.rows(Rates.select().where(Rates.app == limited.id))
-
     assert sorted(kind for _, kind, *_ in rows) == ["login address", "login app"]
 
 
-# Over all workers
-
-
+# --- Over all workers ---
 @pytest.fixture(scope="module")
 def server(database_url):
     with serve(database_url, LOGIN_RATE="12", PROOF_FAILURE_RATE="5") as server:
         yield server
 
 
-@pytest.mark.parametrize(
-    ("calls", "claim", "served", "limit"),
-    [
-        pytest.param(32, {}, 201, 12, id="logins"),
-        pytest.param(12, {"userId": "u-1", "proof": "wrong"}, 401, 5, id="failures"),
-    ],
+@cases(
+    "calls, claim, served, limit",
+    ("logins", 32, {}, 201, 12),
+    ("failures", 12, {"userId": "u-1", "proof": "wrong"}, 401, 5),
 )
 def test_the_workers_count_together(server, calls, claim, served, limit):
     answers = within_a_minute(lambda: burst(server, calls, claim))
-
     codes = [answer.status_code for answer in answers]
     waits = [int(answer.headers["Retry-After"]) for answer in answers if answer.status_code == 429]
     assert sorted(codes) == [served] * limit + [429] * (calls - limit)

@@ -3,6 +3,7 @@
 import pytest
 
 from service.store.tables import TABLES, Keys
+from tests.support.cases import cases
 from tests.support.signing import hmac_of, identity_key, proof_of
 from tests.support.tenants import Tenant
 
@@ -103,16 +104,13 @@ def test_the_candidates_are_who_has_the_user_id_and_all_who_have_the_email(tenan
     by_id = tenant.login(userId="u-1", email="joan@example.org")["user"]["id"]
     sharing = [tenant.login(userId=f"u-{number}", email=EMAIL)["user"]["id"] for number in (2, 3)]
     unclaimed = tenant.login(email=EMAIL)["user"]["id"]
-
     told = resolved(tenant, userId="u-1", email="JANE@example.org")
-
     assert told["candidates"]["userId"] == by_id
     assert sorted(told["candidates"]["email"]) == sorted([*sharing, unclaimed])
 
 
 def test_without_candidates_it_says_none(tenant):
     tenant.login(userId="u-1", email=EMAIL)
-
     assert resolved(tenant)["candidates"] == {"userId": None, "email": []}
     assert resolved(tenant, userId="u-2")["candidates"] == {"userId": None, "email": []}
 
@@ -120,23 +118,18 @@ def test_without_candidates_it_says_none(tenant):
 def test_it_tells_of_the_devices_anonymous_user(tenant, store):
     visit = tenant.login(name="Somebody")
     kept = rows(store, tenant)
-
     told = resolved(tenant, deviceId=visit["deviceId"], name="Jane")
-
     assert (told["rule"], told["then"], told["changes"]) == ("anonymous", "use", ["name"])
     assert told["user"] == {**visit["user"], "verified": False}
     assert rows(store, tenant) == kept
 
 
-@pytest.mark.parametrize(
-    ("policy", "words", "changes"),
-    [
-        ("keep", "was kept", []),
-        ("clear", "was cleared", []),
-        ("merge", "became part of this user", ["aliases"]),
-        ("merge-once", "became part of this user", ["aliases"]),
-    ],
-    ids=["keep", "clear", "merge", "merge-once"],
+@cases(
+    "policy, words, changes",
+    ("keep", "keep", "was kept", []),
+    ("clear", "clear", "was cleared", []),
+    ("merge", "merge", "became part of this user", ["aliases"]),
+    ("merge-once", "merge-once", "became part of this user", ["aliases"]),
 )
 def test_it_tells_what_would_become_of_the_devices_anonymous_user(tenant, store, policy, words, changes):
     tenant.set(anonymousOnLogin=policy)
@@ -155,19 +148,14 @@ def test_it_tells_what_would_become_of_the_devices_anonymous_user(tenant, store,
 
 def test_a_device_that_nobody_knows_stays_unknown(tenant, store):
     kept = rows(store, tenant)
-
-    told = resolved(tenant, deviceId="dev_of_somebody_new", userId="u-1")
-
-    assert told["rule"] == "new-user-id"
+    assert resolved(tenant, deviceId="dev_of_somebody_new", userId="u-1")["rule"] == "new-user-id"
     assert rows(store, tenant) == kept
 
 
 def test_users_of_the_unverified_world_are_no_candidates(tenant):
     tenant.set(identityVerification="off")
     tenant.try_login(key=tenant.pk, userId="u-1", email=EMAIL)
-
     told = resolved(tenant, userId="u-1", email=EMAIL)
-
     assert (told["rule"], told["user"]) == ("new-user-id", None)
     assert told["candidates"] == {"userId": None, "email": []}
 

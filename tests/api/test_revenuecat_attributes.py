@@ -7,17 +7,16 @@ import pytest
 
 from service.desk.attributes import MAX_NAMES
 from service.times import now
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.subscribers import kept, original, rows_of, say, user_of
 
 FAR = 4_102_444_800_000  # the year 2100
 
 
-# --- kept ----------------------------------------------------------------------------------------
-
-
+# --- kept ---
 def test_what_is_said_is_kept_and_makes_whom_nobody_has_seen(rc, tenant):
     first, again = say(rc, color="blue"), say(rc, plan="gold")
-
     assert [(one.status_code, original(one)) for one in (first, again)] == [(201, "u-1"), (200, "u-1")]
     assert kept(tenant) == {"color": "blue", "plan": "gold"}
 
@@ -40,10 +39,7 @@ LEGAL = {
 @pytest.mark.parametrize(("name", "value"), LEGAL.values(), ids=LEGAL)
 def test_a_legal_attribute_is_kept_as_it_is(rc, tenant, key, name, value):
     body = {"attributes": {name: {"value": value, "updated_at_ms": 1, "of": "another version"}}}
-
-    response = rc("POST", "/subscribers/u-1/attributes", body, key=getattr(tenant, key))
-
-    assert response.status_code == 201
+    assert rc("POST", "/subscribers/u-1/attributes", body, key=getattr(tenant, key)).status_code == 201
     assert kept(tenant) == {name: value}
 
 
@@ -85,55 +81,45 @@ def test_no_client_reads_it_back(rc, tenant, key):
 def test_another_apps_user_of_that_id_has_none_of_it(rc, tenant, other_tenant):
     other_tenant.set(revenuecat="on")
     other_tenant.call("GET", "/v1/subscribers/u-1", other_tenant.pk)
-
     say(rc, color="blue")
-
     assert kept(other_tenant) == {}
 
 
-# --- the latest ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("said", "holds"),
-    [
-        pytest.param([(5, "a"), (6, "b")], "b", id="later"),
-        pytest.param([(6, "b"), (5, "a")], "b", id="late"),
-        pytest.param([(5, "a"), (5, "b")], "b", id="at the same time"),
-        pytest.param([(6, "b"), (5, None)], "b", id="removed late"),
-        pytest.param([(6, None), (5, "a")], None, id="late, and removed since"),
-        pytest.param([(6, ""), (5, "a")], None, id="late, and emptied since"),
-        pytest.param([(6, None), (7, "a")], "a", id="removed, and said again"),
-        pytest.param([(5, "a"), (6, None)], None, id="removed"),
-        pytest.param([(5, "a"), (6, "")], None, id="emptied"),
-        pytest.param([(5, "a"), (6, " \u200b")], None, id="nothing to be seen"),
-        pytest.param([(5, "a"), (6, " b ")], " b ", id="spaces around it"),
-        pytest.param([(FAR, "a"), (None, "b")], "b", id="after one in the future"),
-        pytest.param([(FAR, "a"), (FAR, "b")], "b", id="both in the future"),
-        pytest.param([(10**30, "a"), (FAR, "b")], "b", id="in a future that no store keeps"),
-        pytest.param([(None, "a"), (5, "b")], "a", id="late, after one without a time"),
-        pytest.param([(0, "a"), (0, "b")], "b", id="at the beginning of time"),
-    ],
+# --- the latest ---
+@cases(
+    "said, holds",
+    ("later", [(5, "a"), (6, "b")], "b"),
+    ("late", [(6, "b"), (5, "a")], "b"),
+    ("at the same time", [(5, "a"), (5, "b")], "b"),
+    ("removed late", [(6, "b"), (5, None)], "b"),
+    ("late, and removed since", [(6, None), (5, "a")], None),
+    ("late, and emptied since", [(6, ""), (5, "a")], None),
+    ("removed, and said again", [(6, None), (7, "a")], "a"),
+    ("removed", [(5, "a"), (6, None)], None),
+    ("emptied", [(5, "a"), (6, "")], None),
+    ("nothing to be seen", [(5, "a"), (6, " \u200b")], None),
+    ("spaces around it", [(5, "a"), (6, " b ")], " b "),
+    ("after one in the future", [(FAR, "a"), (None, "b")], "b"),
+    ("both in the future", [(FAR, "a"), (FAR, "b")], "b"),
+    ("in a future that no store keeps", [(10**30, "a"), (FAR, "b")], "b"),
+    ("late, after one without a time", [(None, "a"), (5, "b")], "a"),
+    ("at the beginning of time", [(0, "a"), (0, "b")], "b"),
 )
 def test_the_latest_of_each_name_holds(rc, tenant, said, holds):
     for at, value in said:
         assert say(rc, at=at, color=value, other="x").status_code in (200, 201)
-
     assert kept(tenant) == {"color": holds, "other": "x"}
 
 
 @pytest.mark.parametrize("at", [FAR, 10**30, None])
 def test_nothing_was_said_in_the_future(rc, tenant, store, at):
     began = now()
-
     say(rc, at=at, color="blue")
-
     [(*_, when)] = rows_of(store, tenant.id)["attributes"]
     assert began <= when <= now()
 
 
-# --- refused -------------------------------------------------------------------------------------
-
+# --- refused ---
 GOOD = {"value": "x", "updated_at_ms": 1}
 
 REFUSED = {
@@ -178,9 +164,7 @@ def test_what_is_refused_changes_nothing(rc, tenant, store, body, known):
         # All or nothing: what is legal beside it is not kept either.
         body = _beside(body, plan=GOOD)
 
-    response = rc("POST", "/subscribers/u-1/attributes", body)
-
-    assert (response.status_code, response.json["code"]) == (400, 7226)
+    assert problem_of(rc("POST", "/subscribers/u-1/attributes", body)) == (400, 7226)
     assert rows_of(store, tenant.id) == was
 
 
@@ -192,10 +176,7 @@ def _beside(body, **more):
 @pytest.mark.parametrize("id", ["null", "a%2Fb", "u%0A", "x" * 101, "$RCAnonymousID:short", "$anon:u-1"])
 def test_nothing_is_said_of_an_id_that_cannot_be_one(rc, tenant, store, id):
     was = rows_of(store, tenant.id)
-
-    response = say(rc, id, color="blue")
-
-    assert (response.status_code, response.json["code"]) == (400, 7220)
+    assert problem_of(say(rc, id, color="blue")) == (400, 7220)
     assert rows_of(store, tenant.id) == was
 
 
@@ -204,24 +185,18 @@ def test_nothing_is_said_without_a_key_or_where_it_is_off(rc, tenant, store):
     tenant.set(revenuecat="off")
     was = rows_of(store, tenant.id)
     off = say(rc, color="blue")
-
     assert [(one.status_code, one.json["code"]) for one in (unknown, off)] == [(401, 7225), (404, 7259)]
     assert rows_of(store, tenant.id) == was
 
 
-# --- how many ------------------------------------------------------------------------------------
-
-
+# --- how many ---
 def names(first, count=1):
     return {f"name{number}": "x" for number in range(first, first + count)}
 
 
 def test_fifty_names_at_their_longest_fit_into_one_call(rc, tenant):
     said = {f"{number:064}": {"value": "x" * 1000, "updated_at_ms": 1} for number in range(MAX_NAMES)}
-
-    response = rc("POST", "/subscribers/u-1/attributes", {"attributes": said})
-
-    assert response.status_code == 201
+    assert rc("POST", "/subscribers/u-1/attributes", {"attributes": said}).status_code == 201
     assert len(kept(tenant)) == MAX_NAMES
 
 
@@ -261,7 +236,6 @@ def test_of_names_that_were_removed_the_last_fifty_are_remembered(rc, tenant):
     for first in range(0, 2 * MAX_NAMES, MAX_NAMES):
         say(rc, at=first + 1, **dict.fromkeys(names(first, MAX_NAMES)))
     say(rc, at=MAX_NAMES, name0="late", **{f"name{MAX_NAMES}": "late"})
-
     assert kept(tenant) == {"name0": "late"} | dict.fromkeys(names(MAX_NAMES, MAX_NAMES))
 
 
@@ -279,15 +253,10 @@ def at_once(app, tenant):
 
 def test_those_who_say_something_at_once_break_no_limit(rc, app, tenant):
     say(rc, **names(0, MAX_NAMES - 1))
-
-    statuses = at_once(app, tenant)
-
-    assert statuses == [200] + [400] * 7
+    assert at_once(app, tenant) == [200] + [400] * 7
     assert len(kept(tenant)) == MAX_NAMES
 
 
 def test_of_those_who_say_the_first_thing_at_once_one_makes_the_user_and_nothing_is_lost(rc, app, tenant):
-    statuses = at_once(app, tenant)
-
-    assert statuses == [200] * 7 + [201]
+    assert at_once(app, tenant) == [200] * 7 + [201]
     assert kept(tenant) == {f"new{number}": "x" for number in range(8)}

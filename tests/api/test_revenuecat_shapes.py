@@ -21,8 +21,7 @@ def require_shape(response, status, code):
     assert response.json["message"]
 
 
-# --- 404 and 405 ---------------------------------------------------------------------------------
-
+# --- 404 and 405 ---
 NOWHERE = {
     "no ID": ("GET", "/subscribers"),
     "an empty ID": ("GET", "/subscribers/"),
@@ -56,7 +55,6 @@ OTHER_METHODS = {
 @pytest.mark.parametrize(("method", "path", "allowed"), OTHER_METHODS.values(), ids=OTHER_METHODS)
 def test_a_method_that_a_path_does_not_have_tells_which_it_has(rc, method, path, allowed):
     response = rc(method, path)
-
     require_shape(response, 405, 7226)
     assert set(response.headers["Allow"].split(", ")) == allowed
 
@@ -64,7 +62,6 @@ def test_a_method_that_a_path_does_not_have_tells_which_it_has(rc, method, path,
 @pytest.mark.parametrize(("method", "path", "_allowed"), OTHER_METHODS.values(), ids=OTHER_METHODS)
 def test_where_the_app_has_it_off_no_method_is_there(tenant, method, path, _allowed):
     response = tenant.call(method, f"/v1{path}", "rcb_" + tenant.pk)
-
     require_shape(response, 404, 7259)
     assert "Allow" not in response.headers
 
@@ -72,7 +69,6 @@ def test_where_the_app_has_it_off_no_method_is_there(tenant, method, path, _allo
 @pytest.mark.parametrize("key", ["", "rcb_pk_nothing", "st_nothing"], ids=["none", "unknown", "a token"])
 def test_who_shows_no_key_learns_nothing_of_the_setting(tenant, key):
     response = tenant.call("PUT", "/v1/receipts", key)
-
     require_shape(response, 405, 7226)
 
 
@@ -82,27 +78,22 @@ def test_who_shows_no_key_learns_nothing_of_the_setting(tenant, key):
      "/subscribers/u", "/v1/users/subscribers", "/v1/subscribers%FF/u", "/v1"],
 )  # fmt: skip
 def test_what_only_looks_like_its_paths_has_our_shape(rc, tenant, path):
-    response = tenant.call("GET", path, tenant.pk)
-
-    assert response.content_type == "application/problem+json"
+    assert tenant.call("GET", path, tenant.pk).content_type == "application/problem+json"
 
 
 def test_no_path_is_sent_elsewhere(rc):
     paths = ("/subscribers/", "/subscribers//u-1", "/receipts//", "//receipts")
-
     assert [rc("GET", path).status_code for path in paths] == [404] * len(paths)
 
 
 @pytest.mark.parametrize("path", ["/subscribers", "/receipts/x", "/subscribers/null"])
 def test_of_an_error_that_is_asked_for_by_its_head_there_is_no_body(rc, path):
     response = rc("HEAD", path)
-
     assert (response.status_code, response.content_type) == (rc("GET", path).status_code, "application/json")
     assert response.data == b""
 
 
-# --- what is sent, and what goes wrong -----------------------------------------------------------
-
+# --- what is sent, and what goes wrong ---
 BODIES = {
     "no JSON": (b"{", "application/json", 400),
     "an array": (b"[]", "application/json", 400),
@@ -119,9 +110,7 @@ BODIES = {
 @pytest.mark.parametrize(("data", "kind", "status"), BODIES.values(), ids=BODIES)
 def test_a_body_that_cannot_be_read_is_a_bad_request(rc, client, tenant, path, data, kind, status):
     headers = {"Authorization": f"Bearer {tenant.pk}"}
-
     response = client.post(path, data=data, content_type=kind, headers=headers)
-
     require_shape(response, status, 7226)
 
 
@@ -135,9 +124,7 @@ def test_a_url_that_is_too_long_is_a_bad_request(rc, method, path):
 def test_before_anybody_knows_the_store_it_is_unavailable(config, path):
     # Nobody listens on this port.
     away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
-
     response = away.test_client().get(f"/v1{path}")
-
     require_shape(response, 503, 7101)
     assert int(response.headers["Retry-After"]) > 0
 
@@ -170,21 +157,17 @@ CALLS = {
 @pytest.mark.parametrize(("method", "path", "body"), CALLS.values(), ids=CALLS)
 def test_a_fault_of_our_own_is_told_as_one(rc, app, monkeypatch, method, path, body):
     monkeypatch.setattr(app.extensions[NAME].store.users, "with_user_id_and_home", fail)
-
     require_shape(rc(method, path, body), 500, 7110)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS.values(), ids=CALLS)
 def test_a_key_that_nobody_has_is_told_with_what_to_show(rc, method, path, body):
     response = rc(method, path, body, key="rcb_pk_nothing")
-
     require_shape(response, 401, 7225)
     assert response.headers["WWW-Authenticate"]
 
 
-# --- dates ---------------------------------------------------------------------------------------
-
-
+# --- dates ---
 def buy(tenant, expires_at, purchased_at="2026-01-01T00:00:00.000Z", product="monthly"):
     """Have the backend tell of a purchase."""
     purchase = {
@@ -249,9 +232,7 @@ def test_every_date_has_whole_seconds(rc, tenant, method, path, body):
 def test_a_date_is_the_second_that_has_begun(rc, tenant, at, written):
     tenant.login(userId="u-1")
     buy(tenant, at, at)
-
     shown = rc("GET", "/subscribers/u-1").json["subscriber"]["subscriptions"]["monthly"]
-
     assert (shown["purchase_date"], shown["expires_date"]) == (written, written)
 
 
@@ -267,13 +248,9 @@ def test_nothing_was_seen_or_asked_for_in_the_future(rc, time_machine):
     assert told["request_date_ms"] == 1795770000999
 
 
-# --- its page ------------------------------------------------------------------------------------
-
-
+# --- its page ---
 def test_every_number_of_an_error_is_documented_with_its_status():
     known = {said[:2] for said in (*ERRORS.values(), INVALID_ID)}
-
     rows = table(Page("docs/revenuecat.md").section("## Errors"), "status")
-
     documented = {(int(status), int(code)) for statuses, code, _ in rows for status in statuses.split()}
     assert documented == known | {(status, BAD_REQUEST[1]) for status in (405, 413, 414, 415)}

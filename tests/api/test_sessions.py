@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.cases import cases
+from tests.support.responses import problem_of
+
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MOMENT = timedelta(milliseconds=1)
 
@@ -27,42 +30,30 @@ def clock(time_machine):
     return time_machine
 
 
-# How long it lives
-
-
-@pytest.mark.parametrize(
-    ("settings", "lasts"),
-    [
-        pytest.param({}, 7, id="by default"),
-        pytest.param({"sessionDays": 3}, 3, id="session before idle"),
-        pytest.param({"idleDays": 1}, 1, id="idle before session"),
-        pytest.param({"sessionDays": 5, "idleDays": 5}, 5, id="both at once"),
-        pytest.param({"sessionDays": 365, "idleDays": 365}, 365, id="longest"),
-    ],
+# --- How long it lives ---
+@cases(
+    "settings, lasts",
+    ("by default", {}, 7),
+    ("session before idle", {"sessionDays": 3}, 3),
+    ("idle before session", {"idleDays": 1}, 1),
+    ("both at once", {"sessionDays": 5, "idleDays": 5}, 5),
+    ("longest", {"sessionDays": 365, "idleDays": 365}, 365),
 )
 def test_a_session_expires_at_the_earlier_of_two_ends(tenant, clock, settings, lasts):
     tenant.set(**settings)
-
-    login = tenant.login(userId="u-17")
-
-    assert login["session"]["expiresAt"] == written(NOON + days(lasts))
+    assert tenant.login(userId="u-17")["session"]["expiresAt"] == written(NOON + days(lasts))
 
 
-@pytest.mark.parametrize(
-    ("after", "status"),
-    [
-        pytest.param(days(7) - MOMENT, 200, id="a moment before"),
-        pytest.param(days(7), 401, id="at its end"),
-        pytest.param(days(100), 401, id="long after"),
-    ],
+@cases(
+    "after, status",
+    ("a moment before", days(7) - MOMENT, 200),
+    ("at its end", days(7), 401),
+    ("long after", days(100), 401),
 )
 def test_an_idle_session_lives_until_it_expires(tenant, clock, after, status):
     token = tenant.session(userId="u-17")
     clock.move_to(NOON + after, tick=False)
-
-    response = me(tenant, token)
-
-    assert response.status_code == status
+    assert me(tenant, token).status_code == status
 
 
 def test_use_keeps_a_session_alive(tenant, clock):
@@ -82,10 +73,7 @@ def test_what_is_refused_brings_no_session_back(tenant, clock):
     clock.move_to(NOON + days(7), tick=False)
     me(tenant, token)
     clock.move_to(NOON + days(8), tick=False)
-
-    response = me(tenant, token)
-
-    assert response.status_code == 401
+    assert me(tenant, token).status_code == 401
 
 
 def test_no_use_keeps_a_session_alive_past_its_days(tenant, clock):
@@ -108,63 +96,47 @@ def test_another_s_use_keeps_no_session_alive(tenant, clock):
     me(tenant, elsewhere)
     clock.move_to(NOON + days(7), tick=False)
 
-    response = me(tenant, token)
-
-    assert response.status_code == 401
+    assert me(tenant, token).status_code == 401
     assert me(tenant, elsewhere).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("settings", "expires"),
-    [
-        pytest.param({"idleDays": 30}, days(30), id="longer idle"),
-        pytest.param({"idleDays": 2}, days(3), id="shorter idle"),
-        pytest.param({"sessionDays": 2}, days(2), id="shorter session"),
-    ],
+@cases(
+    "settings, expires",
+    ("longer idle", {"idleDays": 30}, days(30)),
+    ("shorter idle", {"idleDays": 2}, days(3)),
+    ("shorter session", {"sessionDays": 2}, days(2)),
 )
 def test_the_settings_of_now_decide(tenant, clock, settings, expires):
     token = tenant.session(userId="u-17")
     clock.move_to(NOON + days(1), tick=False)
     me(tenant, token)
     tenant.set(**settings)
-
-    response = me(tenant, token)
-
-    assert response.json["session"]["expiresAt"] == written(NOON + expires)
+    assert me(tenant, token).json["session"]["expiresAt"] == written(NOON + expires)
 
 
 def test_a_setting_that_is_shortened_ends_older_sessions_at_once(tenant, clock):
     token = tenant.session(userId="u-17")
     clock.move_to(NOON + days(3), tick=False)
     tenant.set(sessionDays=2)
-
-    response = me(tenant, token)
-
-    assert response.status_code == 401
+    assert me(tenant, token).status_code == 401
 
 
 @pytest.mark.parametrize("claim", [{"userId": "u-17"}, {}], ids=["user", "nobody"])
 def test_a_login_after_expiry_begins_a_new_session_of_the_same_user(tenant, clock, claim):
     former = tenant.login(deviceId="device-of-the-test-0001", **claim)
     clock.move_to(NOON + days(60), tick=False)
-
     again = tenant.login(deviceId="device-of-the-test-0001", **claim)
-
     assert again["user"] == former["user"]
     assert again["session"]["expiresAt"] == written(NOON + days(67))
     assert me(tenant, former["session"]["token"]).status_code == 401
 
 
-# What /v1/me says
-
-
-@pytest.mark.parametrize(
-    ("claim", "verified"),
-    [
-        pytest.param({"userId": "u-17", "email": "jane@example.org", "name": "Jane"}, True, id="user-id"),
-        pytest.param({"email": "jane@example.org"}, True, id="email"),
-        pytest.param({"name": "Jane"}, False, id="nobody"),
-    ],
+# --- What /v1/me says ---
+@cases(
+    "claim, verified",
+    ("user-id", {"userId": "u-17", "email": "jane@example.org", "name": "Jane"}, True),
+    ("email", {"email": "jane@example.org"}, True),
+    ("nobody", {"name": "Jane"}, False),
 )
 def test_me_says_what_the_login_said_without_the_token(tenant, claim, verified):
     login = tenant.login(**claim)
@@ -180,9 +152,7 @@ def test_me_says_what_the_login_said_without_the_token(tenant, claim, verified):
 
 def test_me_says_what_another_device_has_changed(tenant):
     token = tenant.session(userId="u-17", email="jane@example.org", name="Jane")
-
     elsewhere = tenant.login(userId="u-17", email="jane@new.example", name="Jane Doe")
-
     assert me(tenant, token).json["user"] == elsewhere["user"] | {"purchases": []}
 
 
@@ -199,26 +169,17 @@ def test_me_is_the_session_s_own_user(tenant, other_tenant):
     assert said == [login["user"] | {"purchases": []} for login in logins]
 
 
-# What opens nothing
-
-
+# --- What opens nothing ---
 @pytest.mark.parametrize("holder", ["secret key", "publishable key", "admin key"])
 def test_a_key_is_nobody_s_session(tenant, holder):
     key = {"secret key": tenant.sk, "publishable key": tenant.pk, "admin key": tenant.admin_key}[holder]
-
-    response = me(tenant, key)
-
-    assert (response.status_code, response.json["code"]) == (403, "not-allowed")
+    assert problem_of(me(tenant, key)) == (403, "not-allowed")
 
 
 def test_a_token_under_another_app_s_name_opens_nothing(tenant, other_tenant):
     token = tenant.session(userId="u-17")
     other_tenant.login(userId="u-17")
-    forged = token.replace(tenant.id[4:], other_tenant.id[4:])
-
-    response = me(tenant, forged)
-
-    assert response.status_code == 401
+    assert me(tenant, token.replace(tenant.id[4:], other_tenant.id[4:])).status_code == 401
 
 
 def test_every_credential_that_opens_nothing_gets_the_same_answer(tenant, clock):

@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from service.store.checks import CHECKS
+from tests.support.cases import cases
+from tests.support.responses import problem_of
 from tests.support.signing import proof_of
 from tests.support.subscribers import ANON, ANON_2, alias, identify, kept, original, user_of
 
@@ -131,9 +133,7 @@ def test_whoever_holds_the_publishable_key_alone_reads_nothing(
     names = ("vera", "vera-2", "vera-3", ANON_2, people["visitor"])
     was = [proven(tenant, name) for name in names]
 
-    told = way(rc, people["visitor"])
-
-    assert not [word for one in told for word in SECRETS if word in one.text]
+    assert not [word for one in way(rc, people["visitor"]) for word in SECRETS if word in one.text]
     mallory = prove(tenant, secret, "mallory")
     tenant.begin(mallory, "mallory's secret")
     assert not [word for word in SECRETS if word in read(tenant, mallory)]
@@ -175,9 +175,7 @@ def test_an_id_that_somebody_took_first_is_new_to_its_owner(rc, tenant, secret, 
     assert "mallory" not in read(tenant, login["session"]["token"])
 
 
-# --- what a visitor is --------------------------------------------------------------------------------------
-
-
+# --- what a visitor is ---
 @pytest.mark.parametrize("known", [False, True], ids=["never seen", "known"])
 def test_a_login_by_the_backend_leaves_a_visitors_session_unproven(rc, tenant, secret, visitor, known):
     if known:
@@ -194,21 +192,19 @@ def test_a_login_by_the_backend_leaves_a_visitors_session_unproven(rc, tenant, s
 
 
 def test_the_backends_alias_is_its_word_for_a_visitor(rc, tenant, visitor):
-    answer = alias(lambda *call: rc(*call, key=tenant.sk), visitor["user"]["userId"], "jane")
-
-    assert answer.status_code == 201
+    assert alias(lambda *call: rc(*call, key=tenant.sk), visitor["user"]["userId"], "jane").status_code == 201
     assert tenant.call("GET", "/v1/me", visitor["session"]["token"]).json["session"]["verified"] is True
 
 
-@pytest.mark.parametrize("call", [
-    pytest.param(lambda rc, id: rc("GET", f"/subscribers/{id}"), id="look"),
-    pytest.param(lambda rc, id: identify(rc, id, "jane"), id="identify"),
-    pytest.param(lambda rc, id: alias(rc, id, "jane"), id="alias"),
-])  # fmt: skip
+@cases(
+    "call",
+    ("look", lambda rc, id: rc("GET", f"/subscribers/{id}")),
+    ("identify", lambda rc, id: identify(rc, id, "jane")),
+    ("alias", lambda rc, id: alias(rc, id, "jane")),
+)
 def test_the_backend_makes_no_visitor(rc, tenant, call):
     answer = call(lambda *sent: rc(*sent, key=tenant.sk), "$anon:00000000-0000-4000-8000-000000000000")
-
-    assert (answer.status_code, answer.json["code"]) == (400, 7220)
+    assert problem_of(answer) == (400, 7220)
 
 
 EACH_CALL = {
@@ -237,15 +233,11 @@ def test_no_public_call_names_a_devices_anonymous_user(rc, tenant, visitor, meth
     id = visitor["user"]["userId"]
     sent = body and {name: id if value == "{id}" else value for name, value in body.items()}
 
-    answer = rc(method, path.format(id=id), sent)
-
-    assert (answer.status_code, answer.json["code"]) == (400, 7220)
+    assert problem_of(rc(method, path.format(id=id), sent)) == (400, 7220)
     assert id not in rc("GET", "/subscribers/u-1").text
 
 
-# --- what is claimed, and what is shown of it ---------------------------------------------------------------
-
-
+# --- what is claimed, and what is shown of it ---
 def bought(user):
     return [(purchase["product"], purchase["claimed"]) for purchase in user["purchases"]]
 
@@ -280,8 +272,7 @@ def test_a_proven_user_shows_what_is_claimed_under_an_id_of_theirs(rc, tenant, i
     all_of_them = [("first", False), ("second", True), ("third", False)]
     assert products(claimed) == ["first", "second"]
     assert bought(answer["user"]) == shown(tenant, vera["user"]["id"]) == all_of_them
-    me = tenant.call("GET", "/v1/me", vera["session"]["token"]).json["user"]
-    assert bought(me) == all_of_them
+    assert bought(tenant.call("GET", "/v1/me", vera["session"]["token"]).json["user"]) == all_of_them
     [claimant] = [
         user for user in tenant.call("GET", f"/v1/users?userId={id}", tenant.sk).json["data"]
         if not user["verified"]
@@ -300,7 +291,7 @@ def test_an_account_may_be_claimed_once_in_each_world(rc, tenant):
 
     assert mine["resolution"]["rule"] == "first-claim"
     assert shown(tenant, vera) == [("pro", False)]
-    assert (again.status_code, again.json["code"]) == (409, 7102)
+    assert problem_of(again) == (409, 7102)
     [exported] = tenant.call("GET", f"/v1/users/{vera}/export", tenant.sk).json["storeAccounts"]
     assert exported == {"store": "revenuecat", "account": "T-1", "verified": True}
 
@@ -308,9 +299,7 @@ def test_an_account_may_be_claimed_once_in_each_world(rc, tenant):
 def test_of_two_who_claim_to_be_one_the_ids_are_one_in_their_world_alone(rc, tenant):
     vera = tenant.login(userId="vera")["user"]
     receive(rc, "vera", "T-1", product_id="pro")
-
     restored = receive(rc, "mallory", "T-1", is_restore=True)
-
     assert original(restored) == original(rc("GET", "/subscribers/mallory")) == "vera"
     assert tenant.call("GET", f"/v1/users/{vera['id']}", tenant.sk).json["aliases"] == []
     assert tenant.login(userId="mallory")["created"]
@@ -334,7 +323,6 @@ def test_two_who_claim_and_become_one_see_what_began_on_their_own_device(rc, ten
 
 def test_an_id_that_a_client_made_is_ones_in_each_world(rc, tenant):
     public, backend = rc("GET", f"/subscribers/{ANON}"), rc("GET", f"/subscribers/{ANON}", key=tenant.sk)
-
     found = tenant.call("GET", f"/v1/users?userId={ANON}", tenant.sk).json["data"]
     assert (public.status_code, backend.status_code) == (201, 201)
     assert sorted(user["verified"] for user in found) == [False, True]
@@ -343,19 +331,14 @@ def test_an_id_that_a_client_made_is_ones_in_each_world(rc, tenant):
 def test_an_id_that_only_public_calls_made_known_is_no_alias_of_a_proven_user(rc, tenant):
     vera = tenant.login(userId="vera")["user"]["id"]
     rc("GET", f"/subscribers/{ANON}")
-
     answer = tenant.call("POST", f"/v1/users/{vera}/aliases", tenant.sk, {"userId": ANON})
-
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "reserved")
 
 
 def test_a_visitor_is_no_alias_of_one_who_only_claims(rc, tenant, visitor):
     rc("GET", "/subscribers/u-1")
     path = f"/v1/users/{user_of(tenant, 'u-1')['id']}/aliases"
-
-    answer = tenant.call("POST", path, tenant.sk, {"userId": visitor["user"]["userId"]})
-
-    assert answer.status_code == 422
+    assert tenant.call("POST", path, tenant.sk, {"userId": visitor["user"]["userId"]}).status_code == 422
     assert "the visitor's secret" in read(tenant, visitor["session"]["token"])
 
 
@@ -373,32 +356,24 @@ def test_a_clients_id_that_the_backend_made_known_may_be_a_visitors(rc, tenant, 
 
 def test_what_is_said_by_public_calls_is_said_of_who_only_claims(rc, tenant):
     vera = tenant.login(userId="vera")["user"]["id"]
-
     rc("POST", "/subscribers/vera/attributes", {"attributes": {"$email": {"value": "mallory@example.org"}}})
-
     assert tenant.call("GET", f"/v1/users/{vera}/export", tenant.sk).json["attributes"] == []
 
 
 def test_the_backends_purchase_for_an_id_that_is_only_claimed_stays_a_claim(rc, tenant):
     rc("GET", "/subscribers/u-1")
-
-    answer = buy(tenant, "u-1", "pro", "2026-01-01T00:00:00Z")
-
-    assert bought(answer["user"]) == [("pro", True)]
+    assert bought(buy(tenant, "u-1", "pro", "2026-01-01T00:00:00Z")["user"]) == [("pro", True)]
 
 
 def test_the_backend_erases_whoever_has_an_id_in_either_world(rc, tenant):
     tenant.login(userId="u-1")
     rc("GET", "/subscribers/u-1")
-
     assert rc("DELETE", "/subscribers/u-1", key=tenant.sk).status_code == 200
     assert tenant.call("GET", "/v1/users?userId=u-1", tenant.sk).json["data"] == []
     assert rc("DELETE", "/subscribers/u-1", key=tenant.sk).json["code"] == 7259
 
 
-# --- merges by agents ---------------------------------------------------------------------------------------
-
-
+# --- merges by agents ---
 def claimant(tenant, user_id):
     found = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
     return next(user["id"] for user in found if not user["verified"])
@@ -442,8 +417,11 @@ INTO_A_VISITOR = {
 }
 
 
-@pytest.mark.parametrize("claim", [{"userId": "vera"}, {"userId": "vera", "email": "vera@example.org"}],
-                         ids=["user ID", "with an email"])  # fmt: skip
+@cases(
+    "claim",
+    ("user ID", {"userId": "vera"}),
+    ("with an email", {"userId": "vera", "email": "vera@example.org"}),
+)
 @pytest.mark.parametrize("way", INTO_A_VISITOR.values(), ids=INTO_A_VISITOR)
 def test_a_visitors_device_is_nobody_elses_whomever_an_agent_takes_it_for(rc, tenant, visitor, way, claim):
     vera = tenant.login(name="Vera Vale", **claim)
@@ -452,8 +430,7 @@ def test_a_visitors_device_is_nobody_elses_whomever_an_agent_takes_it_for(rc, te
 
     way(rc, tenant, vera["user"], visitor["user"])
 
-    session = tenant.call("GET", "/v1/me", token).json.get("session", {})
-    assert not session.get("verified")
+    assert not tenant.call("GET", "/v1/me", token).json.get("session", {}).get("verified")
     assert not any(word in read(tenant, token) for word in ("vera's secret", "Vera Vale", "vera@"))
     assert tenant.login(userId="vera")["user"]["id"] == vera["user"]["id"]
 

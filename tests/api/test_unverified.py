@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.cases import cases
+
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 # Secrets, and ids of what somebody made themselves, are random; all else has to be the same.
@@ -48,23 +50,17 @@ def claimed(tenant, **asked):
     return id
 
 
-# What is told
-
-
-@pytest.mark.parametrize(
-    ("claim", "told"),
-    [
-        pytest.param({"userId": "u-1"}, {"userId": "u-1", "email": None, "name": None}, id="user ID"),
-        pytest.param({"email": "a@b.org"}, {"userId": None, "email": "a@b.org", "name": None}, id="email"),
-        pytest.param(
-            {"userId": "u-1", "email": "a@b.org", "name": "Jane"},
-            {"userId": "u-1", "email": "a@b.org", "name": "Jane"},
-            id="all",
-        ),
-        pytest.param(
-            {"email": " Jane@B.ORG "}, {"userId": None, "email": "Jane@b.org", "name": None}, id="cleaned"
-        ),
-    ],
+# --- What is told ---
+@cases(
+    "claim, told",
+    ("user ID", {"userId": "u-1"}, {"userId": "u-1", "email": None, "name": None}),
+    ("email", {"email": "a@b.org"}, {"userId": None, "email": "a@b.org", "name": None}),
+    (
+        "all",
+        {"userId": "u-1", "email": "a@b.org", "name": "Jane"},
+        {"userId": "u-1", "email": "a@b.org", "name": "Jane"},
+    ),
+    ("cleaned", {"email": " Jane@B.ORG "}, {"userId": None, "email": "Jane@b.org", "name": None}),
 )
 def test_an_unproven_login_is_told_what_it_said(trusting, time_machine, claim, told):
     time_machine.move_to(NOON, tick=False)
@@ -82,30 +78,22 @@ def test_an_unproven_login_is_told_what_it_said(trusting, time_machine, claim, t
     assert me.json == {"user": told, "session": session}
 
 
-@pytest.mark.parametrize(
+@cases(
     "stored",
-    [
-        pytest.param({"userId": "u-1", "email": "real@example.org", "name": "Jane"}, id="more"),
-        pytest.param({"userId": "u-1"}, id="less"),
-    ],
+    ("more", {"userId": "u-1", "email": "real@example.org", "name": "Jane"}),
+    ("less", {"userId": "u-1"}),
 )
 @pytest.mark.parametrize("world", ["sk", "pk"], ids=["proven", "claimed"])
 def test_nothing_is_told_of_what_was_there(trusting, stored, world):
     trusting.try_login(key=getattr(trusting, world), **stored)
-
     login = claim_to_be(trusting, userId="u-1")
-
     assert login["user"] == {"userId": "u-1", "email": None, "name": None}
-    me = trusting.call("GET", "/v1/me", login["session"]["token"]).json
-    assert me["user"] == login["user"]
+    assert trusting.call("GET", "/v1/me", login["session"]["token"]).json["user"] == login["user"]
 
 
 def test_an_email_is_told_as_it_was_sent_and_not_as_it_was_stored(trusting):
     claim_to_be(trusting, email="jane@example.org")
-
-    login = claim_to_be(trusting, email="JANE@example.org")
-
-    assert login["user"]["email"] == "JANE@example.org"
+    assert claim_to_be(trusting, email="JANE@example.org")["user"]["email"] == "JANE@example.org"
 
 
 def test_what_others_change_about_the_record_is_not_told(trusting):
@@ -149,9 +137,7 @@ def test_an_answer_of_an_agent_is_seen_and_counted(trusting):
     assert [one["unread"] for one in listed(trusting, token)] == [0]
 
 
-# What is seen
-
-
+# --- What is seen ---
 @pytest.mark.parametrize("scope", ["user", "device"])
 def test_another_device_under_the_same_claim_sees_nothing(trusting, scope):
     trusting.set(conversationScope=scope)
@@ -177,9 +163,7 @@ def test_another_device_under_the_same_claim_sees_nothing(trusting, scope):
 def test_what_an_agent_began_is_not_seen(trusting):
     token = unproven(trusting, userId="u-1")
     user = claimed(trusting, userId="u-1")
-
     conversation = trusting.begin(trusting.sk, "For the real u-1.", user=user)
-
     assert listed(trusting, token) == []
     assert trusting.call("GET", f"/v1/conversations/{conversation}", token).status_code == 404
 
@@ -188,19 +172,14 @@ def test_the_same_device_finds_its_own_again(trusting):
     login = claim_to_be(trusting, userId="u-1")
     conversation = trusting.begin(login["session"]["token"])
     trusting.call("POST", "/v1/logout", login["session"]["token"])
-
     again = unproven(trusting, userId="u-1", deviceId=login["deviceId"])
-
     assert [one["id"] for one in listed(trusting, again)] == [conversation]
 
 
 def test_the_same_device_under_another_claim_sees_nothing(trusting):
     login = claim_to_be(trusting, userId="u-1")
     trusting.begin(login["session"]["token"])
-
-    other = unproven(trusting, userId="u-2", deviceId=login["deviceId"])
-
-    assert listed(trusting, other) == []
+    assert listed(trusting, unproven(trusting, userId="u-2", deviceId=login["deviceId"])) == []
 
 
 @pytest.mark.parametrize("policy", ["merge", "merge-once"])
@@ -222,9 +201,7 @@ def test_nothing_but_a_users_own_is_open(trusting):
     token = unproven(trusting, userId="u-1")
     user = claimed(trusting, userId="u-1")
     paths = ["/v1/users", f"/v1/users/{user}", f"/v1/users/{user}/history", f"/v1/users/{user}/export"]
-
     statuses = {trusting.call("GET", path, token).status_code for path in paths}
-
     assert statuses == {403}
 
 
@@ -241,9 +218,7 @@ def test_an_agent_sees_that_nothing_was_proven(trusting):
     assert shown[0]["author"]["id"] == user["id"]
 
 
-# Known or unknown
-
-
+# --- Known or unknown ---
 def proven(tenant, **claim):
     return tenant.session(**claim, name="The real one")
 
@@ -346,9 +321,7 @@ def test_nobody_learns_whether_somebody_is_known(trusting, time_machine, policy,
     past(tenant, **{name: KNOWN[name] for name in names})
 
     known = transcript(tenant, time_machine, {name: KNOWN[name] for name in names})
-    unknown = transcript(tenant, time_machine, {name: UNKNOWN[name] for name in names})
-
-    assert known == unknown
+    assert known == transcript(tenant, time_machine, {name: UNKNOWN[name] for name in names})
     assert all(status.startswith(("200", "201", "204", "404", "422")) for _, status, _, _ in known)
 
 
@@ -357,11 +330,8 @@ def test_nobody_learns_whether_an_email_is_shared(trusting, time_machine, names)
     shared(trusting, **KNOWN)
     for id in ("three", "four"):
         claim_to_be(trusting, userId=id, email=KNOWN["email"])
-
     known = transcript(trusting, time_machine, {name: KNOWN[name] for name in names})
-    unknown = transcript(trusting, time_machine, {name: UNKNOWN[name] for name in names})
-
-    assert known == unknown
+    assert known == transcript(trusting, time_machine, {name: UNKNOWN[name] for name in names})
 
 
 @pytest.mark.parametrize("names", CLAIMED.values(), ids=CLAIMED)

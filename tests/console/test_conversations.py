@@ -3,6 +3,7 @@
 import pytest
 
 from tests.console.conftest import field_of, text_of
+from tests.support.cases import cases
 from tests.support.signing import identity_key, prove_in_both_ways
 
 NOBODY = "0" * 32
@@ -18,7 +19,6 @@ def messages(tenant, id):
 
 def test_what_waits_is_shown_with_who_waits(agent, scene):
     said = text_of(agent.get("/console"))
-
     assert "Parcel" in said
     assert "Kim" in said
     assert "1 unread" in said
@@ -31,12 +31,10 @@ def test_where_nobody_waits_the_page_says_so(agent):
 
 def test_what_is_resolved_is_listed_apart(agent, scene):
     agent.post(f"/console/conversations/{scene.thread}/status", status="resolved")
-
     listed = {
         status: "Parcel" in text_of(agent.get(f"/console?status={status}"))
         for status in ("open", "resolved", "all")
     }
-
     assert listed == {"open": False, "resolved": True, "all": True}
 
 
@@ -59,9 +57,7 @@ def test_a_list_that_there_is_not_is_refused_on_a_page(agent, query):
 
 def test_a_conversation_is_shown_with_its_messages_and_its_user(agent, tenant, scene):
     tenant.call("POST", f"/v1/conversations/{scene.thread}/messages", tenant.sk, {"body": "On its way"})
-
     said = text_of(agent.get(f"/console/conversations/{scene.thread}"))
-
     assert said.index("Where is it?") < said.index("On its way")
     assert "kim@example.org" in said
 
@@ -70,13 +66,11 @@ def test_a_message_of_somebody_unproven_says_so(agent, tenant):
     tenant.set(identityVerification="off")
     token = tenant.try_login(key=tenant.pk, userId="u-1").json["session"]["token"]
     thread = tenant.begin(token)
-
     assert "(not verified)" in text_of(agent.get(f"/console/conversations/{thread}"))
 
 
 def test_a_reply_reaches_the_user_with_the_agents_name(agent, tenant, scene):
     page = agent.post(f"/console/conversations/{scene.thread}/messages", body="On\r\nits way")
-
     assert "Your reply was sent." in text_of(agent.follow(page))
     written = messages(tenant, scene.thread)[-1]
     assert written["body"] == "On\nits way"
@@ -85,29 +79,26 @@ def test_a_reply_reaches_the_user_with_the_agents_name(agent, tenant, scene):
 
 def test_an_agent_without_a_name_writes_without_one(agent, tenant, scene):
     agent.sign_in(tenant.sk)
-
     agent.post(f"/console/conversations/{scene.thread}/messages", body="Here")
-
     assert messages(tenant, scene.thread)[-1]["author"] == {"kind": "agent", "name": None}
 
 
 def test_a_reply_sent_twice_is_written_once(agent, tenant, scene):
     key = field_of(agent.get(f"/console/conversations/{scene.thread}"), "key")
-
     for _ in range(2):
         agent.post(f"/console/conversations/{scene.thread}/messages", body="Here", key=key)
-
     assert len(messages(tenant, scene.thread)) == 2
 
 
-@pytest.mark.parametrize(
+@cases(
     "fields",
-    [{"body": ""}, {"body": "x" * 10_001}, {"body": "a\x00<b"}, {"body": "Here", "key": "ü"}],
-    ids=["empty", "too long", "forbidden", "a key that is none"],
+    ("empty", {"body": ""}),
+    ("too long", {"body": "x" * 10_001}),
+    ("forbidden", {"body": "a\x00<b"}),
+    ("a key that is none", {"body": "Here", "key": "ü"}),
 )
 def test_a_refused_reply_is_still_in_the_form(agent, tenant, scene, fields):
     answer = agent.post(f"/console/conversations/{scene.thread}/messages", **fields)
-
     assert answer.status_code == 422
     assert 'role="alert"' in answer.text
     assert fields["body"].replace("<", "&lt;") in answer.text
@@ -116,16 +107,13 @@ def test_a_refused_reply_is_still_in_the_form(agent, tenant, scene, fields):
 
 def test_an_agent_marks_a_conversation_as_read(agent, tenant, scene):
     answer = agent.post(f"/console/conversations/{scene.thread}/read")
-
     assert "marked as read" in text_of(agent.follow(answer))
     assert conversation(tenant, scene.thread)["unread"] == 0
 
 
 def test_looking_at_a_conversation_changes_nothing(agent, tenant, scene):
     before = conversation(tenant, scene.thread)
-
     agent.get(f"/console/conversations/{scene.thread}")
-
     assert conversation(tenant, scene.thread) == before
 
 
@@ -141,9 +129,7 @@ def test_an_agent_resolves_and_reopens(agent, tenant, scene):
 
 
 def test_a_status_that_there_is_not_is_refused(agent, tenant, scene):
-    answer = agent.post(f"/console/conversations/{scene.thread}/status", status="gone")
-
-    assert answer.status_code == 422
+    assert agent.post(f"/console/conversations/{scene.thread}/status", status="gone").status_code == 422
     assert conversation(tenant, scene.thread)["status"] == "open"
 
 
@@ -175,11 +161,9 @@ def test_an_identity_key_that_proves_in_both_ways_is_to_be_rotated(agent, tenant
 def test_another_apps_keys_are_not_shown(agent, other_tenant, store):
     foreign, _ = identity_key(other_tenant)
     prove_in_both_ways(store, other_tenant, foreign)
-
     assert foreign not in agent.get("/console").text
 
 
 def test_where_each_key_proves_in_one_way_nothing_is_said_of_keys(agent, tenant):
     identity_key(tenant)
-
     assert "identity key" not in agent.get("/console").text

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.console.conftest import guarded_routes
+from tests.support.cases import cases
 
 
 def messages(tenant, thread):
@@ -30,9 +31,7 @@ def test_a_form_without_the_token_of_this_sign_in_does_nothing(agent, other_agen
 
 def test_no_form_is_taken_without_a_token(app, agent):
     routes = [path for method, path in guarded_routes(app) if method == "POST"]
-
     answers = {path: agent.client.post(path, data={"token": "x"}).status_code for path in routes}
-
     assert len(answers) > 8
     assert set(answers.values()) == {403}
 
@@ -58,17 +57,13 @@ OURS = [
 @pytest.mark.parametrize("headers", STRANGERS)
 def test_a_form_of_a_strangers_page_does_nothing_even_with_the_token(agent, tenant, scene, headers):
     agent.headers = headers
-
-    answer = agent.post(f"/console/conversations/{scene.thread}/messages", body="Gone")
-
-    assert answer.status_code == 403
+    assert agent.post(f"/console/conversations/{scene.thread}/messages", body="Gone").status_code == 403
     assert len(messages(tenant, scene.thread)) == 1
 
 
 @pytest.mark.parametrize("headers", STRANGERS)
 def test_nobody_is_signed_in_by_a_strangers_page(browser, tenant, headers):
     answer = browser.client.post("/console/sign-in", data={"key": tenant.sk}, headers=headers)
-
     assert answer.status_code == 403
     assert "Set-Cookie" not in answer.headers
 
@@ -76,35 +71,26 @@ def test_nobody_is_signed_in_by_a_strangers_page(browser, tenant, headers):
 @pytest.mark.parametrize("headers", OURS)
 def test_a_form_of_our_own_page_is_taken(agent, tenant, scene, headers):
     agent.headers = headers
-
-    answer = agent.post(f"/console/conversations/{scene.thread}/messages", body="Here")
-
-    assert answer.status_code == 303
+    assert agent.post(f"/console/conversations/{scene.thread}/messages", body="Here").status_code == 303
     assert len(messages(tenant, scene.thread)) == 2
 
 
-@pytest.mark.parametrize(
-    ("data", "content_type", "status"),
-    [
-        pytest.param(b'{"token": 1}', "application/json", 415, id="json"),
-        pytest.param(b"token=1", "multipart/form-data; boundary=x", 415, id="multipart"),
-        pytest.param(b"token=%FF", "application/x-www-form-urlencoded", 400, id="no text"),
-        pytest.param(b"token=\xff", "application/x-www-form-urlencoded", 400, id="no form"),
-        pytest.param(b"a=1&" * 30, "application/x-www-form-urlencoded", 400, id="too many fields"),
-        pytest.param(b"a" * 140_000, "application/x-www-form-urlencoded", 413, id="too much"),
-    ],
+@cases(
+    "data, content_type, status",
+    ("json", b'{"token": 1}', "application/json", 415),
+    ("multipart", b"token=1", "multipart/form-data; boundary=x", 415),
+    ("no text", b"token=%FF", "application/x-www-form-urlencoded", 400),
+    ("no form", b"token=\xff", "application/x-www-form-urlencoded", 400),
+    ("too many fields", b"a=1&" * 30, "application/x-www-form-urlencoded", 400),
+    ("too much", b"a" * 140_000, "application/x-www-form-urlencoded", 413),
 )
 def test_what_is_no_form_is_refused_on_a_page(agent, data, content_type, status):
     answer = agent.client.post("/console/find", data=data, content_type=content_type)
-
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
 
 
 def test_the_longest_reply_fits_into_a_form(agent, tenant, scene):
     longest = "\N{GRINNING FACE}" * 10_000
-
-    answer = agent.post(f"/console/conversations/{scene.thread}/messages", body=longest)
-
-    assert answer.status_code == 303
+    assert agent.post(f"/console/conversations/{scene.thread}/messages", body=longest).status_code == 303
     assert messages(tenant, scene.thread)[1]["body"] == longest

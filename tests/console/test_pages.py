@@ -9,6 +9,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.console.rendering import FAULT
 from tests.console.conftest import Agent, guarded_routes, held_by, text_of
+from tests.support.cases import cases
 from tests.support.logbook import on_standard_output
 
 NOBODY = "0" * 32
@@ -34,9 +35,7 @@ def bodies(agent, paths):
     return {path: (answer := agent.get(path)).status_code and answer for path in paths}
 
 
-# --- headers -------------------------------------------------------------------------------------
-
-
+# --- headers ---
 def test_every_page_keeps_scripts_frames_and_strangers_out(agent, scene):
     for path, answer in bodies(agent, pages_of(scene)).items():
         assert answer.status_code == 200, path
@@ -56,12 +55,9 @@ def test_a_policy_without_scripts_costs_nothing_as_no_page_has_any(agent, scene)
         assert "https://" not in answer.text, path
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("console.css", "text/css"), ("icon.svg", "image/svg+xml")], ids=["styles", "icon"]
-)
+@cases("name, kind", ("styles", "console.css", "text/css"), ("icon", "icon.svg", "image/svg+xml"))
 def test_what_pages_are_made_of_is_served_to_anybody(browser, name, kind):
     answer = browser.client.get(f"/console/assets/{name}", buffered=True)
-
     assert (answer.status_code, answer.mimetype) == (200, kind)
     assert "url(" not in answer.text
 
@@ -71,9 +67,7 @@ def test_nothing_else_is_served(browser, name):
     assert browser.get(f"/console/assets/{name}").status_code == 404
 
 
-# --- errors --------------------------------------------------------------------------------------
-
-
+# --- errors ---
 def test_a_foreign_thing_is_the_same_page_as_nothing(app, agent, other_tenant):
     them = other_tenant.login(userId="theirs", name="Theirs")["user"]["id"]
     thread = other_tenant.begin(other_tenant.session(userId="theirs"))
@@ -107,7 +101,6 @@ def test_a_merge_of_another_app_is_not_undone(agent, other_tenant):
     both = [other_tenant.login(userId=id)["user"]["id"] for id in ("u-1", "u-2")]
     sent = {"from": both[0], "into": both[1]}
     merge = other_tenant.call("POST", "/v1/merges", other_tenant.sk, sent).json["id"]
-
     assert agent.post(f"/console/merges/{merge}/undo").status_code == 404
     assert other_tenant.call("GET", f"/v1/merges/{merge}", other_tenant.sk).json["undoneAt"] is None
 
@@ -115,14 +108,12 @@ def test_a_merge_of_another_app_is_not_undone(agent, other_tenant):
 @pytest.mark.parametrize("path", ["/console/nowhere", "/console/", "/console/users/x/y"])
 def test_an_address_that_there_is_not_is_a_page_that_says_what_to_do(agent, path):
     answer = agent.get(path)
-
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
     assert "Look for the user by ID, email or name." in text_of(answer)
 
 
 def test_an_address_for_forms_says_so_and_which_methods_it_has(agent):
     answer = agent.get("/console/find")
-
     assert (answer.status_code, answer.mimetype) == (405, "text/html")
     assert set(answer.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
 
@@ -146,9 +137,7 @@ def test_with_the_store_away_the_page_says_when_to_come_back(config, agent):
 
 def test_a_fault_of_ours_is_a_page_with_a_number(app, agent, scene, monkeypatch):
     monkeypatch.setitem(app.jinja_env.filters, "sentence", lambda entry: 1 / 0)
-
     answer = agent.get(f"/console/users/{scene.kim}")
-
     assert answer.status_code == 500
     assert FAULT[0] in text_of(answer)
     assert answer.headers["X-Request-Id"] in answer.text
@@ -169,9 +158,7 @@ def test_the_log_names_nobody_and_holds_no_secret(agent, tenant, scene, capsys):
         assert secret not in told
 
 
-# --- nothing in it runs --------------------------------------------------------------------------
-
-
+# --- nothing in it runs ---
 def test_what_users_write_is_text_wherever_it_is_shown(browser, tenant):
     tenant.set(identityVerification="off")
     browser.sign_in(tenant.sk, SCRIPT)
@@ -209,6 +196,4 @@ def test_what_users_write_is_text_wherever_it_is_shown(browser, tenant):
 
 
 def test_nothing_of_an_address_comes_back_as_marks(agent):
-    answer = agent.get("/console?status=<script>&done=<script>&cursor=<script>")
-
-    assert "<script" not in answer.text
+    assert "<script" not in agent.get("/console?status=<script>&done=<script>&cursor=<script>").text

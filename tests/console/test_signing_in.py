@@ -14,6 +14,7 @@ from service.model.identifiers import digest, new_credential
 from service.model.sessions import ConsoleSession
 from service.store.tables import ConsoleSessions
 from tests.console.conftest import NOBODY, Agent, held_by, status_with, text_of
+from tests.support.cases import cases
 from tests.support.servers import ADMIN_KEY
 from tests.support.tenants import Tenant
 
@@ -26,12 +27,9 @@ def set_cookie(answer):
     return value.partition("=")[2], {part.partition("=")[0]: part.partition("=")[2] for part in attributes}
 
 
-# --- in ------------------------------------------------------------------------------------------
-
-
+# --- in ---
 def test_a_secret_key_opens_the_console(browser, tenant):
     answer = browser.sign_in(tenant.sk)
-
     page = browser.follow(answer)
     assert page.status_code == 200
     assert "You are signed in." in text_of(page)
@@ -43,19 +41,17 @@ def test_white_space_around_a_pasted_key_does_not_matter(browser, tenant):
 
 def test_the_cookie_is_for_our_pages_only_and_for_no_script(browser, tenant):
     _, attributes = set_cookie(browser.sign_in(tenant.sk))
-
     assert attributes.pop("Expires")
     assert attributes == {"HttpOnly": "", "Max-Age": "28800", "Path": "/console", "SameSite": "Strict"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "request_",
-    [{"base_url": "https://usher.example.org"}, {"headers": {"X-Forwarded-Proto": "https"}}],
-    ids=["https", "https as far as the router"],
+    ("https", {"base_url": "https://usher.example.org"}),
+    ("https as far as the router", {"headers": {"X-Forwarded-Proto": "https"}}),
 )
 def test_over_https_the_cookie_never_goes_in_clear(browser, tenant, request_):
     answer = browser.client.post("/console/sign-in", data={"key": tenant.sk}, **request_)
-
     assert "Secure" in set_cookie(answer)[1]
 
 
@@ -78,9 +74,7 @@ def test_what_a_browser_holds_is_no_credential_of_the_api(agent, tenant):
 
 def test_to_sign_in_again_ends_what_the_browser_held(agent, tenant, app):
     former = held_by(agent)
-
     agent.sign_in(tenant.sk)
-
     assert agent.get("/console").status_code == 200
     assert status_with(app, former) == 401
 
@@ -117,15 +111,14 @@ def test_any_other_key_is_refused_in_words_and_opens_nothing(browser, tenant, ki
     assert held_by(browser) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [("Ann\x00Lee", "Ann Lee"), ("Ann\r\n", "Ann "), ("\u200b \u3164", None)],
-    ids=["control", "line", "unseen"],
+@cases(
+    "name, shown",
+    ("control", "Ann\x00Lee", "Ann Lee"),
+    ("line", "Ann\r\n", "Ann "),
+    ("unseen", "\u200b \u3164", None),
 )
 def test_a_name_is_what_users_can_see_of_it(browser, tenant, store, name, shown):
-    answer = browser.sign_in(tenant.sk, name)
-
-    assert answer.status_code == 303
+    assert browser.sign_in(tenant.sk, name).status_code == 303
     [row] = store.database.rows(
         ConsoleSessions.select(ConsoleSessions.name).where(ConsoleSessions.app == tenant.id)
     )

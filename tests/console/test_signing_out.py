@@ -15,7 +15,6 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 def test_every_page_and_form_wants_somebody_signed_in(app, browser):
     answers = {route: browser.client.open(route[1], method=route[0]) for route in guarded_routes(app)}
-
     assert len(answers) > 15
     assert {route for route, answer in answers.items() if answer.status_code != 401} == set()
     assert {
@@ -41,10 +40,7 @@ def test_nothing_else_in_the_cookie_opens_the_console(app, tenant, held):
 
 def test_whoever_signs_out_is_out_wherever_that_cookie_is(agent, app):
     held = held_by(agent)
-
-    answer = agent.post("/console/sign-out")
-
-    assert "You are signed out." in text_of(agent.follow(answer))
+    assert "You are signed out." in text_of(agent.follow(agent.post("/console/sign-out")))
     assert held_by(agent) is None
     assert status_with(app, held) == 401
 
@@ -52,9 +48,7 @@ def test_whoever_signs_out_is_out_wherever_that_cookie_is(agent, app):
 def test_to_sign_out_leaves_other_agents_in(agent, app, tenant):
     other = Agent(app.test_client())
     other.sign_in(tenant.sk)
-
     agent.post("/console/sign-out")
-
     assert other.get("/console").status_code == 200
 
 
@@ -72,7 +66,6 @@ def test_with_a_deleted_key_its_agents_are_out_at_once(agent, tenant):
 
 def test_with_a_deleted_app_its_agents_are_out_at_once(agent, tenant):
     assert tenant.call("DELETE", f"/v1/apps/{tenant.id}", tenant.admin_key).status_code == 204
-
     assert agent.get("/console").status_code == 401
 
 
@@ -92,7 +85,6 @@ def test_who_signs_in_sweeps_out_those_whose_day_is_over(app, tenant, store):
         Agent(app.test_client()).sign_in(tenant.sk)
         clock.shift(timedelta(hours=9))
         Agent(app.test_client()).sign_in(tenant.sk)
-
     kept = ConsoleSessions.select(ConsoleSessions.digest).where(ConsoleSessions.app == tenant.id)
     assert len(store.database.rows(kept)) == 1
 
@@ -102,7 +94,5 @@ def test_a_key_that_opens_the_console_says_when_it_was_last_used(tenant, browser
         browser.sign_in(tenant.sk)
     with time_machine.travel(NOON + timedelta(days=900, hours=1), tick=False):
         browser.get("/console")
-
     keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
-    used = next(key["lastUsedAt"] for key in keys if key["kind"] == "secret")
-    assert used.startswith("2029-05-09T13:00")
+    assert next(key["lastUsedAt"] for key in keys if key["kind"] == "secret").startswith("2029-05-09T13:00")

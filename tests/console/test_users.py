@@ -5,6 +5,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.console.conftest import text_of
+from tests.support.cases import cases
 
 NOBODY = "0" * 32
 HOSTILE = "<script>alert(1)</script>"
@@ -15,14 +16,12 @@ HOSTILE = "<script>alert(1)</script>"
 )
 def test_a_user_is_found_by_how_an_id_an_email_or_a_name_begins(agent, scene, what):
     said = text_of(agent.follow(agent.post("/console/find", q=what)))
-
     assert "u-kim" in said
     assert "u-lee" not in said
 
 
 def test_who_is_looked_for_stands_in_no_address(agent, scene):
     location = agent.post("/console/find", q="kim@example.org").headers["Location"]
-
     # Among so many letters by chance some spell a short name.
     assert "kim@" not in unquote(location).lower()
     assert "example" not in location
@@ -30,9 +29,7 @@ def test_who_is_looked_for_stands_in_no_address(agent, scene):
 
 def test_what_one_app_looked_for_another_does_not_read(agent, other_agent, scene):
     location = agent.post("/console/find", q="kim@example.org").headers["Location"]
-
     answer = other_agent.get(location)
-
     assert answer.status_code == 404
     assert "kim" not in answer.text
 
@@ -49,19 +46,20 @@ def test_our_own_ids_lead_straight_to_what_they_name(agent, scene):
 
 def test_whoever_looks_for_nothing_sees_all(agent, scene):
     said = text_of(agent.follow(agent.post("/console/find", q="")))
-
     assert "u-kim" in said
     assert "u-lee" in said
 
 
-@pytest.mark.parametrize(
+@cases(
     "marks",
-    [("\u200b", ""), ("", "\ufeff"), ("\u202a", "\u202c"), (" \u200e", "\u00a0"), ("", "\t\u2060")],
-    ids=["zero-width", "mark", "embedding", "spaces", "tab"],
+    ("zero-width", ("\u200b", "")),
+    ("mark", ("", "\ufeff")),
+    ("embedding", ("\u202a", "\u202c")),
+    ("spaces", (" \u200e", "\u00a0")),
+    ("tab", ("", "\t\u2060")),
 )
 def test_what_cannot_be_seen_around_it_is_not_looked_for(agent, scene, marks):
     said = text_of(agent.follow(agent.post("/console/find", q="kim@example.org".join(marks))))
-
     assert "u-kim" in said
     assert "u-lee" not in said
 
@@ -76,7 +74,6 @@ def test_an_app_without_users_says_so(agent):
 
 def test_what_is_too_long_to_look_for_is_refused_in_words(agent):
     answer = agent.follow(agent.post("/console/find", q="x" * 256))
-
     assert answer.status_code == 422
     assert "at most 255 characters" in text_of(answer)
 
@@ -84,10 +81,8 @@ def test_what_is_too_long_to_look_for_is_refused_in_words(agent):
 def test_many_users_go_on_on_another_page(agent, tenant):
     for number in range(21):
         tenant.login(userId=f"many-{number:02}")
-
     first = agent.follow(agent.post("/console/find", q="many"))
     link = first.text.partition('<a class="more" href="')[2].partition('"')[0].replace("&amp;", "&")
-
     assert "many-20" not in first.text
     assert "many-20" in agent.get(link).text
 
@@ -118,9 +113,7 @@ def test_a_purchase_that_somebody_only_claimed_is_said_to_be_one(agent, tenant, 
     tenant.set(revenuecat="on")
     receipt = {"app_user_id": "u-kim", "fetch_token": "t-1", "product_id": "gold"}
     assert tenant.call("POST", "/v1/receipts", tenant.pk, receipt).status_code == 200
-
     said = text_of(agent.get(f"/console/users/{scene.kim}"))
-
     assert "gold active only claimed" in " ".join(said.split())
     assert "Somebody who knows a user ID of this user said so; nobody proved it." in said
 
@@ -128,9 +121,7 @@ def test_a_purchase_that_somebody_only_claimed_is_said_to_be_one(agent, tenant, 
 def test_what_is_not_known_is_said_to_be_missing(agent, tenant):
     id = tenant.login(email="only@example.org")["user"]["id"]
     tenant.call("POST", "/v1/logout", tenant.sk, {"user": id})
-
     said = text_of(agent.get(f"/console/users/{id}"))
-
     assert "none yet" in said
     assert "Logged in nowhere." in said
     assert "What this user writes appears here." in said
@@ -153,26 +144,19 @@ def test_an_anonymous_user_is_told_from_one_who_is_unproven(agent, tenant):
 def test_the_address_of_a_merged_user_leads_to_the_one_they_became(agent, tenant, scene):
     merged = tenant.call("POST", "/v1/merges", tenant.sk, {"from": scene.lee, "into": scene.kim})
     assert merged.status_code == 201
-
-    answer = agent.get(f"/console/users/{scene.lee}")
-
-    assert answer.headers["Location"] == f"/console/users/{scene.kim}"
+    assert agent.get(f"/console/users/{scene.lee}").headers["Location"] == f"/console/users/{scene.kim}"
 
 
 def test_a_long_history_goes_on_on_another_page(agent, tenant, scene):
     for number in range(101):
         tenant.call("PATCH", f"/v1/users/{scene.lee}", tenant.sk, {"name": f"Lee {number:03}"})
-
     first = agent.get(f"/console/users/{scene.lee}")
     link = first.text.partition('<a class="more" href="')[2].partition('"')[0]
-
     assert "to “Lee 100”." not in first.text
     assert "to “Lee 100”." in agent.get(link).text
 
 
-# --- explain -------------------------------------------------------------------------------------
-
-
+# --- explain ---
 def test_a_login_is_explained_and_nobody_is_logged_in(agent, tenant, scene):
     before = tenant.call("GET", f"/v1/users/{scene.kim}/export", tenant.sk).json
 
@@ -185,21 +169,16 @@ def test_a_login_is_explained_and_nobody_is_logged_in(agent, tenant, scene):
     assert tenant.call("GET", f"/v1/users/{scene.kim}/export", tenant.sk).json == before
 
 
-@pytest.mark.parametrize(
-    ("sent", "rule", "then"),
-    [
-        ({"userId": "u-new"}, "new-user-id", "It would create a user"),
-        ({"email": "kim@example.org"}, "known-email", "It would lead to"),
-        ({"userId": "u-new", "email": "open@example.org"}, "attach-user-id", "this user ID"),
-        ({}, "anonymous", "It would create a user"),
-    ],
-    ids=["new", "email", "attach", "anonymous"],
+@cases(
+    "sent, rule, then",
+    ("new", {"userId": "u-new"}, "new-user-id", "It would create a user"),
+    ("email", {"email": "kim@example.org"}, "known-email", "It would lead to"),
+    ("attach", {"userId": "u-new", "email": "open@example.org"}, "attach-user-id", "this user ID"),
+    ("anonymous", {}, "anonymous", "It would create a user"),
 )
 def test_each_outcome_has_words(agent, tenant, scene, sent, rule, then):
     tenant.login(email="open@example.org")
-
     said = text_of(agent.post("/console/explain", **sent))
-
     assert rule in said
     assert then in said
 
@@ -217,7 +196,6 @@ def test_a_login_that_would_be_refused_is_refused_with_what_was_typed(agent):
 
 def test_what_a_login_would_leave_out_is_said(agent):
     answer = agent.post("/console/explain", email=f"{HOSTILE}@", userId="u-1")
-
     assert answer.status_code == 200
     assert "Would leave out email: invalid-email" in text_of(answer)
     assert HOSTILE not in answer.text
@@ -225,7 +203,6 @@ def test_what_a_login_would_leave_out_is_said(agent):
 
 def test_a_proof_that_shows_nothing_is_said_to(agent):
     answer = agent.post("/console/explain", userId="u-1", proof="none")
-
     assert answer.status_code == 422
     assert "proof-invalid" in text_of(answer)
 
@@ -234,15 +211,10 @@ def test_the_page_that_explains_begins_empty(agent):
     assert "Nobody is logged in, and nothing changes." in text_of(agent.get("/console/explain"))
 
 
-# --- erase ---------------------------------------------------------------------------------------
-
-
+# --- erase ---
 def test_a_user_is_erased_after_one_is_asked(agent, tenant, scene):
-    asked = agent.get(f"/console/users/{scene.kim}/erase")
-    assert f'value="{scene.kim}"' in asked.text
-
+    assert f'value="{scene.kim}"' in agent.get(f"/console/users/{scene.kim}/erase").text
     answer = agent.post(f"/console/users/{scene.kim}/erase", erase=scene.kim)
-
     assert "The user was erased" in text_of(agent.follow(answer))
     assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 404
 
@@ -250,7 +222,6 @@ def test_a_user_is_erased_after_one_is_asked(agent, tenant, scene):
 @pytest.mark.parametrize("confirmed", ["", "on", f"usr_{NOBODY}"])
 def test_without_the_tick_nobody_is_erased(agent, tenant, scene, confirmed):
     answer = agent.post(f"/console/users/{scene.kim}/erase", erase=confirmed)
-
     assert answer.status_code == 422
     assert "Nothing was erased." in text_of(answer)
     assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 200
@@ -258,9 +229,7 @@ def test_without_the_tick_nobody_is_erased(agent, tenant, scene, confirmed):
 
 def test_who_was_merged_after_the_page_was_shown_takes_nobody_along(agent, tenant, scene):
     tenant.call("POST", "/v1/merges", tenant.sk, {"from": scene.lee, "into": scene.kim})
-
     answer = agent.post(f"/console/users/{scene.lee}/erase", erase=scene.lee)
-
     assert answer.status_code == 422
     assert "1 who became part" in text_of(answer)
     assert tenant.call("GET", f"/v1/users/{scene.kim}", tenant.sk).status_code == 200

@@ -62,7 +62,6 @@ def test_every_kind_of_event_has_a_sentence_and_a_case():
 @pytest.mark.parametrize("event", Event)
 def test_of_what_was_forgotten_a_sentence_is_left(event):
     words = sentence(entry(event))
-
     assert words.endswith(".")
     assert "None" not in words
 

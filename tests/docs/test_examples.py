@@ -15,6 +15,7 @@ import pytest
 from service.store.migrating import migrate
 from tests.conftest import ENGINES
 from tests.support import pages
+from tests.support.cases import cases
 from tests.support.pages import HERE, PAGES, README, Example, Fence
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, serve
 
@@ -71,7 +72,6 @@ def test_every_example_of_a_page_answers_as_it_is_shown(page, engine, databases,
 
 def test_pages_that_share_their_beginning_begin_alike():
     first = {page.path: page.examples()[0].typed.text for page in PAGES[1:] if page.examples()}
-
     assert len(set(first.values())) == 1, list(first)
 
 
@@ -95,7 +95,6 @@ def test_what_make_run_prints_is_shown(databases):
     shown = next(fence for fence in README.fences() if fence.text.startswith("$ make run\n"))
     applied = "".join(f"applied {name}\n" for name in migrate(databases.fresh("sqlite")))
     filled_in = lines_of_make_run().replace("{URL}", pages.ADDRESS).replace("{PK}", "pk_1")
-
     assert pages.fits(shown.text, f"$ make run\n\n{applied}{filled_in}\n")
 
 
@@ -113,39 +112,30 @@ def test_every_block_is_an_example_or_an_answer_or_typed_elsewhere(page):
     assert loose == (["service/"] if page.path == "docs/architecture.md" else [])
 
 
-@pytest.mark.parametrize(
-    ("shown", "printed", "fit"),
-    [
-        pytest.param('{"a": "x…"}', '{"a":"xyz"}', True, id="any text in a string"),
-        pytest.param('{"a": "x…"}', '{"a":"yx"}', False, id="another text"),
-        pytest.param('{"a": 1, …}', '{"b": 2, "a": 1}', True, id="further members"),
-        pytest.param('{"a": {"b": 1, …}}', '{"a": {"b": 1}, "c": 2}', False, id="further members elsewhere"),
-        pytest.param('{"a": 1}', '{"a": 1, "b": 2}', False, id="a new member"),
-        pytest.param('{"a": 1, "b": 2}', '{"a": 1}', False, id="a missing member"),
-        pytest.param('{"a": 1}', '{"a": true}', False, id="another type"),
-        pytest.param('["…"]', '["a", "b"]', False, id="a longer list"),
-        pytest.param('"$NAME"', '"usr_1"', True, id="a variable"),
-        pytest.param('"$NAME"', '"usr_2"', False, id="another than the variable"),
-    ],
+@cases(
+    "shown, printed, fit",
+    ("any text in a string", '{"a": "x…"}', '{"a":"xyz"}', True),
+    ("another text", '{"a": "x…"}', '{"a":"yx"}', False),
+    ("further members", '{"a": 1, …}', '{"b": 2, "a": 1}', True),
+    ("further members elsewhere", '{"a": {"b": 1, …}}', '{"a": {"b": 1}, "c": 2}', False),
+    ("a new member", '{"a": 1}', '{"a": 1, "b": 2}', False),
+    ("a missing member", '{"a": 1, "b": 2}', '{"a": 1}', False),
+    ("another type", '{"a": 1}', '{"a": true}', False),
+    ("a longer list", '["…"]', '["a", "b"]', False),
+    ("a variable", '"$NAME"', '"usr_1"', True),
+    ("another than the variable", '"$NAME"', '"usr_2"', False),
 )
 def test_an_answer_is_compared_with_care(shown, printed, fit):
-    wrong = pages.differences(Fence("json", shown, 1), printed, {"NAME": "usr_1"})
-
-    assert (wrong == []) is fit
+    assert (pages.differences(Fence("json", shown, 1), printed, {"NAME": "usr_1"}) == []) is fit
 
 
-@pytest.mark.parametrize(
-    ("shown", "fit"),
-    [
-        pytest.param("HTTP/1.1 204 NO CONTENT\n", True, id="the status"),
-        pytest.param("HTTP/1.1 200 OK\n", False, id="another status"),
-        pytest.param("HTTP/1.1 204 NO CONTENT\nServer: …\n", True, id="a header"),
-        pytest.param("HTTP/1.1 204 NO CONTENT\nAllow: …\n", False, id="a missing header"),
-    ],
+@cases(
+    "shown, fit",
+    ("the status", "HTTP/1.1 204 NO CONTENT\n", True),
+    ("another status", "HTTP/1.1 200 OK\n", False),
+    ("a header", "HTTP/1.1 204 NO CONTENT\nServer: …\n", True),
+    ("a missing header", "HTTP/1.1 204 NO CONTENT\nAllow: …\n", False),
 )
 def test_a_head_is_compared_with_care(shown, fit):
     printed = "HTTP/1.1 204 NO CONTENT\r\nServer: gunicorn\r\n\r\n"
-
-    wrong = pages.differences(Fence("http", shown, 1), printed, {})
-
-    assert (wrong == []) is fit
+    assert (pages.differences(Fence("http", shown, 1), printed, {}) == []) is fit

@@ -18,8 +18,7 @@ def resolved(page: Page, link: str) -> tuple[str, str]:
     path, _, anchor = link.partition("#")
     if not path:
         return page.path, anchor
-    target = (HERE / PurePosixPath(page.path).parent / path).resolve()
-    return str(target.relative_to(HERE)), anchor
+    return str((HERE / PurePosixPath(page.path).parent / path).resolve().relative_to(HERE)), anchor
 
 
 def leads_somewhere(page: Page, link: str) -> bool:
@@ -45,15 +44,12 @@ def test_every_page_of_docs_is_reached_from_the_readme():
         reached |= new
         led_to = {resolved(page, link)[0] for page in new for link in page.links()}
         new = {page for page in DOCS if page.path in led_to} - reached
-
     assert [page.path for page in DOCS if page not in reached] == []
 
 
 def test_every_picture_is_shown():
     shown = {resolved(page, link)[0] for page in PAGES for link in page.links()}
-
     pictures = {str(path.relative_to(HERE)) for path in (HERE / "docs").glob("*.png")}
-
     assert pictures - shown == set()
 
 
@@ -63,25 +59,20 @@ def test_the_readme_is_read_in_one_go():
 
 def test_the_readme_names_each_page_that_people_look_for():
     links = README.links()
-
     assert [page for page in ("CONTRIBUTING.md", "LICENSE", "SECURITY.md") if page not in links] == []
 
 
 def test_every_page_that_the_code_cites_is_there():
     sources = [path for folder in ("service", "tests", "bench") for path in (HERE / folder).rglob("*.py")]
-
     cited = {name for path in sources for name in re.findall(r"\b(docs/\w+\.md)", path.read_text())}
-
     assert cited
     assert cited - {page.path for page in DOCS} == set()
 
 
 def test_every_target_of_make_that_a_page_names_is_there():
     targets = set(re.findall(r"^([\w-]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
-
     text = "\n".join(page.text for page in [*PAGES, *BESIDE])
     named = re.findall(r"(?:^\$ |`)make ([a-z-]+)", text, re.MULTILINE)
-
     assert named
     assert set(named) - targets == set()
 

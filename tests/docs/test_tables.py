@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 
-import pytest
-
 from service.api.auth import SCHEMES
 from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
@@ -20,6 +18,7 @@ from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
 from service.rules.login import LOGIN
 from service.rules.restoring import BEHAVIORS
+from tests.support.cases import cases
 from tests.support.pages import HERE, PAGES, README, Fence, Page, plain, table
 from tests.support.rulebook import RULEBOOK
 
@@ -39,16 +38,13 @@ FRAMEWORK = {code: str(status) for status, code in CODES.items()} | {"error": "4
 NEVER_ANSWERED = {errors.UsherError, errors.Conflict, errors.StaleState}
 
 
-@pytest.mark.parametrize(
-    ("page", "name", "rules"),
-    [
-        pytest.param(README, "login", LOGIN, id="login in the README"),
-        *[pytest.param(RULES, name, rules, id=name) for name, rules in RULEBOOK.items()],
-    ],
+@cases(
+    "page, name, rules",
+    ("login in the README", README, "login", LOGIN),
+    *((name, RULES, name, rules) for name, rules in RULEBOOK.items()),
 )
 def test_a_table_of_rules_is_that_of_the_code(page, name, rules):
     expected = rules.as_markdown()
-
     assert page.marked(name) == expected, f"it has to be:\n{expected}"
 
 
@@ -96,9 +92,7 @@ def test_every_route_is_documented_and_no_other(app):
 
 def test_every_call_has_an_example_and_an_error():
     calls = [plain(row[0]) for row in table(API.marked("calls"), "call")]
-
     lacking = [call for call in calls if "/v1/" in call and API.section(f"### `{call}`").count("```sh\n") < 2]
-
     assert calls
     assert lacking == []
 
@@ -122,12 +116,10 @@ def test_every_setting_of_the_server_is_documented_with_its_default():
 
 def test_every_setting_of_an_app_is_documented_with_its_default():
     expected = SettingsShape().dump(Settings())
-
     documented = {
         plain(name): json.loads(plain(default))
         for name, default, _ in table(SETTINGS.section("## Of an app"), "setting")
     }
-
     assert documented == expected
 
 
@@ -173,10 +165,8 @@ def test_every_code_of_a_refused_member_is_documented():
 
 def test_every_placeholder_is_documented():
     listed = IDENTIFIERS.section("## User IDs").partition("A placeholder is one of these")[2]
-
     # The one with only zeros is described.
     documented = {*re.findall(r"`([^`]*)`", listed.casefold()), "00000000-0000-0000-0000-000000000000"}
-
     assert documented == PLACEHOLDERS
 
 
@@ -186,30 +176,23 @@ def test_the_map_names_every_module_and_nothing_else():
     expected = MODULES - {path for path in packages if not holds_code(path)}
     folders = {path.parent for path in packages} - {Path(), Path("api/schemas")}
     migrations = {path for path in MODULES if path.parent == Path("store/migrations")}
-
     assert named == (expected - migrations) | folders | {Path("store/migrations")}
 
 
 def test_every_metric_is_documented():
     measured = (REQUESTS, REQUEST_SECONDS, LOGINS, RACES_LOST)
     names = {metric.name for kind in measured for metric in kind.collect()}
-
     lacking = [name for name in names if not re.search(rf"`{name}(_total)?`", OPERATING.section("## Watch"))]
-
     assert lacking == []
 
 
 def test_every_target_of_the_makefile_is_documented():
     targets = set(re.findall(r"^([\w-]+):.*## ", (HERE / "Makefile").read_text(), re.MULTILINE))
-
     documented = {plain(row[0]) for row in table(CONTRIBUTING.section("## Commands"), "command")}
-
     assert documented == {f"make {target}" for target in targets - {"help", "run"}}
 
 
-# --- what the code says of itself ----------------------------------------------------------------
-
-
+# --- what the code says of itself ---
 def the_map() -> Fence:
     return next(fence for fence in ARCHITECTURE.fences() if fence.text.startswith("service/\n"))
 
