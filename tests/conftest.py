@@ -8,8 +8,10 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -151,6 +153,20 @@ def app(config: Config) -> Iterator[Flask]:
     database.timeout = LONG
     yield app
     database.close()
+
+
+@pytest.fixture
+def start(config: Config) -> Iterator[Callable[..., Flask]]:
+    """Start further applications, each with some settings of its own."""
+    started = []
+
+    def start(**settings: Any) -> Flask:
+        started.append(create_app(replace(config, **settings)))
+        return started[-1]
+
+    yield start
+    for app in started:
+        app.extensions[NAME].store.database.close()
 
 
 @pytest.fixture

@@ -1,8 +1,13 @@
 """An app as its owner holds it: keys, and the calls that tests make most."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
 
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -63,6 +68,26 @@ class Tenant:
         }
         return self.client.open(path, method=method, json=json, headers=sent)
 
+    def get(self, path: str, key: str | None = None, **query: Any) -> TestResponse:
+        """Make a GET with parameters, as the backend unless another key is given."""
+        return self.call("GET", f"{path}?{urlencode(query)}" if query else path, key or self.sk)
+
+    def on(self, app: Flask) -> "Tenant":
+        """Call another application that serves the same store."""
+        return replace(self, client=app.test_client())
+
+    def at_once(self, *calls: Callable[["Tenant"], Any]) -> list[Any]:
+        """Make calls at the same moment, each with a client of its own; return what each returned."""
+        gate = Barrier(len(calls), timeout=60)
+
+        def run(call: Callable[["Tenant"], Any]) -> Any:
+            own = self.on(self.client.application)
+            gate.wait()
+            return call(own)
+
+        with ThreadPoolExecutor(len(calls)) as threads:
+            return list(threads.map(run, calls))
+
     def set(self, **settings: Any) -> None:
         """Change settings of the app."""
         changed = self.call("PATCH", f"/v1/apps/{self.id}", self.admin_key, {"settings": settings})
@@ -84,12 +109,72 @@ class Tenant:
         token: str = self.login(**claim)["session"]["token"]
         return token
 
+    def known(self, **claim: Any) -> str:
+        """Log somebody in as the backend, and return our id of them."""
+        id: str = self.login(**claim)["user"]["id"]
+        return id
+
+    def claimed(self, user_id: str) -> str:
+        """Have somebody claim a user ID without a proof, and return our id of them."""
+        self.set(identityVerification="off")
+        self.try_login(key=self.pk, userId=user_id)
+        return next(user["id"] for user in self.find(userId=user_id) if not user["verified"])
+
+    def user(self, id: str) -> dict[str, Any]:
+        """Show a user."""
+        shown = self.get(f"/v1/users/{id}")
+        assert shown.status_code == 200, shown.text
+        user: dict[str, Any] = shown.json
+        return user
+
+    def find(self, **query: Any) -> list[dict[str, Any]]:
+        """Find users, the oldest first."""
+        return self._listed(self.get("/v1/users", **query))
+
+    def history(self, id: str) -> list[dict[str, Any]]:
+        """List what happened to a user."""
+        return self._listed(self.get(f"/v1/users/{id}/history", limit=100))
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        """List the keys of the app."""
+        return self._listed(self.get(f"/v1/apps/{self.id}/keys", self.admin_key))
+
+    def messages(self, id: str, key: str | None = None, **query: Any) -> list[dict[str, Any]]:
+        """List the messages of a conversation, as agents see them unless another key is given."""
+        return self._listed(self.get(f"/v1/conversations/{id}/messages", key, **query))
+
+    @staticmethod
+    def _listed(response: TestResponse) -> list[dict[str, Any]]:
+        assert response.status_code == 200, response.text
+        data: list[dict[str, Any]] = response.json["data"]
+        return data
+
+    def write(self, id: str, key: str | None = None, body: str = "Hello", **members: Any) -> dict[str, Any]:
+        """Add a message to a conversation, as an agent unless another key is given."""
+        path = f"/v1/conversations/{id}/messages"
+        written = self.call("POST", path, key or self.sk, {"body": body, **members})
+        assert written.status_code == 201, written.text
+        message: dict[str, Any] = written.json
+        return message
+
     def begin(self, key: str, message: str = "Hello", **members: Any) -> str:
         """Begin a conversation, and answer its id."""
         made = self.call("POST", "/v1/conversations", key, {"message": message, **members})
         assert made.status_code == 201, made.text
         id: str = made.json["id"]
         return id
+
+    def alias(self, id: str, user_id: str) -> TestResponse:
+        """Give a user a further user ID."""
+        return self.call("POST", f"/v1/users/{id}/aliases", self.sk, {"userId": user_id})
+
+    def change(self, id: str, **changes: Any) -> TestResponse:
+        """Correct a user."""
+        return self.call("PATCH", f"/v1/users/{id}", self.sk, changes)
+
+    def erase(self, id: str) -> TestResponse:
+        """Erase a user."""
+        return self.call("DELETE", f"/v1/users/{id}", self.sk)
 
     def merge(self, source: str, target: str) -> str:
         """Make a user part of another, and answer the merge's id."""
@@ -105,6 +190,4 @@ class Tenant:
 
     def conversations(self, key: str) -> list[str]:
         """List the ids of the conversations that a credential sees."""
-        listed = self.call("GET", "/v1/conversations", key)
-        assert listed.status_code == 200, listed.text
-        return [conversation["id"] for conversation in listed.json["data"]]
+        return [conversation["id"] for conversation in self._listed(self.get("/v1/conversations", key))]
