@@ -2,6 +2,8 @@
 
 import pytest
 
+from service.store.checks import CHECKS
+from tests.support.rows import rows_of
 from tests.support.signing import hmac_key, identity_key
 
 
@@ -26,3 +28,29 @@ def secret(tenant):
 def hmac_secret(tenant):
     """The identity key with which the backend makes HMACs."""
     return hmac_key(tenant)[1]
+
+
+@pytest.fixture
+def rows(store, tenant):
+    """Return all rows of the app by table, but for when a key or a session was last used."""
+    return lambda: rows_of(store, tenant.id)
+
+
+@pytest.fixture
+def sound(store, tenant):
+    """The store's invariants hold for the app after the test."""
+    yield
+    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    assert violated == dict.fromkeys(violated, [])
+
+
+@pytest.fixture
+def login(tenant):
+    """What Jane's login answered."""
+    return tenant.login(userId="jane", name="Jane")
+
+
+@pytest.fixture
+def jane(login):
+    """The token of Jane's session."""
+    return login["session"]["token"]

@@ -1,16 +1,14 @@
 """Apps, their settings and their keys: what the operator may do, and what is gone after."""
 
 import re
-from dataclasses import replace
 
 import pytest
 import time_machine
 
-from service.api.context import NAME
-from service.app import create_app
-from service.store.tables import TABLES
 from tests.support.cases import cases
-from tests.support.responses import problem_of, refused_fields
+from tests.support.engines import one_engine
+from tests.support.responses import refused_fields
+from tests.support.rows import rows_of
 
 NOON = 1_800_000_000  # seconds since 1970
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -51,17 +49,8 @@ def operate(client, config):
     return call
 
 
-def rows_of(store, app):
-    """Every row of an app, by table."""
-    return {
-        table: sorted(store.database.rows(table.select().where(table.app == app)), key=repr)
-        for table in TABLES
-    }
-
-
 def pointers(refused):
-    assert refused.status_code == 422, refused.text
-    return [error["pointer"] for error in refused.json["errors"]]
+    return [pointer for pointer, _ in refused_fields(refused)]
 
 
 def new_key(operate, app, kind):
@@ -97,10 +86,8 @@ def test_a_new_app_may_be_given_every_setting(operate):
 
 def test_showing_and_listing_answer_what_was_made(operate):
     made = [operate("POST", sent={"name": name}).json for name in ("One", "Two")]
-
     shown = [operate("GET", f"/{app['id']}") for app in made]
     listed = operate("GET")
-
     assert [(answer.status_code, answer.json) for answer in shown] == [(200, app) for app in made]
     assert listed.status_code == 200
     assert set(listed.json) == {"data"}
@@ -139,12 +126,6 @@ def test_a_change_of_nothing_changes_nothing(operate, sent):
     assert (changed.status_code, changed.json) == (200, app)
 
 
-def test_changed_settings_hold_at_the_next_call(tenant):
-    session = tenant.login(userId="jane")["session"]
-    tenant.set(sessionDays=1, idleDays=1)
-    assert tenant.call("GET", "/v1/me", session["token"]).json["session"]["expiresAt"] < session["expiresAt"]
-
-
 @cases(
     "name, stored",
     ("one", "S", "S"),
@@ -167,9 +148,6 @@ def test_an_apps_name(operate, name, stored):
     ("missing", {}),
     ("null", {"name": None}),
     ("empty", {"name": ""}),
-    ("white-space", {"name": " \t"}),
-    ("zero-width", {"name": "\u200b\u2060"}),
-    ("filler", {"name": "\u3164"}),
     ("controls", {"name": "\0\x1f"}),
     ("number", {"name": 7}),
 )
@@ -185,8 +163,6 @@ def test_an_app_without_a_proper_name_is_refused(operate, sent):
     ("created-at", {"createdAt": "2026-11-21T09:00:00.000Z"}, "/createdAt"),
     ("settings-array", {"settings": []}, "/settings"),
     ("settings-null", {"settings": None}, "/settings"),
-    ("settings-text", {"settings": "off"}, "/settings"),
-    ("empty-name", {"name": ""}, "/name"),
     ("number-as-name", {"name": 7}, "/name"),
 )
 def test_what_an_app_may_not_be_given_is_refused(operate, sent, pointer):
@@ -199,14 +175,7 @@ def test_what_an_app_may_not_be_given_is_refused(operate, sent, pointer):
 # --- settings ---
 WORDS = ["", " ", "KEEP", "Off", "yes", True, False, None, 0, ["off"], {"off": "off"}]
 DAYS = [0, -1, 366, 10**30, 1.5, True, "30", "", None, [30]]
-CHOICES = [
-    "identityVerification",
-    "anonymousOnLogin",
-    "conversationScope",
-    "restoreBehavior",
-    "clientPurchases",
-    "revenuecat",
-]
+CHOICES = [name for name, default in DEFAULTS.items() if isinstance(default, str)]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +196,7 @@ def test_a_setting_is_kept(operate, setting, word):
     assert operate("GET", f"/{app}").json["settings"] == DEFAULTS | {setting: word}
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("setting", "values"),
     [
@@ -241,14 +211,12 @@ def test_a_setting_is_kept(operate, setting, word):
 )
 def test_a_setting_that_is_none_is_refused_by_its_pointer(operate, setting, values):
     app = operate("POST", sent={"name": "Shop", "settings": OTHERS}).json
-
     refused = {
         repr(value): pointers(
             operate("PATCH", f"/{app['id']}", {"settings": {"idleDays": 2} | {setting: value}})
         )
         for value in values
     }
-
     assert refused == {repr(value): [f"/settings/{setting}"] for value in values}
     assert operate("GET", f"/{app['id']}").json == app
 
@@ -258,34 +226,27 @@ def test_all_that_is_wrong_is_told_at_once(operate):
         "name": "",
         "settings": {"sessionDays": 0, "revenuecat": "yes", "origins": ["*", "https://a.example"]},
     }
-
     refused = operate("POST", sent=sent)
-
     assert sorted(pointers(refused)) == [
         "/name", "/settings/origins/0", "/settings/revenuecat", "/settings/sessionDays",
     ]  # fmt: skip
 
 
+@one_engine
 @pytest.mark.parametrize(
     "origin",
     [
-        "https://shop.example.org",
-        "http://localhost",
-        "http://localhost:3000",
-        "https://shop.example.org:8443",
-        "http://shop.example.org:443",
-        "https://xn--bcher-kva.example",
-        "http://127.0.0.1:8080",
-        "http://[::1]",
-        "http://[::1]:3000",
-        "https://a-b.c-d.example",
+        "https://shop.example.org", "http://localhost", "http://localhost:3000",
+        "https://shop.example.org:8443", "http://shop.example.org:443", "https://xn--bcher-kva.example",
+        "http://127.0.0.1:8080", "http://[::1]", "http://[::1]:3000", "https://a-b.c-d.example",
     ],
-)
+)  # fmt: skip
 def test_an_origin_is_kept_as_a_browser_sends_it(operate, origin):
     made = operate("POST", sent={"name": "Shop", "settings": {"origins": [origin]}})
     assert (made.status_code, made.json["settings"]["origins"]) == (201, [origin])
 
 
+@one_engine
 @pytest.mark.parametrize(
     "origin",
     [
@@ -306,7 +267,9 @@ def test_an_origin_is_kept_as_a_browser_sends_it(operate, origin):
 )  # fmt: skip
 def test_an_origin_that_no_browser_sends_is_refused(operate, origin):
     refused = operate("POST", sent={"name": "Shop", "settings": {"origins": ["https://a.example", origin]}})
-    assert pointers(refused) == ["/settings/origins/1"]
+    [(pointer, code)] = refused_fields(refused)
+    assert pointer == "/settings/origins/1"
+    assert code == ("invalid-origin" if isinstance(origin, str) else "not-a-string" if origin else "null")
 
 
 # --- keys ---
@@ -318,7 +281,6 @@ def test_an_origin_that_no_browser_sends_is_refused(operate, origin):
 )
 def test_a_new_key_has_these_members(operate, tenant, kind, prefix):
     made = operate("POST", f"/{tenant.id}/keys", {"kind": kind})
-
     assert made.status_code == 201
     id, key, created_at = (made.json[name] for name in ("id", "key", "createdAt"))
     proof = {"proof": "jwt"} if kind == "identity" else {}
@@ -333,9 +295,7 @@ def test_a_list_of_keys_shows_all_but_what_they_are(operate):
     app = operate("POST", sent={"name": "Shop"}).json["id"]
     made = [new_key(operate, app, kind) for kind in ("secret", "publishable", "identity", "secret")]
     made.append(operate("POST", f"/{app}/keys", {"kind": "identity", "proof": "hmac"}).json)
-
     listed = operate("GET", f"/{app}/keys")
-
     assert listed.status_code == 200
     for key in made:
         del key["key"]
@@ -359,6 +319,7 @@ def test_a_key_of_another_kind_proves_nothing(operate, tenant, kind, proof):
     assert keys(operate, tenant.id) == before
 
 
+@one_engine
 @pytest.mark.parametrize(
     "proof", ["both", "", None, "JWT", "jwt,hmac", ["jwt"], ["jwt", "hmac"], True], ids=repr
 )
@@ -383,6 +344,7 @@ def test_no_answer_but_the_first_holds_a_key(operate, tenant):
     assert not [key for key in (tenant.sk, tenant.pk, identity) for text in answers if key[-43:] in text]
 
 
+@one_engine
 @pytest.mark.parametrize(
     "sent",
     [
@@ -409,28 +371,11 @@ def test_a_key_of_ones_own_choice_is_refused(operate, tenant):
 def test_several_keys_live_and_each_dies_alone(client, operate, tenant):
     first, second = (new_key(operate, tenant.id, "secret") for _ in range(2))
     before = [status_of(client, key) for key in (tenant.sk, first["key"], second["key"])]
-
     deleted = operate("DELETE", f"/{tenant.id}/keys/{first['id']}")
-
     assert (deleted.status_code, deleted.data) == (204, b"")
     assert before == [200, 200, 200]
     assert [status_of(client, key) for key in (tenant.sk, first["key"], second["key"])] == [200, 401, 200]
     assert first["id"] not in keys(operate, tenant.id)
-
-
-def test_a_deleted_publishable_key_logs_nobody_in(operate, tenant):
-    key = new_key(operate, tenant.id, "publishable")
-    before = tenant.try_login(key=key["key"]).status_code
-    operate("DELETE", f"/{tenant.id}/keys/{key['id']}")
-    assert before == 201
-    assert tenant.try_login(key=key["key"]).status_code == 401
-    assert tenant.try_login(key=tenant.pk).status_code == 201
-
-
-def test_a_key_is_deleted_once(operate, tenant):
-    id = new_key(operate, tenant.id, "secret")["id"]
-    answers = [operate("DELETE", f"/{tenant.id}/keys/{id}").status_code for _ in range(2)]
-    assert answers == [204, 404]
 
 
 def test_the_last_key_may_go_and_a_new_one_come(client, operate, tenant):
@@ -438,13 +383,6 @@ def test_the_last_key_may_go_and_a_new_one_come(client, operate, tenant):
         operate("DELETE", f"/{tenant.id}/keys/{id}")
     key = new_key(operate, tenant.id, "secret")["key"]
     assert (status_of(client, tenant.sk), status_of(client, key)) == (401, 200)
-
-
-def test_a_key_of_another_app_is_not_deleted(client, operate, tenant, other_tenant):
-    [theirs] = [id for id, key in keys(operate, other_tenant.id).items() if key["kind"] == "secret"]
-    assert problem_of(operate("DELETE", f"/{tenant.id}/keys/{theirs}")) == (404, "not-found")
-    assert theirs in keys(operate, other_tenant.id)
-    assert status_of(client, other_tenant.sk) == 200
 
 
 def test_last_use_is_told_to_the_minute(client, operate):
@@ -456,7 +394,6 @@ def test_last_use_is_told_to_the_minute(client, operate):
             clock.shift(seconds)
             status_of(client, used["key"])
             told.append(keys(operate, app)[used["id"]]["lastUsedAt"])
-
         at_once, a_little_later, a_minute_later = told
 
     assert at_once == a_little_later == used["createdAt"] == "2027-01-15T08:00:00.000Z"
@@ -471,12 +408,12 @@ def test_a_refused_login_also_counts_as_use_of_its_key(operate, tenant):
 
 
 # --- erasing ---
-def fill(tenant, app, config):
-    """Put at least one row into every table of an app; answer its credentials by kind."""
+def fill(tenant, limited):
+    """Put at least one row into every table of an app."""
     tenant.set(anonymousOnLogin="merge")
     before = tenant.login(name="Somebody")
     tenant.begin(before["session"]["token"], subject="Before")
-    merged = tenant.login(deviceId=before["deviceId"], userId="jane", email="jane@example.org")
+    tenant.login(deviceId=before["deviceId"], userId="jane", email="jane@example.org")
     again = tenant.login(userId="mike", email="jane@example.org")
     id = tenant.begin(again["session"]["token"])
     tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": "Hello"}, Idempotency_Key="k")
@@ -489,47 +426,21 @@ def fill(tenant, app, config):
     tenant.set(revenuecat="on")
     said = {"attributes": {"color": {"value": "blue"}}}
     tenant.call("POST", "/v1/subscribers/jane/attributes", tenant.pk, said)
-    limited = create_app(replace(config, login_rate=1000))
-    widget = replace(tenant, client=limited.test_client())
-    anonymous = widget.try_login(key=tenant.pk).json["session"]["token"]
-    limited.extensions[NAME].store.database.close()
-    return {
-        "secret key": tenant.sk,
-        "publishable key": tenant.pk,
-        "merged user's session": merged["session"]["token"],
-        "session": again["session"]["token"],
-        "anonymous session": anonymous,
-    }
+    tenant.on(limited).try_login(key=tenant.pk)
 
 
-def test_an_erased_app_leaves_no_row_in_any_table(app, config, store, operate, tenant):
-    fill(tenant, app, config)
+def test_an_erased_app_leaves_no_row_in_any_table(start, store, operate, tenant):
+    fill(tenant, start(login_rate=1000))
     before = rows_of(store, tenant.id)
     erased = operate("DELETE", f"/{tenant.id}")
     assert not [table for table, rows in before.items() if not rows], "a table has nothing to erase: fill it"
     assert (erased.status_code, erased.data) == (204, b"")
-    assert rows_of(store, tenant.id) == {table: [] for table in TABLES}
+    assert set(map(len, rows_of(store, tenant.id).values())) == {0}
 
 
-def test_nothing_of_an_erased_app_opens_anything(app, config, client, operate, tenant):
-    credentials = fill(tenant, app, config)
-
-    operate("DELETE", f"/{tenant.id}")
-
-    answered = {
-        kind: [
-            client.open(path, method=method, headers={"Authorization": f"Bearer {credential}"}).status_code
-            for method, path in (("GET", "/v1/conversations"), ("POST", "/v1/login"), ("GET", "/v1/me"))
-        ]
-        for kind, credential in credentials.items()
-    }
-    assert answered == dict.fromkeys(credentials, [401, 401, 401])
-
-
-def test_an_erased_app_is_as_one_that_never_was(app, config, operate, tenant):
-    fill(tenant, app, config)
+def test_an_erased_app_is_as_one_that_never_was(start, operate, tenant):
+    fill(tenant, start(login_rate=1000))
     [key, *_] = keys(operate, tenant.id)
-
     operate("DELETE", f"/{tenant.id}")
 
     answers = [
@@ -547,9 +458,9 @@ def test_an_erased_app_is_as_one_that_never_was(app, config, operate, tenant):
     assert tenant.id not in [shown["id"] for shown in operate("GET").json["data"]]
 
 
-def test_erasing_one_app_touches_no_other(app, config, store, operate, tenant, other_tenant):
+def test_erasing_one_app_touches_no_other(start, store, operate, tenant, other_tenant):
     for each in (tenant, other_tenant):
-        fill(each, app, config)
+        fill(each, start(login_rate=1000))
     before = rows_of(store, other_tenant.id)
     operate("DELETE", f"/{tenant.id}")
     assert rows_of(store, other_tenant.id) == before

@@ -7,14 +7,13 @@ import pytest
 from service.desk.erasing import tidy
 from service.times import now
 from tests.support.cases import cases
-from tests.support.subscribers import ANON, ANON_2, alias, exported, identify, kept, rows_of, say, user_of
+from tests.support.subscribers import ANON, ANON_2, alias, exported, identify, kept, say, user_of
 
 
 def history(tenant, id):
     return [entry for entry in exported(tenant, id)["history"] if entry["event"] == "attributes-changed"]
 
 
-# --- merges ---
 def merged(tenant, source, target):
     return tenant.merge(user_of(tenant, source)["id"], user_of(tenant, target)["id"])
 
@@ -29,9 +28,7 @@ def two(rc, tenant):
 
 def test_whoever_took_in_another_has_what_was_said_of_both(rc, tenant, two):
     merged(tenant, "u-1", "u-2")
-
     told = exported(tenant, two["u-2"])["attributes"]
-
     assert [(one["user"], one["name"], one["value"]) for one in told] == [
         (two["u-1"], "color", "red"),
         (two["u-2"], "color", "blue"),
@@ -99,14 +96,12 @@ def test_an_alias_names_the_same_user(rc, tenant):
     assert kept(tenant) == {"color": "red"}
 
 
-# --- history, erase, tidy ---
 def test_a_change_is_in_the_history_with_the_names_that_changed_only(rc, tenant):
     say(rc, at=1, color="blue", plan="gold")
     say(rc, at=2, color="red", plan="gold", gone=None)
     say(rc, at=3, color=None, plan="gold")
     say(rc, at=1, color="late")
     say(rc, at=4, color=None, plan="gold")
-
     entries = history(tenant, user_of(tenant, "u-1")["id"])
 
     assert [(entry["before"], entry["after"]) for entry in entries] == [
@@ -114,30 +109,32 @@ def test_a_change_is_in_the_history_with_the_names_that_changed_only(rc, tenant)
         (None, {"set": ["color"]}),
         (None, {"removed": ["color"]}),
     ]
-    keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+    keys = tenant.list_keys()
     assert {entry["by"] for entry in entries} == {key["id"] for key in keys if key["kind"] == "publishable"}
 
 
 @pytest.mark.parametrize("erased", ["u-1", "u-2"])
-def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant, store, two, erased):
+def test_whoever_is_erased_goes_with_what_was_said_of_all_their_parts(rc, tenant, rows, two, erased):
     merged(tenant, "u-1", "u-2")
     rc("DELETE", f"/subscribers/{erased}", key=tenant.sk)
-    assert rows_of(store, tenant.id)["attributes"] == []
-    assert "blue" not in json.dumps(rows_of(store, tenant.id))
+    assert rows()["attributes"] == []
+    assert "blue" not in json.dumps(rows())
 
 
 @pytest.mark.parametrize(("erased", "left"), [("u-1", "u-2"), ("u-2", "u-1")])
-def test_whoever_is_erased_after_an_undo_leaves_the_other_theirs(rc, tenant, store, two, erased, left):
+def test_whoever_is_erased_after_an_undo_leaves_the_other_theirs(rc, tenant, rows, two, erased, left):
     tenant.undo(merged(tenant, "u-1", "u-2"))
     was = kept(tenant, left)
-    tenant.call("DELETE", f"/v1/users/{two[erased]}", tenant.sk)
+    tenant.erase(two[erased])
     assert kept(tenant, left) == was
-    assert {row[1] for row in rows_of(store, tenant.id)["attributes"]} == {two[left]}
+    assert {row[1] for row in rows()["attributes"]} == {two[left]}
 
 
 @cases("days, stays", ("long", 200, True), ("just long enough", 179, True), ("too short", 1, False))
 @pytest.mark.parametrize("at", [None, 1], ids=["as of now", "as of long ago"])
-def test_tidying_keeps_whom_something_was_said_of_lately(*, rc, tenant, store, days, stays, at, time_machine):
+def test_tidying_keeps_whom_something_was_said_of_lately(
+    *, rc, tenant, store, rows, days, stays, at, time_machine
+):
     time_machine.move_to(now() / 1000 - 300 * 24 * 3600)
     rc("GET", f"/subscribers/{ANON}")
     say(rc, ANON, color="blue")
@@ -145,6 +142,5 @@ def test_tidying_keeps_whom_something_was_said_of_lately(*, rc, tenant, store, d
     say(rc, ANON, at, plan="gold")
     app = store.apps.with_id(tenant.id)
     time_machine.move_to(now() / 1000 + 178 * 24 * 3600)
-
     assert (tidy(store, app, idle_days=days, cleared_days=30).users == 0) is stays
-    assert bool(rows_of(store, tenant.id)["attributes"]) is stays
+    assert bool(rows()["attributes"]) is stays

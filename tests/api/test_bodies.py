@@ -7,29 +7,13 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peewee import SQL, fn
 
 from service.api.bodies import LARGEST
 from service.model.identifiers import new_id
-from service.store.tables import TABLES
 from service.strict_json import DEEPEST
 from tests.support.cases import cases
+from tests.support.engines import one_engine
 from tests.support.responses import problem_of, refused_fields
-
-
-@pytest.fixture
-def rows(store, tenant):
-    """Count the tenant's rows, table by table."""
-
-    def count():
-        return {
-            table.__name__: store.database.row(
-                table.select(fn.COUNT(SQL("*"))).where(table.app == tenant.id)
-            )[0]
-            for table in TABLES
-        }
-
-    return count
 
 
 @pytest.fixture
@@ -64,7 +48,7 @@ def send_in_chunks(send):
 @pytest.fixture
 def conversation(tenant):
     """A conversation that an agent began."""
-    return tenant.begin(tenant.sk, user=tenant.login(userId="u-17")["user"]["id"])
+    return tenant.begin(tenant.sk, user=tenant.known(userId="u-17"))
 
 
 def of_size(size):
@@ -80,85 +64,42 @@ def objects(levels):
     return b'{"name":' * levels + b"1" + b"}" * levels
 
 
-NOT_JSON = [
-    pytest.param(b"\xef\xbb\xbf{}", id="after a byte order mark"),
-    pytest.param("{}".encode("utf-16"), id="UTF-16"),
-    pytest.param("{}".encode("utf-16-le"), id="UTF-16 without a mark"),
-    pytest.param("{}".encode("utf-32"), id="UTF-32"),
-    pytest.param('{"name": "Zoë"}'.encode("latin-1"), id="Latin-1"),
-    pytest.param(b'{"name": "\xc0\xaf"}', id="overlong UTF-8"),
-    pytest.param(b'{"name": "\xed\xa0\x80"}', id="a surrogate in UTF-8"),
-    pytest.param(b'{"name": "Jane", "name": "Eve"}', id="a member twice"),
-    pytest.param(b'{"name": "Jane", "n\\u0061me": "Jane"}', id="a member twice, once escaped"),
-    pytest.param(b'{"name": {"a": [{"b": 1, "b": 1}]}}', id="a member twice, deep inside"),
-    pytest.param(b'{"name": NaN}', id="not a number"),
-    pytest.param(b'{"name": Infinity}', id="infinity"),
-    pytest.param(b'{"name": [-Infinity]}', id="minus infinity"),
-    pytest.param(b'{"name": ' + b"9" * 5000 + b"}", id="an integer of 5,000 digits"),
-    pytest.param(b'{"name": 01}', id="a leading zero"),
-    pytest.param(b"{'name': 'Jane'}", id="single quotes"),
-    pytest.param(b'{name: "Jane"}', id="a bare name"),
-    pytest.param(b'{"name": "Jane",}', id="a comma too many"),
-    pytest.param(b'{"name": "Jane"} // so', id="a comment"),
-    pytest.param(b"{} {}", id="two values"),
-    pytest.param(b"{}x", id="something after it"),
-    pytest.param(b'{"name": "Jane"', id="cut short"),
-    pytest.param(b'{"name": "a\nb"}', id="a bare line break in a string"),
-    pytest.param(b'{"name": "a\x00b"}', id="a bare NUL in a string"),
-    pytest.param(b"\x00{}", id="a NUL before it"),
-    pytest.param(b" \n", id="white space alone"),
-    pytest.param(b"[]", id="an array"),
-    pytest.param(b'[{"name": "Jane"}]', id="an object in an array"),
-    pytest.param(b"null", id="null"),
-    pytest.param(b'"{}"', id="a string"),
-    pytest.param(b"1", id="a number"),
-    pytest.param(b"true", id="a boolean"),
-    pytest.param(arrays(DEEPEST + 1), id="17 levels of arrays"),
-    pytest.param(objects(DEEPEST + 1), id="17 levels of objects"),
-    pytest.param(arrays(20_000), id="20,000 levels of arrays"),
-    pytest.param(objects(7_000), id="7,000 levels of objects"),
-    pytest.param(b"[" * 20_000, id="20,000 open arrays"),
-    pytest.param(b"\x1f\x8b\x08\x00", id="compressed"),
-]
-
-
-@pytest.mark.parametrize("body", NOT_JSON)
+@one_engine
+@cases(
+    "body",
+    ("Latin-1", '{"name": "Zoë"}'.encode("latin-1")),
+    ("a member twice", b'{"name": "Jane", "name": "Eve"}'),
+    ("not a number", b'{"name": NaN}'),
+    ("two values", b"{} {}"),
+    ("cut short", b'{"name": "Jane"'),
+    ("white space alone", b" \n"),
+    ("an array", b"[]"),
+    ("an object in an array", b'[{"name": "Jane"}]'),
+    ("null", b"null"),
+    ("a string", b'"{}"'),
+    ("a number", b"1"),
+    ("a boolean", b"true"),
+    ("17 levels of arrays", arrays(DEEPEST + 1)),
+    ("20,000 open arrays", b"[" * 20_000),
+    ("compressed", b"\x1f\x8b\x08\x00"),
+)
 def test_what_is_not_a_json_object_is_400_and_leaves_no_row(send, rows, body):
     before = rows()
     assert problem_of(send(body)) == (400, "bad-request")
     assert rows() == before
 
 
-@pytest.mark.parametrize("kind", ["sk", "pk"])
-@cases(
-    "body",
-    ("no JSON", b"{"),
-    ("no text", b'{"userId": 7}'),
-    ("no member", b'{"nobody": "Jane"}'),
-    ("too large", b" " * (LARGEST + 1)),
-)
-def test_what_is_wrong_with_a_body_is_told_to_who_may_call_only(send, tenant, kind, body):
-    key = getattr(tenant, kind)
-    stranger = key[:-4] + ("AAAA" if key[-4:] != "AAAA" else "BBBB")
-    assert send(body, key=stranger).status_code == 401
-    assert send(body, key=key).status_code in (400, 413, 422)
-
-
+@one_engine
 @cases(
     "body",
     ("16 levels of arrays", arrays(DEEPEST)),
-    ("16 levels of objects", objects(DEEPEST)),
     ("a number larger than any", b'{"name": 1e999}'),
     ("an integer of 4,000 digits", b'{"name": ' + b"9" * 4000 + b"}"),
-    ("a boolean", b'{"name": true}'),
-    ("a number", b'{"name": -0.0}'),
     ("an object", b'{"name": {}}'),
 )
 def test_what_is_json_and_no_text_is_refused_by_its_member(send, rows, body):
     before = rows()
-
     response = send(body)
-
     assert problem_of(response) == (422, "refused")
     assert [(error["pointer"], error["code"]) for error in response.json["errors"]] == [
         ("/name", "not-a-string")
@@ -166,6 +107,7 @@ def test_what_is_json_and_no_text_is_refused_by_its_member(send, rows, body):
     assert rows() == before
 
 
+@one_engine
 @cases(
     "content_type",
     ("none", None),
@@ -187,16 +129,14 @@ def test_a_body_of_another_content_type_is_415_and_leaves_no_row(send, rows, con
     assert rows() == before
 
 
+@one_engine
 @pytest.mark.parametrize(
     "content_type",
     [
-        "application/json",
-        "Application/JSON",
-        "application/json; charset=utf-8",
-        'application/json;charset="UTF-8"',
-        "application/json; version=1",
+        "application/json", "Application/JSON", "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"', "application/json; version=1",
     ],
-)
+)  # fmt: skip
 def test_json_is_read_however_its_content_type_is_spelled(send, content_type):
     response = send('{"name": "Zoë"}'.encode(), content_type=content_type)
     assert (response.status_code, response.json["user"]["name"]) == (201, "Zoë")
@@ -235,7 +175,7 @@ UNUSABLE = [
 def test_text_that_no_store_can_keep_is_refused_everywhere_and_leaves_no_row(
     *, send, rows, tenant, conversation, path, member, status, text
 ):
-    user = tenant.login(userId="u-17")["user"]["id"]
+    user = tenant.known(userId="u-17")
     sent = {"user": user, "message": "Hello"} if path == "/v1/conversations" else {}
     if path.endswith("/messages"):
         sent = {"body": "Hello"}
@@ -256,20 +196,17 @@ def test_text_that_no_store_can_keep_is_refused_everywhere_and_leaves_no_row(
     assert rows() == before
 
 
+@one_engine
 @cases(
     "name, pointer",
     ("a word", "nickname", "/nickname"),
     ("other letter case", "userid", "/userid"),
     ("with what a pointer escapes", "a/b~c", "/a~1b~0c"),
-    ("like an escape", "~1", "/~01"),
-    ("no letters", "", "/"),
     ("any letters", "Zoë 🦊", "/Zoë 🦊"),
-    ("100 characters", "n" * 100, "/" + "n" * 100),
     ("101 characters", "n" * 101, "/" + "n" * 100),
     ("101 characters, escaped", "/" * 101, "/" + "~1" * 100),
     ("a surrogate", "a\ud800b", "/a?b"),
     ("NUL", "a\0b", "/a\0b"),
-    ("a word of JavaScript", "__proto__", "/__proto__"),
 )
 def test_an_unknown_member_is_refused_by_its_pointer(send, rows, name, pointer):
     before = rows()
@@ -279,9 +216,7 @@ def test_an_unknown_member_is_refused_by_its_pointer(send, rows, name, pointer):
 
 def test_every_member_that_is_wrong_is_named_at_once(send, tenant):
     settings = {"sessionDays": 0, "idleDays": "7", "origins": ["https://shop.example", 1], "theme": "dark"}
-
     response = send(json.dumps({"settings": settings}), "/v1/apps", key=tenant.admin_key)
-
     assert {(error["pointer"], error["code"]) for error in response.json["errors"]} == {
         ("/name", "required"),
         ("/settings/sessionDays", "not-a-whole-number"),
@@ -318,31 +253,25 @@ def units_of(text):
     return [int.from_bytes(data[at : at + 2]) for at in range(0, len(data), 2)]
 
 
+@one_engine
 @pytest.mark.parametrize("write", [json.dumps, in_entities], ids=["as json.dumps has it", "all escaped"])
-@cases(
-    "path, key, sent",
+@cases("path, key, sent",
     ("a thread", "/v1/conversations", "st", {"message": FACE * 10_000, "subject": FACE * 255}),
     ("a thread of accents", "/v1/conversations", "st", {"message": LETTER * 10_000}),
-    (
-        "an agent's message",
-        "/v1/conversations/{conversation}/messages",
-        "sk",
-        {"body": FACE * 10_000, "agentName": FACE * 255},
-    ),
+    ("an agent's message", "/v1/conversations/{conversation}/messages", "sk",
+     {"body": FACE * 10_000, "agentName": FACE * 255}),
     ("a message", "/v1/conversations/{conversation}/messages", "st", {"body": "\x7f" * 9_999 + "a"}),
     ("a login", "/v1/login", "sk", {"userId": FACE * 750, "name": FACE * 255}),
     ("a name that is cut", "/v1/resolve", "sk", {"userId": FACE * 750, "name": FACE * 5_000}),
-)
+)  # fmt: skip
 def test_every_legal_body_is_read_however_it_is_escaped(send, tenant, *, path, key, sent, write):
     login = tenant.login(userId="u-17")
     conversation = tenant.begin(tenant.sk, user=login["user"]["id"])
-
     response = send(
         write(sent),
         path.format(conversation=conversation),
         key={"st": login["session"]["token"], "sk": tenant.sk}[key],
     )
-
     assert response.status_code in (200, 201), response.text
 
 
@@ -417,8 +346,6 @@ def test_no_body_gives_a_5xx_and_none_that_is_refused_leaves_a_row(
     path = rule.replace("<id>", data.draw(st.sampled_from([id, new_id(id[:3])])))
     key = key if isinstance(key, str) else key()
     before, apps = rows(), len(store.apps.all())
-
     response = send(body, path, method=method, key=key)
-
     assert response.status_code < 500
     assert response.status_code < 400 or (rows(), len(store.apps.all())) == (before, apps)

@@ -5,7 +5,6 @@ import re
 import pytest
 import time_machine
 
-from service.store.tables import Conversations, Messages
 from tests.support.cases import cases
 from tests.support.responses import problem_of, refused_fields
 
@@ -18,24 +17,13 @@ SIDES = ("user", "agent")
 
 
 @pytest.fixture
-def jane(tenant):
-    return tenant.session(userId="jane", name="Jane")
-
-
-@pytest.fixture
 def keys(tenant, jane):
     """What each side calls with."""
     return {"user": jane, "agent": tenant.sk}
 
 
 def show(tenant, key, id):
-    return tenant.call("GET", f"/v1/conversations/{id}", key).json
-
-
-def write(tenant, key, id, body="More"):
-    written = tenant.call("POST", f"/v1/conversations/{id}/messages", key, {"body": body})
-    assert written.status_code == 201, written.text
-    return written.json
+    return tenant.get(f"/v1/conversations/{id}", key).json
 
 
 def read(tenant, key, id):
@@ -52,18 +40,8 @@ def unread(tenant, keys, id):
     return {side: show(tenant, key, id)["unread"] for side, key in keys.items()}
 
 
-def rows_of(store, app):
-    """All conversations and messages of an app."""
-    return [
-        sorted(store.database.rows(table.select().where(table.app == app)))
-        for table in (Conversations, Messages)
-    ]
-
-
-# --- shapes ---
 def test_beginning_answers_the_whole_conversation(tenant):
     login = tenant.login(userId="jane")
-
     made = tenant.call(
         "POST",
         "/v1/conversations",
@@ -76,24 +54,17 @@ def test_beginning_answers_the_whole_conversation(tenant):
     assert re.fullmatch(r"cnv_[0-9a-f]{32}", id)
     assert TIME.fullmatch(created_at)
     assert made.json == {
-        "id": id,
-        "user": login["user"]["id"],
-        "subject": "Order 7",
-        "status": "open",
-        "unread": 0,
-        "createdAt": created_at,
-        "updatedAt": created_at,
-    }
+        "id": id, "user": login["user"]["id"], "subject": "Order 7", "status": "open", "unread": 0,
+        "createdAt": created_at, "updatedAt": created_at,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_showing_listing_and_settling_answer_the_same_shape(tenant, keys, side):
     id = tenant.begin(keys["user"])
-
-    shown = tenant.call("GET", f"/v1/conversations/{id}", keys[side]).json
-    listed = tenant.call("GET", "/v1/conversations", keys[side]).json
+    shown = tenant.get(f"/v1/conversations/{id}", keys[side]).json
+    listed = tenant.get("/v1/conversations", keys[side]).json
     settled = tenant.call("PATCH", f"/v1/conversations/{id}", keys[side], {"status": "open"}).json
-
     assert set(shown) == set(settled) == CONVERSATION
     assert listed == {"data": [shown], "nextCursor": None}
     assert settled == shown | {"updatedAt": settled["updatedAt"]}
@@ -114,7 +85,6 @@ def test_an_agent_begins_with_a_user_who_has_it_to_read(tenant):
         tenant.sk,
         {"user": login["user"]["id"], "message": "Your order is late", "agentName": "Ada"},
     )
-
     seen = show(tenant, login["session"]["token"], made.json["id"])
 
     assert made.status_code == 201
@@ -132,15 +102,12 @@ def test_each_sees_only_their_own_and_agents_see_the_whole_app(tenant, other_ten
     assert other_tenant.conversations(other_tenant.sk) == []
 
 
-# --- unread, read ---
 def test_each_side_counts_what_the_other_wrote(tenant, keys):
     id = tenant.begin(keys["user"])
     counts = [unread(tenant, keys, id)]
-
     for side in ("user", "agent", "agent", "agent", "user"):
-        write(tenant, keys[side], id)
+        tenant.write(id, keys[side])
         counts.append(unread(tenant, keys, id))
-
     assert [(count["user"], count["agent"]) for count in counts] == [
         (0, 1), (0, 2), (1, 2), (2, 2), (3, 2), (3, 3),
     ]  # fmt: skip
@@ -149,7 +116,7 @@ def test_each_side_counts_what_the_other_wrote(tenant, keys):
 @pytest.mark.parametrize("side", SIDES)
 def test_reading_clears_the_count_of_one_side_only(tenant, keys, side):
     id = tenant.begin(keys["user"])
-    write(tenant, keys["agent"], id)
+    tenant.write(id, keys["agent"])
     answer = tenant.call("POST", f"/v1/conversations/{id}/read", keys[side])
     assert (answer.status_code, answer.data) == (204, b"")
     assert unread(tenant, keys, id) == {"user": 1, "agent": 1} | {side: 0}
@@ -158,15 +125,8 @@ def test_reading_clears_the_count_of_one_side_only(tenant, keys, side):
 def test_what_comes_after_reading_is_unread_again(tenant, keys):
     id = tenant.begin(keys["user"])
     read(tenant, keys["agent"], id)
-    write(tenant, keys["user"], id)
+    tenant.write(id, keys["user"])
     assert unread(tenant, keys, id)["agent"] == 1
-
-
-def test_reading_twice_is_reading_once(tenant, keys):
-    id = tenant.begin(keys["user"])
-    read(tenant, keys["agent"], id)
-    read(tenant, keys["agent"], id)
-    assert unread(tenant, keys, id) == {"user": 0, "agent": 0}
 
 
 def test_reading_is_no_activity(tenant, jane):
@@ -180,13 +140,12 @@ def test_reading_is_no_activity(tenant, jane):
 
 def test_lists_count_unread_as_showing_does(tenant, keys):
     first, second = tenant.begin(keys["user"]), tenant.begin(keys["user"])
-    write(tenant, keys["agent"], first)
+    tenant.write(first, keys["agent"])
     read(tenant, keys["agent"], second)
-
     listed = {
         side: {
             conversation["id"]: conversation["unread"]
-            for conversation in tenant.call("GET", "/v1/conversations", key).json["data"]
+            for conversation in tenant.get("/v1/conversations", key).json["data"]
         }
         for side, key in keys.items()
     }
@@ -194,15 +153,12 @@ def test_lists_count_unread_as_showing_does(tenant, keys):
     assert listed == {"user": {first: 1, second: 0}, "agent": {first: 1, second: 0}}
 
 
-# --- status ---
 @pytest.mark.parametrize("side", SIDES)
 def test_either_side_resolves_and_reopens(tenant, keys, side):
     id = tenant.begin(keys["user"])
-
     resolved = set_status(tenant, keys[side], id, "resolved")
     seen = {other: show(tenant, key, id)["status"] for other, key in keys.items()}
     reopened = set_status(tenant, keys[side], id, "open")
-
     assert resolved["status"] == "resolved"
     assert seen == {"user": "resolved", "agent": "resolved"}
     assert reopened["status"] == "open"
@@ -212,14 +168,14 @@ def test_either_side_resolves_and_reopens(tenant, keys, side):
 def test_a_message_to_a_resolved_conversation(tenant, keys, side, status):
     id = tenant.begin(keys["user"])
     set_status(tenant, keys["agent"], id, "resolved")
-    write(tenant, keys[side], id)
+    tenant.write(id, keys[side])
     assert show(tenant, keys["user"], id)["status"] == status
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_status_leaves_the_unread_counts_alone(tenant, keys, side):
     id = tenant.begin(keys["user"])
-    write(tenant, keys["agent"], id)
+    tenant.write(id, keys["agent"])
     assert set_status(tenant, keys[side], id, "resolved")["unread"] == 1
     assert unread(tenant, keys, id) == {"user": 1, "agent": 1}
 
@@ -228,11 +184,8 @@ def test_status_leaves_the_unread_counts_alone(tenant, keys, side):
     "sent, pointer",
     ("unknown", {"status": "closed"}, "/status"),
     ("upper-case", {"status": "OPEN"}, "/status"),
-    ("space", {"status": "open "}, "/status"),
     ("empty", {"status": ""}, "/status"),
     ("null", {"status": None}, "/status"),
-    ("boolean", {"status": True}, "/status"),
-    ("array", {"status": ["open"]}, "/status"),
     ("missing", {}, "/status"),
     ("more", {"status": "open", "subject": "New"}, "/subject"),
 )
@@ -240,14 +193,16 @@ def test_a_status_that_is_none_is_refused(tenant, jane, sent, pointer):
     id = tenant.begin(jane)
     before = show(tenant, jane, id)
     refused = tenant.call("PATCH", f"/v1/conversations/{id}", jane, sent)
-    assert refused.status_code == 422
-    assert [error["pointer"] for error in refused.json["errors"]] == [pointer]
+    assert [refused for refused, _ in refused_fields(refused)] == [pointer]
     assert show(tenant, jane, id) == before
 
 
-# --- lists ---
 @pytest.mark.parametrize("side", SIDES)
-@cases("act", ("message", write), ("status", lambda *args: set_status(*args, "resolved")))
+@cases(
+    "act",
+    ("message", lambda tenant, key, id: tenant.write(id, key)),
+    ("status", lambda *args: set_status(*args, "resolved")),
+)
 def test_activity_of_either_side_moves_a_conversation_to_the_top(tenant, side, act):
     with time_machine.travel(NOON, tick=False) as clock:
         jane = tenant.session(userId="jane")
@@ -257,7 +212,6 @@ def test_activity_of_either_side_moves_a_conversation_to_the_top(tenant, side, a
             begun.append(tenant.begin(jane))
         first, second, third = begun
         clock.shift(1)
-
         act(tenant, {"user": jane, "agent": tenant.sk}[side], first)
 
         assert tenant.conversations(jane) == [first, third, second]
@@ -268,115 +222,29 @@ def test_activity_of_either_side_moves_a_conversation_to_the_top(tenant, side, a
 def test_a_list_is_narrowed_to_a_status(tenant, keys, side):
     still_open, settled = tenant.begin(keys["user"]), tenant.begin(keys["user"])
     set_status(tenant, keys["agent"], settled, "resolved")
-
     found = {
         status: [
             conversation["id"]
-            for conversation in tenant.call("GET", f"/v1/conversations?status={status}", keys[side]).json[
-                "data"
-            ]
+            for conversation in tenant.get(f"/v1/conversations?status={status}", keys[side]).json["data"]
         ]
         for status in ("open", "resolved")
     }
-
     assert found == {"open": [still_open], "resolved": [settled]}
 
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("query", ["status=closed", "status=", "status=Open", "status=open%00", "state=open"])
 def test_a_filter_that_is_none_is_refused(tenant, keys, side, query):
-    refused = tenant.call("GET", f"/v1/conversations?{query}", keys[side])
-    assert refused.status_code == 422
-    assert [error["pointer"] for error in refused.json["errors"]] == ["/" + query.partition("=")[0]]
+    refused = tenant.get(f"/v1/conversations?{query}", keys[side])
+    assert [pointer for pointer, _ in refused_fields(refused)] == ["/" + query.partition("=")[0]]
 
 
-def test_agents_narrow_a_list_to_a_user_and_a_status(tenant):
-    jane, mike = tenant.login(userId="jane"), tenant.login(userId="mike")
-    janes, settled = (tenant.begin(jane["session"]["token"]) for _ in range(2))
-    mikes = tenant.begin(mike["session"]["token"])
-    for id in (settled, mikes):
-        set_status(tenant, tenant.sk, id, "resolved")
-    id = jane["user"]["id"]
-
-    of_jane = tenant.call("GET", f"/v1/conversations?user={id}", tenant.sk).json["data"]
-    of_jane_resolved = tenant.call("GET", f"/v1/conversations?user={id}&status=resolved", tenant.sk).json[
-        "data"
-    ]
-
-    assert {conversation["id"] for conversation in of_jane} == {janes, settled}
-    assert [conversation["id"] for conversation in of_jane_resolved] == [settled]
-
-
-def test_a_user_without_conversations_has_an_empty_list_for_agents(tenant):
-    id = tenant.login(userId="jane")["user"]["id"]
-    listed = tenant.call("GET", f"/v1/conversations?user={id}", tenant.sk)
-    assert (listed.status_code, listed.json) == (200, {"data": [], "nextCursor": None})
-
-
-def test_a_deleted_publishable_key_leaves_the_session_and_its_conversations(tenant):
-    token = tenant.try_login(key=tenant.pk).json["session"]["token"]
-    id = tenant.begin(token)
-    [key] = [
-        key["id"]
-        for key in tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
-        if key["kind"] == "publishable"
-    ]
-
-    tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key}", tenant.admin_key)
-
-    assert tenant.conversations(token) == [id]
-
-
-# --- merged and cleared users ---
-def test_a_merged_users_conversations_are_found_under_both_ids(tenant):
-    tenant.set(anonymousOnLogin="merge")
-    before = tenant.login()
-    id = tenant.begin(before["session"]["token"])
-    after = tenant.login(deviceId=before["deviceId"], userId="jane")
-
-    found = {
-        tenant.call("GET", f"/v1/conversations?user={login['user']['id']}", tenant.sk).get_data(as_text=True)
-        for login in (before, after)
-    }
-
-    assert len(found) == 1
-    assert tenant.conversations(after["session"]["token"]) == [id]
-    assert show(tenant, tenant.sk, id)["user"] == after["user"]["id"]
-
-
-def test_an_agent_who_writes_to_a_merged_user_reaches_the_one_it_became(tenant):
-    tenant.set(anonymousOnLogin="merge")
-    before = tenant.login()
-    after = tenant.login(deviceId=before["deviceId"], userId="jane")
-    id = tenant.begin(tenant.sk, user=before["user"]["id"])
-    assert show(tenant, tenant.sk, id)["user"] == after["user"]["id"]
-    assert tenant.conversations(after["session"]["token"]) == [id]
-
-
-def test_agents_still_see_and_answer_what_no_end_user_can_fetch(tenant):
-    tenant.set(anonymousOnLogin="clear")
-    before = tenant.login()
-    id = tenant.begin(before["session"]["token"])
-    after = tenant.login(deviceId=before["deviceId"], userId="jane")["session"]["token"]
-    tenant.call("POST", "/v1/logout", after)
-    again = tenant.session(deviceId=before["deviceId"])
-
-    write(tenant, tenant.sk, id)
-
-    assert tenant.conversations(tenant.sk) == [id]
-    assert tenant.conversations(again) == []
-    assert tenant.call("GET", f"/v1/conversations/{id}", again).status_code == 404
-
-
-# --- conversationScope ---
 @pytest.mark.parametrize(("scope", "both"), [("user", True), ("device", False)], ids=["user", "device"])
 def test_the_scope_decides_on_which_devices_a_users_conversation_is_seen(tenant, scope, both):
     tenant.set(conversationScope=scope)
     phone, laptop = (tenant.session(userId="jane") for _ in range(2))
     begun_on_phone, begun_on_laptop = tenant.begin(phone), tenant.begin(laptop)
-
     seen = tenant.conversations(phone), tenant.conversations(laptop)
-
     everything = [begun_on_laptop, begun_on_phone]
     assert seen == ((everything, everything) if both else ([begun_on_phone], [begun_on_laptop]))
     assert tenant.conversations(tenant.sk) == everything
@@ -387,12 +255,10 @@ def test_what_an_agent_begins_is_seen_on_every_device_also_a_later_one(tenant, s
     tenant.set(conversationScope=scope)
     phone = tenant.login(userId="jane")
     laptop = tenant.session(userId="jane")
-
     id = tenant.begin(tenant.sk, user=phone["user"]["id"])
-
     later = tenant.session(userId="jane")
     assert [tenant.conversations(key) for key in (phone["session"]["token"], laptop, later)] == [[id]] * 3
-    assert write(tenant, laptop, id)["author"]["kind"] == "user"
+    assert tenant.write(id, laptop)["author"]["kind"] == "user"
 
 
 @cases(
@@ -403,54 +269,16 @@ def test_what_an_agent_begins_is_seen_on_every_device_also_a_later_one(tenant, s
     ("write", "POST", "/messages", {"body": "More"}),
     ("read", "POST", "/read", None),
 )
-def test_in_the_devices_scope_another_device_of_the_user_reaches_nothing(tenant, store, method, path, sent):
+def test_in_the_devices_scope_another_device_of_the_user_reaches_nothing(tenant, rows, method, path, sent):
     tenant.set(conversationScope="device")
     phone, laptop = (tenant.session(userId="jane") for _ in range(2))
     id = tenant.begin(phone)
-    before = rows_of(store, tenant.id)
-
+    before = rows()
     refused = tenant.call(method, f"/v1/conversations/{id}{path}", laptop, sent)
-
     assert problem_of(refused) == (404, "not-found")
-    assert rows_of(store, tenant.id) == before
+    assert rows() == before
 
 
-def test_the_device_keeps_its_conversations_over_logout_and_login(tenant):
-    tenant.set(conversationScope="device")
-    login = tenant.login(userId="jane")
-    id = tenant.begin(login["session"]["token"])
-    tenant.call("POST", "/v1/logout", login["session"]["token"])
-    assert tenant.conversations(tenant.session(deviceId=login["deviceId"], userId="jane")) == [id]
-
-
-def test_a_device_never_shows_one_user_what_another_began_on_it(tenant):
-    tenant.set(conversationScope="device")
-    login = tenant.login(userId="jane")
-    tenant.begin(login["session"]["token"])
-    assert tenant.conversations(tenant.session(deviceId=login["deviceId"], userId="mike")) == []
-
-
-def test_a_changed_scope_holds_for_what_is_there(tenant):
-    phone, laptop = (tenant.session(userId="jane") for _ in range(2))
-    id = tenant.begin(phone)
-
-    seen = []
-    for scope in ("user", "device", "user"):
-        tenant.set(conversationScope=scope)
-        seen.append(tenant.conversations(laptop))
-
-    assert seen == [[id], [], [id]]
-
-
-def test_a_merged_anonymous_thread_is_still_seen_on_its_device_in_the_devices_scope(tenant):
-    tenant.set(conversationScope="device", anonymousOnLogin="merge")
-    before = tenant.login()
-    id = tenant.begin(before["session"]["token"])
-    assert tenant.conversations(tenant.session(deviceId=before["deviceId"], userId="jane")) == [id]
-    assert tenant.conversations(tenant.session(userId="jane")) == []
-
-
-# --- what may be sent ---
 @cases(
     "subject",
     ("one", "S"),
@@ -469,13 +297,7 @@ def test_a_subject_is_kept_as_it_was_sent(tenant, jane, subject):
     ("missing", {}),
     ("null", {"subject": None}),
     ("empty", {"subject": ""}),
-    ("spaces", {"subject": "   "}),
-    ("white-space", {"subject": "\t\r\n"}),
-    ("wide-spaces", {"subject": "\u00a0\u3000"}),
     ("zero-width", {"subject": "\u200b\u2060\ufeff"}),
-    ("directions", {"subject": "\u202e\u200f"}),
-    ("filler", {"subject": "\u3164"}),
-    ("many-spaces", {"subject": " " * 300}),
 )
 def test_a_conversation_may_have_no_subject(tenant, jane, sent):
     assert show(tenant, jane, tenant.begin(jane, **sent))["subject"] is None
@@ -486,33 +308,25 @@ def test_a_conversation_may_have_no_subject(tenant, jane, sent):
     ("long-subject", {"message": "Hello", "subject": "s" * 256}, "/subject"),
     ("long-astral-subject", {"message": "Hello", "subject": PERSON * 256}, "/subject"),
     ("nul-in-subject", {"message": "Hello", "subject": "nul \0"}, "/subject"),
-    ("surrogate-in-subject", {"message": "Hello", "subject": "lone \ud800"}, "/subject"),
     ("number-as-subject", {"message": "Hello", "subject": 7}, "/subject"),
-    ("boolean-as-subject", {"message": "Hello", "subject": False}, "/subject"),
     ("empty-message", {"message": ""}, "/message"),
     ("long-message", {"message": "m" * 10_001}, "/message"),
     ("nul", {"message": "nul \0"}, "/message"),
-    ("surrogate", {"message": "lone \udfff"}, "/message"),
     ("null-message", {"message": None}, "/message"),
     ("number-as-message", {"message": 7}, "/message"),
-    ("object-as-message", {"message": {"body": "Hello"}}, "/message"),
     ("no-message", {}, "/message"),
     ("unknown-body", {"message": "Hello", "body": "Hello"}, "/body"),
     ("unknown-status", {"message": "Hello", "status": "resolved"}, "/status"),
-    ("unknown-unread", {"message": "Hello", "unread": 0}, "/unread"),
 )
 @pytest.mark.parametrize("side", SIDES)
-def test_a_refused_beginning_leaves_no_row(tenant, store, side, sent, pointer):
+def test_a_refused_beginning_leaves_no_row(tenant, rows, side, sent, pointer):
     login = tenant.login(userId="jane")
     key, more = (
         (tenant.sk, {"user": login["user"]["id"]}) if side == "agent" else (login["session"]["token"], {})
     )
-
-    refused = tenant.call("POST", "/v1/conversations", key, sent | more)
-
-    assert refused.status_code == 422
-    assert [error["pointer"] for error in refused.json["errors"]] == [pointer]
-    assert rows_of(store, tenant.id) == [[], []]
+    refused = refused_fields(tenant.call("POST", "/v1/conversations", key, sent | more))
+    assert [refused for refused, _ in refused] == [pointer]
+    assert (rows()["conversations"], rows()["messages"]) == ([], [])
 
 
 @cases(
@@ -523,43 +337,23 @@ def test_a_refused_beginning_leaves_no_row(tenant, store, side, sent, pointer):
     ("begin-for-oneself", "", {"message": "Hello", "user": "own"}, "/user"),
     ("write-as-agent", "/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "/agentName"),
 )
-def test_a_user_may_not_give_what_is_for_agents(tenant, store, path, sent, pointer):
+def test_a_user_may_not_give_what_is_for_agents(tenant, rows, path, sent, pointer):
     login = tenant.login(userId="jane")
     jane = login["session"]["token"]
     path = path.replace("{id}", tenant.begin(jane))
     sent = sent | ({"user": login["user"]["id"]} if sent.get("user") == "own" else {})
-    before = rows_of(store, tenant.id)
-
+    before = rows()
     refused = tenant.call("POST", f"/v1/conversations{path}", jane, sent)
-
     assert refused_fields(refused) == [(pointer, "agents-only")]
-    assert rows_of(store, tenant.id) == before
+    assert rows() == before
 
 
 def test_a_user_may_not_narrow_a_list_to_anybody(tenant):
     login = tenant.login(userId="jane")
-    refused = tenant.call("GET", f"/v1/conversations?user={login['user']['id']}", login["session"]["token"])
+    refused = tenant.get(f"/v1/conversations?user={login['user']['id']}", login["session"]["token"])
     assert refused_fields(refused) == [("/user", "agents-only")]
 
 
 def test_an_agent_says_to_whom(tenant):
     refused = tenant.call("POST", "/v1/conversations", tenant.sk, {"message": "Hello"})
     assert refused_fields(refused) == [("/user", "required")]
-
-
-@pytest.mark.parametrize("kind", ["admin", "publishable"])
-@cases(
-    "method, path",
-    ("begin", "POST", ""),
-    ("list", "GET", ""),
-    ("show", "GET", "/{id}"),
-    ("settle", "PATCH", "/{id}"),
-    ("messages", "GET", "/{id}/messages"),
-    ("write", "POST", "/{id}/messages"),
-    ("read", "POST", "/{id}/read"),
-)
-def test_neither_an_admin_key_nor_a_publishable_one_opens_conversations(tenant, jane, kind, method, path):
-    path = path.replace("{id}", tenant.begin(jane))
-    key = {"admin": tenant.admin_key, "publishable": tenant.pk}[kind]
-    refused = tenant.call(method, f"/v1/conversations{path}", key, None if method == "GET" else {})
-    assert problem_of(refused) == (403, "not-allowed")

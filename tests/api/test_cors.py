@@ -1,19 +1,18 @@
 """A page may call if its app names its origin, exactly; and every answer says how it is to be handled."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 
 import pytest
 
-from service.api.context import NAME
-from service.app import create_app
-from service.store.tables import TABLES
 from tests.support.cases import cases
+from tests.support.engines import one_engine
 from tests.support.responses import problem_of
 from tests.support.servers import ADMIN_KEY
 from tests.support.tenants import Tenant
+
+# The engine does not matter to any of these.
+pytestmark = one_engine
 
 SHOP, ELSEWHERE = "https://shop.example.org", "https://attacker.example"
 NOBODY = "cnv_" + "0" * 32
@@ -38,18 +37,6 @@ def is_readable(response, origin=SHOP):
 
 def cors_headers(response):
     return {name: value for name, value in response.headers if name.startswith("Access-Control-")}
-
-
-def rows_of(store, app):
-    """All rows of an app, but for when a key or a session was last used."""
-    rows = {}
-    for table in TABLES:
-        columns = [
-            field for field in table._meta.sorted_fields if field.name not in ("last_used_at", "used_at")
-        ]
-        query = table.select(*columns).where(table.app == app)
-        rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
-    return rows
 
 
 # What widgets call: a method, a path, a body, and the status when all is well.
@@ -80,9 +67,7 @@ def call(shop, token, method, path, body, **headers):
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
 def test_a_page_that_the_app_names_calls_and_reads(shop, token, origin, method, path, body, status):
     make = call(shop, token, method, path, body, Origin=origin)
-
     response = make()
-
     assert response.status_code == status
     assert cors_headers(response) == {
         "Access-Control-Allow-Origin": origin,
@@ -92,16 +77,14 @@ def test_a_page_that_the_app_names_calls_and_reads(shop, token, origin, method, 
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
-def test_another_page_is_refused_before_anything_is_done(shop, store, token, method, path, body, status):
+def test_another_page_is_refused_before_anything_is_done(shop, rows, token, method, path, body, status):
     make = call(shop, token, method, path, body, Origin=ELSEWHERE)
-    before = rows_of(store, shop.id)
-
+    before = rows()
     response = make()
-
     assert problem_of(response) == (403, "not-allowed")
     assert cors_headers(response) == {}
     assert "Origin" in response.vary
-    assert rows_of(store, shop.id) == before
+    assert rows() == before
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
@@ -120,21 +103,13 @@ def test_what_is_no_browser_names_no_origin(shop, token, method, path, body, sta
     ("a subdomain", "https://www.shop.example.org"),
     ("the domain above", "https://example.org"),
     ("a longer domain", "https://shop.example.org.attacker.example"),
-    ("a longer name", "https://attackershop.example.org"),
-    ("a user's name", "https://shop.example.org@attacker.example"),
     ("capitals", "https://SHOP.example.org"),
     ("a path", "https://shop.example.org/"),
     ("two", "https://shop.example.org, https://attacker.example"),
     ("null", "null"),
-    ("empty", ""),
     ("a star", "*"),
-    ("a file", "file://"),
-    ("an extension", "chrome-extension://abcdefghijklmnop"),
     ("no URL", "http://["),
-    ("separators", "://"),
-    ("beyond ASCII", "é"),
     ("our host without a scheme", "localhost"),
-    ("our host by another scheme", "ftp://localhost"),
     ("our host on another port", "http://localhost:8000"),
 )
 def test_an_origin_that_is_not_exactly_named_is_refused(shop, token, origin):
@@ -148,27 +123,11 @@ def test_our_own_pages_are_no_strangers(tenant, origin):
     assert tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin).status_code == 201
 
 
-def test_an_origin_of_another_app_is_none_of_this(shop, other_tenant):
-    other_tenant.set(origins=[ELSEWHERE])
-    response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=ELSEWHERE)
-    assert response.status_code == 403
-    assert cors_headers(response) == {}
-
-
 def test_an_origin_that_is_named_no_more_is_refused_at_once(shop, token):
     shop.set(origins=[])
     response = shop.call("GET", "/v1/me", token, Origin=SHOP)
     assert response.status_code == 403
     assert cors_headers(response) == {}
-
-
-@pytest.mark.parametrize(
-    "origin", ["*", "null", "https://shop.example.org/", "https://SHOP.example.org", "https://*.example.org"]
-)
-def test_only_exact_origins_can_be_named(tenant, origin):
-    changed = tenant.call("PATCH", f"/v1/apps/{tenant.id}", ADMIN_KEY, {"settings": {"origins": [origin]}})
-    assert changed.status_code == 422
-    assert changed.json["errors"][0]["code"] == "invalid-origin"
 
 
 @pytest.mark.parametrize("origin", [SHOP, ELSEWHERE])
@@ -197,26 +156,17 @@ def test_no_page_reads_what_widgets_do_not_call(shop, path, kind):
     assert cors_headers(shop.call("GET", path, getattr(shop, kind), Origin=SHOP)) == {}
 
 
-# --- Errors that a widget has to read ---
-def logged_out(shop, token, **_):
-    shop.call("POST", "/v1/logout", token)
-
-
-def replaced(shop, token, device):
-    shop.login(userId="u-2", deviceId=device)
-
-
-def erased(shop, token, **_):
-    user = shop.call("GET", "/v1/me", token).json["user"]["id"]
-    shop.call("DELETE", f"/v1/users/{user}", shop.sk)
-
-
-@pytest.mark.parametrize("end", [logged_out, replaced, erased])
+@cases(
+    "end",
+    ("logged out", lambda shop, login: shop.call("POST", "/v1/logout", login["session"]["token"])),
+    ("replaced", lambda shop, login: shop.login(userId="u-2", deviceId=login["deviceId"])),
+    ("erased", lambda shop, login: shop.erase(login["user"]["id"])),
+)
 @cases("origin, readable", ("shop", SHOP, True), ("elsewhere", ELSEWHERE, False))
 def test_a_widget_reads_that_its_session_has_ended(shop, end, origin, readable):
     login = shop.login(userId="u-1")
     token = login["session"]["token"]
-    end(shop, token, device=login["deviceId"])
+    end(shop, login)
     response = shop.call("GET", "/v1/me", token, Origin=origin)
     assert response.status_code == 401
     assert is_readable(response, origin) is readable
@@ -230,8 +180,7 @@ def test_a_widget_reads_that_its_session_has_expired(shop, token, time_machine):
 
 
 def test_a_widget_reads_that_its_key_is_deleted(shop):
-    keys = shop.call("GET", f"/v1/apps/{shop.id}/keys", ADMIN_KEY).json["data"]
-    (id,) = [key["id"] for key in keys if key["kind"] == "publishable"]
+    (id,) = [key["id"] for key in shop.list_keys() if key["kind"] == "publishable"]
     shop.call("DELETE", f"/v1/apps/{shop.id}/keys/{id}", ADMIN_KEY)
     response = shop.call("POST", "/v1/login", shop.pk, {}, Origin=SHOP)
     assert response.status_code == 401
@@ -274,21 +223,16 @@ def test_a_widget_reads_what_is_wrong_with_its_call(shop, client, token, method,
     assert is_readable(response) is (path != "/v1/users")
 
 
-def test_a_widget_reads_when_it_may_come_again(shop, config):
-    limited = create_app(replace(config, login_rate=1))
-    there = replace(shop, client=limited.test_client())
+def test_a_widget_reads_when_it_may_come_again(shop, start):
+    there = shop.on(start(login_rate=1))
     there.call("POST", "/v1/login", shop.pk, {})
-
     responses = [there.call("POST", "/v1/login", shop.pk, {}, Origin=SHOP) for _ in range(2)]
-
-    limited.extensions[NAME].store.database.close()
     # A minute may have ended between the first two.
     assert responses[1].status_code == 429
     assert is_readable(responses[1])
     assert "Retry-After" in responses[1].headers["Access-Control-Expose-Headers"]
 
 
-# --- Preflights ---
 def ask(client, path, method="POST", origin=SHOP, **headers):
     asked = {"Origin": origin, "Access-Control-Request-Method": method} | headers
     return client.open(path, method="OPTIONS", headers=asked)
@@ -297,9 +241,7 @@ def ask(client, path, method="POST", origin=SHOP, **headers):
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS.values(), ids=CALLS)
 def test_a_browser_that_asks_before_it_calls_is_answered(client, method, path, body, status):
     wanted = {"Access-Control-Request-Headers": "authorization,content-type,idempotency-key"}
-
     response = ask(client, path.format(NOBODY), method, **wanted)
-
     allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert (response.status_code, response.data) == (204, b"")
     assert is_readable(response)
@@ -324,7 +266,6 @@ def test_a_page_never_sends_cookies_nor_is_any_origin_allowed(shop, client, toke
         shop.call("GET", "/v1/me", token[:-1] + "_", Origin=SHOP),
         client.get("/docs", headers={"Origin": SHOP}),
     ]
-
     for response in responses:
         assert "Access-Control-Allow-Credentials" not in response.headers
         assert "Set-Cookie" not in response.headers
@@ -343,9 +284,6 @@ def test_who_asks_for_options_without_a_preflight_is_told_the_methods(client, pa
     assert response.status_code == 200
     assert set(response.headers["Allow"].split(", ")) == methods
     assert cors_headers(response) == {}
-
-
-# Headers on everything
 
 
 EVERYWHERE = {
@@ -378,7 +316,6 @@ def paths(app):
 def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, credential):
     key = {"ak": ADMIN_KEY, "sk": tenant.sk, "none": ""}[credential]
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-
     # Files are answered open; read at once they are closed.
     responses = {
         path: client.open(path, method=method, headers=headers, buffered=True) for path in paths(app)
@@ -395,117 +332,9 @@ def test_every_answer_says_how_it_is_to_be_handled(app, client, tenant, method, 
     assert {path for path, one in responses.items() if one.status_code >= 500} == set()
 
 
-@cases(
-    "method, path, data, status",
-    ("400", "POST", "/v1/login", b"{", 400),
-    ("401", "GET", "/v1/me", None, 401),
-    ("403", "GET", "/v1/apps", None, 403),
-    ("404", "GET", "/nowhere", None, 404),
-    ("404, outside", "GET", "/docs/../../setup.cfg", None, 404),
-    ("405", "PUT", "/v1/login", None, 405),
-    ("413", "POST", "/v1/login", b" " * 140_000, 413),
-    ("414", "GET", "/" + "a" * 20_000, None, 414),
-    ("415", "POST", "/v1/login", b"a", 415),
-    ("422", "POST", "/v1/login", b'{"x": 1}', 422),
-)
-def test_so_does_every_error(client, tenant, method, path, data, status):
-    headers = {"Authorization": f"Bearer {tenant.sk if status != 401 else ''}"}
-    content_type = "text/plain" if status == 415 else "application/json"
-    response = client.open(path, method=method, data=data, headers=headers, content_type=content_type)
-    assert response.status_code == status
-    assert lacking(response) == {}
-    assert response.headers["Cache-Control"] == "no-store"
-
-
-def fail():
-    raise RuntimeError
-
-
-@cases("path, status", ("500", "/fail", 500), ("503", "/v1/me", 503))
-def test_so_do_errors_of_our_own(config, path, status):
-    # Nobody listens on this port.
-    away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
-    away.add_url_rule("/fail", "fail", fail)
-    response = away.test_client().get(path)
-    assert response.status_code == status
-    assert response.content_type == "application/problem+json"
-    assert lacking(response) == {}
-
-
-# --- The page at /docs ---
-class Page(HTMLParser):
-    """What a page runs and loads."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.inline, self.loaded, self.handlers, self._open = [], [], [], None
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
-        self._open = tag
-        self.loaded += [named[name] for name in ("src", "href") if name in named]
-        self.handlers += [name for name in named if name.startswith("on") or name == "style"]
-
-    def handle_data(self, data):
-        if self._open in ("script", "style") and data.strip():
-            self.inline.append(data)
-
-    def handle_endtag(self, _):
-        self._open = None
-
-
-def test_the_page_of_the_api_runs_nothing_that_its_policy_forbids(client):
-    response = client.get("/docs")
-
-    page = Page(response.text)
-    policy = dict(
-        rule.strip().split(" ", 1) for rule in response.headers["Content-Security-Policy"].split(";")
-    )
-    assert page.inline == page.handlers == []
-    assert len(page.loaded) >= 3
-    assert all(address.startswith("/docs/") for address in page.loaded)
-    assert policy["script-src"] == policy["connect-src"] == "'self'"
-    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
-    assert lacking(response) == {"Content-Security-Policy": EVERYWHERE["Content-Security-Policy"]}
-
-
-def test_all_that_the_page_loads_is_there(client):
-    addresses = Page(client.get("/docs").text).loaded
-    loaded = {address: client.get(address, buffered=True) for address in addresses}
-    kinds = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
-    assert {address for address, one in loaded.items() if one.status_code != 200} == set()
-    for address, response in loaded.items():
-        assert response.mimetype == kinds[address[address.rindex(".") :]]
-
-
-def test_the_page_asks_for_the_document_that_we_serve(client):
-    script = client.get("/docs/start.js", buffered=True).text
-    (document,) = re.findall(r'url: "([^"]+)"', script)
-    assert client.get(document).json["openapi"].startswith("3.")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/docs/../app.py",
-        "/docs/%2e%2e/app.py",
-        "/docs/..%2f..%2fapp.py",
-        "/docs/etc/passwd",
-        "/docs/%00",
-        "/docs/",
-    ],
-)
-def test_the_page_leads_nowhere_else(client, path):
-    response = client.get(path)
-    assert response.status_code == 404
-    assert response.content_type == "application/problem+json"
-
-
 def test_apps_are_told_apart_by_their_origins(app):
     """Of two apps on one server, each is called from its own pages only."""
     first, second = (Tenant.create(app.test_client(), ADMIN_KEY, origins=[at]) for at in (SHOP, ELSEWHERE))
-
     answered = {
         (tenant.id, origin): tenant.call("POST", "/v1/login", tenant.pk, {}, Origin=origin).status_code
         for tenant in (first, second)

@@ -1,20 +1,11 @@
 """The page at /demo: there for the app that its setting names, and nowhere else."""
 
-from dataclasses import replace
-
 import pytest
 
-from service.api.context import NAME
-from service.app import create_app
+from tests.support.engines import one_engine
 from tests.support.signing import identity_key
-from tests.support.tenants import Tenant
 
 PATHS = ["/demo", "/demo/phones/left", "/demo/inbox", "/demo/static/demo.js"]
-
-
-@pytest.fixture
-def tenant(client, config):
-    return Tenant.create(client, config.admin_key)
 
 
 @pytest.fixture
@@ -23,30 +14,17 @@ def keys(tenant):
 
 
 @pytest.fixture
-def start(config):
-    """Start an application that shows the demo."""
-    started = []
-
-    def start(keys):
-        app = create_app(replace(config, demo_keys=keys))
-        started.append(app)
-        return app.test_client()
-
-    yield start
-    for app in started:
-        app.extensions[NAME].store.database.close()
-
-
-@pytest.fixture
 def demo(start, keys):
-    return start(keys)
+    return start(demo_keys=keys).test_client()
 
 
+@one_engine
 @pytest.mark.parametrize("path", PATHS)
 def test_without_its_setting_it_is_not_there(client, path):
     assert client.get(path).status_code == 404
 
 
+@one_engine
 @pytest.mark.parametrize("path", PATHS)
 def test_with_its_setting_it_is_there_and_loads_nothing_from_elsewhere(demo, path):
     response = demo.get(path, buffered=True)
@@ -94,9 +72,7 @@ def test_no_form_of_another_page_can_ask_for_a_proof(demo):
 def test_the_agent_sees_what_was_written_and_answers(demo, tenant):
     token = tenant.session(userId="u-1")
     id = tenant.begin(token, "Where is it?", subject="Parcel")
-
     answered = demo.post(f"/demo/inbox/{id}", json={"body": "On its way."})
-
     assert (answered.status_code, answered.json["author"]["name"]) == (201, "Dana")
     (seen,) = demo.get("/demo/inbox").json["data"]
     assert (seen["id"], seen["subject"]) == (id, "Parcel")
@@ -106,7 +82,7 @@ def test_the_agent_sees_what_was_written_and_answers(demo, tenant):
 def test_the_agent_of_another_app_sees_nothing_of_it(start, keys, tenant, other_tenant):
     id = tenant.begin(tenant.session(userId="u-1"))
     _, secret = identity_key(other_tenant)
-    demo = start(f"{other_tenant.pk} {other_tenant.sk} {secret}")
+    demo = start(demo_keys=f"{other_tenant.pk} {other_tenant.sk} {secret}").test_client()
     assert demo.post(f"/demo/inbox/{id}", json={"body": "On its way."}).status_code == 404
     assert demo.get("/demo/inbox").json == {"data": []}
 
@@ -115,4 +91,7 @@ def test_the_agent_of_another_app_sees_nothing_of_it(start, keys, tenant, other_
 def test_a_key_that_is_no_agents_sees_nothing(start, keys, tenant, kind):
     publishable, secret, identity = keys.split()
     wrong = {"pk": publishable, "no": secret[:-4] + "dead"}[kind]
-    assert start(f"{publishable} {wrong} {identity}").get("/demo/inbox").status_code == 401
+    assert (
+        start(demo_keys=f"{publishable} {wrong} {identity}").test_client().get("/demo/inbox").status_code
+        == 401
+    )

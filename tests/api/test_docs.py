@@ -6,7 +6,11 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from tests.support.engines import one_engine
 from tests.support.responses import problem_of
+
+# The engine does not matter to any of these.
+pytestmark = one_engine
 
 # Where other things of the page would be loaded from, or where it would lead to by itself.
 ATTRIBUTES = {"src", "href", "srcset", "action", "data", "poster", "formaction"}
@@ -45,13 +49,16 @@ def test_the_page_is_html_that_anybody_may_read(get):
     response = get("/docs")
     assert (response.status_code, response.content_type) == (200, "text/html; charset=utf-8")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+    policy = dict(
+        rule.strip().split(" ", 1) for rule in response.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
 
 
 def test_everything_the_page_loads_comes_from_here(get, page):
     urls = [urljoin(f"{HERE}/docs", url) for url in page.urls]
-
     answers = {url: get(url) for url in urls}
-
     assert len(urls) >= 3
     for url, answer in answers.items():
         assert url.startswith(f"{HERE}/docs/")
@@ -77,7 +84,6 @@ def test_the_styles_load_nothing_from_elsewhere(get, page):
 
 def test_the_page_shows_our_document_and_asks_nobody_whether_it_is_valid(get, page):
     scripts = [get(url).text for url in page.urls if url.endswith(".js")]
-
     [start] = [text for text in scripts if "SwaggerUIBundle({" in text and len(text) < 1000]
     settings = dict(re.findall(r"(\w+): ([^,}]+?)[,\s}]", start))
     assert settings["url"] == '"/openapi.json"'
@@ -95,18 +101,11 @@ def test_what_the_page_shows_is_the_document_that_is_served(get):
 @pytest.mark.parametrize(
     "path",
     [
-        "/docs/",
-        "/docs/nothing.js",
-        "/docs/../wsgi.py",
-        "/docs/..%2f..%2f..%2fetc%2fpasswd",
-        "/docs/%2e%2e/__init__.py",
-        "/docs//etc/passwd",
-        "/docs/%2fetc%2fpasswd",
-        "/docs/%00",
-        "/docs/" + "a" * 5000,
-        "/docs/swagger-ui.css/x",
+        "/docs/", "/docs/nothing.js", "/docs/../wsgi.py", "/docs/..%2f..%2f..%2fetc%2fpasswd",
+        "/docs/%2e%2e/__init__.py", "/docs//etc/passwd", "/docs/%2fetc%2fpasswd", "/docs/%00",
+        "/docs/" + "a" * 5000, "/docs/swagger-ui.css/x",
     ],
     ids=lambda path: path[:40],
-)
+)  # fmt: skip
 def test_nothing_but_the_pages_files_is_served_there(get, path):
     assert problem_of(get(path)) == (404, "not-found")

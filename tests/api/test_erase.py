@@ -1,12 +1,10 @@
 """Erase: who asks to be forgotten is, everywhere, also by whoever writes or logs in at that moment."""
 
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
-from threading import Barrier
 from urllib.parse import urlsplit
 
 import psycopg
@@ -53,7 +51,7 @@ def live(tenant: Tenant, canary: str) -> Life:
     login = tenant.login(**claim, proof=hmac_of(canary.upper(), hmac_key(tenant)[1]))
     id, token = login["user"]["id"], login["session"]["token"]
     changes = {"email": email_of(canary), "name": f"{canary} of now"}
-    tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, changes)
+    tenant.change(id, **changes)
     proof = proof_of(tenant, secret, sub=canary.upper(), name=f"{canary} of today")
     other = tenant.try_login(key=tenant.pk, proof=proof).json["session"]["token"]
     second = tenant.call(
@@ -75,16 +73,12 @@ def claim_unproven(tenant: Tenant, canary: str) -> Life:
     login = tenant.try_login(key=tenant.pk, deviceId=visit["deviceId"], **claim).json
     token = login["session"]["token"]
     begun = tenant.begin(token, f"{canary} writes", subject=canary)
-    found = tenant.call("GET", f"/v1/users?userId={canary.upper()}", tenant.sk).json["data"]
+    found = tenant.get(f"/v1/users?userId={canary.upper()}").json["data"]
     [id] = [user["id"] for user in found if not user["verified"]]
     return Life(id, (visit["user"]["id"],), (visit["session"]["token"], token), (begun,))
 
 
 lives = pytest.mark.parametrize("life", [live, claim_unproven], ids=["verified", "unverified"])
-
-
-def erase(tenant: Tenant, id: str):
-    return tenant.call("DELETE", f"/v1/users/{id}", tenant.sk)
 
 
 def dump(url: str) -> str:
@@ -109,20 +103,19 @@ def traces(text: str, canary: str) -> list[str]:
     return [f"{before[-60:]}[…]{after[:60]}" for before, after in zip(parts, parts[1:], strict=False)]
 
 
-# --- What is left ---
 @lives
 def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, capsys, canary, life):
     with on_standard_output():
         lived = life(tenant, canary)
         assert len(traces(dump(database_url), canary)) > 10
 
-        assert erase(tenant, lived.id).status_code == 204
+        assert tenant.erase(lived.id).status_code == 204
 
     parts = [f"{id}{what}" for id in (lived.id, *lived.parts) for what in ("", "/history", "/export")]
-    gone = [tenant.call("GET", f"/v1/users/{part}", tenant.sk) for part in parts]
+    gone = [tenant.get(f"/v1/users/{part}") for part in parts]
     asked = (f"users?q={canary}", f"users?userId={canary.upper()}", f"users?email={email_of(canary)}")
-    found = [tenant.call("GET", f"/v1/{path}", tenant.sk).json for path in (*asked, "conversations")]
-    metrics = tenant.call("GET", "/metrics", tenant.admin_key)
+    found = [tenant.get(f"/v1/{path}").json for path in (*asked, "conversations")]
+    metrics = tenant.get("/metrics", tenant.admin_key)
     assert traces(dump(database_url), canary) == []
     assert {answer.status_code for answer in gone} == {404}
     assert traces("".join(answer.text for answer in gone), canary) == []
@@ -135,17 +128,14 @@ def test_nothing_of_an_erased_user_is_left_anywhere(tenant, database_url, capsys
 
 
 def test_what_a_user_wrote_while_they_were_one_with_another_is_gone_as_well(tenant, canary):
-    mary, carol = (tenant.login(userId=user_id)["user"]["id"] for user_id in ("u-1", "u-7"))
+    mary, carol = (tenant.known(userId=user_id) for user_id in ("u-1", "u-7"))
     conversation = tenant.begin(tenant.session(userId="u-1"), "Mary's own")
     merge = tenant.call("POST", "/v1/merges", tenant.sk, {"from": carol, "into": mary}).json
     messages = f"/v1/conversations/{conversation}/messages"
     tenant.call("POST", messages, tenant.session(userId="u-7"), {"body": canary})
     tenant.call("DELETE", f"/v1/merges/{merge['id']}", tenant.sk)
-
-    assert erase(tenant, carol).status_code == 204
-
-    left = tenant.call("GET", messages, tenant.sk).json["data"]
-    assert [message["body"] for message in left] == ["Mary's own", ""]
+    assert tenant.erase(carol).status_code == 204
+    assert [message["body"] for message in tenant.get(messages).json["data"]] == ["Mary's own", ""]
 
 
 def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, canary):
@@ -155,8 +145,7 @@ def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, ca
     tenant = Tenant.create(app.test_client(), config.admin_key)
     lived = live(tenant, canary)
     path = urlsplit(url).path[1:]
-
-    erase(tenant, lived.id)
+    tenant.erase(lived.id)
 
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -169,9 +158,7 @@ def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, ca
 @lives
 def test_a_tombstone_stays_without_anything_personal(tenant, store, canary, life):
     lived = life(tenant, canary)
-
-    erase(tenant, lived.id)
-
+    tenant.erase(lived.id)
     for id in (lived.id, *lived.parts):
         entries = store.history.page(tenant.id, [id], "", 100)
         assert [entry.event for entry in entries][-1] == "erased"
@@ -179,39 +166,27 @@ def test_a_tombstone_stays_without_anything_personal(tenant, store, canary, life
         assert store.users.with_id(tenant.id, id) is None
 
 
-# --- From then on ---
 @lives
 def test_everything_that_led_to_an_erased_user_is_dead(tenant, canary, life):
     lived = life(tenant, canary)
 
-    erase(tenant, lived.id)
+    tenant.erase(lived.id)
 
     for token in lived.tokens:
         for path in ("me", "conversations", f"conversations/{lived.conversations[0]}"):
-            assert tenant.call("GET", f"/v1/{path}", token).status_code == 401
+            assert tenant.get(f"/v1/{path}", token).status_code == 401
     for id in lived.conversations:
         for path in ("", "/messages"):
-            assert tenant.call("GET", f"/v1/conversations/{id}{path}", tenant.sk).status_code == 404
+            assert tenant.get(f"/v1/conversations/{id}{path}").status_code == 404
         written = tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": "x"})
         assert written.status_code == 404
     for id in (lived.id, *lived.parts):
-        assert tenant.call("GET", f"/v1/users/{id}", tenant.sk).status_code == 404
-        assert tenant.call("PATCH", f"/v1/users/{id}", tenant.sk, {"name": "Jane"}).status_code == 404
-        assert tenant.call("GET", f"/v1/conversations?user={id}", tenant.sk).status_code == 404
+        assert tenant.get(f"/v1/users/{id}").status_code == 404
+        assert tenant.change(id, name="Jane").status_code == 404
+        assert tenant.get(f"/v1/conversations?user={id}").status_code == 404
         begun = tenant.call("POST", "/v1/conversations", tenant.sk, {"user": id, "message": "x"})
         assert begun.status_code == 404
         assert tenant.call("POST", "/v1/logout", tenant.sk, {"user": id}).status_code == 204
-
-
-def test_erasing_twice_finds_nobody_the_second_time(tenant):
-    id = tenant.login(userId="u-17")["user"]["id"]
-    assert [erase(tenant, id).status_code for _ in range(2)] == [204, 404]
-
-
-def test_erasing_the_id_of_a_merged_user_erases_whom_it_became(tenant, canary):
-    lived = live(tenant, canary)
-    assert erase(tenant, lived.parts[0]).status_code == 204
-    assert tenant.call("GET", f"/v1/users/{lived.id}", tenant.sk).status_code == 404
 
 
 @cases(
@@ -223,36 +198,10 @@ def test_erasing_the_id_of_a_merged_user_erases_whom_it_became(tenant, canary):
 def test_the_user_id_and_the_email_are_free_at_once(tenant, claim, rule):
     login = tenant.login(userId="u-17", email="jane@example.org")
     tenant.begin(login["session"]["token"])
-    erase(tenant, login["user"]["id"])
-
+    tenant.erase(login["user"]["id"])
     again = tenant.login(**claim, deviceId=login["deviceId"])
-
     assert (again["created"], again["resolution"]["rule"]) == (True, rule)
     assert again["user"]["id"] != login["user"]["id"]
-    assert tenant.conversations(again["session"]["token"]) == []
-
-
-def test_an_erased_unclaimed_user_makes_room_for_another(tenant):
-    first = tenant.login(email="jane@example.org")["user"]["id"]
-    erase(tenant, first)
-    second = tenant.login(email="jane@example.org")["user"]["id"]
-    erase(tenant, second)
-
-    third = tenant.login(email="jane@example.org")
-
-    assert third["created"] is True
-    assert len({first, second, third["user"]["id"]}) == 3
-
-
-def test_a_device_whose_anonymous_user_was_erased_gets_a_new_one(tenant):
-    visit = tenant.login()
-    tenant.begin(visit["session"]["token"])
-    erase(tenant, visit["user"]["id"])
-
-    again = tenant.login(key=tenant.pk, deviceId=visit["deviceId"])
-
-    assert again["created"] is True
-    assert again["user"]["userId"] != visit["user"]["userId"]
     assert tenant.conversations(again["session"]["token"]) == []
 
 
@@ -260,12 +209,10 @@ def test_an_idempotency_key_of_an_erased_user_is_free(tenant):
     login = tenant.login(userId="u-17")
     sent = {"message": "Hello"}
     tenant.call("POST", "/v1/conversations", login["session"]["token"], sent, Idempotency_Key="key-1")
-    erase(tenant, login["user"]["id"])
-
+    tenant.erase(login["user"]["id"])
     again = tenant.call(
         "POST", "/v1/conversations", tenant.session(userId="u-17"), sent, Idempotency_Key="key-1"
     )
-
     assert again.status_code == 201
 
 
@@ -286,10 +233,10 @@ def test_nobody_else_is_touched(tenant, other_tenant, canary, life):
     def look():
         return [
             (
-                where.call("GET", f"/v1/users/{id}/export", where.sk).json,
-                where.call("GET", f"/v1/users/{id}/history", where.sk).json,
+                where.get(f"/v1/users/{id}/export").json,
+                where.get(f"/v1/users/{id}/history").json,
                 where.conversations(token),
-                where.call("GET", "/v1/me", token).json["user"],
+                where.get("/v1/me", token).json["user"],
             )
             for where, id, token in others
         ]
@@ -297,23 +244,9 @@ def test_nobody_else_is_touched(tenant, other_tenant, canary, life):
     before = look()
     lived = life(tenant, canary)
 
-    erase(tenant, lived.id)
+    tenant.erase(lived.id)
 
     assert look() == before
-
-
-# --- Races ---
-def at_once(tenant: Tenant, *calls):
-    """Make calls at the same moment, each with a client of its own, and answer what they answer."""
-    gate = Barrier(len(calls))
-
-    def run(call):
-        own = replace(tenant, client=tenant.client.application.test_client())
-        gate.wait(60)
-        return call(own)
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 @pytest.mark.parametrize("round", range(4))
@@ -326,15 +259,14 @@ def test_nothing_of_a_user_survives_who_logs_in_and_writes_while_erased(tenant, 
         path = f"/v1/conversations/{thread}/messages"
         return own.call("POST", path, token, {"body": f"{canary} {body}"}, **more)
 
-    answers = at_once(
-        tenant,
-        lambda own: erase(own, id),
+    answers = tenant.at_once(
+        lambda own: own.erase(id),
         lambda own: write(own, "one"),
         lambda own: write(own, "two", Idempotency_Key=f"{canary}-key"),
         lambda own: own.call("POST", "/v1/conversations", token, {"message": f"{canary} begins"}),
         lambda own: own.call("POST", "/v1/conversations", own.sk, {"message": canary, "user": id}),
         lambda own: own.try_login(userId=canary, deviceId=device, name=f"{canary} x"),
-        lambda own: own.call("PATCH", f"/v1/users/{id}", own.sk, {"name": f"{canary} y"}),
+        lambda own: own.change(id, name=f"{canary} y"),
     )
 
     statuses = [answer.status_code for answer in answers]
@@ -342,17 +274,15 @@ def test_nothing_of_a_user_survives_who_logs_in_and_writes_while_erased(tenant, 
     assert set(statuses[1:5]) <= {201, 401, 404}
     assert statuses[5] in (200, 201)
     assert statuses[6] in (200, 404)
-    assert tenant.call("GET", f"/v1/users/{id}", tenant.sk).status_code == 404
-    assert tenant.call("GET", f"/v1/conversations/{thread}", tenant.sk).status_code == 404
-    assert tenant.call("GET", "/v1/me", token).status_code == 401
-    assert tenant.call("GET", "/v1/conversations", tenant.sk).json["data"] == []
+    assert tenant.get(f"/v1/users/{id}").status_code == 404
+    assert tenant.get(f"/v1/conversations/{thread}").status_code == 404
+    assert tenant.get("/v1/me", token).status_code == 401
+    assert tenant.get("/v1/conversations").json["data"] == []
     # Who came after is somebody new, and who came before is gone with their session.
     came_after = statuses[5] == 201
-    me = tenant.call("GET", "/v1/me", answers[5].json["session"]["token"])
+    me = tenant.get("/v1/me", answers[5].json["session"]["token"])
     assert me.status_code == (200 if came_after else 401)
-    assert [user["id"] for user in tenant.call("GET", "/v1/users", tenant.sk).json["data"]] == (
-        [answers[5].json["user"]["id"]] if came_after else []
-    )
+    assert [user["id"] for user in tenant.find()] == ([answers[5].json["user"]["id"]] if came_after else [])
     entries = store.history.page(tenant.id, [id], "", 100)
     assert {(entry.before, entry.after) for entry in entries} == {(None, None)}
 
@@ -365,9 +295,8 @@ def test_nothing_of_an_anonymous_user_survives_who_is_back_while_erased(tenant, 
     id, token, device = visit["user"]["id"], visit["session"]["token"], visit["deviceId"]
     thread = tenant.begin(token, f"{canary} asks")
 
-    answers = at_once(
-        tenant,
-        lambda own: erase(own, id),
+    answers = tenant.at_once(
+        lambda own: own.erase(id),
         lambda own: own.try_login(deviceId=device),
         lambda own: own.try_login(userId="u-17", deviceId=device),
         lambda own: own.try_login(deviceId=device, key=own.pk),
@@ -378,15 +307,15 @@ def test_nothing_of_an_anonymous_user_survives_who_is_back_while_erased(tenant, 
     assert statuses[0] == 204
     assert set(statuses[1:4]) <= {200, 201}
     assert statuses[4] in (201, 401)
-    assert tenant.call("GET", f"/v1/users/{id}", tenant.sk).status_code == 404
-    assert tenant.call("GET", f"/v1/conversations/{thread}", tenant.sk).status_code == 404
-    assert tenant.call("GET", "/v1/conversations", tenant.sk).json["data"] == []
+    assert tenant.get(f"/v1/users/{id}").status_code == 404
+    assert tenant.get(f"/v1/conversations/{thread}").status_code == 404
+    assert tenant.get("/v1/conversations").json["data"] == []
     device_now = tenant.login(deviceId=device)
     assert device_now["user"]["id"] != id
     assert device_now["user"]["name"] is None
 
 
 def test_of_two_who_erase_at_once_one_finds_nobody(tenant):
-    id = tenant.login(userId="u-17")["user"]["id"]
-    answers = at_once(tenant, *[lambda own: erase(own, id)] * 4)
+    id = tenant.known(userId="u-17")
+    answers = tenant.at_once(*[lambda own: own.erase(id)] * 4)
     assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]

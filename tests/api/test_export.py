@@ -15,13 +15,9 @@ MEMBERS = {
 
 
 def export(tenant: Tenant, id: str):
-    response = tenant.call("GET", f"/v1/users/{id}/export", tenant.sk)
+    response = tenant.get(f"/v1/users/{id}/export")
     assert response.status_code == 200, response.text
     return response.json
-
-
-def entries(tenant: Tenant, id: str):
-    return tenant.call("GET", f"/v1/users/{id}/history", tenant.sk).json["data"]
 
 
 def digest(text: str) -> str:
@@ -31,20 +27,16 @@ def digest(text: str) -> str:
 def test_of_a_user_who_did_nothing_there_is_the_user_one_session_and_how_they_came(tenant):
     login = tenant.login(userId="u-17", email="jane@example.org", name="Jane")
     id = login["user"]["id"]
-
     told = export(tenant, id)
 
     assert set(told) == MEMBERS
-    assert told["user"] == tenant.call("GET", f"/v1/users/{id}", tenant.sk).json
-    assert told["history"] == entries(tenant, id)
+    assert told["user"] == tenant.user(id)
+    assert told["history"] == tenant.history(id)
     [session] = told["sessions"]
     assert session == {
-        "device": digest(login["deviceId"]),
-        "verified": True,
-        "claim": None,
-        "beganAt": session["beganAt"],
-        "lastUsedAt": session["beganAt"],
-    }
+        "device": digest(login["deviceId"]), "verified": True, "claim": None,
+        "beganAt": session["beganAt"], "lastUsedAt": session["beganAt"],
+    }  # fmt: skip
     assert (told["mergedUsers"], told["conversations"], told["idempotencyKeys"]) == ([], [], [])
 
 
@@ -58,15 +50,12 @@ def test_it_holds_every_conversation_with_every_message_as_agents_see_them(tenan
     told = export(tenant, login["user"]["id"])["conversations"]
 
     def shown(id):
-        return tenant.call("GET", f"/v1/conversations/{id}", tenant.sk).json
-
-    def messages(id):
-        return tenant.call("GET", f"/v1/conversations/{id}/messages", tenant.sk).json["data"]
+        return tenant.get(f"/v1/conversations/{id}").json
 
     assert sorted(told, key=lambda thread: thread["conversation"]["id"]) == [
-        {"conversation": shown(id), "messages": messages(id)} for id in sorted([first, second])
+        {"conversation": shown(id), "messages": tenant.messages(id)} for id in sorted([first, second])
     ]
-    assert [message["body"] for message in messages(first)] == ["Where is it?", "Here"]
+    assert [message["body"] for message in tenant.messages(first)] == ["Where is it?", "Here"]
 
 
 def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
@@ -77,9 +66,7 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
             author = Author(Side.USER, None, login["user"]["id"])
             message = Message(f"msg_{number}", 0, author, str(number), True, 1)
             store.conversations.append(Scope(tenant.id, Side.AGENT), id, message)
-
     [thread] = export(tenant, login["user"]["id"])["conversations"]
-
     assert [message["body"] for message in thread["messages"]] == [str(number) for number in range(502)]
 
 
@@ -87,8 +74,7 @@ def test_it_holds_what_was_of_those_who_became_part_of_the_user(tenant):
     tenant.set(anonymousOnLogin="merge")
     visit = tenant.login(name="Somebody")
     thread = tenant.begin(visit["session"]["token"], "Hello")
-    id = tenant.login(userId="u-17", deviceId=visit["deviceId"])["user"]["id"]
-
+    id = tenant.known(userId="u-17", deviceId=visit["deviceId"])
     told = export(tenant, visit["user"]["id"])
 
     assert told == export(tenant, id)
@@ -107,7 +93,6 @@ def test_it_holds_the_keys_that_calls_were_repeated_with(tenant):
     tenant.call(
         "POST", "/v1/conversations", tenant.sk, {"message": "Hi", "user": user}, Idempotency_Key="key-of-al"
     )
-
     assert sorted(export(tenant, user)["idempotencyKeys"]) == ["key-of-al", "key-of-jane"]
 
 
@@ -115,8 +100,7 @@ def test_it_holds_what_each_unproven_session_said(tenant):
     tenant.set(identityVerification="off")
     for name in ("Jane", "Joan"):
         tenant.try_login(key=tenant.pk, email="jane@example.org", name=name)
-    [user] = tenant.call("GET", "/v1/users", tenant.sk).json["data"]
-
+    [user] = tenant.find()
     told = export(tenant, user["id"])
 
     assert sorted((session["claim"]["name"], session["verified"]) for session in told["sessions"]) == [
@@ -138,8 +122,7 @@ def test_it_holds_nothing_that_opens_anything_and_nothing_of_others(tenant, worl
     other = tenant.login(userId="u-18", email="shared@example.org", name="Somebody else")
     tenant.begin(own["session"]["token"], "Mine")
     tenant.begin(other["session"]["token"], "Another's")
-    [id] = [user["id"] for user in tenant.call("GET", "/v1/users?userId=u-17", tenant.sk).json["data"]]
-
+    [id] = [user["id"] for user in tenant.find(userId="u-17")]
     text = json.dumps(export(tenant, id))
 
     assert "Mine" in text

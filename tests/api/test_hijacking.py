@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.responses import problem_of
 from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 
@@ -41,9 +42,6 @@ def with_an_hmac(tenant, identity):
     return tenant.pk, identity | {"proof": hmac_of(covered, hmac_key(tenant)[1])}
 
 
-WAYS = {"backend": through_the_backend, "JWT": with_a_jwt, "HMAC": with_an_hmac}
-
-
 @dataclass(frozen=True)
 class Device:
     """A device on which somebody is logged in, and what the login answered."""
@@ -62,9 +60,9 @@ class Device:
 
     def everything(self):
         """All that this device is told."""
-        listed = self.tenant.call("GET", "/v1/conversations", self.token)
+        listed = self.tenant.get("/v1/conversations", self.token)
         paths = ["/v1/me"] + [f"/v1/conversations/{one['id']}/messages" for one in listed.json["data"]]
-        answers = [self.tenant.call("GET", path, self.token) for path in paths]
+        answers = [self.tenant.get(path, self.token) for path in paths]
         assert {answer.status_code for answer in answers} == {200}
         return str(self.answer) + listed.text + "".join(answer.text for answer in answers)
 
@@ -94,31 +92,28 @@ def trusting(tenant):
     return tenant
 
 
-def attacker_on(tenant, claim, device=None):
+def attacker_on(tenant, claim):
     """Somebody who began anonymously, and then says to be somebody."""
-    anonymous = Device.of(tenant, tenant.pk, **({} if device is None else {"deviceId": device}))
+    anonymous = Device.of(tenant, tenant.pk)
     anonymous.begin(BODIES["attacker"])
     return Device.of(tenant, tenant.pk, deviceId=anonymous.id, name="Mallory", **claim)
 
 
-def users_of(tenant, **asked):
+def users_of(tenant, **query):
     """Whom agents find, by their ids, and whether they are verified."""
-    query = "&".join(f"{name}={value}" for name, value in asked.items())
-    listed = tenant.call("GET", f"/v1/users?{query}", tenant.sk)
-    return {user["id"]: user["verified"] for user in listed.json["data"]}
+    return {user["id"]: user["verified"] for user in tenant.find(**query)}
 
 
 def agents_view(tenant, conversation):
     """Whose conversation it is, and whether its messages are verified."""
     path = f"/v1/conversations/{conversation}"
-    user = tenant.call("GET", path, tenant.sk).json["user"]
-    messages = tenant.call("GET", f"{path}/messages", tenant.sk).json["data"]
-    return user, {message["verified"] for message in messages}
+    user = tenant.get(path).json["user"]
+    return user, {message["verified"] for message in tenant.get(f"{path}/messages").json["data"]}
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 @pytest.mark.parametrize("identity", IDENTITIES.values(), ids=IDENTITIES)
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@cases("way", ("backend", through_the_backend), ("JWT", with_a_jwt), ("HMAC", with_an_hmac))
 def test_an_owner_who_comes_later_meets_nothing_that_was_prepared(trusting, claim, identity, way):
     tenant = trusting
     attacker = attacker_on(tenant, claim)
@@ -165,12 +160,11 @@ def test_nothing_of_an_owner_who_was_there_is_met_or_changed(trusting, claim, id
     owner = Device.of(tenant, tenant.sk, name="Janet", **identity)
     secret = owner.begin(BODIES["owner"])
     path = f"/v1/users/{owner.answer['user']['id']}"
-    before = [tenant.call("GET", path + more, tenant.sk).json for more in ("", "/history")]
-
+    before = [tenant.get(path + more).json for more in ("", "/history")]
     attacker = attacker_on(tenant, claim)
 
     trap = attacker.begin(BODIES["attacker"])
-    after = [tenant.call("GET", path + more, tenant.sk).json for more in ("", "/history")]
+    after = [tenant.get(path + more).json for more in ("", "/history")]
     assert after == before
     assert owner.conversations() == [secret]
     assert secret not in attacker.conversations()
@@ -179,48 +173,6 @@ def test_nothing_of_an_owner_who_was_there_is_met_or_changed(trusting, claim, id
     again = Device.of(tenant, tenant.sk, **identity)
     assert again.answer["user"] == owner.answer["user"]
     assert again.answer["resolution"]["changes"] == []
-
-
-@pytest.mark.parametrize("policy", ["keep", "clear", "merge", "merge-once"])
-@pytest.mark.parametrize("identity", IDENTITIES.values(), ids=IDENTITIES)
-def test_an_owner_on_the_very_device_meets_nothing_that_was_prepared(tenant, policy, identity):
-    tenant.set(identityVerification="off", anonymousOnLogin=policy)
-    attacker = attacker_on(tenant, {"userId": "u-1", "email": EMAIL})
-    attacker.begin(BODIES["attacker"])
-
-    owner = Device.of(tenant, tenant.sk, deviceId=attacker.id, name="Janet", **identity)
-
-    assert owner.conversations() == []
-    assert owner.answer["created"] is True
-    assert owner.answer["user"]["aliases"] == []
-    assert tenant.call("GET", "/v1/me", attacker.token).status_code == 401
-
-
-@pytest.mark.parametrize("policy", ["keep", "clear", "merge", "merge-once"])
-def test_who_claims_to_be_the_owner_on_the_owners_device_meets_nothing(tenant, policy):
-    tenant.set(identityVerification="off", anonymousOnLogin=policy)
-    owner = Device.of(tenant, tenant.sk, userId="u-1", email=EMAIL, name="Janet")
-    secret = owner.begin(BODIES["owner"])
-
-    attacker = Device.of(tenant, tenant.pk, deviceId=owner.id, userId="u-1", email=EMAIL)
-
-    assert attacker.conversations() == []
-    assert attacker.tries_at(secret) == {404}
-    assert attacker.answer["user"] == {"userId": "u-1", "email": EMAIL, "name": None}
-
-
-@pytest.mark.parametrize("policy", ["merge", "merge-once"])
-def test_the_anonymous_user_of_a_device_follows_its_claimant_and_not_the_owner(tenant, policy):
-    tenant.set(identityVerification="off", anonymousOnLogin=policy)
-    owner = Device.of(tenant, tenant.sk, userId="u-1", email=EMAIL)
-    attacker = attacker_on(tenant, {"userId": "u-1", "email": EMAIL})
-
-    kept = attacker.conversations()
-
-    assert len(kept) == 1
-    assert owner.conversations() == []
-    assert agents_view(tenant, kept[0])[0] != owner.answer["user"]["id"]
-    assert tenant.call("GET", f"/v1/users/{owner.answer['user']['id']}", tenant.sk).json["aliases"] == []
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
@@ -246,20 +198,11 @@ def test_no_record_crosses_when_proofs_are_required_and_no_more(trusting, claim)
     assert after.tries_at(secret) == owner.tries_at(trap) == {404}
 
 
-@pytest.mark.parametrize("identity", [{"userId": "u-1"}, {"email": EMAIL}], ids=["by user ID", "by email"])
-def test_agents_find_whoever_has_an_identifier_in_both_worlds(trusting, identity):
-    owner = Device.of(trusting, trusting.sk, userId="u-1", email=EMAIL)
-    attacker_on(trusting, {"userId": "u-1", "email": EMAIL})
-    found = users_of(trusting, **identity)
-    assert sorted(found.values()) == [False, True]
-    assert found[owner.answer["user"]["id"]] is True
-
-
 def test_a_backend_logs_a_user_id_out_in_both_worlds(trusting):
     owner = Device.of(trusting, trusting.sk, userId="u-1")
     attacker = attacker_on(trusting, {"userId": "u-1"})
     trusting.call("POST", "/v1/logout", trusting.sk, {"userId": "u-1"})
-    statuses = [trusting.call("GET", "/v1/me", one.token).status_code for one in (owner, attacker)]
+    statuses = [trusting.get("/v1/me", one.token).status_code for one in (owner, attacker)]
     assert statuses == [401, 401]
 
 
@@ -268,7 +211,7 @@ def test_a_backend_logs_one_of_two_out_by_our_id(trusting):
     attacker = attacker_on(trusting, {"userId": "u-1"})
     (claimed,) = [id for id, verified in users_of(trusting, userId="u-1").items() if not verified]
     trusting.call("POST", "/v1/logout", trusting.sk, {"user": claimed})
-    statuses = [trusting.call("GET", "/v1/me", one.token).status_code for one in (owner, attacker)]
+    statuses = [trusting.get("/v1/me", one.token).status_code for one in (owner, attacker)]
     assert statuses == [200, 401]
 
 
@@ -277,11 +220,9 @@ def test_erasing_who_only_claims_leaves_the_owner_alone(trusting):
     secret = owner.begin(BODIES["owner"])
     attacker = attacker_on(trusting, {"userId": "u-1", "email": EMAIL})
     (claimed,) = [id for id, verified in users_of(trusting, userId="u-1").items() if not verified]
-
-    trusting.call("DELETE", f"/v1/users/{claimed}", trusting.sk)
-
+    trusting.erase(claimed)
     assert owner.conversations() == [secret]
-    assert trusting.call("GET", "/v1/me", attacker.token).status_code == 401
+    assert trusting.get("/v1/me", attacker.token).status_code == 401
     assert users_of(trusting, email=EMAIL) == {owner.answer["user"]["id"]: True}
 
 

@@ -1,14 +1,10 @@
 """Idempotency keys: the same call again answers what it made, and one key stands for one call."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-
 import pytest
 import time_machine
 
-from service.store.tables import Conversations, IdempotencyKeys, Messages
 from tests.support.cases import cases
+from tests.support.responses import refused_fields
 
 MANY = 8
 DAY = 24 * 60 * 60
@@ -18,16 +14,6 @@ VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F)) * 3
 
 BEGIN = "/v1/conversations"
 ENDPOINTS = ("begin", "write")
-
-
-@pytest.fixture
-def login(tenant):
-    return tenant.login(userId="jane", name="Jane")
-
-
-@pytest.fixture
-def jane(login):
-    return login["session"]["token"]
 
 
 @pytest.fixture
@@ -49,38 +35,23 @@ def post(tenant, key, path, sent, idempotency_key="k-1"):
     return tenant.call("POST", path, key, sent, Idempotency_Key=idempotency_key)
 
 
-def rows_of(store, app):
-    """All that an app has of what these calls make."""
-    return {
-        table: sorted(store.database.rows(table.select().where(table.app == app)))
-        for table in (Conversations, Messages, IdempotencyKeys)
-    }
-
-
-def pointers(refused):
-    assert refused.status_code == 422, refused.text
-    return [(error["pointer"], error["code"]) for error in refused.json["errors"]]
-
-
 REUSED = [("/Idempotency-Key", "idempotency-key-reused")]
 
 
-# --- the same again ---
-def test_the_same_call_again_answers_the_same_and_creates_nothing(tenant, store, jane, endpoint):
+def test_the_same_call_again_answers_the_same_and_creates_nothing(tenant, rows, jane, endpoint):
     made = post(tenant, jane, *endpoint)
-    before = rows_of(store, tenant.id)
+    before = rows()
     again = post(tenant, jane, *endpoint)
     assert (made.status_code, again.status_code) == (201, 200)
     assert again.json == made.json
-    assert rows_of(store, tenant.id) == before
+    assert rows() == before
 
 
-def test_an_agents_same_call_again_answers_the_same(tenant, store, login, id):
+def test_an_agents_same_call_again_answers_the_same(tenant, rows, login, id):
     sent = {"user": login["user"]["id"], "message": "Hello", "agentName": "Ada"}
     begun = post(tenant, tenant.sk, BEGIN, sent)
     written = post(tenant, tenant.sk, f"{BEGIN}/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "k-2")
-    before = rows_of(store, tenant.id)
-
+    before = rows()
     begun_again = post(tenant, tenant.sk, BEGIN, sent)
     written_again = post(
         tenant, tenant.sk, f"{BEGIN}/{id}/messages", {"body": "Hello", "agentName": "Ada"}, "k-2"
@@ -89,7 +60,7 @@ def test_an_agents_same_call_again_answers_the_same(tenant, store, login, id):
     assert [answer.status_code for answer in (begun, written)] == [201, 201]
     assert [answer.status_code for answer in (begun_again, written_again)] == [200, 200]
     assert (begun_again.json, written_again.json) == (begun.json, written.json)
-    assert rows_of(store, tenant.id) == before
+    assert rows() == before
 
 
 def test_members_that_mean_the_same_are_the_same_body(tenant, jane):
@@ -102,9 +73,7 @@ def test_a_repeat_shows_the_conversation_as_it_is_now(tenant, jane):
     made = post(tenant, jane, BEGIN, {"message": "Hello"})
     tenant.call("POST", f"{BEGIN}/{made.json['id']}/messages", tenant.sk, {"body": "Done"})
     settled = tenant.call("PATCH", f"{BEGIN}/{made.json['id']}", tenant.sk, {"status": "resolved"})
-
     again = post(tenant, jane, BEGIN, {"message": "Hello"})
-
     assert again.status_code == 200
     assert again.json == settled.json | {"unread": 1}
     assert again.json["status"] == "resolved"
@@ -115,11 +84,9 @@ def test_a_repeated_message_neither_reopens_nor_counts(tenant, jane, id):
     made = post(tenant, jane, path, {"body": "Thanks"})
     tenant.call("POST", f"{BEGIN}/{id}/read", tenant.sk)
     settled = tenant.call("PATCH", f"{BEGIN}/{id}", tenant.sk, {"status": "resolved"})
-
     again = post(tenant, jane, path, {"body": "Thanks"})
-
     assert (again.status_code, again.json) == (200, made.json)
-    assert tenant.call("GET", f"{BEGIN}/{id}", tenant.sk).json == settled.json
+    assert tenant.get(f"{BEGIN}/{id}").json == settled.json
 
 
 def test_without_a_key_the_same_call_again_creates_again(tenant, jane, id, endpoint):
@@ -147,7 +114,6 @@ def test_a_key_holds_for_the_user_on_all_devices_and_over_logins(tenant, login, 
     assert [(answer.status_code, answer.json) for answer in again] == [(200, made.json)] * 2
 
 
-# --- something else ---
 @cases(
     "other",
     ("message", {"message": "Hello!"}),
@@ -156,51 +122,48 @@ def test_a_key_holds_for_the_user_on_all_devices_and_over_logins(tenant, login, 
     ("subject", {"message": "Hello", "subject": "Order 7"}),
     ("both", {"message": "Hello", "subject": "Hello"}),
 )
-def test_a_key_with_another_beginning_is_refused(tenant, store, jane, other):
+def test_a_key_with_another_beginning_is_refused(tenant, rows, jane, other):
     post(tenant, jane, BEGIN, {"message": "Hello"})
-    before = rows_of(store, tenant.id)
-    assert pointers(post(tenant, jane, BEGIN, other)) == REUSED
-    assert rows_of(store, tenant.id) == before
+    before = rows()
+    assert refused_fields(post(tenant, jane, BEGIN, other)) == REUSED
+    assert rows() == before
 
 
 def test_members_do_not_run_into_each_other(tenant, jane):
     post(tenant, jane, BEGIN, {"subject": "ab", "message": "c"})
-    assert pointers(post(tenant, jane, BEGIN, {"subject": "a", "message": "bc"})) == REUSED
+    assert refused_fields(post(tenant, jane, BEGIN, {"subject": "a", "message": "bc"})) == REUSED
 
 
 @pytest.mark.parametrize(
     "other",
     [{"body": "Hello!", "agentName": "Ada"}, {"body": "Hello", "agentName": "Bob"}, {"body": "Hello"}],
 )
-def test_an_agents_key_with_another_message_is_refused(tenant, store, id, other):
+def test_an_agents_key_with_another_message_is_refused(tenant, rows, id, other):
     path = f"{BEGIN}/{id}/messages"
     post(tenant, tenant.sk, path, {"body": "Hello", "agentName": "Ada"})
-    before = rows_of(store, tenant.id)
-    assert pointers(post(tenant, tenant.sk, path, other)) == REUSED
-    assert rows_of(store, tenant.id) == before
+    before = rows()
+    assert refused_fields(post(tenant, tenant.sk, path, other)) == REUSED
+    assert rows() == before
 
 
-def test_a_key_of_one_endpoint_is_refused_by_the_other(tenant, store, jane, id):
+def test_a_key_of_one_endpoint_is_refused_by_the_other(tenant, rows, jane, id):
     post(tenant, jane, BEGIN, {"message": "Hello"}, "begins")
     post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, "writes")
-    before = rows_of(store, tenant.id)
-
+    before = rows()
     writing = post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"}, "begins")
     beginning = post(tenant, jane, BEGIN, {"message": "Hello"}, "writes")
+    assert refused_fields(writing) == refused_fields(beginning) == REUSED
+    assert rows() == before
 
-    assert pointers(writing) == pointers(beginning) == REUSED
-    assert rows_of(store, tenant.id) == before
 
-
-def test_a_key_of_one_conversation_is_refused_in_another(tenant, store, jane, id):
+def test_a_key_of_one_conversation_is_refused_in_another(tenant, rows, jane, id):
     other = tenant.begin(jane)
     post(tenant, jane, f"{BEGIN}/{id}/messages", {"body": "Hello"})
-    before = rows_of(store, tenant.id)
-    assert pointers(post(tenant, jane, f"{BEGIN}/{other}/messages", {"body": "Hello"})) == REUSED
-    assert rows_of(store, tenant.id) == before
+    before = rows()
+    assert refused_fields(post(tenant, jane, f"{BEGIN}/{other}/messages", {"body": "Hello"})) == REUSED
+    assert rows() == before
 
 
-# --- whose key it is ---
 def test_two_users_may_use_the_same_key(tenant, jane):
     mike = tenant.session(userId="mike")
     answers = [post(tenant, token, BEGIN, {"message": "Hello"}) for token in (jane, mike)]
@@ -232,7 +195,6 @@ def test_two_apps_may_use_the_same_key(tenant, other_tenant, jane):
     assert other_tenant.conversations(other_tenant.sk) == [there.json["id"]]
 
 
-# --- what a key may be ---
 @cases(
     "given", ("one", "k"), ("longest", VISIBLE[:255]), ("zero", "0"), ("sql", "');--"), ("quoted", '"quoted"')
 )
@@ -259,13 +221,14 @@ def test_letter_case_makes_another_key(tenant, jane, id):
     ("no-break-space", "k\N{NO-BREAK SPACE}"),
     ("accent", "é"),
 )
-def test_anything_else_is_refused_and_leaves_no_row(tenant, store, jane, endpoint, given):
-    before = rows_of(store, tenant.id)
-    assert pointers(post(tenant, jane, *endpoint, given)) == [("/Idempotency-Key", "invalid-idempotency-key")]
-    assert rows_of(store, tenant.id) == before
+def test_anything_else_is_refused_and_leaves_no_row(tenant, rows, jane, endpoint, given):
+    before = rows()
+    assert refused_fields(post(tenant, jane, *endpoint, given)) == [
+        ("/Idempotency-Key", "invalid-idempotency-key")
+    ]
+    assert rows() == before
 
 
-# --- a refused call does not use a key up ---
 @cases(
     "path, sent, status",
     ("empty", BEGIN, {"message": ""}, 422),
@@ -274,12 +237,12 @@ def test_anything_else_is_refused_and_leaves_no_row(tenant, store, jane, endpoin
     ("agents-user", BEGIN, {"message": "Hello", "user": "usr_" + "0" * 32}, 422),
     ("unknown-conversation", f"{BEGIN}/{NOBODYS}/messages", {"body": "Hello"}, 404),
 )
-def test_a_users_refused_call_leaves_the_key_free(tenant, store, jane, path, sent, status):
+def test_a_users_refused_call_leaves_the_key_free(tenant, rows, jane, path, sent, status):
     refused = post(tenant, jane, path, sent)
     made = post(tenant, jane, BEGIN, {"message": "Hello"})
     assert refused.status_code == status
     assert made.status_code == 201
-    assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1
+    assert len(rows()["repeats"]) == 1
 
 
 def test_an_agents_refused_call_leaves_the_key_free(tenant, login):
@@ -297,52 +260,31 @@ def test_a_key_that_was_refused_for_another_body_still_stands_for_its_own(tenant
     assert (again.status_code, again.json) == (200, made.json)
 
 
-# --- at the same time ---
-def at_once(app, tenant, tokens, path, sent_by_each):
-    """Post with one key from a thread for each token, all begun together."""
-    start = threading.Barrier(len(tokens), timeout=30)
-
-    def call(token, sent):
-        own = replace(tenant, client=app.test_client())
-        start.wait()
-        return post(own, token, path, sent)
-
-    with ThreadPoolExecutor(len(tokens)) as threads:
-        return list(threads.map(call, tokens, sent_by_each))
-
-
-def test_of_simultaneous_same_calls_one_creates_and_all_answer_it(app, tenant, store, jane, endpoint):
+def test_of_simultaneous_same_calls_one_creates_and_all_answer_it(tenant, rows, jane, endpoint):
     tokens = [jane, *(tenant.session(userId="jane") for _ in range(MANY - 1))]
-    before = rows_of(store, tenant.id)
+    before = rows()
     path, sent = endpoint
-
-    answers = at_once(app, tenant, tokens, path, [sent] * MANY)
-
-    after = rows_of(store, tenant.id)
+    answers = tenant.at_once(*[lambda own, token=token: post(own, token, path, sent) for token in tokens])
+    after = rows()
     assert sorted(answer.status_code for answer in answers) == [200] * (MANY - 1) + [201]
     assert len({answer.get_data() for answer in answers}) == 1
-    assert len(after[Messages]) == len(before[Messages]) + 1
-    assert len(after[Conversations]) == len(before[Conversations]) + (path == BEGIN)
+    assert len(after["messages"]) == len(before["messages"]) + 1
+    assert len(after["conversations"]) == len(before["conversations"]) + (path == BEGIN)
 
 
-def test_of_simultaneous_calls_with_different_bodies_one_gets_the_key(app, tenant, store, jane, id):
+def test_of_simultaneous_calls_with_different_bodies_one_gets_the_key(tenant, rows, jane, id):
     path = f"{BEGIN}/{id}/messages"
-    answers = at_once(app, tenant, [jane] * MANY, path, [{"body": f"Hello {n}"} for n in range(MANY)])
+    answers = tenant.at_once(
+        *[lambda own, n=n: post(own, jane, path, {"body": f"Hello {n}"}) for n in range(MANY)]
+    )
     assert sorted(answer.status_code for answer in answers) == [201] + [422] * (MANY - 1)
-    assert len(rows_of(store, tenant.id)[Messages]) == 2
-    assert len(rows_of(store, tenant.id)[IdempotencyKeys]) == 1
+    assert len(rows()["messages"]) == 2
+    assert len(rows()["repeats"]) == 1
 
 
-def test_simultaneous_calls_with_different_keys_all_create(app, tenant, store, jane):
-    start = threading.Barrier(MANY, timeout=30)
-
-    def call(number):
-        own = replace(tenant, client=app.test_client())
-        start.wait()
-        return post(own, jane, BEGIN, {"message": "Hello"}, f"k-{number}")
-
-    with ThreadPoolExecutor(MANY) as threads:
-        answers = list(threads.map(call, range(MANY)))
-
+def test_simultaneous_calls_with_different_keys_all_create(tenant, rows, jane):
+    answers = tenant.at_once(
+        *[lambda own, n=n: post(own, jane, BEGIN, {"message": "Hello"}, f"k-{n}") for n in range(MANY)]
+    )
     assert [answer.status_code for answer in answers] == [201] * MANY
-    assert len(rows_of(store, tenant.id)[Conversations]) == MANY
+    assert len(rows()["conversations"]) == MANY

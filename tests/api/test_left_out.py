@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.engines import one_engine
 from tests.support.responses import problem_of, refused_fields
 from tests.support.signing import hmac_of, proof_of
 
@@ -10,25 +11,17 @@ EMAIL = "jane@example.org"
 # What is no email, and by which code.
 NO_EMAILS = [
     pytest.param("jane", "invalid-email", id="no domain"),
-    pytest.param("jane@localhost", "invalid-email", id="a domain without a dot"),
-    pytest.param("jane@example.org, joe@example.org", "invalid-email", id="two emails"),
     pytest.param("Jane <jane@example.org>", "invalid-email", id="a name and an email"),
-    pytest.param("jane@[192.0.2.1]", "invalid-email", id="an IP literal"),
-    pytest.param("not provided", "invalid-email", id="a word for none"),
     pytest.param("jane\ud800@example.org", "invalid-email", id="a surrogate"),
     pytest.param("j" * 65 + "@example.org", "too-long", id="too long before the @"),
-    pytest.param("j" * 5_000, "too-long", id="very long"),
     pytest.param(17, "not-a-string", id="a number"),
-    pytest.param(False, "not-a-string", id="false"),
     pytest.param([EMAIL], "not-a-string", id="a list"),
     pytest.param({"address": EMAIL}, "not-a-string", id="an object"),
 ]
 NO_NAMES = [
     pytest.param(17, id="a number"),
-    pytest.param(True, id="true"),
     pytest.param(["Jane", "Doe"], id="a list"),
     pytest.param({"first": "Jane"}, id="an object"),
-    pytest.param([], id="an empty list"),
 ]
 
 
@@ -36,7 +29,6 @@ def ignored(login):
     return [(left["pointer"], left["code"]) for left in login["resolution"]["ignored"]]
 
 
-# --- said by a backend ---
 @pytest.mark.parametrize(("email", "code"), NO_EMAILS)
 def test_an_email_that_is_none_is_left_out_beside_a_user_id(tenant, email, code):
     before = tenant.login(userId="u-17", email=EMAIL, name="Jane")
@@ -46,6 +38,7 @@ def test_an_email_that_is_none_is_left_out_beside_a_user_id(tenant, email, code)
     assert ignored(login) == [("/email", code)]
 
 
+@one_engine
 @pytest.mark.parametrize("name", NO_NAMES)
 @pytest.mark.parametrize("identity", [{"userId": "u-17"}, {"email": EMAIL}], ids=["a user ID", "an email"])
 def test_a_name_that_is_none_is_left_out_beside_an_identity(tenant, identity, name):
@@ -72,7 +65,7 @@ def test_nothing_is_left_out_where_all_is_usable(tenant):
 
 
 def test_an_email_that_is_left_out_decides_nothing(tenant):
-    unclaimed = tenant.login(email=EMAIL)["user"]["id"]
+    unclaimed = tenant.known(email=EMAIL)
     login = tenant.login(userId="u-17", email=f"<{EMAIL}>")
     assert login["resolution"]["rule"] == "new-user-id"
     assert login["user"]["id"] != unclaimed
@@ -84,6 +77,7 @@ def test_a_user_id_that_is_none_is_never_left_out(tenant):
     assert [error["pointer"] for error in response.json["errors"]] == ["/userId"]
 
 
+@one_engine
 @pytest.mark.parametrize(("email", "code"), NO_EMAILS)
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_an_email_that_is_all_that_says_who_it_is_has_to_be_one(tenant, key, email, code):
@@ -96,7 +90,7 @@ def test_it_is_explained_without_a_login(tenant):
     assert (told["rule"], ignored({"resolution": told})) == ("new-user-id", [("/email", "invalid-email")])
 
 
-# --- proven ---
+@one_engine
 @pytest.mark.parametrize(("email", "code"), NO_EMAILS)
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_a_proven_email_that_is_none_is_left_out_beside_a_proven_user_id(tenant, secret, key, email, code):
@@ -108,6 +102,7 @@ def test_a_proven_email_that_is_none_is_left_out_beside_a_proven_user_id(tenant,
     assert ignored(login) == [("/email", code)]
 
 
+@one_engine
 @pytest.mark.parametrize("name", NO_NAMES)
 @pytest.mark.parametrize("identity", [{"sub": "u-17"}, {"email": EMAIL}], ids=["a user ID", "an email"])
 def test_a_proven_name_that_is_none_is_left_out(tenant, secret, identity, name):
@@ -169,7 +164,6 @@ def test_what_is_left_out_makes_no_widget_anonymous_without_a_proof(tenant, emai
     assert alone.status_code == 422
 
 
-# --- where nothing has to be proven ---
 def test_where_nothing_is_proven_what_is_left_out_is_not_told_as_said(tenant):
     tenant.set(identityVerification="off")
     response = tenant.try_login(key=tenant.pk, userId="u-17", email="jane", name=17)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from service.store.tables import TABLES, Keys
 from tests.support.cases import cases
+from tests.support.engines import one_engine
 
 EMAIL = "jane@example.org"
 DEVICE = "device-of-the-test-0001"
@@ -39,16 +39,7 @@ def populate(tenant, user_id, email):
         "sharing": {"userId": "u-19", "email": EMAIL} if email == "shared" else None,
         "unclaimed": {"email": EMAIL} if email == "unclaimed" else None,
     }
-    return {who: tenant.login(**claim)["user"]["id"] for who, claim in logins.items() if claim}
-
-
-def everything(store, tenant):
-    """Answer every row of an app; without its keys, which note when they were last used."""
-    return {
-        table.__name__: sorted(map(repr, store.database.rows(table.select().where(table.app == tenant.id))))
-        for table in TABLES
-        if table is not Keys
-    }
+    return {who: tenant.known(**claim) for who, claim in logins.items() if claim}
 
 
 def refusal(response):
@@ -57,18 +48,15 @@ def refusal(response):
     return response.status_code, response.json["code"], errors
 
 
-# --- The rules ---
 @pytest.mark.parametrize(
     ("user_id", "email", "rule", "whom"),
     [pytest.param(*case, id=f"{case[0]}-and-{case[1]}") for case in FIFTEEN],
 )
 def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, whom):
     people = populate(tenant, user_id, email)
-
     response = tenant.try_login(
         userId=None if user_id == "not-given" else "u-17", email=None if email == "not-given" else EMAIL
     )
-
     body = response.json
     assert body["resolution"]["rule"] == rule
     assert (response.status_code, body["created"]) == ((200, False) if whom else (201, True))
@@ -77,9 +65,7 @@ def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, 
 
 def test_a_known_user_id_has_its_email_and_name_replaced(tenant):
     before = tenant.login(userId="u-17", email="jane@old.example", name="Jane")
-
     again = tenant.login(userId="u-17", email=EMAIL, name="Jane Doe")
-
     assert again["user"] == before["user"] | {"email": EMAIL, "name": "Jane Doe"}
     assert again["resolution"] == {
         "rule": "known-user-id",
@@ -89,38 +75,15 @@ def test_a_known_user_id_has_its_email_and_name_replaced(tenant):
     }
 
 
-def test_a_replaced_email_leads_to_nobody(tenant):
-    tenant.login(userId="u-17", email="jane@old.example")
-    tenant.login(userId="u-17", email=EMAIL)
-    assert tenant.login(email="jane@old.example")["resolution"]["rule"] == "new-email"
-
-
-def test_nobody_is_merged_by_an_email(tenant):
-    unclaimed = tenant.login(email=EMAIL)["user"]
-    known = tenant.login(userId="u-17")["user"]
-    assert tenant.login(userId="u-17", email=EMAIL)["user"] == known | {"email": EMAIL}
-    assert tenant.login(email=EMAIL)["user"] == unclaimed
-
-
 def test_an_attached_user_id_comes_with_all_that_the_unclaimed_user_had(tenant):
     unclaimed = tenant.login(email=EMAIL)
     thread = tenant.begin(unclaimed["session"]["token"])
-
     attached = tenant.login(userId="u-17", email=EMAIL.upper(), name="Jane")
-
     assert attached["user"] == unclaimed["user"] | {"userId": "u-17", "name": "Jane"}
     assert attached["resolution"]["changes"] == ["userId", "name"]
     assert tenant.conversations(attached["session"]["token"]) == [thread]
-    me = tenant.call("GET", "/v1/me", unclaimed["session"]["token"]).json["user"]
+    me = tenant.get("/v1/me", unclaimed["session"]["token"]).json["user"]
     assert me == attached["user"] | {"purchases": []}
-
-
-def test_an_email_is_attached_to_one_user_id_only(tenant):
-    tenant.login(email=EMAIL)
-    first = tenant.login(userId="u-17", email=EMAIL)
-    second = tenant.login(userId="u-18", email=EMAIL)
-    assert second["resolution"]["rule"] == "new-user-id"
-    assert second["user"]["id"] != first["user"]["id"]
 
 
 def test_a_shared_email_shows_nothing_of_those_who_share_it(tenant):
@@ -131,15 +94,6 @@ def test_a_shared_email_shows_nothing_of_those_who_share_it(tenant):
     assert tenant.conversations(third["session"]["token"]) == []
 
 
-def test_whoever_was_created_for_a_shared_email_is_found_by_it_from_then_on(tenant):
-    for user_id in ("u-17", "u-18"):
-        tenant.login(userId=user_id, email=EMAIL)
-    third = tenant.login(email=EMAIL)
-    again = tenant.login(email=EMAIL)
-    assert again["resolution"]["rule"] == "known-email"
-    assert again["user"] == third["user"]
-
-
 def test_an_anonymous_user_belongs_to_its_device(tenant):
     first = tenant.login(deviceId=DEVICE)
     tenant.login(deviceId="another-device-of-the-test")
@@ -147,13 +101,6 @@ def test_an_anonymous_user_belongs_to_its_device(tenant):
     assert again["user"] == first["user"]
     assert again["created"] is False
     assert re.fullmatch(r"\$anon:[0-9a-f-]{36}", first["user"]["userId"])
-
-
-def test_a_login_without_a_device_is_given_a_new_one(tenant):
-    first = tenant.login()
-    second = tenant.login()
-    assert second["deviceId"] != first["deviceId"]
-    assert second["user"]["id"] != first["user"]["id"]
 
 
 def test_a_login_without_a_body_is_anonymous(tenant):
@@ -167,10 +114,9 @@ def test_an_app_knows_nobody_of_another(tenant, other_tenant):
     there = other_tenant.login(userId="u-17", email=EMAIL, deviceId=DEVICE)
     assert there["resolution"]["rule"] == "new-user-id"
     assert there["user"]["id"] != here["user"]["id"]
-    assert tenant.call("GET", "/v1/me", here["session"]["token"]).status_code == 200
+    assert tenant.get("/v1/me", here["session"]["token"]).status_code == 200
 
 
-# --- How identifiers are compared and kept ---
 @cases(
     "stored, sent",
     ("capitals", "jane@example.org", "JANE@Example.ORG"),
@@ -263,7 +209,6 @@ def test_blanks_alone_claim_nobody(tenant, key, blanks):
     assert login["user"]["anonymous"] is True
 
 
-# --- What an answer holds ---
 def test_an_answer_has_its_members_and_no_others(tenant):
     body = tenant.login(userId="u-17", email=EMAIL, name="Jane", deviceId=DEVICE)
 
@@ -299,15 +244,14 @@ def test_a_device_that_is_issued_can_be_named_by_a_widget(tenant):
     assert response.json["deviceId"] == issued
 
 
-def test_a_token_and_a_device_id_are_kept_as_digests_only(tenant, store):
+def test_a_token_and_a_device_id_are_kept_as_digests_only(tenant, rows):
     login = tenant.login(userId="u-17", deviceId=DEVICE)
-    kept = str(everything(store, tenant))
+    kept = str(rows())
     assert "u-17" in kept
     assert login["session"]["token"] not in kept
     assert DEVICE not in kept
 
 
-# --- Who is believed ---
 @cases(
     "key, claim, verified",
     ("backend with a user ID", "sk", {"userId": "u-17"}, True),
@@ -334,36 +278,13 @@ def test_a_widget_on_a_device_where_somebody_is_logged_in_sees_nothing_of_them(t
     login = tenant.login(key=tenant.pk, deviceId=DEVICE)
     assert login["user"]["anonymous"] is True
     assert tenant.conversations(login["session"]["token"]) == []
-    assert tenant.call("GET", "/v1/me", token).status_code == 401
-
-
-@cases(
-    "claim, code",
-    ("user-id", {"userId": "u-17"}, "proof-required"),
-    ("email", {"email": EMAIL}, "proof-required"),
-    ("both", {"userId": "u-17", "email": EMAIL}, "proof-required"),
-    ("with a wrong proof", {"userId": "u-17", "proof": "none"}, "proof-invalid"),
-    ("a wrong proof alone", {"proof": "none"}, "proof-invalid"),
-    ("on an unknown device", {"userId": "u-17", "deviceId": ABSENT}, "proof-required"),
-)
-def test_a_widget_claims_no_identity_without_a_proof(tenant, claim, code):
-    tenant.login(userId="u-17", email=EMAIL)
-    response = tenant.try_login(key=tenant.pk, **claim)
-    assert refusal(response) == (401, code, [])
-    assert response.headers["WWW-Authenticate"].startswith("Bearer")
-
-
-def test_a_wrong_proof_is_refused_from_a_backend_too(tenant):
-    assert refusal(tenant.try_login(userId="u-17", proof="none")) == (401, "proof-invalid", [])
+    assert tenant.get("/v1/me", token).status_code == 401
 
 
 @cases(
     "device",
     ("well-formed", ABSENT),
     ("short", "short"),
-    ("long", "d" * 256),
-    ("spaces", "device of the test 1"),
-    ("non-ASCII", "ger\u00e4t-des-tests-0001"),
     ("surrogate", "device-of-the-test-\ud800"),
     ("NUL", "device-of-the-test-\x00"),
 )
@@ -372,46 +293,16 @@ def test_a_widget_names_no_device_that_nobody_knows(tenant, device):
     assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
 
 
-def test_a_device_of_another_app_is_unknown(tenant, other_tenant):
-    theirs = other_tenant.login()["deviceId"]
-    response = tenant.try_login(key=tenant.pk, deviceId=theirs)
-    assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
-
-
-@pytest.mark.parametrize("holder", ["operator", "visitor"])
-def test_only_an_app_s_keys_log_in(tenant, holder):
-    key = tenant.admin_key if holder == "operator" else tenant.session(userId="u-17")
-    assert refusal(tenant.try_login(key=key, userId="u-17")) == (403, "not-allowed", [])
-
-
-# What is refused
-
-NIL = "00000000-0000-0000-0000-000000000000"
-
-
+@one_engine
 @cases(
     "member, value, code",
     ("userId: 751 code points", "userId", "u" * 751, "too-long"),
-    ("userId: white space alone", "userId", " ", "white-space"),
     ("userId: leading space", "userId", " u-17", "white-space"),
-    ("userId: trailing ideographic space", "userId", "u-17\u3000", "white-space"),
-    ("userId: control", "userId", "u\x0017", "forbidden-character"),
-    ("userId: format", "userId", "u\u200b17", "forbidden-character"),
     ("userId: surrogate", "userId", "u\ud80017", "forbidden-character"),
-    ("userId: non-character", "userId", "u\uffff17", "forbidden-character"),
-    ("userId: zero", "userId", "0", "placeholder"),
     ("userId: null in capitals", "userId", "NULL", "placeholder"),
-    ("userId: JavaScript's object", "userId", "[object Object]", "placeholder"),
-    ("userId: all-zero UUID", "userId", NIL, "placeholder"),
     ("userId: ours for anonymous users", "userId", "$anon:1", "reserved"),
-    ("userId: RevenueCat's for them", "userId", "$RCAnonymousID:1", "reserved"),
     ("email: no domain", "email", "jane", "invalid-email"),
-    ("email: domain without a dot", "email", "jane@localhost", "invalid-email"),
-    ("email: IP literal", "email", "jane@[192.0.2.1]", "invalid-email"),
-    ("email: a letter that becomes ASCII", "email", "\u212aate@example.org", "invalid-email"),
-    ("email: invisible character", "email", "jane@exa\u200bmple.org", "invalid-email"),
     ("email: surrogate", "email", "jane@example.org\ud800", "invalid-email"),
-    ("email: local part of 65", "email", f"{'j' * 65}@example.org", "too-long"),
     ("email: 256 characters", "email", f"jane@{'a.' * 124}org", "too-long"),
     ("name: a number beside nobody", "name", 17, "not-a-string"),
     ("deviceId: 15 characters", "deviceId", "d" * 15, "invalid-device-id"),
@@ -424,16 +315,8 @@ def test_a_malformed_member_is_refused_by_its_pointer(tenant, member, value, cod
     assert refusal(tenant.try_login(**{member: value})) == (422, "refused", [(f"/{member}", code)])
 
 
-@cases(
-    "value",
-    ("number", 17),
-    ("zero", 0),
-    ("fraction", 1.5),
-    ("true", True),
-    ("false", False),
-    ("array", ["u-17"]),
-    ("object", {"id": "u-17"}),
-)
+@one_engine
+@cases("value", ("number", 17), ("false", False), ("array", ["u-17"]), ("object", {"id": "u-17"}))
 @pytest.mark.parametrize("key", ["sk", "pk"])
 def test_what_is_no_string_is_never_turned_into_one(tenant, key, value):
     members = ["userId", "email", "name", "deviceId", "proof"]
@@ -465,15 +348,13 @@ def test_what_is_optional_is_refused_where_it_is_all_that_is_given(tenant, key):
     ("widget with an email", "pk", {"email": EMAIL}),
     ("widget on an unknown device", "pk", {"deviceId": ABSENT}),
 )
-def test_a_refused_login_changes_nothing(tenant, store, key, claim):
+def test_a_refused_login_changes_nothing(tenant, rows, key, claim):
     tenant.set(anonymousOnLogin="clear")
     tenant.login(userId="u-17", email=EMAIL)
     anonymous = tenant.session(deviceId=DEVICE)
     thread = tenant.begin(anonymous)
-    before = everything(store, tenant)
-
+    before = rows()
     response = tenant.try_login(key=getattr(tenant, key), **{"deviceId": DEVICE} | claim)
-
     assert response.status_code in (401, 422)
-    assert everything(store, tenant) == before
+    assert rows() == before
     assert tenant.conversations(anonymous) == [thread]

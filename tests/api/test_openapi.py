@@ -4,7 +4,11 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.support.engines import one_engine
 from tests.support.signing import proof_of
+
+# The engine does not matter to any of these.
+pytestmark = one_engine
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 WITHOUT_A_PROBLEM = {200, 201, 204}
@@ -59,7 +63,6 @@ def test_every_route_is_in_the_document_and_nothing_else(app, document):
         if not rule.endpoint.startswith("revenuecat.")
         if rule.rule.startswith("/v1/") or rule.rule in ("/healthz", "/readyz")
     }
-
     assert set(operations(document)) == routes
 
 
@@ -69,7 +72,6 @@ def test_every_operation_has_a_sentence_a_tag_and_says_who_may_call(document):
         assert operation["summary"].endswith(".")
         assert operation["tags"]
         assert {name for either in operation["security"] for name in either} <= schemes
-
     open_to_all = {path for (_, path), operation in operations(document).items() if not operation["security"]}
     assert open_to_all == {"/healthz", "/readyz"}
 
@@ -89,7 +91,6 @@ def test_nothing_in_the_document_is_idle_or_missing(document):
         for name in parts
         if kind != "securitySchemes"
     }
-
     assert references(document) == components
 
 
@@ -114,7 +115,6 @@ def validator(document, schema):
     return OAS31Validator(whole, format_checker=OAS31Validator.FORMAT_CHECKER)
 
 
-# --- the tour ---
 class Tour:
     """Calls the API, and compares each answer with what the document says of it."""
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from service.store.tables import TABLES
 from tests.support.cases import cases
 from tests.support.responses import refused_fields
 from tests.support.signing import claims, hmac_key, hmac_of, identity_key, jwt, proof_of
@@ -41,20 +40,6 @@ def code_of(answer):
     return answer.status_code, answer.json.get("code") or answer.json["resolution"]["rule"]
 
 
-def rows_of(store, app):
-    """All that is in an app but rates, and when a key was last used."""
-    columns = {
-        table: [field for field in table._meta.sorted_fields if field.name != "last_used_at"]
-        for table in TABLES
-        if table._meta.table_name != "rates"
-    }
-    return {
-        table: sorted(store.database.rows(table.select(*fields).where(table.app == app)), key=repr)
-        for table, fields in columns.items()
-    }
-
-
-# --- Who knows somebody's account ---
 @pytest.fixture
 def thread(shop):
     """What the victim wrote, whose account everybody knows the name of."""
@@ -71,19 +56,17 @@ def mallory(shop, secret):
 
 @pytest.mark.parametrize("behavior", ["alias", "transfer", "keep"])
 def test_who_knows_somebodys_account_neither_becomes_one_with_them_nor_takes_it(
-    shop, secret, store, thread, mallory, act, behavior
+    shop, secret, rows, thread, mallory, act, behavior
 ):
     shop.set(restoreBehavior=behavior)
-    before = rows_of(store, shop.id)
-
+    before = rows()
     without = tell(shop, mallory, act)
     with_her_own = tell(shop, mallory, act, proof=proof_of(shop, secret, sub="mallory"))
-
     assert code_of(without) == (401, "proof-required")
     assert code_of(with_her_own) == (401, "proof-invalid")
     assert without.headers["WWW-Authenticate"].startswith("Bearer")
     assert shop.conversations(mallory) == []
-    assert rows_of(store, shop.id) == before
+    assert rows() == before
     assert shop.conversations(shop.session(userId="victim")) == [thread]
 
 
@@ -117,58 +100,46 @@ def desk(shop, secret, other_tenant):
     return Desk(shop, secret, other_tenant)
 
 
-WAYS = {
-    "the victim's proof": lambda desk: desk.own(sub="victim"),
-    "the victim's by email": lambda desk: desk.own(sub=None, email="victim@example.org"),
-    "the victim's ID beside her email": lambda desk: desk.own(sub="victim", email="mallory@example.org"),
-    "by email, where she has an ID": lambda desk: desk.own(sub=None, email="mallory@example.org"),
-    "her ID in another case": lambda desk: desk.own(sub="Mallory"),
-    "her ID with a space": lambda desk: desk.own(sub="mallory "),
-    "no account": lambda desk: proof_of(desk.tenant, desk.secret, sub="mallory"),
-    "no account, but null": lambda desk: desk.own(None),
-    "another account": lambda desk: desk.own(ANOTHER),
-    "another store": lambda desk: desk.own(ACCOUNT | {"store": "play_store"}),
-    "store and account exchanged": lambda desk: desk.own({"store": "apple-1", "account": "app_store"}),
-    "the account in another case": lambda desk: desk.own(ACCOUNT | {"account": "Apple-1"}),
-    "the account with a space": lambda desk: desk.own(ACCOUNT | {"account": "apple-1 "}),
-    "the account with a NUL": lambda desk: desk.own(ACCOUNT | {"account": "apple-1\0"}),
-    "an empty account": lambda desk: desk.own(ACCOUNT | {"account": ""}),
-    "further members": lambda desk: desk.own(ACCOUNT | {"product": "pro"}),
-    "a member less": lambda desk: desk.own({"account": "apple-1"}),
-    "the account in a list": lambda desk: desk.own([ACCOUNT]),
-    "several accounts": lambda desk: desk.own([ANOTHER, ACCOUNT]),
-    "accounts in the account": lambda desk: desk.own(ACCOUNT | {"account": ["apple-2", "apple-1"]}),
-    "a number": lambda desk: desk.own(ACCOUNT | {"account": 1}),
-    "null in the account": lambda desk: desk.own(ACCOUNT | {"account": None}),
-    "a text": lambda desk: desk.own("apple-1"),
-    "a text that would be JSON": lambda desk: desk.own('{"store": "app_store", "account": "apple-1"}'),
-    "the account twice": lambda desk: desk.of_text(
-        '{"store": "app_store", "account": "apple-2", "account": "apple-1"}'
+@cases(
+    "way",
+    ("the victim's proof", lambda desk: desk.own(sub="victim")),
+    ("the victim's by email", lambda desk: desk.own(sub=None, email="victim@example.org")),
+    ("the victim's ID beside her email", lambda desk: desk.own(sub="victim", email="mallory@example.org")),
+    ("by email, where she has an ID", lambda desk: desk.own(sub=None, email="mallory@example.org")),
+    ("her ID in another case", lambda desk: desk.own(sub="Mallory")),
+    ("no account", lambda desk: proof_of(desk.tenant, desk.secret, sub="mallory")),
+    ("no account, but null", lambda desk: desk.own(None)),
+    ("another account", lambda desk: desk.own(ANOTHER)),
+    ("another store", lambda desk: desk.own(ACCOUNT | {"store": "play_store"})),
+    ("store and account exchanged", lambda desk: desk.own({"store": "apple-1", "account": "app_store"})),
+    ("the account in another case", lambda desk: desk.own(ACCOUNT | {"account": "Apple-1"})),
+    ("further members", lambda desk: desk.own(ACCOUNT | {"product": "pro"})),
+    ("accounts in the account", lambda desk: desk.own(ACCOUNT | {"account": ["apple-2", "apple-1"]})),
+    ("a text that would be JSON", lambda desk: desk.own('{"store": "app_store", "account": "apple-1"}')),
+    (
+        "the account twice",
+        lambda desk: desk.of_text('{"store": "app_store", "account": "apple-2", "account": "apple-1"}'),
     ),
-    "both accounts, one after the other": lambda desk: desk.of_text(
-        '{"store": "app_store", "account": "apple-2"}, "storeAccount":'
-        ' {"store": "app_store", "account": "apple-1"}'
+    (
+        "both accounts, one after the other",
+        lambda desk: desk.of_text(
+            '{"store": "app_store", "account": "apple-2"}, "storeAccount":'
+            ' {"store": "app_store", "account": "apple-1"}'
+        ),
     ),
-    "members beside, not within": lambda desk: proof_of(desk.tenant, desk.secret, sub="mallory", **ACCOUNT),
-    "an account by another name": lambda desk: desk.own(None, store_account=ACCOUNT),
-    "for another app": lambda desk: desk.own(aud=desk.other.id),
-    "by another app's key": lambda desk: proof_for(desk.tenant, identity_key(desk.other)[1], sub="mallory"),
-    "by a key for HMACs": lambda desk: proof_for(desk.tenant, hmac_key(desk.tenant)[1], sub="mallory"),
-    "expired": lambda desk: desk.own(**claims(desk.tenant.id, 10**9)),
-    "forged": lambda desk: proof_for(desk.tenant, "s" * 43, sub="mallory"),
-    "an HMAC of her ID": lambda desk: hmac_of("mallory", hmac_key(desk.tenant)[1]),
-    "an HMAC of the account": lambda desk: hmac_of("apple-1", hmac_key(desk.tenant)[1]),
-    "an HMAC of nothing": lambda desk: hmac_of("", hmac_key(desk.tenant)[1]),
-    "a word": lambda desk: "apple-1",
-}
-
-
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_nothing_else_shows_that_an_account_is_hers(desk, store, thread, mallory, act, way):
+    ("members beside, not within", lambda desk: proof_of(desk.tenant, desk.secret, sub="mallory", **ACCOUNT)),
+    ("an account by another name", lambda desk: desk.own(None, store_account=ACCOUNT)),
+    ("by another app's key", lambda desk: proof_for(desk.tenant, identity_key(desk.other)[1], sub="mallory")),
+    ("by a key for HMACs", lambda desk: proof_for(desk.tenant, hmac_key(desk.tenant)[1], sub="mallory")),
+    ("forged", lambda desk: proof_for(desk.tenant, "s" * 43, sub="mallory")),
+    ("an HMAC of her ID", lambda desk: hmac_of("mallory", hmac_key(desk.tenant)[1])),
+    ("an HMAC of the account", lambda desk: hmac_of("apple-1", hmac_key(desk.tenant)[1])),
+)
+def test_nothing_else_shows_that_an_account_is_hers(desk, rows, thread, mallory, act, way):
     shop, proof = desk.tenant, way(desk)
-    before = rows_of(store, shop.id)
+    before = rows()
     assert code_of(tell(shop, mallory, act, proof=proof)) == (401, "proof-invalid")
-    assert rows_of(store, shop.id) == before
+    assert rows() == before
     assert shop.conversations(mallory) == []
 
 
@@ -177,7 +148,6 @@ def test_a_blank_proof_is_none(shop, mallory, act, proof):
     assert code_of(tell(shop, mallory, act, proof=proof)) == (401, "proof-required")
 
 
-# --- What shows it ---
 def test_a_proof_of_ones_own_account_makes_it_ones_own(shop, secret, mallory, act):
     proof = proof_for(shop, secret, sub="mallory")
     answer = tell(shop, mallory, act, proof=proof)
@@ -196,13 +166,11 @@ def test_where_a_proof_shows_it_two_ids_turn_out_to_be_one_person(shop, secret, 
 def test_one_proof_does_for_the_purchase_and_the_restore_on_each_device(shop, secret):
     first, second = shop.session(userId="u-1"), shop.session(userId="u-1")
     proof = proof_for(shop, secret, sub="u-1")
-
     answers = [
         tell(shop, first, "purchase", proof=proof),
         tell(shop, first, "restore", proof=proof),
         tell(shop, second, "restore", proof=proof),
     ]
-
     assert [code_of(answer)[1] for answer in answers] == ["first-claim", "same-user", "same-user"]
     assert [len(answer.json["user"]["purchases"]) for answer in answers] == [1, 1, 1]
 
@@ -219,8 +187,7 @@ def test_it_is_told_when_a_key_proved_an_account(shop, act):
     token = shop.session(userId="u-1")
 
     def last_used():
-        listed = shop.call("GET", f"/v1/apps/{shop.id}/keys", shop.admin_key).json["data"]
-        return next(key["lastUsedAt"] for key in listed if key["id"] == id)
+        return next(key["lastUsedAt"] for key in shop.list_keys() if key["id"] == id)
 
     tell(shop, token, act, proof=proof_for(shop, secret, sub="u-2"))
     after_a_failure = last_used()
@@ -230,16 +197,13 @@ def test_it_is_told_when_a_key_proved_an_account(shop, act):
     assert last_used() is not None
 
 
-# --- By which names ---
 def test_an_anonymous_session_is_named_by_its_own_id_and_by_no_other(shop, secret, act):
     visitor, other = shop.login(), shop.login()
     token = visitor["session"]["token"]
     foreign = proof_for(shop, secret, sub=other["user"]["userId"])
     own = proof_for(shop, secret, sub=visitor["user"]["userId"])
-
     refused = tell(shop, token, act, proof=foreign)
     taken = tell(shop, token, act, proof=own)
-
     assert code_of(refused) == (401, "proof-invalid")
     assert code_of(taken) == (200, "first-claim")
     assert taken.json["user"]["id"] == visitor["user"]["id"]
@@ -283,7 +247,7 @@ def test_who_has_no_user_id_is_named_by_nothing_else(shop, secret, act, members)
 def aliased(tenant, secret):
     """A session of u-2, whom u-1 became part of, with the record of that."""
     former, token = tenant.login(userId="u-1"), tenant.session(userId="u-2")
-    into = tenant.call("GET", "/v1/me", token).json["user"]["id"]
+    into = tenant.get("/v1/me", token).json["user"]["id"]
     both = {"from": former["user"]["id"], "into": into}
     return former["session"]["token"], token, tenant.call("POST", "/v1/merges", tenant.sk, both).json["id"]
 
@@ -311,7 +275,6 @@ def test_who_was_merged_away_or_logged_out_shows_nothing(shop, secret, act):
     assert [code_of(answer) for answer in answers] == [(401, "invalid-credential")] * 2
 
 
-# --- Who needs none, and whom none helps ---
 def test_a_backend_is_believed_and_sends_no_proof(shop, secret, act):
     shop.login(userId="u-1")
     refused = tell(shop, shop.sk, act, userId="u-1", proof=proof_for(shop, secret, sub="u-1"))

@@ -1,13 +1,13 @@
 """Whatever is answered under RevenueCat's paths has its shape: what no endpoint answers, too."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
 from service.api.context import NAME
 from service.api.revenuecat_format import BAD_REQUEST, ERRORS, INVALID_ID
-from service.app import create_app
+from tests.support.cases import cases
+from tests.support.engines import one_engine
 from tests.support.pages import Page, table
 
 ANON = "$RCAnonymousID:" + "a" * 32
@@ -21,20 +21,18 @@ def require_shape(response, status, code):
     assert response.json["message"]
 
 
-# --- 404 and 405 ---
-NOWHERE = {
-    "no ID": ("GET", "/subscribers"),
-    "an empty ID": ("GET", "/subscribers/"),
-    "an empty ID that is erased": ("DELETE", "/subscribers/"),
-    "an empty ID and an alias": ("POST", "/subscribers//alias"),
-    "a receipt": ("GET", "/receipts/x"),
-    "a receipt and more": ("POST", "/receipts/x/refund"),
-    "a slash too many": ("POST", "/receipts/"),
-    "a line feed alone": ("POST", "/receipts/%0A"),
-}
-
-
-@pytest.mark.parametrize(("method", "path"), NOWHERE.values(), ids=NOWHERE)
+@one_engine
+@cases(
+    "method, path",
+    ("no ID", "GET", "/subscribers"),
+    ("an empty ID", "GET", "/subscribers/"),
+    ("an empty ID that is erased", "DELETE", "/subscribers/"),
+    ("an empty ID and an alias", "POST", "/subscribers//alias"),
+    ("a receipt", "GET", "/receipts/x"),
+    ("a receipt and more", "POST", "/receipts/x/refund"),
+    ("a slash too many", "POST", "/receipts/"),
+    ("a line feed alone", "POST", "/receipts/%0A"),
+)
 def test_a_path_that_leads_nowhere_is_not_found(rc, method, path):
     require_shape(rc(method, path, {} if method == "POST" else None), 404, 7259)
 
@@ -52,6 +50,7 @@ OTHER_METHODS = {
 }
 
 
+@one_engine
 @pytest.mark.parametrize(("method", "path", "allowed"), OTHER_METHODS.values(), ids=OTHER_METHODS)
 def test_a_method_that_a_path_does_not_have_tells_which_it_has(rc, method, path, allowed):
     response = rc(method, path)
@@ -59,6 +58,7 @@ def test_a_method_that_a_path_does_not_have_tells_which_it_has(rc, method, path,
     assert set(response.headers["Allow"].split(", ")) == allowed
 
 
+@one_engine
 @pytest.mark.parametrize(("method", "path", "_allowed"), OTHER_METHODS.values(), ids=OTHER_METHODS)
 def test_where_the_app_has_it_off_no_method_is_there(tenant, method, path, _allowed):
     response = tenant.call(method, f"/v1{path}", "rcb_" + tenant.pk)
@@ -72,13 +72,14 @@ def test_who_shows_no_key_learns_nothing_of_the_setting(tenant, key):
     require_shape(response, 405, 7226)
 
 
+@one_engine
 @pytest.mark.parametrize(
     "path",
     ["/v1/subscribers2", "/v1/subscribersX/u", "/v1/Subscribers/u", "/v1/receipt", "/v2/subscribers/u",
      "/subscribers/u", "/v1/users/subscribers", "/v1/subscribers%FF/u", "/v1"],
 )  # fmt: skip
 def test_what_only_looks_like_its_paths_has_our_shape(rc, tenant, path):
-    assert tenant.call("GET", path, tenant.pk).content_type == "application/problem+json"
+    assert tenant.get(path, tenant.pk).content_type == "application/problem+json"
 
 
 def test_no_path_is_sent_elsewhere(rc):
@@ -93,27 +94,26 @@ def test_of_an_error_that_is_asked_for_by_its_head_there_is_no_body(rc, path):
     assert response.data == b""
 
 
-# --- what is sent, and what goes wrong ---
-BODIES = {
-    "no JSON": (b"{", "application/json", 400),
-    "an array": (b"[]", "application/json", 400),
-    "bytes that are no UTF-8": (b'{"app_user_id": "M\xe5ns"}', "application/json", 400),
-    "a member twice": (b'{"app_user_id": "u", "app_user_id": "v"}', "application/json", 400),
-    "no members": (b"{}", "application/json", 400),
-    "a form": (b"app_user_id=u-1", "application/x-www-form-urlencoded", 415),
-    "text": (b"{}", "text/plain", 415),
-    "too much": (b" " * 200_000, "application/json", 413),
-}
-
-
+@one_engine
 @pytest.mark.parametrize("path", ["/v1/receipts", "/v1/subscribers/identify", "/v1/subscribers/u-1/alias"])
-@pytest.mark.parametrize(("data", "kind", "status"), BODIES.values(), ids=BODIES)
+@cases(
+    "data, kind, status",
+    ("no JSON", b"{", "application/json", 400),
+    ("an array", b"[]", "application/json", 400),
+    ("bytes that are no UTF-8", b'{"app_user_id": "M\xe5ns"}', "application/json", 400),
+    ("a member twice", b'{"app_user_id": "u", "app_user_id": "v"}', "application/json", 400),
+    ("no members", b"{}", "application/json", 400),
+    ("a form", b"app_user_id=u-1", "application/x-www-form-urlencoded", 415),
+    ("text", b"{}", "text/plain", 415),
+    ("too much", b" " * 200_000, "application/json", 413),
+)
 def test_a_body_that_cannot_be_read_is_a_bad_request(rc, client, tenant, path, data, kind, status):
     headers = {"Authorization": f"Bearer {tenant.pk}"}
     response = client.post(path, data=data, content_type=kind, headers=headers)
     require_shape(response, status, 7226)
 
 
+@one_engine
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
 @pytest.mark.parametrize("path", ["/subscribers/" + "x" * 20_000, "/receipts?" + "x" * 20_000])
 def test_a_url_that_is_too_long_is_a_bad_request(rc, method, path):
@@ -121,21 +121,17 @@ def test_a_url_that_is_too_long_is_a_bad_request(rc, method, path):
 
 
 @pytest.mark.parametrize("path", ["/subscribers/u-1", "/receipts", "/subscribers", "/subscribers/u-1/alias"])
-def test_before_anybody_knows_the_store_it_is_unavailable(config, path):
+def test_before_anybody_knows_the_store_it_is_unavailable(start, path):
     # Nobody listens on this port.
-    away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
+    away = start(database_url="postgres://nobody@127.0.0.1:1/nothing")
     response = away.test_client().get(f"/v1{path}")
     require_shape(response, 503, 7101)
     assert int(response.headers["Retry-After"]) > 0
 
 
-def test_a_limit_says_when_to_come_again(rc, tenant, config):
-    limited = create_app(replace(config, login_rate=1))
-    there = replace(tenant, client=limited.test_client())
-
-    responses = [there.call("GET", "/v1/subscribers/u-1", tenant.pk) for _ in range(3)]
-
-    limited.extensions[NAME].store.database.close()
+def test_a_limit_says_when_to_come_again(rc, tenant, start):
+    there = tenant.on(start(login_rate=1))
+    responses = [there.get("/v1/subscribers/u-1", tenant.pk) for _ in range(3)]
     # A minute may have ended between the first two.
     require_shape(responses[2], 429, 7638)
     assert int(responses[2].headers["Retry-After"]) > 0
@@ -167,7 +163,6 @@ def test_a_key_that_nobody_has_is_told_with_what_to_show(rc, method, path, body)
     assert response.headers["WWW-Authenticate"]
 
 
-# --- dates ---
 def buy(tenant, expires_at, purchased_at="2026-01-01T00:00:00.000Z", product="monthly"):
     """Have the backend tell of a purchase."""
     purchase = {
@@ -190,23 +185,20 @@ def dates(value, name=""):
     return [(name, value)] if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value) else []
 
 
-DATED = {
-    "show": ("GET", "/subscribers/u-1", None),
-    "log in": ("POST", "/subscribers/identify", {"app_user_id": ANON, "new_app_user_id": "u-1"}),
-    "log in as oneself": ("POST", "/subscribers/identify", {"app_user_id": "u-1", "new_app_user_id": "u-1"}),
-    "alias": ("POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-2"}),
-    "buy": ("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "product_id": "pro"}),
-    "restore": ("POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "is_restore": True}),
-}
-
-
-@pytest.mark.parametrize(("method", "path", "body"), DATED.values(), ids=DATED)
+@cases(
+    "method, path, body",
+    ("show", "GET", "/subscribers/u-1", None),
+    ("log in", "POST", "/subscribers/identify", {"app_user_id": ANON, "new_app_user_id": "u-1"}),
+    ("log in as oneself", "POST", "/subscribers/identify", {"app_user_id": "u-1", "new_app_user_id": "u-1"}),
+    ("alias", "POST", "/subscribers/u-1/alias", {"new_app_user_id": "u-2"}),
+    ("buy", "POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "product_id": "pro"}),
+    ("restore", "POST", "/receipts", {"app_user_id": "u-1", "fetch_token": "t", "is_restore": True}),
+)
 def test_every_date_has_whole_seconds(rc, tenant, method, path, body):
     tenant.login(userId="u-1")
     buy(tenant, "2099-01-01T00:00:00.500Z")
     buy(tenant, None, product="lifetime")
     rc("GET", "/subscribers/u-1")
-
     told = rc(method, path, body).json
 
     found = dates(told)
@@ -217,13 +209,11 @@ def test_every_date_has_whole_seconds(rc, tenant, method, path, body):
     assert told["request_date_ms"] > 10**12
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("at", "written"),
     [
         ("2026-11-27T09:00:00.000Z", "2026-11-27T09:00:00Z"),
-        ("2026-11-27T09:00:00.001Z", "2026-11-27T09:00:00Z"),
-        ("2026-11-27T09:00:00.499Z", "2026-11-27T09:00:00Z"),
-        ("2026-11-27T09:00:00.500Z", "2026-11-27T09:00:00Z"),
         ("2026-11-27T09:00:59.999Z", "2026-11-27T09:00:59Z"),
         ("2026-12-31T23:59:59.999Z", "2026-12-31T23:59:59Z"),
         ("1970-01-01T00:00:00.999Z", "1970-01-01T00:00:00Z"),
@@ -238,9 +228,7 @@ def test_a_date_is_the_second_that_has_begun(rc, tenant, at, written):
 
 def test_nothing_was_seen_or_asked_for_in_the_future(rc, time_machine):
     time_machine.move_to("2026-11-27T09:00:00.999Z", tick=False)
-
     told = rc("GET", "/subscribers/u-1").json
-
     subscriber = told["subscriber"]
     assert {told["request_date"], subscriber["first_seen"], subscriber["last_seen"]} == {
         "2026-11-27T09:00:00Z"
@@ -248,7 +236,6 @@ def test_nothing_was_seen_or_asked_for_in_the_future(rc, time_machine):
     assert told["request_date_ms"] == 1795770000999
 
 
-# --- its page ---
 def test_every_number_of_an_error_is_documented_with_its_status():
     known = {said[:2] for said in (*ERRORS.values(), INVALID_ID)}
     rows = table(Page("docs/revenuecat.md").section("## Errors"), "status")

@@ -8,8 +8,6 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from service.store import Store
-from service.store.tables import TABLES
 from tests.support.tenants import Tenant
 
 ANON, ANON_2 = ("$RCAnonymousID:" + letter * 32 for letter in "ab")
@@ -55,13 +53,3 @@ def kept(tenant: Tenant, user_id: str = "u-1") -> dict[str, str | None]:
     """Answer what is kept of a user, by name; None of what was removed."""
     told = exported(tenant, user_of(tenant, user_id)["id"])["attributes"]
     return {one["name"]: one["value"] for one in told}
-
-
-def rows_of(store: Store, app: str) -> dict[str, list[Any]]:
-    """All rows of an app, but for when a key was last used."""
-    rows = {}
-    for table in TABLES:
-        columns = [field for field in table._meta.sorted_fields if field.name != "last_used_at"]
-        query = table.select(*columns).where(table.app == app)  # type: ignore[attr-defined]
-        rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
-    return rows
