@@ -57,6 +57,17 @@ def text_of(page: TestResponse) -> str:
     return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", body).split()))
 
 
+def require_words(page: TestResponse, *words: str) -> None:
+    """Assert that a page says all of this."""
+    text = text_of(page)
+    assert [word for word in words if word not in text] == [], text
+
+
+def more_of(page: TestResponse) -> str:
+    """Where a page leads that shows more of its list."""
+    return html.unescape(page.text.partition('<a class="more" href="')[2].partition('"')[0])
+
+
 @pytest.fixture
 def browser(app: Flask) -> Agent:
     """A browser in which nobody is signed in."""
@@ -97,13 +108,13 @@ def scene(tenant: Tenant) -> Scene:
 
 def of(tenant: Tenant, user_id: str) -> str:
     """Our id of a user who is there."""
-    found: list[dict[str, Any]] = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
+    found: list[dict[str, Any]] = tenant.find(userId=user_id)
     return str(found[0]["id"])
 
 
 def of_new(tenant: Tenant, user_id: str, name: str) -> str:
     """Our id of a user who logs in."""
-    return str(tenant.login(userId=user_id, name=name)["user"]["id"])
+    return str(tenant.known(userId=user_id, name=name))
 
 
 # Where nobody has to be signed in.

@@ -4,10 +4,7 @@ import pytest
 
 from tests.console.conftest import guarded_routes
 from tests.support.cases import cases
-
-
-def messages(tenant, thread):
-    return tenant.call("GET", f"/v1/conversations/{thread}/messages", tenant.sk).json["data"]
+from tests.support.engines import one_engine
 
 
 @pytest.mark.parametrize("token", ["missing", "empty", "wrong", "of another agent", "of another app"])
@@ -15,18 +12,13 @@ def test_a_form_without_the_token_of_this_sign_in_does_nothing(agent, other_agen
     former = agent.token
     agent.sign_in(tenant.sk)
     agent.token = {
-        "missing": "",
-        "empty": "",
-        "wrong": "0" * 64,
-        "of another agent": former,
+        "missing": "", "empty": "", "wrong": "0" * 64, "of another agent": former,
         "of another app": other_agent.token,
-    }[token]
+    }[token]  # fmt: skip
     fields = {"body": "Gone"} | ({} if token == "missing" else {"token": agent.token})
-
     answer = agent.client.post(f"/console/conversations/{scene.thread}/messages", data=fields)
-
     assert answer.status_code == 403
-    assert len(messages(tenant, scene.thread)) == 1
+    assert len(tenant.messages(scene.thread)) == 1
 
 
 def test_no_form_is_taken_without_a_token(app, agent):
@@ -46,21 +38,17 @@ STRANGERS = [
     pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"}, id="a contradiction"),
     pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example.org"}, id="another one"),
 ]
-OURS = [
-    pytest.param({}, id="no browser"),
-    pytest.param({"Origin": "http://localhost"}, id="our origin"),
-    pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, id="a page that sends no referrer"),
-    pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}, id="ours in both"),
-]
 
 
+@one_engine
 @pytest.mark.parametrize("headers", STRANGERS)
 def test_a_form_of_a_strangers_page_does_nothing_even_with_the_token(agent, tenant, scene, headers):
     agent.headers = headers
     assert agent.post(f"/console/conversations/{scene.thread}/messages", body="Gone").status_code == 403
-    assert len(messages(tenant, scene.thread)) == 1
+    assert len(tenant.messages(scene.thread)) == 1
 
 
+@one_engine
 @pytest.mark.parametrize("headers", STRANGERS)
 def test_nobody_is_signed_in_by_a_strangers_page(browser, tenant, headers):
     answer = browser.client.post("/console/sign-in", data={"key": tenant.sk}, headers=headers)
@@ -68,13 +56,21 @@ def test_nobody_is_signed_in_by_a_strangers_page(browser, tenant, headers):
     assert "Set-Cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("headers", OURS)
+@one_engine
+@cases(
+    "headers",
+    ("no browser", {}),
+    ("our origin", {"Origin": "http://localhost"}),
+    ("a page that sends no referrer", {"Sec-Fetch-Site": "same-origin", "Origin": "null"}),
+    ("ours in both", {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}),
+)
 def test_a_form_of_our_own_page_is_taken(agent, tenant, scene, headers):
     agent.headers = headers
     assert agent.post(f"/console/conversations/{scene.thread}/messages", body="Here").status_code == 303
-    assert len(messages(tenant, scene.thread)) == 2
+    assert len(tenant.messages(scene.thread)) == 2
 
 
+@one_engine
 @cases(
     "data, content_type, status",
     ("json", b'{"token": 1}', "application/json", 415),
@@ -93,4 +89,4 @@ def test_what_is_no_form_is_refused_on_a_page(agent, data, content_type, status)
 def test_the_longest_reply_fits_into_a_form(agent, tenant, scene):
     longest = "\N{GRINNING FACE}" * 10_000
     assert agent.post(f"/console/conversations/{scene.thread}/messages", body=longest).status_code == 303
-    assert messages(tenant, scene.thread)[1]["body"] == longest
+    assert tenant.messages(scene.thread)[1]["body"] == longest

@@ -4,13 +4,7 @@ import re
 
 import pytest
 
-from tests.console.conftest import field_of, text_of
-
-NOBODY = "0" * 32
-
-
-def user(tenant, id):
-    return tenant.call("GET", f"/v1/users/{id}", tenant.sk).json
+from tests.console.conftest import field_of, require_words, text_of
 
 
 def confirm(agent, shown):
@@ -24,22 +18,22 @@ def confirm(agent, shown):
 
 @pytest.mark.parametrize("by", ["id", "user ID", "email"])
 def test_who_becomes_part_is_named_as_an_agent_knows_them(agent, tenant, scene, by):
-    tenant.call("PATCH", f"/v1/users/{scene.lee}", tenant.sk, {"email": "lee@example.org"})
+    tenant.change(scene.lee, email="lee@example.org")
     other = {"id": scene.lee, "user ID": "u-lee", "email": " lee@example.org "}[by]
     shown = agent.post("/console/merges/choose", user=scene.kim, other=other)
     assert (field_of(shown, "from"), field_of(shown, "into")) == (scene.lee, scene.kim)
 
 
 def test_the_preview_says_what_would_move_and_changes_nothing(agent, tenant, scene):
-    before = tenant.call("GET", f"/v1/users/{scene.lee}/export", tenant.sk).json
-
-    said = text_of(agent.post("/console/merges/choose", user=scene.lee, other="u-kim"))
-
-    assert "Nothing has changed yet." in said
-    assert "User IDs u-kim" in said
-    assert "Conversations 1" in said
-    assert "email: kim@example.org" in said
-    assert tenant.call("GET", f"/v1/users/{scene.lee}/export", tenant.sk).json == before
+    before = tenant.get(f"/v1/users/{scene.lee}/export").json
+    require_words(
+        agent.post("/console/merges/choose", user=scene.lee, other="u-kim"),
+        "Nothing has changed yet.",
+        "User IDs u-kim",
+        "Conversations 1",
+        "email: kim@example.org",
+    )
+    assert tenant.get(f"/v1/users/{scene.lee}/export").json == before
 
 
 def test_the_preview_can_be_turned_round(agent, scene):
@@ -51,9 +45,7 @@ def test_the_preview_can_be_turned_round(agent, scene):
 def test_a_visitor_becomes_part_of_who_is_known_and_never_the_other_way_round(agent, tenant, scene, by):
     visit = tenant.login()["user"]
     user, other = (visit["id"], "u-kim") if by == "the visitor" else (scene.kim, visit["id"])
-
     shown = agent.post("/console/merges/choose", user=user, other=other)
-
     assert (field_of(shown, "from"), field_of(shown, "into")) == (visit["id"], scene.kim)
     assert "The other way round" not in shown.text
     refused = agent.post("/console/merges/preview", from_=scene.kim, into=visit["id"])
@@ -63,7 +55,7 @@ def test_a_visitor_becomes_part_of_who_is_known_and_never_the_other_way_round(ag
 
 def test_of_several_who_share_an_email_a_visitor_becomes_part(agent, tenant, scene):
     visit = tenant.login()["user"]
-    two = [tenant.login(userId=id, email="same@example.org")["user"]["id"] for id in ("u-a", "u-b")]
+    two = [tenant.known(userId=id, email="same@example.org") for id in ("u-a", "u-b")]
     shown = agent.post("/console/merges/choose", user=visit["id"], other="same@example.org")
     assert all(f'name="into" value="{id}"' in shown.text for id in two)
 
@@ -78,7 +70,7 @@ def test_ids_that_nobody_proved_are_told_apart(agent, tenant, scene):
 def test_the_merge_is_the_one_that_was_shown(agent, tenant, scene):
     shown = agent.post("/console/merges/choose", user=scene.kim, other="u-lee")
     assert "The two are one user now." in text_of(agent.follow(confirm(agent, shown)))
-    assert user(tenant, scene.kim)["aliases"] == ["u-lee"]
+    assert tenant.user(scene.kim)["aliases"] == ["u-lee"]
 
 
 def test_a_merge_that_would_do_something_else_by_now_does_nothing(agent, tenant, scene):
@@ -87,18 +79,18 @@ def test_a_merge_that_would_do_something_else_by_now_does_nothing(agent, tenant,
     answer = confirm(agent, shown)
     assert answer.status_code == 409
     assert "What would move is no longer what was shown." in text_of(answer)
-    assert user(tenant, scene.lee)["id"] == scene.lee
+    assert tenant.user(scene.lee)["id"] == scene.lee
 
 
 @pytest.mark.parametrize("fingerprint", ["", "x", "é"])
 def test_a_merge_without_a_preview_does_nothing(agent, tenant, scene, fingerprint):
     answer = agent.post("/console/merges", from_=scene.lee, into=scene.kim, fingerprint=fingerprint)
     assert answer.status_code == 409
-    assert user(tenant, scene.lee)["id"] == scene.lee
+    assert tenant.user(scene.lee)["id"] == scene.lee
 
 
 def test_where_several_share_an_email_the_agent_chooses(agent, tenant, scene):
-    two = [tenant.login(userId=id, email="same@example.org")["user"]["id"] for id in ("u-a", "u-b")]
+    two = [tenant.known(userId=id, email="same@example.org") for id in ("u-a", "u-b")]
     shown = agent.post("/console/merges/choose", user=scene.kim, other="same@example.org")
     assert shown.status_code == 200
     assert all(f'name="from" value="{id}"' in shown.text for id in two)
@@ -112,9 +104,7 @@ def test_where_there_is_nobody_else_the_page_says_so(agent, scene, other):
 
 
 def test_what_is_in_the_way_is_said_in_words(agent, tenant, scene):
-    tenant.set(identityVerification="off")
-    tenant.try_login(key=tenant.pk, userId="claimed")
-    claimed = tenant.call("GET", "/v1/users?userId=claimed", tenant.sk).json["data"][0]["id"]
+    claimed = tenant.claimed("claimed")
     answer = agent.post("/console/merges/preview", from_=scene.kim, into=claimed)
     assert answer.status_code == 409
     assert "Whom nobody proved to be takes in nobody who was proven." in text_of(answer)
@@ -133,16 +123,14 @@ def merged(agent, scene):
 
 def test_an_undo_has_both_stand_again(agent, tenant, scene, merged):
     assert "The merge was undone" in text_of(agent.follow(agent.post(f"/console/merges/{merged}/undo")))
-    assert user(tenant, scene.lee)["userId"] == "u-lee"
-    assert user(tenant, scene.kim)["aliases"] == []
+    assert tenant.user(scene.lee)["userId"] == "u-lee"
+    assert tenant.user(scene.kim)["aliases"] == []
 
 
 def test_what_is_undone_is_shown_so_and_is_not_undone_again(agent, scene, merged):
     agent.post(f"/console/merges/{merged}/undo")
-
     page = agent.get(f"/console/users/{scene.kim}")
     again = agent.post(f"/console/merges/{merged}/undo")
-
     assert f"{merged}/undo" not in page.text
     assert "undone" in text_of(page)
     assert again.status_code == 409

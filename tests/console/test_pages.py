@@ -35,7 +35,6 @@ def bodies(agent, paths):
     return {path: (answer := agent.get(path)).status_code and answer for path in paths}
 
 
-# --- headers ---
 def test_every_page_keeps_scripts_frames_and_strangers_out(agent, scene):
     for path, answer in bodies(agent, pages_of(scene)).items():
         assert answer.status_code == 200, path
@@ -67,9 +66,8 @@ def test_nothing_else_is_served(browser, name):
     assert browser.get(f"/console/assets/{name}").status_code == 404
 
 
-# --- errors ---
 def test_a_foreign_thing_is_the_same_page_as_nothing(app, agent, other_tenant):
-    them = other_tenant.login(userId="theirs", name="Theirs")["user"]["id"]
+    them = other_tenant.known(userId="theirs", name="Theirs")
     thread = other_tenant.begin(other_tenant.session(userId="theirs"))
     foreign = {"usr": them, "cnv": thread, "mrg": f"mrg_{NOBODY}"}
     kinds = {"conversations": "cnv", "merges": "mrg"}
@@ -87,22 +85,21 @@ def test_a_foreign_thing_is_the_same_page_as_nothing(app, agent, other_tenant):
 
 @pytest.mark.parametrize("which", ["user", "other", "from"])
 def test_nobody_of_another_app_is_merged(agent, scene, other_tenant, which):
-    them = other_tenant.login(userId="theirs")["user"]["id"]
+    them = other_tenant.known(userId="theirs")
     if which == "from":
         answer = agent.post("/console/merges/preview", from_=them, into=scene.kim)
     else:
         both = {"user": scene.kim, "other": "u-lee"} | {which: them}
         answer = agent.post("/console/merges/choose", **both)
-
     assert answer.status_code == 404
 
 
 def test_a_merge_of_another_app_is_not_undone(agent, other_tenant):
-    both = [other_tenant.login(userId=id)["user"]["id"] for id in ("u-1", "u-2")]
+    both = [other_tenant.known(userId=id) for id in ("u-1", "u-2")]
     sent = {"from": both[0], "into": both[1]}
     merge = other_tenant.call("POST", "/v1/merges", other_tenant.sk, sent).json["id"]
     assert agent.post(f"/console/merges/{merge}/undo").status_code == 404
-    assert other_tenant.call("GET", f"/v1/merges/{merge}", other_tenant.sk).json["undoneAt"] is None
+    assert other_tenant.get(f"/v1/merges/{merge}").json["undoneAt"] is None
 
 
 @pytest.mark.parametrize("path", ["/console/nowhere", "/console/", "/console/users/x/y"])
@@ -126,9 +123,7 @@ def test_with_the_store_away_the_page_says_when_to_come_back(config, agent):
     away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
     browser = Agent(away.test_client())
     browser.client.set_cookie("usher_console", "si_" + "0" * 32 + "_" + "a" * 43, path="/console")
-
     answer = browser.get("/console")
-
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert answer.headers["Retry-After"] == "2"
     assert answer.headers["X-Request-Id"] in answer.text
@@ -158,16 +153,15 @@ def test_the_log_names_nobody_and_holds_no_secret(agent, tenant, scene, capsys):
         assert secret not in told
 
 
-# --- nothing in it runs ---
 def test_what_users_write_is_text_wherever_it_is_shown(browser, tenant):
     tenant.set(identityVerification="off")
     browser.sign_in(tenant.sk, SCRIPT)
     id = SCRIPT.replace(" ", "_")
     token = tenant.session(userId=id, name=SCRIPT)
     thread = tenant.begin(token, SCRIPT, subject=SCRIPT)
-    user = tenant.call("GET", f"/v1/conversations/{thread}", tenant.sk).json["user"]
-    tenant.call("POST", f"/v1/users/{user}/aliases", tenant.sk, {"userId": f"2{id}"})
-    other = tenant.login(userId=f"3{id}", name=SCRIPT)["user"]["id"]
+    user = tenant.get(f"/v1/conversations/{thread}").json["user"]
+    tenant.alias(user, f"2{id}")
+    other = tenant.known(userId=f"3{id}", name=SCRIPT)
     bought = {
         "userId": id,
         "storeAccount": {"store": "app_store", "account": "a"},

@@ -27,7 +27,6 @@ def set_cookie(answer):
     return value.partition("=")[2], {part.partition("=")[0]: part.partition("=")[2] for part in attributes}
 
 
-# --- in ---
 def test_a_secret_key_opens_the_console(browser, tenant):
     answer = browser.sign_in(tenant.sk)
     page = browser.follow(answer)
@@ -57,7 +56,6 @@ def test_over_https_the_cookie_never_goes_in_clear(browser, tenant, request_):
 
 def test_the_browser_holds_no_key_and_the_store_holds_only_a_digest(agent, tenant, store):
     held = held_by(agent)
-
     rows = store.database.rows(
         ConsoleSessions.select(ConsoleSessions.digest, ConsoleSessions.key, ConsoleSessions.name).where(
             ConsoleSessions.app == tenant.id
@@ -69,7 +67,7 @@ def test_the_browser_holds_no_key_and_the_store_holds_only_a_digest(agent, tenan
 
 
 def test_what_a_browser_holds_is_no_credential_of_the_api(agent, tenant):
-    assert tenant.call("GET", "/v1/users", held_by(agent)).status_code == 401
+    assert tenant.get("/v1/users", held_by(agent)).status_code == 401
 
 
 def test_to_sign_in_again_ends_what_the_browser_held(agent, tenant, app):
@@ -81,27 +79,15 @@ def test_to_sign_in_again_ends_what_the_browser_held(agent, tenant, app):
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [
-        ("unknown", 401),
-        ("none", 401),
-        ("malformed", 401),
-        ("of no app", 401),
-        ("publishable", 403),
-        ("session", 403),
-        ("admin", 403),
-    ],
-)
+    [*[(kind, 401) for kind in ("unknown", "none", "malformed", "of no app")],
+     *[(kind, 403) for kind in ("publishable", "session", "admin")]],
+)  # fmt: skip
 def test_any_other_key_is_refused_in_words_and_opens_nothing(browser, tenant, kind, status):
     key = {
-        "unknown": new_credential("sk", tenant.id),
-        "none": "",
-        "malformed": "<script>alert(1)</script>",
-        "of no app": new_credential("sk", f"app_{NOBODY}"),
-        "publishable": tenant.pk,
-        "session": tenant.session(userId="u-1"),
-        "admin": ADMIN_KEY,
-    }[kind]
-
+        "unknown": new_credential("sk", tenant.id), "none": "", "malformed": "<script>alert(1)</script>",
+        "of no app": new_credential("sk", f"app_{NOBODY}"), "publishable": tenant.pk,
+        "session": tenant.session(userId="u-1"), "admin": ADMIN_KEY,
+    }[kind]  # fmt: skip
     answer = browser.sign_in(key)
 
     assert answer.status_code == status
@@ -137,9 +123,7 @@ def limited(config):
 def test_after_a_few_keys_that_failed_an_address_waits(limited):
     tenant, browser, clock = limited
     wrong = [browser.sign_in(new_credential("sk", tenant.id)).status_code for _ in range(3)]
-
     answer = browser.sign_in(tenant.sk)
-
     assert wrong == [401, 401, 429]
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 60

@@ -34,7 +34,6 @@ def test_nothing_else_in_the_cookie_opens_the_console(app, tenant, held):
         "ak": ADMIN_KEY,
         "unknown": new_credential("si", tenant.id),
     }
-
     assert status_with(app, held.format(**kinds)) == 401
 
 
@@ -53,12 +52,10 @@ def test_to_sign_out_leaves_other_agents_in(agent, app, tenant):
 
 
 def test_with_a_deleted_key_its_agents_are_out_at_once(agent, tenant):
-    keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+    keys = tenant.list_keys()
     key = next(key["id"] for key in keys if key["kind"] == "secret")
     tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key}", tenant.admin_key)
-
     answer = agent.get("/console")
-
     assert answer.status_code == 401
     assert "no longer" in text_of(answer)
     assert held_by(agent) is None
@@ -76,7 +73,6 @@ def test_a_sign_in_lasts_a_working_day(browser, tenant):
         before = browser.get("/console").status_code
         clock.shift(timedelta(milliseconds=1))
         after = browser.get("/console").status_code
-
     assert (before, after) == (200, 401)
 
 
@@ -94,5 +90,5 @@ def test_a_key_that_opens_the_console_says_when_it_was_last_used(tenant, browser
         browser.sign_in(tenant.sk)
     with time_machine.travel(NOON + timedelta(days=900, hours=1), tick=False):
         browser.get("/console")
-    keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
+    keys = tenant.list_keys()
     assert next(key["lastUsedAt"] for key in keys if key["kind"] == "secret").startswith("2029-05-09T13:00")

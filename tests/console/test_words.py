@@ -6,6 +6,7 @@ from service.console.words import SENTENCES, by, sentence, title
 from service.model.callers import Actor
 from service.model.history import Entry, Event
 from service.model.users import User
+from tests.support.cases import cases
 
 CASES = {
     "created": (Event.CREATED, None, {"userId": "u", "email": None, "name": "N"},
@@ -66,28 +67,24 @@ def test_of_what_was_forgotten_a_sentence_is_left(event):
     assert "None" not in words
 
 
-@pytest.mark.parametrize(
-    ("origin", "words"),
-    [
-        ("session", "by the user’s own device"),
-        ("retention", "by tidying up"),
-        ("migration", "by moving to a newer version"),
-        ("key_1", "with the key key_1"),
-    ],
+@cases(
+    "origin, words",
+    ("a device", "session", "by the user’s own device"),
+    ("tidying", "retention", "by tidying up"),
+    ("moving", "migration", "by moving to a newer version"),
+    ("a key", "key_1", "with the key key_1"),
 )
 def test_who_did_it_is_said(origin, words):
     assert by(entry(Event.ERASED, by=origin)) == words
 
 
-@pytest.mark.parametrize(
-    ("user_id", "email", "name", "words"),
-    [
-        ("u", "e@x.org", "N", "N"),
-        ("u", "e@x.org", None, "e@x.org"),
-        ("u", None, None, "u"),
-        ("$anon:1", None, None, "Anonymous user"),
-        (None, None, None, "usr_1"),
-    ],
+@cases(
+    "user_id, email, name, words",
+    ("a name", "u", "e@x.org", "N", "N"),
+    ("an email", "u", "e@x.org", None, "e@x.org"),
+    ("a user ID", "u", None, None, "u"),
+    ("nothing but a device", "$anon:1", None, None, "Anonymous user"),
+    ("nothing", None, None, None, "usr_1"),
 )
 def test_a_user_is_called_what_tells_most(user_id, email, name, words):
     assert title(User("usr_1", user_id, email, name, (), 0)) == words
