@@ -58,7 +58,6 @@ def test_every_example_of_a_page_answers_as_it_is_shown(page, engine, databases,
     path = pages.path_with_stand_in(tmp_path)
     if engine == "postgresql" and shutil.which("curl"):
         path = os.environ["PATH"]
-
     with demo(tmp_path, databases.fresh(engine)) as port:
         answers = pages.run(examples, tmp_path, port, path)
 
@@ -81,7 +80,6 @@ def test_the_lines_that_make_run_prints_work_when_they_are_pasted(databases, tmp
     # The shell fills in the keys, where `make run` has done so.
     lines = re.sub(r"'(Authorization: Bearer )\{([PS]K)\}'", r'"\1$\2"', lines)
     pasted = Example(Fence("sh", f". .local/demo.txt\n{lines}", 0), None)
-
     with demo(tmp_path, databases.fresh("sqlite")) as port:
         [(printed, _)] = pages.run([pasted], tmp_path, port, pages.path_with_stand_in(tmp_path))
 
@@ -101,13 +99,11 @@ def test_what_make_run_prints_is_shown(databases):
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.path) for page in PAGES])
 def test_every_block_is_an_example_or_an_answer_or_typed_elsewhere(page):
     answers = {example.answer for example in page.examples()}
-
     loose = [
         block.text.partition("\n")[0]
         for block in page.fences()
         if block.language not in ("sh", "console", "js", "html") and block not in answers
     ]
-
     # The map of the code.
     assert loose == (["service/"] if page.path == "docs/architecture.md" else [])
 

@@ -80,9 +80,7 @@ def test_every_target_of_make_that_a_page_names_is_there():
 def test_the_package_is_under_the_licence_that_stands_here():
     metadata = configparser.ConfigParser()
     metadata.read(HERE / "setup.cfg")
-
     title = (HERE / metadata["metadata"]["license_files"]).read_text().split()[:4]
-
     assert (metadata["metadata"]["license_expression"], title) == (
         "Apache-2.0",
         ["Apache", "License", "Version", "2.0,"],

@@ -81,7 +81,6 @@ def test_every_route_is_documented_and_no_other(app):
         if not rule.endpoint.startswith("console.")
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
-
     documented = set(
         re.findall(r"`((?:DELETE|GET|PATCH|POST|PUT) /[^`?]*)`", "\n".join(page.text for page in PAGES))
     )
@@ -106,7 +105,6 @@ def test_every_setting_of_the_server_is_documented_with_its_default():
         else "none"
         for field in fields(Config)
     }
-
     documented = {
         plain(name): default for name, default, _ in table(SETTINGS.section("## Of the server"), "variable")
     }
@@ -126,9 +124,7 @@ def test_every_setting_of_an_app_is_documented_with_its_default():
 def test_the_rates_are_those_of_the_settings():
     defaults = {"LOGIN_RATE": Config.login_rate, "PROOF_FAILURE_RATE": Config.proof_failure_rate}
     expected = {name: [rate, rate, APP_SHARE * rate] for name, rate in defaults.items()}
-
     rows = table(API.section("### Rate limits"), "Setting")
-
     documented = {
         plain(row[0]): [int(re.match(r"[\d,]+", cell)[0].replace(",", "")) for cell in row[2:]]
         for row in rows
@@ -142,9 +138,7 @@ def test_every_code_of_an_error_is_documented_with_its_status():
         for kind in kinds_of(errors.UsherError) - NEVER_ANSWERED
     }
     conflicts = {code: "409" for call in calls_of("Conflict") if (code := constant(call, 0))}
-
     documented = {plain(code): status for code, status, _ in table(ERRORS.section("## Codes"), "code")}
-
     assert documented == FRAMEWORK | domain | conflicts
 
 
@@ -157,9 +151,7 @@ def test_every_code_of_a_refused_member_is_documented():
     }
     expected |= {codes["code"] for codes in dictionaries_of("code", "detail")}
     expected |= {errors.UnknownDevice.code}
-
     documented = {plain(code) for code, _ in table(ERRORS.section("## Codes of members"), "code")}
-
     assert documented == expected
 
 
@@ -192,7 +184,6 @@ def test_every_target_of_the_makefile_is_documented():
     assert documented == {f"make {target}" for target in targets - {"help", "run"}}
 
 
-# --- what the code says of itself ---
 def the_map() -> Fence:
     return next(fence for fence in ARCHITECTURE.fences() if fence.text.startswith("service/\n"))
 
