@@ -1,22 +1,16 @@
 """Revoked is revoked: once it is answered, neither worker serves a request that begins later."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import cycle
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.processes import Call, Request, make
-from tests.support.servers import TIMEOUT, Answer, Server, serve
+from tests.support.load import Load, in_turn
+from tests.support.processes import Request
+from tests.support.servers import Answer, Server, serve
 from tests.support.tenants import Tenant
 
-ROUNDS = 10
-THREADS = 12
-# Enough that each worker has its share of them.
-ENOUGH = 3 * THREADS
-
+TIMES = 10
 DEVICE = "the-only-device-here"
 
 
@@ -26,49 +20,7 @@ def server(database_url: str) -> Iterator[Server]:
         yield server
 
 
-class Load:
-    """What threads ask, and what they are answered, for as long as it lasts."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self._over = threading.Event()
-        self._answered = threading.Condition()
-
-    @contextmanager
-    def on(self, server: Server, requests: Sequence[Request]) -> Iterator[None]:
-        """Have the requests made over and over, each over a connection of its own, so by any worker."""
-        threads = [
-            threading.Thread(target=self._ask, args=(server, requests[first:] + requests[:first]))
-            for first in (number % len(requests) for number in range(THREADS))
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in threads:
-                thread.join()
-
-    def wait_for(self, number: int, *, since: float = 0.0) -> None:
-        """Wait until so many requests that began after a moment are answered."""
-        with self._answered:
-            assert self._answered.wait_for(lambda: len(self.begun(since)) >= number, TIMEOUT)
-
-    def begun(self, since: float) -> list[Call]:
-        return [call for call in self.calls if call.began > since]
-
-    def _ask(self, server: Server, requests: Sequence[Request]) -> None:
-        for request in cycle(requests):
-            if self._over.is_set():
-                return
-            call = make(server.open, request)
-            with self._answered:
-                self.calls.append(call)
-                self._answered.notify_all()
-
-
-def as_visitor(token: str) -> list[Request]:
+def as_end_user(token: str) -> list[Request]:
     return [
         Request("GET", "/v1/me", token),
         Request("GET", "/v1/conversations", token),
@@ -96,23 +48,23 @@ Revoke = Callable[[], Answer]
 
 def logout_by_token(tenant: Tenant) -> tuple[list[Request], Revoke]:
     token = tenant.session(userId="u-1", deviceId=DEVICE)
-    return as_visitor(token), lambda: tenant.call("POST", "/v1/logout", token)
+    return as_end_user(token), lambda: tenant.call("POST", "/v1/logout", token)
 
 
 def logout_by_device(tenant: Tenant) -> tuple[list[Request], Revoke]:
     token = tenant.session(userId="u-1", deviceId=DEVICE)
-    return as_visitor(token), lambda: tenant.call("POST", "/v1/logout", tenant.sk, {"deviceId": DEVICE})
+    return as_end_user(token), lambda: tenant.call("POST", "/v1/logout", tenant.sk, {"deviceId": DEVICE})
 
 
 def logout_by_user(tenant: Tenant) -> tuple[list[Request], Revoke]:
     tokens = [tenant.session(userId="u-1") for _ in range(3)]
-    requests = [request for token in tokens for request in as_visitor(token)]
+    requests = [request for token in tokens for request in as_end_user(token)]
     return requests, lambda: tenant.call("POST", "/v1/logout", tenant.sk, {"userId": "u-1"})
 
 
 def login_of_somebody_else(tenant: Tenant) -> tuple[list[Request], Revoke]:
     token = tenant.session(userId="u-1", deviceId=DEVICE)
-    return as_visitor(token), lambda: tenant.try_login(userId="u-2", deviceId=DEVICE)
+    return as_end_user(token), lambda: tenant.try_login(userId="u-2", deviceId=DEVICE)
 
 
 def deletion_of_a_secret_key(tenant: Tenant) -> tuple[list[Request], Revoke]:
@@ -131,7 +83,7 @@ def deletion_of_the_app(tenant: Tenant) -> tuple[list[Request], Revoke]:
     token, user = body["session"]["token"], body["user"]["id"]
     tenant.begin(token)
     return (
-        [*as_visitor(token), *as_backend(tenant.sk, user), *as_widget(tenant.pk)],
+        [*as_end_user(token), *as_backend(tenant.sk, user), *as_widget(tenant.pk)],
         lambda: delete(tenant, ""),
     )
 
@@ -160,15 +112,14 @@ REVOCATIONS = [
 def test_no_request_that_begins_after_the_answer_is_served(
     server: Server, revocation: Callable[[Tenant], tuple[list[Request], Revoke]]
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(TIMES):
         requests, revoke = revocation(server.tenant())
-        load = Load()
 
-        with load.on(server, requests):
-            load.wait_for(ENOUGH)
+        with Load().on(server, in_turn(requests)) as load:
+            load.wait()
             answer = revoke()
             answered = time.monotonic()
-            load.wait_for(ENOUGH, since=answered)
+            load.wait(since=answered)
 
         assert answer.status_code < 300, answer.text
         assert {call.status for call in load.begun(answered)} == {401}
