@@ -7,10 +7,7 @@ import pytest
 from service.model.apps import AnonymousPolicy
 from service.rules.anonymous import (
     ANONYMOUS,
-    Absorbed,
     Act,
-    Before,
-    Clearing,
     Setting,
     decide,
     decide_identify,
@@ -85,35 +82,6 @@ def test_these_are_all_situations():
 
     assert flagless == set(product(AnonymousPolicy, EITHER, EITHER))
     assert len(ANONYMOUS.situations()) == 2 * (len(WITHOUT_THE_FLAG) + len(IDENTIFYING))
-
-
-@pytest.mark.parametrize(
-    ("rule", "situation"),
-    [
-        ("clear-by-device", (Clearing.ON, Setting.MERGE, Before.ANONYMOUS, Absorbed.NO)),
-        ("clear", (Clearing.OFF, Setting.CLEAR, Before.ANONYMOUS, Absorbed.NO)),
-        ("keep", (Clearing.OFF, Setting.KEEP, Before.ANONYMOUS, Absorbed.NO)),
-        ("keep-on-switch", (Clearing.OFF, Setting.MERGE, Before.IDENTIFIED, Absorbed.NO)),
-        ("keep-after-first", (Clearing.OFF, Setting.MERGE_ONCE, Before.ANONYMOUS, Absorbed.YES)),
-        ("merge", (Clearing.OFF, Setting.MERGE_ONCE, Before.ANONYMOUS, Absorbed.NO)),
-        ("merge-once", (Clearing.OFF, Setting.IDENTIFY, Before.ANONYMOUS, Absorbed.NO)),
-    ],
-    ids=[rule.name for rule in ANONYMOUS.rules],
-)
-def test_every_rule_has_an_example(rule, situation):
-    decided = ANONYMOUS.decide(*situation)
-
-    assert decided.name == rule
-
-
-def test_nothing_merges_unless_the_device_was_anonymous():
-    merging = [
-        situation
-        for situation in ANONYMOUS.situations()
-        if ANONYMOUS.decide(*situation).then is Act.MERGE and Before.IDENTIFIED in situation
-    ]
-
-    assert merging == []
 
 
 def test_every_policy_stands_in_the_table():

@@ -130,25 +130,17 @@ def test_no_alias_makes_one_of_two(tenant, people, alias):
     assert who(tenant) == people
 
 
-@pytest.mark.parametrize("user_id", ["u-2", "u-new"])
-def test_no_client_makes_one_of_two_by_identifying(tenant, people, user_id):
+@pytest.mark.parametrize(
+    ("kind", "user_id", "status"),
+    [("pk", "u-2", 201), ("pk", "u-new", 201), ("sk", "u-2", 200), ("sk", "u-new", 201)],
+)
+def test_nobody_makes_one_of_two_by_identifying(tenant, people, kind, user_id, status):
     tenant.set(revenuecat="on")
     sent = {"app_user_id": "u-1", "new_app_user_id": user_id}
 
-    answer = tenant.call("POST", "/v1/subscribers/identify", tenant.pk, sent)
+    answer = tenant.call("POST", "/v1/subscribers/identify", getattr(tenant, kind), sent)
 
-    assert answer.status_code == 201
-    assert who(tenant) == people
-
-
-@pytest.mark.parametrize("user_id", ["u-2", "u-new"])
-def test_no_backend_makes_one_of_two_by_identifying(tenant, people, user_id):
-    tenant.set(revenuecat="on")
-    sent = {"app_user_id": "u-1", "new_app_user_id": user_id}
-
-    answer = tenant.call("POST", "/v1/subscribers/identify", tenant.sk, sent)
-
-    assert answer.status_code == (201 if user_id == "u-new" else 200)
+    assert answer.status_code == status
     assert who(tenant) == people
 
 

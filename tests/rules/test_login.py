@@ -1,10 +1,6 @@
 """The seven rules of login: each situation has its rule, and each rule its plan."""
 
-from dataclasses import replace
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from service.model.users import Claim, User
 from service.rules.login import (
@@ -206,76 +202,3 @@ def test_to_identify_is_to_log_in_by_the_same_rules(known, before, rule, plan):
 @pytest.mark.parametrize(("user_id", "rule"), [(ID, "new-user-id"), (None, "anonymous")])
 def test_whoever_is_made_is_made_by_a_rule(user_id, rule):
     assert rule_of_creation(user_id).name == rule
-
-
-ids = st.sampled_from([None, "u-17", "u-18"])
-emails = st.sampled_from([None, "jane@example.org", "Jane@example.org"])
-names = st.sampled_from([None, "Jane", "Janet"])
-
-
-@st.composite
-def worlds(draw):
-    """Any claim, and evidence that a store could have of it."""
-    claim = Claim(draw(ids), draw(emails), draw(names))
-    by_user_id = None
-    if claim.user_id and draw(st.booleans()):
-        by_user_id = User("usr_1", claim.user_id, draw(emails), draw(names), (), 1)
-    by_email = []
-    if claim.email and draw(st.booleans()):
-        by_email.append(User("usr_2", None, claim.email.lower(), draw(names), (), 2))
-    if claim.email:
-        number = draw(st.integers(0, 2 - len(by_email)))
-        by_email += [User(f"usr_{n}", f"other-{n}", EMAIL, draw(names), (), n) for n in range(3, 3 + number)]
-    anonymous = replace(ANONYMOUS, name=draw(names)) if draw(st.booleans()) else None
-    return claim, Evidence(by_user_id, tuple(by_email), anonymous)
-
-
-def for_any_world(test):
-    return settings(deadline=None)(given(worlds())(test))
-
-
-@for_any_world
-def test_whoever_is_used_was_named_by_the_claim_without_a_doubt(world):
-    claim, evidence = world
-
-    plan = decide(claim, evidence).plan
-
-    match plan:
-        case Use(user) if claim.user_id:
-            assert user == evidence.by_user_id
-        case Use(user) if claim.email:
-            assert user.user_id is None or evidence.by_email == (user,)
-        case Use(user):
-            assert user == evidence.anonymous
-        case Attach(user, user_id):
-            assert (user.user_id, user_id) == (None, claim.user_id)
-            assert user in evidence.by_email
-
-
-@for_any_world
-def test_whoever_is_created_has_what_was_given(world):
-    claim, evidence = world
-
-    plan = decide(claim, evidence).plan
-
-    assert not isinstance(plan, Create) or plan == Create(claim.user_id, claim.email, claim.name)
-
-
-@for_any_world
-def test_a_login_that_is_repeated_changes_nothing_more(world):
-    claim, evidence = world
-    plan = decide(claim, evidence).plan
-    match plan:
-        case Use(user, email, name):
-            now = replace(user, email=email or user.email, name=name or user.name)
-        case Attach(user, user_id, name):
-            # Without its email, which the user has, if in other letters.
-            now, claim = replace(user, user_id=user_id, name=name or user.name), replace(claim, email=None)
-        case Create(user_id, email, name):
-            now = User("usr_9", user_id, email, name, (), 9)
-    found = Evidence(now if claim.user_id else None, (now,) if claim.email else (), now)
-
-    again = decide(claim, found)
-
-    assert isinstance(again.plan, Use)
-    assert (again.plan.user, again.changes) == (now, ())

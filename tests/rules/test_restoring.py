@@ -1,4 +1,4 @@
-"""The table of purchases and restores: every situation decided, no row idle, one example per rule."""
+"""Whose a store account is: each situation has its rule."""
 
 import pytest
 
@@ -10,45 +10,32 @@ OLD = User("usr_old", "u-1", None, None, (), 1)
 NEW = User("usr_new", "u-2", None, None, (), 2)
 VISIT = User("usr_visit", "$anon:1", None, None, (), 0, verified=False)
 
+EITHER = (False, True)
 
-def test_every_situation_is_decided():
-    decided = [RESTORING.decide(*situation) for situation in RESTORING.situations()]
+# owner, restores, shares its account, rule, what is done
+SITUATIONS = [
+    *((Owner.NOBODY, restores, shares, "first-claim", Act.CLAIM) for restores in EITHER for shares in EITHER),
+    *((Owner.CALLER, restores, shares, "same-user", Act.NOTHING) for restores in EITHER for shares in EITHER),
+    *(
+        (Owner.ANONYMOUS, restores, shares, "anonymous-owner", Act.MERGE)
+        for restores in EITHER
+        for shares in EITHER
+    ),
+    *((Owner.IDENTIFIED, True, shares, "restore", Act.AS_THE_APP_SAYS) for shares in EITHER),
+    (Owner.IDENTIFIED, False, True, "shared-purchase", Act.AS_THE_APP_SAYS),
+    (Owner.IDENTIFIED, False, False, "refused-purchase", Act.REFUSE),
+]
 
-    assert len(decided) == 16
 
-
-def test_no_row_is_idle():
-    deciding = {RESTORING.decide(*situation).name for situation in RESTORING.situations()}
-
-    assert deciding == {rule.name for rule in RESTORING.rules}
-
-
-@pytest.mark.parametrize(
-    ("owner", "restores", "shares", "name", "act"),
-    [
-        (Owner.NOBODY, False, False, "first-claim", Act.CLAIM),
-        (Owner.CALLER, False, False, "same-user", Act.NOTHING),
-        (Owner.ANONYMOUS, False, False, "anonymous-owner", Act.MERGE),
-        (Owner.IDENTIFIED, True, False, "restore", Act.AS_THE_APP_SAYS),
-        (Owner.IDENTIFIED, False, True, "shared-purchase", Act.AS_THE_APP_SAYS),
-        (Owner.IDENTIFIED, False, False, "refused-purchase", Act.REFUSE),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_each_rule_decides_its_example(owner, restores, shares, name, act):
+@pytest.mark.parametrize(("owner", "restores", "shares", "name", "act"), SITUATIONS)
+def test_each_situation_has_its_rule(owner, restores, shares, name, act):
     rule = decide(owner=owner, restores=restores, shares=shares)
 
     assert (rule.name, rule.then) == (name, act)
 
 
-def test_an_anonymous_owner_is_merged_whatever_is_done():
-    rules = {
-        decide(owner=Owner.ANONYMOUS, restores=restores, shares=shares).name
-        for restores in (True, False)
-        for shares in (True, False)
-    }
-
-    assert rules == {"anonymous-owner"}
+def test_these_are_all_situations():
+    assert len(SITUATIONS) == len(RESTORING.situations())
 
 
 @pytest.mark.parametrize(
