@@ -26,8 +26,8 @@ from tests.support.attacker import (
     PEOPLE,
     RC_ACTIONS,
     TOKENS,
+    AttackedApp,
     By,
-    Cast,
     Session,
 )
 from tests.support.tenants import Tenant
@@ -74,7 +74,7 @@ class Run(RuleBasedStateMachine):
 
     def __init__(self, tenant: Callable[[], Tenant], store: Store, subject: str) -> None:
         super().__init__()
-        self.cast = Cast(tenant(), store)
+        self.app = AttackedApp(tenant(), store)
         self.subject = subject
         self.steps = 0
 
@@ -92,24 +92,24 @@ class Run(RuleBasedStateMachine):
         merged: tuple[str, str] | None,
     ) -> None:
         """All but Nora have come and have written; Vera has bought, and two may be one."""
-        self.cast.tenant.set(
+        self.app.tenant.set(
             anonymousOnLogin=policy,
             restoreBehavior=restoring,
             identityVerification=verification,
             revenuecat="on",
             clientPurchases="on",
         )
-        self.cast.log_in("vera", By.BACKEND, "vera", EMAILS["vera"][0])
-        self.cast.log_in("emil", By.BACKEND, None, EMAILS["emil"][0])
-        self.cast.log_in("una", By.CLAIM)
-        self.cast.log_in("mallory", By.JWT, "mallory", EMAILS[ATTACKER][0])
-        self.cast.log_in("mallory's other", By.CLAIM)
-        for session in self.cast.sessions.values():
-            self.cast.begin(session)
+        self.app.log_in("vera", By.BACKEND, "vera", EMAILS["vera"][0])
+        self.app.log_in("emil", By.BACKEND, None, EMAILS["emil"][0])
+        self.app.log_in("una", By.CLAIM)
+        self.app.log_in("mallory", By.JWT, "mallory", EMAILS[ATTACKER][0])
+        self.app.log_in("mallory's other", By.CLAIM)
+        for session in self.app.sessions.values():
+            self.app.begin(session)
         self._buy("vera", ACCOUNTS["vera"])
-        self.cast.rc("receive", "vera", "", TOKENS["vera"], by_backend=True)
+        self.app.rc("receive", "vera", "", TOKENS["vera"], by_backend=True)
         if self.subject == "merges" and merged is not None:
-            self.cast.merge(*map(self._user_of, merged), at_console=False)
+            self.app.merge(*map(self._user_of, merged), at_console=False)
 
     # Log in and out
 
@@ -118,13 +118,13 @@ class Run(RuleBasedStateMachine):
         person = DEVICES[device]
         user_id = take(PEOPLE[person], which) if has_id or person == "nora" else None
         email = take(EMAILS[person], which) if has_email or user_id is None else None
-        self.cast.log_in(device, by, user_id, email)
+        self.app.log_in(device, by, user_id, email)
         self._write(device)
 
     @seldom(2)
     @rule(device=devices)
     def somebody_comes_as_a_visitor(self, device: str) -> None:
-        self.cast.log_in(device, By.CLAIM)
+        self.app.log_in(device, By.CLAIM)
         self._write(device)
 
     @about("proofs")
@@ -133,35 +133,35 @@ class Run(RuleBasedStateMachine):
         """An honest person claims to be themselves, where that is enough."""
         if DEVICES[device] != ATTACKER:
             whom, email = PEOPLE[DEVICES[device]][0], None
-        self.cast.log_in(device, By.CLAIM, whom, EMAILS[email][0] if email else None)
+        self.app.log_in(device, By.CLAIM, whom, EMAILS[email][0] if email else None)
         self._write(device)
 
     @seldom(2)
     @rule(device=devices, by_backend=st.booleans())
     def somebody_logs_out(self, device: str, by_backend: bool) -> None:
-        session = self.cast.sessions.pop(device, None)
+        session = self.app.sessions.pop(device, None)
         if session is not None and by_backend:
-            self.cast.call("POST", "logout", {"deviceId": self.cast.devices[device]})
+            self.app.call("POST", "logout", {"deviceId": self.app.devices[device]})
         elif session is not None:
-            self.cast.call("POST", "logout", session=session)
+            self.app.call("POST", "logout", session=session)
 
     @about("proofs")
     @rule(device=hers, victim=victims, way=numbers)
     def the_attacker_logs_in_with_what_proves_nothing(self, device: str, victim: str, way: int) -> None:
         """She names somebody beside a proof of her own, or beside one that she made up."""
-        cast, user_id, email = self.cast, PEOPLE[victim][0], EMAILS[victim][0]
+        app, user_id, email = self.app, PEOPLE[victim][0], EMAILS[victim][0]
         own, own_email = PEOPLE[ATTACKER][0], EMAILS[ATTACKER][0]
         bodies: list[dict[str, Any]] = [
-            {"proof": cast.forged(sub=user_id)},
-            {"proof": cast.forged(email=email)},
-            {"proof": cast.forged(sub=own, email=email)},
-            {"userId": user_id, "proof": cast.proof(sub=own)},
-            {"email": email, "proof": cast.proof(sub=own)},
-            {"userId": user_id, "proof": cast.hmac(own)},
-            {"email": email, "proof": cast.hmac(own)},
-            {"userId": user_id, "email": own_email, "proof": cast.hmac(own_email)},
+            {"proof": app.forged(sub=user_id)},
+            {"proof": app.forged(email=email)},
+            {"proof": app.forged(sub=own, email=email)},
+            {"userId": user_id, "proof": app.proof(sub=own)},
+            {"email": email, "proof": app.proof(sub=own)},
+            {"userId": user_id, "proof": app.hmac(own)},
+            {"email": email, "proof": app.hmac(own)},
+            {"userId": user_id, "email": own_email, "proof": app.hmac(own_email)},
         ]
-        cast.log_in_falsely(device, take(bodies, way))
+        app.log_in_falsely(device, take(bodies, way))
         self._write(device)
 
     # Write
@@ -171,30 +171,30 @@ class Run(RuleBasedStateMachine):
         """They begin a conversation, or write into anybody's: the attacker knows the ids of all."""
         if which is None:
             self._write(device)
-        elif device in self.cast.sessions:
-            self.cast.write(take(list(self.cast.threads), which), self.cast.sessions[device])
+        elif device in self.app.sessions:
+            self.app.write(take(list(self.app.conversations), which), self.app.sessions[device])
 
     @seldom(2)
     @rule(which=numbers, begins=st.booleans())
     def an_agent_writes(self, which: int, begins: bool) -> None:
         if begins:
-            self.cast.begin_as_agent(self._user(which))
+            self.app.begin_as_agent(self._user(which))
         else:
-            self.cast.write_as_agent(take(list(self.cast.threads), which))
+            self.app.write_as_agent(take(list(self.app.conversations), which))
 
     # Who is one with whom
 
     @about("merges")
     @rule(who=numbers, whom=numbers, at_console=st.booleans())
     def an_agent_merges(self, who: int, whom: int, at_console: bool) -> None:
-        self.cast.merge(self._user(who), self._user(whom), at_console=at_console)
+        self.app.merge(self._user(who), self._user(whom), at_console=at_console)
 
     @about("merges")
     @rule(who=numbers, visitor=numbers, at_console=st.booleans())
     def an_agent_takes_a_visitor_for_somebody(self, who: int, visitor: int, at_console: bool) -> None:
         """As the visitor says to be somebody, the agent merges that one into the visitor."""
-        visitors = [user for user, selves in self.cast.users.items() if "$anon:" in "".join(selves)]
-        self.cast.merge(self._user(who), take(visitors, visitor), at_console=at_console)
+        visitors = [user for user, selves in self.app.users.items() if "$anon:" in "".join(selves)]
+        self.app.merge(self._user(who), take(visitors, visitor), at_console=at_console)
 
     @about("merges")
     @rule(pair=pairs, come=comings, at_console=st.booleans())
@@ -202,52 +202,52 @@ class Run(RuleBasedStateMachine):
         self, pair: tuple[str, str], come: str | None, at_console: bool
     ) -> None:
         """Both come meanwhile, the one who became part the last, and then it is undone."""
-        before = set(self.cast.merges())
-        self.cast.merge(*map(self._user_of, pair), at_console=at_console)
-        for merge in set(self.cast.merges()) - before:
+        before = set(self.app.merges())
+        self.app.merge(*map(self._user_of, pair), at_console=at_console)
+        for merge in set(self.app.merges()) - before:
             self._undo(merge, come, pair[::-1], at_console)
 
     @about("merges")
     @rule(which=numbers, come=comings, turned=st.booleans(), at_console=st.booleans())
     def an_agent_undoes_a_merge(self, which: int, come: str | None, turned: bool, at_console: bool) -> None:
-        merges = self.cast.merges()
+        merges = self.app.merges()
         if merges:
             merge = take(merges, -1 - which)
-            people = self.cast.joined.get(merge, frozenset()) & PEOPLE.keys()
+            people = self.app.joined.get(merge, frozenset()) & PEOPLE.keys()
             self._undo(merge, come, sorted(people, reverse=turned), at_console)
 
     def _undo(self, merge: str, come: str | None, people: Sequence[str], at_console: bool) -> None:
         """Before that, those who were merged may come again: by ID with another email, or by email."""
         for person in people if come else ():
             user_id = PEOPLE[person][0] if come == "by ID" else None
-            self.cast.log_in(person, By.JWT, user_id, EMAILS[person][1 if user_id else 0])
+            self.app.log_in(person, By.JWT, user_id, EMAILS[person][1 if user_id else 0])
             self._write(person)
-        self.cast.undo(merge, at_console=at_console)
+        self.app.undo(merge, at_console=at_console)
 
     @about("merges")
     @rule(whom=numbers, user_id=ids, visitor=st.none() | numbers)
     def the_backend_adds_an_id(self, whom: int, user_id: str, visitor: int | None) -> None:
         if visitor is not None:
             user_id = self._visitor(visitor)
-        self.cast.add_alias(self._user(whom), user_id)
+        self.app.add_alias(self._user(whom), user_id)
 
     @about("merges")
     @rule(whom=numbers, which=st.sampled_from(["email", "name", None]), other=st.booleans())
     def an_agent_corrects_a_user(self, whom: int, which: str | None, other: bool) -> None:
         user = self._user(whom)
-        person = self.cast.people[user]
+        person = self.app.people[user]
         if which == "name":
-            self.cast.correct(user, "name", self.cast.mark(person, self.cast.users[user]))
+            self.app.correct(user, "name", self.app.mark(person, self.app.users[user]))
         else:
-            self.cast.correct(user, "email", EMAILS[person][other] if which else None)
+            self.app.correct(user, "email", EMAILS[person][other] if which else None)
 
     @about("proofs")
     @rule(device=devices, which=numbers)
     def somebody_links_an_id_of_theirs(self, device: str, which: int) -> None:
-        if device in self.cast.sessions:
+        if device in self.app.sessions:
             user_id = take(PEOPLE[DEVICES[device]], which)
-            proof = self.cast.proof(sub=user_id)
-            self.cast.add_own_alias(self.cast.sessions[device], user_id, proof, is_true=True)
+            proof = self.app.proof(sub=user_id)
+            self.app.add_own_alias(self.app.sessions[device], user_id, proof, is_true=True)
 
     @about("proofs")
     @rule(
@@ -256,12 +256,12 @@ class Run(RuleBasedStateMachine):
     def the_attacker_links_an_id_of_somebody(
         self, device: str, victim: str, visitor: int | None, way: str | None
     ) -> None:
-        if device in self.cast.sessions:
+        if device in self.app.sessions:
             user_id = PEOPLE[victim][0] if visitor is None else self._visitor(visitor)
-            own = self.cast.whose(user_id) == self.cast.sessions[device].sees
-            proofs = {"false": self.cast.forged(sub=user_id), "own": self.cast.proof(sub=PEOPLE[ATTACKER][0])}
+            own = self.app.whose(user_id) == self.app.sessions[device].sees
+            proofs = {"false": self.app.forged(sub=user_id), "own": self.app.proof(sub=PEOPLE[ATTACKER][0])}
             proof = proofs.get(way or "")
-            self.cast.add_own_alias(self.cast.sessions[device], user_id, proof, is_true=own)
+            self.app.add_own_alias(self.app.sessions[device], user_id, proof, is_true=own)
             self._come_again(victim)
 
     # Purchases
@@ -272,26 +272,26 @@ class Run(RuleBasedStateMachine):
         self._buy(device, ACCOUNTS[DEVICES[device]], buys=buys)
 
     def _buy(self, device: str, account: tuple[str, str], *, buys: bool = True) -> None:
-        session = self.cast.sessions.get(device)
+        session = self.app.sessions.get(device)
         if session is not None:
             proof = self._proof_of_account(session, account)
-            self.cast.buy_oneself(session, account, self._transaction(buys), proof, is_true=True)
+            self.app.buy_oneself(session, account, self._transaction(buys), proof, is_true=True)
 
     @about("purchases")
     @rule(device=hers, way=st.sampled_from(["false", "own", "login", None]), buys=st.booleans())
     def the_attacker_restores_what_is_somebody_elses(self, device: str, way: str | None, buys: bool) -> None:
         for account in OTHERS_ACCOUNTS:
-            session = self.cast.sessions.get(device)
+            session = self.app.sessions.get(device)
             if session is None:
                 break
             named = {"sub": session.user_id, "storeAccount": {"store": account[0], "account": account[1]}}
             proofs = {
-                "false": self.cast.forged(**named),
+                "false": self.app.forged(**named),
                 "own": self._proof_of_account(session, ACCOUNTS[ATTACKER]),
-                "login": self.cast.proof(sub=session.user_id or PEOPLE[ATTACKER][0]),
+                "login": self.app.proof(sub=session.user_id or PEOPLE[ATTACKER][0]),
             }
             transaction = self._transaction(buys)
-            self.cast.buy_oneself(session, account, transaction, proofs.get(way or ""), is_true=False)
+            self.app.buy_oneself(session, account, transaction, proofs.get(way or ""), is_true=False)
         self._come_again(ATTACKER)
 
     @about("purchases")
@@ -300,7 +300,7 @@ class Run(RuleBasedStateMachine):
         self, whom: str, visitor: int | None, account: tuple[str, str], buys: bool
     ) -> None:
         user_id = whom if visitor is None else self._visitor(visitor)
-        self.cast.buy(user_id, account, self._transaction(buys))
+        self.app.buy(user_id, account, self._transaction(buys))
 
     # RevenueCat's calls
 
@@ -311,7 +311,7 @@ class Run(RuleBasedStateMachine):
         if is_new:
             id, other = other, id
         if action != "forget":
-            self.cast.rc(action, id, other, TOKENS[person], by_backend=False)
+            self.app.rc(action, id, other, TOKENS[person], by_backend=False)
 
     @about("subscribers")
     @rule(own=numbers, victim=victims)
@@ -331,15 +331,15 @@ class Run(RuleBasedStateMachine):
         """By everybody's receipts, for one of her IDs."""
         hers = take(self._ids(own=True), own)
         for token in TOKENS.values():
-            self.cast.rc(action, hers, "", token, by_backend=False)
+            self.app.rc(action, hers, "", token, by_backend=False)
         self._come_again(ATTACKER, hers)
         self._come_again(victim)
 
     def _attack(self, action: str, own: int, victim: str) -> None:
         hers = take(self._ids(own=True), own)
         for theirs in self._ids(own=False):
-            self.cast.rc(action, theirs, hers, "", by_backend=False)
-            self.cast.rc(action, hers, theirs, "", by_backend=False)
+            self.app.rc(action, theirs, hers, "", by_backend=False)
+            self.app.rc(action, hers, theirs, "", by_backend=False)
         self._come_again(ATTACKER, hers)
         self._come_again(victim)
 
@@ -347,7 +347,7 @@ class Run(RuleBasedStateMachine):
     @rule(action=st.sampled_from(["receive", "get", "describe", "forget"]), victim=numbers, token=anybody)
     def the_attacker_names_somebody(self, action: str, victim: int, token: str) -> None:
         id = take(self._ids(own=False), victim)
-        self.cast.rc(action, id, "", TOKENS[token], by_backend=False)
+        self.app.rc(action, id, "", TOKENS[token], by_backend=False)
 
     @about("subscribers")
     @rule(
@@ -355,17 +355,17 @@ class Run(RuleBasedStateMachine):
     )
     def the_backend_calls(self, action: str, one: int, other: int, own: bool, token: str) -> None:
         id, new = take(self._ids(own=own), one), take(self._ids(own=not own), other)
-        self.cast.rc(action, id, new, TOKENS[token], by_backend=True)
+        self.app.rc(action, id, new, TOKENS[token], by_backend=True)
 
     # What is seldom
 
     @seldom(4)
     @rule(device=devices, value=st.booleans(), by_backend=st.booleans())
     def a_device_is_told_something(self, device: str, value: bool, by_backend: bool) -> None:
-        session = None if by_backend else self.cast.sessions.get(device)
-        named = {} if session else {"deviceId": self.cast.devices.get(device)}
-        self.cast.call("POST", "clearAnonymousUser", {"clear": value, **named}, session)
-        self.cast.call("POST", "allowSharingStoreAccount", {"allow": value, **named}, session)
+        session = None if by_backend else self.app.sessions.get(device)
+        named = {} if session else {"deviceId": self.app.devices.get(device)}
+        self.app.call("POST", "clearAnonymousUser", {"clear": value, **named}, session)
+        self.app.call("POST", "allowSharingStoreAccount", {"allow": value, **named}, session)
 
     @seldom(4)
     @rule(
@@ -378,7 +378,7 @@ class Run(RuleBasedStateMachine):
     def the_operator_changes_settings(
         self, policy: str, restoring: str, verification: str, purchases: str, subscribers: str
     ) -> None:
-        self.cast.tenant.set(
+        self.app.tenant.set(
             anonymousOnLogin=policy,
             restoreBehavior=restoring,
             identityVerification=verification,
@@ -389,7 +389,7 @@ class Run(RuleBasedStateMachine):
     @seldom(8)
     @rule(whom=numbers)
     def the_backend_erases_a_user(self, whom: int) -> None:
-        self.cast.call("DELETE", f"users/{self._user(whom)}")
+        self.app.call("DELETE", f"users/{self._user(whom)}")
 
     # What always holds
 
@@ -397,46 +397,46 @@ class Run(RuleBasedStateMachine):
     def nobody_is_shown_what_is_anothers(self) -> None:
         """The attacker looks after each step, the others now and then and at the end."""
         self.steps += 1
-        self.cast.look(DEVICES if self.steps % 3 == 0 else HERS)
+        self.app.look(DEVICES if self.steps % 3 == 0 else HERS)
 
     def teardown(self) -> None:
-        self.cast.look(DEVICES)
+        self.app.look(DEVICES)
 
     # How it is done
 
     def _write(self, device: str) -> None:
-        if device in self.cast.sessions:
-            self.cast.begin(self.cast.sessions[device])
+        if device in self.app.sessions:
+            self.app.begin(self.app.sessions[device])
 
     def _come_again(self, person: str, user_id: str = "") -> None:
         """Have somebody log in with a proof of an ID of theirs, if it is one, and write."""
         user_ids = PEOPLE[person]
-        self.cast.log_in(person, By.JWT, user_id if user_id in user_ids else user_ids[0])
+        self.app.log_in(person, By.JWT, user_id if user_id in user_ids else user_ids[0])
         self._write(person)
 
     def _user(self, which: int) -> str:
-        return take(list(self.cast.users), which)
+        return take(list(self.app.users), which)
 
     def _user_of(self, person: str) -> str:
-        return next(user for user, known in self.cast.people.items() if known == person)
+        return next(user for user, known in self.app.people.items() if known == person)
 
     def _visitor(self, which: int) -> str:
-        return take([id for id in self.cast.ids if id.startswith("$anon:")], which)
+        return take([id for id in self.app.ids if id.startswith("$anon:")], which)
 
     def _ids(self, *, own: bool) -> list[str]:
         """List what the attacker can name: of her own, or of the others."""
-        visitors = [id for id in self.cast.ids if id.startswith("$anon:")]
+        visitors = [id for id in self.app.ids if id.startswith("$anon:")]
         known = [*OWNERS, *visitors, CLIENTS["vera"], CLIENTS[ATTACKER]]
         return [id for id in known if (self._owner(id) == ATTACKER) is own]
 
     def _owner(self, id: str) -> str:
         by_client = {client: person for person, client in CLIENTS.items()}
-        visitor = next(iter(self.cast.ids.get(id, {""}))).partition(" ")[0]
+        visitor = next(iter(self.app.ids.get(id, {""}))).partition(" ")[0]
         return OWNERS.get(id) or by_client.get(id) or visitor
 
     def _proof_of_account(self, session: Session, account: tuple[str, str]) -> str:
         named = {"store": account[0], "account": account[1]}
-        return self.cast.proof(sub=session.user_id, storeAccount=named)
+        return self.app.proof(sub=session.user_id, storeAccount=named)
 
     def _transaction(self, buys: bool) -> str | None:
         return f"transaction-{self.steps}" if buys else None

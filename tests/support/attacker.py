@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from service.store import Store
 from service.store.tables import Merges
 from tests.console.conftest import Agent, field_of
-from tests.support.signing import HEADER, claims, hmac_of, jwt, unsigned
+from tests.support.signing import HEADER, claims, hmac_key, hmac_of, identity_key, proof_of, unsigned
 from tests.support.tenants import Tenant
 
 Selves = frozenset[str]
@@ -82,7 +82,7 @@ class Session:
 
 
 @dataclass
-class Thread:
+class Conversation:
     """A conversation: who began it, for whom, and who wrote there."""
 
     person: str | None
@@ -91,7 +91,7 @@ class Thread:
 
 
 @dataclass
-class Cast:
+class AttackedApp:
     """Everybody of one app, the agents too, and who has been made one with whom."""
 
     tenant: Tenant
@@ -108,20 +108,15 @@ class Cast:
     visitors: dict[str, Selves] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-    threads: dict[str, Thread] = field(default_factory=dict)
+    conversations: dict[str, Conversation] = field(default_factory=dict)
     console: Agent | None = None
     answered: list[tuple[str, Session]] | None = None
 
     def __post_init__(self) -> None:
-        self.jwt_secret, self.hmac_secret = self._secret("jwt"), self._secret("hmac")
+        _, self.jwt_secret = identity_key(self.tenant)
+        _, self.hmac_secret = hmac_key(self.tenant)
         for person, emails in EMAILS.items():
             self.marks |= {email: Mark(person, frozenset({person})) for email in emails}
-
-    def _secret(self, proof: str) -> str:
-        path, body = f"/v1/apps/{self.tenant.id}/keys", {"kind": "identity", "proof": proof}
-        made = self.tenant.call("POST", path, self.tenant.admin_key, body)
-        assert made.status_code == 201, made.text
-        return str(made.json["key"])
 
     # Who is one with whom
 
@@ -205,7 +200,7 @@ class Cast:
             # Whatever it is, a subject has a mark.
             listed = self.call("GET", "conversations?limit=100", session=session).json["data"]
             for id in {told["id"] for told in listed}:
-                if self.threads[id].writers - {session.person}:
+                if self.conversations[id].writers - {session.person}:
                     self.call("GET", f"conversations/{id}/messages?limit=100", session=session)
 
     # Log in
@@ -213,7 +208,7 @@ class Cast:
     def proof(self, **members: Any) -> str:
         """Sign what is true of somebody, as the backend does."""
         said = {member: value for member, value in members.items() if value is not None}
-        return jwt(claims(self.tenant.id, **said), self.jwt_secret)
+        return proof_of(self.tenant, self.jwt_secret, **said)
 
     def forged(self, **members: Any) -> str:
         """Make a JWT of a name that the attacker chose, and of the HMAC that the backend makes of it."""
@@ -319,7 +314,9 @@ class Cast:
         said = [self.mark(session.person, session.writes_as) for _ in range(2)]
         answer = self.call("POST", "conversations", {"subject": said[0], "message": said[1]}, session)
         if answer.status_code == 201:
-            self.threads[answer.json["id"]] = Thread(session.person, session.writes_as, {session.person})
+            self.conversations[answer.json["id"]] = Conversation(
+                session.person, session.writes_as, {session.person}
+            )
 
     def begin_as_agent(self, user: str) -> None:
         """Have an agent begin a conversation with a user."""
@@ -328,20 +325,20 @@ class Cast:
         body = {"user": user, "subject": said[0], "message": said[1]}
         answer = self.call("POST", "conversations", body)
         if answer.status_code == 201:
-            self.threads[answer.json["id"]] = Thread(None, owners, {"agent"})
+            self.conversations[answer.json["id"]] = Conversation(None, owners, {"agent"})
 
-    def write(self, thread: str, session: Session) -> None:
+    def write(self, conversation: str, session: Session) -> None:
         """Write into a conversation, whosever it is."""
         body = {"body": self.mark(session.person, session.writes_as)}
-        answer = self.call("POST", f"conversations/{thread}/messages", body, session)
+        answer = self.call("POST", f"conversations/{conversation}/messages", body, session)
         if answer.status_code == 201:
-            self.threads[thread].writers.add(session.person)
+            self.conversations[conversation].writers.add(session.person)
 
-    def write_as_agent(self, thread: str) -> None:
+    def write_as_agent(self, conversation: str) -> None:
         """Have an agent answer: it is whose the conversation is."""
-        told = self.threads[thread]
+        told = self.conversations[conversation]
         body = {"body": self.mark(told.person, told.owners)}
-        if self.call("POST", f"conversations/{thread}/messages", body).status_code == 201:
+        if self.call("POST", f"conversations/{conversation}/messages", body).status_code == 201:
             told.writers.add("agent")
 
     # Agents and the backend
