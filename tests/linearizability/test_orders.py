@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 
-from tests.support.linearizability import order_of
-from tests.support.login_model import Device, Person, World
-from tests.support.processes import Call, Request
+import pytest
 
-JANE = Person("u-1")
-NOBODY = World("keep")
-SOMEBODY = NOBODY.with_person("usr_1", JANE)
+from tests.support.identity import Identity
+from tests.support.linearizability import order_of
+from tests.support.processes import Call, Request
 
 
 def login(device: str, *, created: bool, user: str = "usr_1", began: float = 0, ended: float = 1) -> Call:
@@ -31,56 +29,32 @@ def login(device: str, *, created: bool, user: str = "usr_1", began: float = 0, 
     return Call(request, began, ended, 201 if created else 200, body)
 
 
-def with_sessions(world: World, *devices: str) -> World:
-    for device in devices:
-        world = world.with_device(device, Device(token=f"st_{device}", user="usr_1"))
-    return world
+def order(*calls: Call, left_behind: str = "usr_1") -> list[Call] | None:
+    return order_of(calls, Identity(), lambda model: list(model.users) == [left_behind])
 
 
 def test_the_login_that_created_the_user_comes_first() -> None:
     second, first = login("dev_a", created=False), login("dev_b", created=True)
 
-    order = order_of([second, first], NOBODY, with_sessions(SOMEBODY, "dev_a", "dev_b"))
-
-    assert order == [first, second]
+    assert order(second, first) == [first, second]
 
 
-def test_no_order_explains_two_logins_that_both_created_a_user() -> None:
-    calls = [login("dev_a", created=True), login("dev_b", created=True, user="usr_2")]
-    left_behind = with_sessions(SOMEBODY, "dev_a", "dev_b").with_person("usr_2", JANE)
-
-    order = order_of(calls, NOBODY, left_behind)
-
-    assert order is None
-
-
-def test_no_order_explains_that_nobody_created_a_user() -> None:
-    calls = [login("dev_a", created=False), login("dev_b", created=False)]
-
-    order = order_of(calls, NOBODY, with_sessions(SOMEBODY, "dev_a", "dev_b"))
-
-    assert order is None
+FIRST = login("dev_a", created=True)
+UNEXPLAINED = {
+    "two logins that both created a user": [FIRST, login("dev_b", created=True, user="usr_2")],
+    "that nobody created a user": [login("dev_a", created=False), login("dev_b", created=False)],
+    "a login that ended before its user was created": [
+        login("dev_a", created=False, ended=1),
+        login("dev_b", created=True, began=2, ended=3),
+    ],
+    "an error": [replace(FIRST, status=503, body={"code": "contended"})],
+}
 
 
-def test_no_order_explains_a_login_that_ended_before_its_user_was_created() -> None:
-    calls = [login("dev_a", created=False, ended=1), login("dev_b", created=True, began=2, ended=3)]
-
-    order = order_of(calls, NOBODY, with_sessions(SOMEBODY, "dev_a", "dev_b"))
-
-    assert order is None
+@pytest.mark.parametrize("calls", UNEXPLAINED.values(), ids=UNEXPLAINED)
+def test_no_order_explains(calls: list[Call]) -> None:
+    assert order(*calls) is None
 
 
 def test_no_order_explains_what_no_call_has_left_behind() -> None:
-    left_behind = with_sessions(SOMEBODY.with_person("usr_2", replace(JANE, user_id="u-2")), "dev_a")
-
-    order = order_of([login("dev_a", created=True)], NOBODY, left_behind)
-
-    assert order is None
-
-
-def test_no_order_explains_an_error() -> None:
-    call = replace(login("dev_a", created=True), status=503, body={"code": "contended"})
-
-    order = order_of([call], NOBODY, NOBODY)
-
-    assert order is None
+    assert order(FIRST, left_behind="usr_2") is None

@@ -1,68 +1,69 @@
 """Is there an order, one call after the other, that explains what a race has answered and left behind?
 
 The search is Wing and Gong's ("Testing and Verifying Concurrent Objects", 1993): a call may come next if
-none of those that are left had ended before it began. What was tried once from the same world is not
+none of those that are left had ended before it began. What was tried once from the same state is not
 tried again; and a login that changes nobody, on a device of its own, is taken as soon as it can be, for
 then it can be nowhere better. So thirty-two calls take a moment, though their orders are more than can be
 counted.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from tests.support.login_model import World, after
+from tests.support.identity import Identity
+from tests.support.identity_calls import after
 from tests.support.processes import Call
 
-# Beyond this it is told as a failure; a race that is explained has never come near.
+# Beyond this it counts as a failure; a race that is explained has never come near.
 MAX_TRIED = 100_000
 
 
-def order_of(calls: Sequence[Call], before: World, left_behind: World) -> list[Call] | None:
-    """Answer an order that leads from one world to the other, each call answered as it was, or None."""
+def order_of(
+    calls: Sequence[Call], before: Identity, is_left_behind: Callable[[Identity], bool]
+) -> list[Call] | None:
+    """Return an order that leads to what is left behind, each call answered as it was, or None."""
     # The order in which they ended is a good first guess.
     calls = sorted(calls, key=lambda call: call.ended)
-    everybody = frozenset(range(len(calls)))
+    everything = frozenset(range(len(calls)))
     alone = _alone(calls)
-    tried: set[tuple[frozenset[int], World]] = set()
-    first = _next(calls, everybody, before, alone)
-    path: list[tuple[World, frozenset[int], list[int]]] = [(before, everybody, first)]
+    tried: set[object] = set()
+    path = [(before, everything, _next(calls, everything, before, alone))]
     while path:
-        world, left, candidates = path[-1]
-        if not left and world == left_behind:
-            return _told(calls, path)
+        model, left, candidates = path[-1]
+        if not left and is_left_behind(model):
+            lefts = [left for _, left, _ in path]
+            return [calls[min(one - other)] for one, other in zip(lefts, lefts[1:], strict=False)]
         if not candidates or len(tried) > MAX_TRIED:
             path.pop()
             continue
         chosen = candidates.pop(0)
-        then = after(world, calls[chosen])
-        state = (left - {chosen}, then)
-        if then is None or state in tried:
+        then = after(model, calls[chosen])
+        left = left - {chosen}
+        if then is None or (state := (left, then.state())) in tried:
             continue
         tried.add(state)
-        left = left - {chosen}
         path.append((then, left, _next(calls, left, then, alone)))
     return None
 
 
-def _next(calls: Sequence[Call], left: frozenset[int], world: World, alone: frozenset[int]) -> list[int]:
+def _next(calls: Sequence[Call], left: frozenset[int], model: Identity, alone: frozenset[int]) -> list[int]:
     first_end = min((calls[number].ended for number in left), default=0)
     candidates = [number for number in sorted(left) if calls[number].began <= first_end]
     for number in candidates:
-        if number in alone:
-            then = after(world, calls[number])
-            if then is not None and then.people == world.people:
-                return [number]
+        if number in alone and after(model, calls[number]) is not None:
+            return [number]
     return candidates
 
 
 def _alone(calls: Sequence[Call]) -> frozenset[int]:
-    """Answer which calls are logins on a device that no other call has to do with."""
-    if any(call.request.path != "/v1/login" or call.body is None for call in calls):
+    """Return which calls are logins that change nobody, on a device that no other call has to do with."""
+    if any(call.request.path != "/v1/login" or call.status >= 300 for call in calls):
         return frozenset()
-    devices = Counter((call.body or {}).get("deviceId") for call in calls)
-    return frozenset(number for number, call in enumerate(calls) if devices[call.body.get("deviceId")] == 1)
-
-
-def _told(calls: Sequence[Call], path: Sequence[tuple[World, frozenset[int], list[int]]]) -> list[Call]:
-    lefts = [left for _, left, _ in path]
-    return [calls[number] for before, then in zip(lefts, lefts[1:], strict=False) for number in before - then]
+    devices = Counter(call.body["deviceId"] for call in calls)
+    return frozenset(
+        number
+        for number, call in enumerate(calls)
+        if devices[call.body["deviceId"]] == 1
+        and not call.body["created"]
+        and not call.body["resolution"]["changes"]
+    )

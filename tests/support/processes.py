@@ -1,4 +1,4 @@
-"""A crew of processes that make their calls at the same moment, and tell what was answered and when."""
+"""Processes that make their calls at the same moment, and tell what was answered and when."""
 
 import json
 import multiprocessing
@@ -22,7 +22,7 @@ from tests.support.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Connection
 
 PROCESSES = 4
 THREADS = 8
-CREW = PROCESSES * THREADS
+CALLERS = PROCESSES * THREADS
 
 # Each process comes from one that has imported all of it and has never opened a connection.
 processes = multiprocessing.get_context("forkserver")
@@ -55,34 +55,20 @@ Caller = Callable[..., Any]
 Numbered = tuple[int, Request]
 
 
-@contextmanager
-def crew_of_workers(database_url: str) -> Iterator["Crew"]:
-    """Have a crew in which each process is a worker with a store of its own, and is its own client."""
-    with _crew(database_url, None) as crew:
-        yield crew
-
-
-@contextmanager
-def crew_of_clients(port: int) -> Iterator["Crew"]:
-    """Have a crew that calls a server, over connections that it keeps."""
-    with _crew(None, port) as crew:
-        yield crew
-
-
-class Crew:
-    """Processes that wait for something to do."""
+class Callers:
+    """Threads of several processes, which wait for something to do."""
 
     def __init__(self, pipes: Sequence[Pipe]) -> None:
         self._pipes = pipes
 
     def race(self, races: Sequence[Sequence[Request]]) -> list[list[Call]]:
-        """Make the calls of each race at the same moment, and tell them by race.
+        """Make the calls of each race at the same moment, and return them by race.
 
-        As many races as have room in the crew are run at once, and one such round after the other.
+        As many races as there are callers for are run at once, and one such batch after the other.
         """
-        rounds = _rounds(races)
+        batches = _batches(races)
         for first, pipe in enumerate(self._pipes):
-            pipe.send([numbered[first :: len(self._pipes)] for numbered in rounds])
+            pipe.send([batch[first :: len(self._pipes)] for batch in batches])
         answered = [pipe.recv() for pipe in self._pipes]
         failures = [answer for answer in answered if isinstance(answer, str)]
         assert not failures, failures
@@ -92,55 +78,57 @@ class Crew:
         return calls
 
 
-def _rounds(races: Sequence[Sequence[Request]]) -> list[list[Numbered]]:
-    rounds: list[list[Numbered]] = [[]]
+def _batches(races: Sequence[Sequence[Request]]) -> list[list[Numbered]]:
+    batches: list[list[Numbered]] = [[]]
     for number, race in enumerate(races):
-        assert len(race) <= CREW, f"a crew of {CREW} cannot make {len(race)} calls at once"
-        if len(rounds[-1]) + len(race) > CREW:
-            rounds.append([])
-        rounds[-1] += [(number, request) for request in race]
-    return rounds
+        assert len(race) <= CALLERS, f"{CALLERS} callers cannot make {len(race)} calls at once"
+        if len(batches[-1]) + len(race) > CALLERS:
+            batches.append([])
+        batches[-1] += [(number, request) for request in race]
+    return batches
 
 
 @contextmanager
-def _crew(database_url: str | None, port: int | None) -> Iterator[Crew]:
-    start = processes.Barrier(CREW)
+def callers(*, database_url: str | None = None, port: int | None = None) -> Iterator[Callers]:
+    """Have callers. Of a database each process is a worker with a store of its own, and its own client; of a
+    port they call a server, over connections that they keep."""
+    start = processes.Barrier(CALLERS)
     pipes = [processes.Pipe() for _ in range(PROCESSES)]
-    log = Path(tempfile.mkdtemp(prefix="usher-crew-"))
-    members = [
+    log = Path(tempfile.mkdtemp(prefix="usher-callers-"))
+    started = [
         processes.Process(
-            target=_member, args=(theirs, start, log / str(number), database_url, port), daemon=True
+            target=_run, args=(theirs, start, log / str(number), database_url, port), daemon=True
         )
         for number, (_, theirs) in enumerate(pipes)
     ]
-    for member in members:
-        member.start()
+    for process in started:
+        process.start()
     for _, theirs in pipes:
         theirs.close()
     ours = [pipe for pipe, _ in pipes]
     try:
-        yield Crew(ours)
+        yield Callers(ours)
     finally:
         for pipe in ours:
             pipe.close()
-        for member in members:
-            member.join(TIMEOUT)
-            member.close()
+        for process in started:
+            process.join(TIMEOUT)
+            process.close()
         lines = [line for path in log.iterdir() for line in path.read_text().splitlines()]
         shutil.rmtree(log)
     assert personal_lines(lines) == []
 
 
-def _member(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: int | None) -> None:
+def _run(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: int | None) -> None:
     keep(log)
     open_caller = _worker(database_url) if database_url else lambda: Connection(port or 0).open
-    callers = [open_caller() for _ in range(THREADS)]
+    opened = [open_caller() for _ in range(THREADS)]
     while True:
         try:
-            rounds = pipe.recv()
+            batches = pipe.recv()
         except EOFError:
             return
-        pipe.send(_race(callers, start, rounds))
+        pipe.send(_race(opened, start, batches))
 
 
 def _worker(database_url: str) -> Callable[[], Caller]:
@@ -151,23 +139,23 @@ def _worker(database_url: str) -> Callable[[], Caller]:
 
 
 def _race(
-    callers: list[Caller], start: Barrier, rounds: list[list[Numbered]]
+    callers: list[Caller], start: Barrier, batches: list[list[Numbered]]
 ) -> list[tuple[int, Call]] | str:
     made: list[tuple[int, Call]] = []
     failures: list[str] = []
 
-    def run(member: int) -> None:
+    def run(place: int) -> None:
         try:
-            for numbered in rounds:
+            for batch in batches:
                 start.wait(TIMEOUT)
-                if member < len(numbered):
-                    number, request = numbered[member]
-                    made.append((number, make(callers[member], request)))
+                if place < len(batch):
+                    number, request = batch[place]
+                    made.append((number, make(callers[place], request)))
         except Exception as failure:  # noqa: BLE001 - it is told, and fails the test
             start.abort()
             failures.append(repr(failure))
 
-    threads = [threading.Thread(target=run, args=(member,)) for member in range(len(callers))]
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(callers))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -176,6 +164,7 @@ def _race(
 
 
 def make(caller: Caller, request: Request) -> Call:
+    """Make a call."""
     began = time.monotonic()
     answer = caller(
         request.path,

@@ -1,0 +1,292 @@
+"""Whatever is called at once, it ends as some order one after the other would, and is answered so: logins,
+logouts, messages, aliases, merges and their undo."""
+
+# ruff: noqa: S311 - chance chooses what is tried, and hides nothing
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+import pytest
+
+from service.store import Store
+from service.store.checks import CHECKS
+from tests.support.processes import CALLERS, Call, Callers, Request, callers
+from tests.support.races import Race
+from tests.support.servers import serve
+
+NewRace = Callable[[str], Race]
+Claim = dict[str, Any]
+
+BY_ID = {"userId": "u-1"}
+BY_EMAIL = {"email": "jane@example.org"}
+BY_OTHER_EMAIL = {"email": "john@example.org"}
+SPELLED = [{"email": f"{local}@Example.org"} for local in ("jane", "Jane", "JANE", "jAnE")]
+PEOPLE = [{"userId": f"u-{number}"} for number in range(CALLERS)]
+EMAILS = [{"email": f"jane+{number}@example.org"} for number in range(CALLERS)]
+NAMES = [{"name": f"Jane {number}"} for number in range(CALLERS)]
+DEVICES = ["one-of-two-devices", "two-of-two-devices"]
+DEVICE = {"deviceId": DEVICES[0]}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is called at once in a race that this prepares, how often, and under which setting."""
+
+    prepare: Callable[[Race], list[Request]]
+    times: int = 10
+    policy: str = "keep"
+
+
+def logins(*at_once: Claim, before: tuple[Claim, ...] = (), times: int = 10) -> Scenario:
+    """Make logins at once, as many as there are callers, after some others."""
+
+    def prepare(race: Race) -> list[Request]:
+        for claim in before:
+            race.before(race.login(**claim))
+        return [race.login(**claim) for claim in islice(cycle(at_once), CALLERS)]
+
+    return Scenario(prepare, times)
+
+
+LOGINS = {
+    "first logins with one user ID": logins(BY_ID, times=100),
+    "first logins with one email in different letter cases": logins(*SPELLED, times=100),
+    "first logins with both": logins(*(BY_ID | email for email in SPELLED), times=100),
+    "by email alone against by ID and that email": logins(BY_EMAIL, BY_ID | BY_EMAIL, times=100),
+    "different user IDs for one unclaimed email": logins(
+        *(person | BY_EMAIL for person in PEOPLE), before=(BY_EMAIL,), times=100
+    ),
+    "emails that move against logins by them": logins(
+        BY_ID | BY_OTHER_EMAIL, BY_EMAIL, BY_ID | BY_EMAIL, BY_OTHER_EMAIL, before=(BY_ID | BY_EMAIL,)
+    ),
+    "one user with many new emails": logins(*(BY_ID | email for email in EMAILS), before=(BY_ID,)),
+    "one user with many new names": logins(*(BY_ID | name for name in NAMES), before=(BY_ID,)),
+    "first logins by a shared email": logins(
+        BY_EMAIL, before=tuple(person | BY_EMAIL for person in PEOPLE[:2])
+    ),
+    "attaching against all other logins of the two": logins(
+        BY_ID | BY_EMAIL, {"userId": "u-2"} | BY_EMAIL, BY_EMAIL, BY_ID, before=(BY_EMAIL,)
+    ),
+    "first anonymous logins of one device": logins(DEVICE),
+    "different people on one device": logins(*(person | DEVICE for person in PEOPLE), before=(DEVICE,)),
+}
+
+
+LOGOUTS: dict[str, Callable[[Race], Request]] = {
+    "by token": lambda race: race.request("logout", race.tokens()[-1]),
+    "by device": lambda race: race.request("logout", **DEVICE),
+    "by user": lambda race: race.request("logout", **BY_ID),
+}
+
+
+def logout(log_out: Callable[[Race], Request], claim: Claim) -> Callable[[Race], list[Request]]:
+    """Log a device in and out at once, twice, where somebody was logged in."""
+
+    def prepare(race: Race) -> list[Request]:
+        race.before(race.login(**BY_ID, **DEVICE))
+        return [race.login(**claim, **DEVICE), log_out(race)] * 2
+
+    return prepare
+
+
+def logout_of_who_absorbed_one(log_out: Callable[[Race], Request]) -> Callable[[Race], list[Request]]:
+    """An anonymous user meets whoever logs in by who was logged in at that moment."""
+
+    def prepare(race: Race) -> list[Request]:
+        # The first anonymous user becomes u-1's, so the second stays beside u-1 on the device.
+        for device in reversed(DEVICES):
+            race.before(race.login(deviceId=device))
+            race.before(race.login(**BY_ID, deviceId=device))
+        return [race.login(userId="u-2", **DEVICE), log_out(race)]
+
+    return prepare
+
+
+WITH_LOGOUTS = {
+    f"{what} {how}": scenario
+    for how, log_out in LOGOUTS.items()
+    for what, scenario in {
+        "somebody else against a logout": Scenario(logout(log_out, {"userId": "u-2"}), 100),
+        "nobody against a logout": Scenario(logout(log_out, {}), 20),
+        "an anonymous user against a logout": Scenario(logout_of_who_absorbed_one(log_out), 20, "merge-once"),
+    }.items()
+}
+
+
+def visitors(*devices: str, before: tuple[Claim, ...] = ()) -> Callable[[Race], list[Request]]:
+    """Anonymous users become one while they, and agents, write."""
+
+    def prepare(race: Race) -> list[Request]:
+        for claim in before:
+            race.before(race.login(**claim))
+        return [request for device in devices for request in become_somebody(race, device)]
+
+    return prepare
+
+
+def become_somebody(race: Race, device: str) -> list[Request]:
+    body = race.before(race.login(deviceId=device))
+    token, user = body["session"]["token"], body["user"]["id"]
+    begun = race.before(race.request("conversations", token, message="Before"))
+    write = f"conversations/{begun['id']}/messages"
+    return [
+        race.login(**BY_ID, deviceId=device),
+        race.request("conversations", token, message="Begun by the user"),
+        race.request("conversations", user=user, message="Begun by an agent"),
+        race.request(write, token, body="Written by the user"),
+        race.request(write, token, body="Written by the user again"),
+        race.request(write, body="Written by an agent"),
+    ]
+
+
+WITH_MESSAGES = {
+    f"{what} ({policy})": Scenario(prepare, 15, policy)
+    for policy in ("merge", "merge-once", "clear")
+    for what, prepare in {
+        "an anonymous user who becomes somebody": visitors(DEVICES[0]),
+        "two devices that become a new user": visitors(*DEVICES),
+        "two devices that become a known user": visitors(*DEVICES, before=(BY_ID,)),
+    }.items()
+}
+
+
+def merge(race: Race, source: str, target: str) -> Request:
+    return race.request("merges", **{"from": source, "into": target})
+
+
+def alias(race: Race, user: str, user_id: str) -> Request:
+    return race.request(f"users/{user}/aliases", userId=user_id)
+
+
+def merges_that_cross(race: Race, times: int = 1) -> list[Request]:
+    one, other = race.user(userId="u-1"), race.user(userId="u-2")
+    return [merge(race, one, other), merge(race, other, one)] * times
+
+
+def merges_in_a_circle(race: Race) -> list[Request]:
+    one, two, three = (race.user(**person) for person in PEOPLE[:3])
+    return [merge(race, one, two), merge(race, two, three), merge(race, three, one)]
+
+
+def logins_of_both(race: Race) -> list[Request]:
+    return [
+        *[race.login(userId="u-1", deviceId=DEVICES[0]), race.login(userId="u-1")],
+        race.login(userId="u-1", email="john@example.org"),
+        race.login(email="jane@example.org"),
+        *[race.login(userId="u-2", name="Jane"), race.login(userId="u-2", name="Jane")],
+    ]
+
+
+def logins_while_being_merged(race: Race) -> list[Request]:
+    one, other = race.user(userId="u-1", email="jane@example.org", **DEVICE), race.user(userId="u-2")
+    return [merge(race, one, other), *logins_of_both(race)]
+
+
+def undoing_while_both_come(race: Race) -> list[Request]:
+    one, other = race.user(userId="u-1", email="jane@example.org"), race.user(userId="u-2")
+    done = race.before(merge(race, one, other))
+    token = race.before(race.login(userId="u-1", deviceId=DEVICES[1]))["session"]["token"]
+    begun = race.before(race.request("conversations", token, message="Before"))
+    return [
+        race.request(f"merges/{done['id']}"),
+        *logins_of_both(race),
+        race.request("conversations", token, message="Begun by the user"),
+        race.request(f"conversations/{begun['id']}/messages", body="Written by an agent"),
+        alias(race, one, "u-3"),
+        alias(race, other, "u-4"),
+    ]
+
+
+def alias_of_who_logs_in(race: Race) -> list[Request]:
+    return [alias(race, race.user(userId="u-1"), "u-9"), *[race.login(userId="u-9")] * 4]
+
+
+def alias_that_two_want(race: Race) -> list[Request]:
+    return [alias(race, race.user(**person), "u-9") for person in PEOPLE[:2]]
+
+
+WITH_MERGES = {
+    "merges that cross": Scenario(merges_that_cross, 25),
+    "merges that cross five times": Scenario(lambda race: merges_that_cross(race, 5), 25),
+    "merges that would be a circle": Scenario(merges_in_a_circle, 25),
+    "logins of who is being merged": Scenario(logins_while_being_merged, 25),
+    "whatever comes while a merge is undone": Scenario(undoing_while_both_come, 25),
+    "an ID that logs in and becomes an alias": Scenario(alias_of_who_logs_in, 25),
+    "an alias that two want": Scenario(alias_that_two_want, 25),
+}
+
+
+def few_calls(race: Race) -> list[Request]:
+    """Choose who comes before, and five calls that come at once, of people who share what they can."""
+    for _ in range(random.randint(0, 4)):
+        race.before(any_login(race))
+    return [random.choices([any_login, any_other_call], [4, 2])[0](race) for _ in range(5)]
+
+
+def any_login(race: Race) -> Request:
+    claim = {
+        "userId": random.choice([None, None, "u-1", "u-2"]),
+        "email": random.choice([None, "jane@example.org", "Jane@example.org", "john@example.org"]),
+        "name": random.choice([None, None, "Jane"]),
+        "deviceId": random.choice([None, *DEVICES]),
+    }
+    given = {name: value for name, value in claim.items() if value is not None}
+    return race.login(**given if given else DEVICE)
+
+
+def any_other_call(race: Race) -> Request:
+    tokens, users, device = race.tokens(), list(race.model.users), random.choice(DEVICES)
+    calls = [
+        race.request("logout", deviceId=device),
+        race.request("logout", userId=random.choice(["u-1", "u-2"])),
+        race.request("clearAnonymousUser", deviceId=device, clear=random.choice([True, False])),
+    ]
+    if tokens:
+        token = random.choice(tokens)
+        calls += [race.request("logout", token), race.request("me", token)]
+        calls += [race.request("conversations", token, message=f"Message {len(calls)}")]
+    if users:
+        calls += [merge(race, random.choice(users), random.choice(users))]
+        calls += [alias(race, random.choice(users), random.choice(["u-1", "u-2", "u-3"]))]
+    return random.choice(calls)
+
+
+MIXTURES = {
+    f"any few calls ({policy})": Scenario(few_calls, 40, policy)
+    for policy in ("keep", "clear", "merge", "merge-once")
+}
+
+SCENARIOS = LOGINS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | MIXTURES
+
+
+def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> None:
+    for race, calls in zip(races, raced, strict=True):
+        race.require_order(store, calls)
+        assert [found for asks in CHECKS for found in asks(store.database, race.tenant.id)] == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_what_is_called_at_once_is_explained_by_an_order(
+    workers: Callers, new_race: NewRace, store: Store, scenario: Scenario
+) -> None:
+    races = [new_race(scenario.policy) for _ in range(scenario.times)]
+    requests = [scenario.prepare(race) for race in races]
+
+    raced = workers.race(requests)
+
+    require_order(store, races, raced)
+
+
+def test_logins_at_once_over_two_workers_of_a_server_are_explained_by_an_order(
+    database_url: str, new_race: NewRace, store: Store
+) -> None:
+    scenarios = [*LOGINS.values()] * 2
+    races = [new_race(scenario.policy) for scenario in scenarios]
+    requests = [scenario.prepare(race) for scenario, race in zip(scenarios, races, strict=True)]
+
+    with serve(database_url) as server, callers(port=server.port) as clients:
+        raced = clients.race(requests)
+
+    require_order(store, races, raced)

@@ -1,0 +1,363 @@
+"""docs/rules.md once more, as a plain model of one app: who is who, and what is whose.
+
+Written from that page alone, to be read beside it. It knows no HTTP, no store and nothing of the service;
+what the service makes up (ids, tokens) is told to it. Each act changes the model and returns what the service
+has to answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tests.support.identity_records import (
+    REMOVED,
+    Account,
+    Claim,
+    Decision,
+    Device,
+    Merge,
+    Session,
+    User,
+    UserId,
+    is_anonymous,
+)
+from tests.support.identity_users import Users
+
+NOBODY = Device()
+
+
+class Conflict(Exception):
+    """What the rules refuse, by the code of the refusal; nothing has changed then."""
+
+
+class Identity(Users):
+    """What happens to the users of one app."""
+
+    # Who is it?
+
+    def decide(self, claim: Claim, device: str | None, *, proven: bool) -> Decision:
+        """Find the first row of the table that fits, and the row for the device's anonymous user."""
+        rule, home, changes = self._row(claim, self.devices.get(device or "", NOBODY), proven)
+        user = self.one(home) if home else None
+        if user is not None and claim.name not in (None, self.shown(user, "name")):
+            changes |= {"name"}
+        outcome = None
+        if claim.names_somebody and device is not None:
+            outcome = self._outcome(self.devices.get(device, NOBODY), user, proven)
+            if outcome == "merge" and user is not None:
+                changes |= {"aliases"}
+        return Decision(rule, user, home, frozenset(changes), outcome)
+
+    def _row(self, claim: Claim, device: Device, proven: bool) -> tuple[str, str | None, set[str]]:
+        """Return the rule, to whose record it leads, and what it changes of them."""
+        if claim.user_id is not None:
+            home = self.home_of(claim.user_id, proven=proven)
+            if home is not None:
+                is_news = claim.email not in (None, self.shown(self.one(home), "email"))
+                return "known-user-id", home, {"email"} if is_news else set()
+        elif claim.email is None:
+            return "anonymous", device.anonymous, set()
+        having = self.with_email(claim.email, proven)
+        unclaimed = [id for id in having if self.is_unclaimed(id)]
+        if claim.user_id is not None:
+            if not unclaimed:
+                return "new-user-id", None, set()
+            return "attach-user-id", self.of_whom(unclaimed[0]), {"userId"}
+        if unclaimed or len(having) == 1:
+            return "known-email", self.of_whom((unclaimed or having)[0]), set()
+        return ("shared-email" if having else "new-email"), None, set()
+
+    # What becomes of the device's anonymous user?
+
+    def _outcome(self, device: Device, user: str | None, proven: bool) -> str | None:
+        if device.anonymous is None:
+            return None
+        if device.clears:
+            return "clear"
+        if self.policy in ("keep", "clear"):
+            return self.policy
+        session = device.session
+        if session is not None and not session.has_expired and not self.is_nobody(self.one(session.home)):
+            return "keep"
+        # An unproven login is not told, not even by this, what was there before it.
+        absorbed = user is not None and proven and any(map(is_anonymous, self.user(user)["aliases"]))
+        return "keep" if self.policy == "merge-once" and absorbed else "merge"
+
+    def log_in(
+        self, claim: Claim, device_id: str, *, proven: bool, told: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Do what the tables say; of who and what is new, the answer tells how it is called."""
+        decision = self.decide(claim, device_id, proven=proven)
+        device = self.devices.get(device_id, NOBODY)
+        home = decision.home or self._create(claim, device_id, proven, told)
+        if decision.rule == "attach-user-id":
+            self._give(home, claim.user_id or "")
+        if decision.home is not None:
+            says_email = decision.rule == "known-user-id"
+            self._say(home, email=claim.email if says_email else None, name=claim.name)
+        if decision.outcome == "merge":
+            self._merge(told.get("merge", f"merge of {device.anonymous}"), device.anonymous or "", home)
+        elif decision.outcome == "clear":
+            self._end_sessions(self.all_of(device.anonymous or ""))
+            self._change_user(device.anonymous or "", cleared=True, device=None)
+        keeps = decision.outcome not in ("merge", "clear")
+        anonymous = device.anonymous if keeps else None
+        if not claim.names_somebody:
+            anonymous = home
+        claimed = claim if claim.names_somebody and not proven else None
+        self.devices[device_id] = Device(anonymous, device.clears, Session(told["token"], home, claimed))
+        answer = {"token": told["token"], "device": device_id}
+        if claimed is not None:
+            return answer | {"status": 200, "user": claimed.as_sent(), "verified": False}
+        created = decision.user is None
+        user = self.user(self.one(home))
+        return answer | {
+            "status": 201 if created else 200,
+            "user": user,
+            "verified": user["verified"],
+            "created": created,
+            "rule": decision.rule,
+            "changes": decision.changes,
+        }
+
+    def _create(self, claim: Claim, device_id: str, proven: bool, told: Mapping[str, Any]) -> str:
+        id = told["id"] if told["id"] not in self.users else f"another than {told['id']}"
+        user_id, device = claim.user_id, None
+        if not claim.names_somebody:
+            user_id, device, proven = told["userId"], device_id, True
+        self.users[id] = User(proven, user_id, device)
+        if user_id is not None:
+            self.user_ids = (*self.user_ids, UserId(user_id, proven, id))
+        self._say(id, email=claim.email, name=claim.name)
+        return id
+
+    def _change_user(self, id: str, **fields: Any) -> None:
+        self.users[id] = replace(self.users[id], **fields)
+
+    def _say(self, home: str, *, removes: bool = False, **said: str | None) -> None:
+        """Have something be said of a record; None says nothing, unless it removes what was said."""
+        is_alone = self.all_of(self.one(home)) == [home]
+        for name, value in said.items():
+            own = self.words.get((name, home))
+            is_said = value is not None or removes
+            if not is_said or value == (own or None) == self.shown(self.one(home), name):
+                continue
+            self.words.pop((name, home), None)
+            if value is not None or not is_alone:
+                self.words[name, home] = REMOVED if value is None else value
+
+    def _give(self, home: str, user_id: str) -> None:
+        """Give a record an ID. Whoever was anonymous is somebody by it, and no device's any more."""
+        id = self.one(home)
+        self._leave_device(id)
+        self.user_ids = (*self.user_ids, UserId(user_id, self.users[id].proven, home))
+        self._choose_primary(id)
+
+    def _leave_device(self, id: str) -> None:
+        device = self.users[id].device
+        if device is None:
+            return
+        if self.devices[device].anonymous == id:
+            self.devices[device] = replace(self.devices[device], anonymous=None)
+        elif self.is_nobody(id):
+            # Somebody else has its place by now.
+            self._change_user(id, device=None)
+
+    def _choose_primary(self, id: str) -> None:
+        """A primary ID stays as long as it leads to the user; else it is the oldest of theirs."""
+        ids, primary = self.ids_of(id), self.users[id].primary
+        if primary in ids and not is_anonymous(primary):
+            return
+        named = [user_id for user_id in ids if not is_anonymous(user_id)]
+        nobody = None if self.shown(id, "email") else self.born(id)
+        self._change_user(id, primary=named[0] if named else nobody)
+
+    # What does a merge do?
+
+    def merge(self, told: str, source: str, target: str) -> None:
+        """Make one user part of another, as an agent asks. Raises Conflict."""
+        if source == target or self.one(source) != source or self.one(target) != target:
+            raise Conflict("merge-conflict")
+        self._merge(told, source, target)
+
+    def _merge(self, told: str, source: str, home: str) -> None:
+        """Make a user part of a record, and so of whomever that is part of."""
+        target = self.one(home)
+        if self.is_verified(source) and not self.users[target].proven:
+            raise Conflict("merge-conflict")
+        if self.is_nobody(target) and not self.is_nobody(source):
+            raise Conflict("merge-into-anonymous")
+        self._require_one_world(home)
+        self._end_sessions(self.all_of(source))
+        self._leave_device(source)
+        for name in ("email", "name"):
+            self._rank(name, source, target)
+        self.merges[told] = Merge(source, home)
+        self._choose_primary(target)
+
+    def _rank(self, name: str, source: str, target: str) -> None:
+        """What was said of the one who stays counts as said later, unless it is nothing."""
+        fills = self.shown(target, name) is None and self.shown(source, name) is not None
+        last = self.all_of(
+            source if fills and self.users[source].proven == self.users[target].proven else target
+        )
+        for said in [said for said in self.words if said[0] == name and said[1] in last]:
+            self.words[said] = self.words.pop(said)
+
+    def _require_one_world(self, home: str) -> None:
+        if not self.is_proven_to_be(home):
+            raise Conflict("merge-conflict")
+
+    def _end_sessions(self, homes: list[str]) -> None:
+        """End the sessions of users, or those that began under an ID of a record."""
+        for id, device in self.devices.items():
+            if device.session is not None and device.session.home in homes:
+                self.devices[id] = replace(device, session=None)
+
+    def log_out(self, id: str) -> None:
+        """End every session of a user."""
+        self._end_sessions(self.all_of(id))
+
+    def undo(self, id: str) -> None:
+        """Have both users of a merge stand again. Raises Conflict."""
+        if id in self.undone:
+            raise Conflict("already-undone")
+        after, merge = self.copy(), self.merges[id]
+        if self._later_merges(id, merge.target) or self._is_taken(merge.source):
+            raise Conflict("undo-conflict")
+        del after.merges[id]
+        both = merge.source, self.one(merge.target)
+        were_nobody = {one for one in both if self.one(one) == one and self.is_nobody(one)}
+        for one in both:
+            after._stand_again(one)
+        if any(after._is_impossible(one) for one in both):
+            raise Conflict("undo-conflict")
+        after._end_sessions(after.all_of(merge.source))
+        for one in both:
+            device = after.users[one].device
+            if after.is_nobody(one) and one not in were_nobody and device is not None:
+                now = after.devices[device]
+                after.devices[device] = replace(now, anonymous=now.anonymous or one)
+        after.undone |= {id}
+        vars(self).update(vars(after))
+
+    def _later_merges(self, id: str, target: str) -> bool:
+        """Whether the target of a merge became part of another since; it may have been so before."""
+        order, above = list(self.merges), target
+        while self.into(above):
+            (by,) = [other for other, merge in self.merges.items() if merge.source == above]
+            if order.index(by) > order.index(id):
+                return True
+            above = self.merges[by].target
+        return False
+
+    def _is_taken(self, source: str) -> bool:
+        """Whether an ID that led nowhere meanwhile is somebody else's by now."""
+        parked = [one for one in self.user_ids if one.home in self.all_of(source)]
+        parked = [one for one in parked if not self.is_proven_to_be(one.home)]
+        return any(self.home_of(one.value, proven=one.proven) is not None for one in parked)
+
+    def _stand_again(self, id: str) -> None:
+        if self.all_of(id) == [id]:
+            # Of who is alone, nothing is known of what was removed.
+            self.words = {key: value for key, value in self.words.items() if key[1] != id or value}
+            if self.born(id) and all(map(is_anonymous, self.ids_of(id))):
+                self.words.pop(("email", id), None)
+        self._choose_primary(id)
+
+    def _is_impossible(self, id: str) -> bool:
+        """Whether a user would be one whom no rule makes."""
+        if not self.is_unclaimed(id):
+            return False
+        email = self.shown(id, "email")
+        having = self.with_email(email, self.users[id].proven)
+        return email is None or any(self.is_unclaimed(other) for other in having if other != id)
+
+    # Further IDs, corrections, erasure
+
+    def add_alias(self, told: str, id: str, user_id: str) -> int:
+        """Have an ID lead to a user. Return the status, or raise Conflict."""
+        user = self.one(id)
+        home = self.home_of(user_id, proven=self.users[user].proven)
+        if home is None:
+            self._require_one_world(id)
+            self._give(id, user_id)
+            return 201
+        owner = self.one(home)
+        if owner != user and not self.is_nobody(owner):
+            raise Conflict("alias-taken")
+        if owner != user:
+            self._merge(told, owner, id)
+        return 200
+
+    def correct(self, id: str, changes: Mapping[str, str | None]) -> None:
+        """Set or remove an email and a name. Raises Conflict."""
+        id = self.one(id)
+        email = changes.get("email", self.shown(id, "email"))
+        if email != self.shown(id, "email"):
+            if self.is_nobody(id):
+                raise Conflict("anonymous-email")
+            if self.is_unclaimed(id) and email is None:
+                raise Conflict("nothing-left")
+            others = [other for other in self.with_email(email, self.users[id].proven) if other != id]
+            if self.is_unclaimed(id) and any(map(self.is_unclaimed, others)):
+                raise Conflict("unclaimed-email")
+        self._say(id, removes=True, **changes)
+
+    def erase(self, id: str) -> None:
+        """Forget a user, all who are part of them, and all that is theirs."""
+        gone = self.all_of(self.one(id))
+        self._end_sessions(gone)
+        theirs = {one for one, told in self.conversations.items() if told.home in gone}
+        self.conversations = {
+            one: told.without_texts_of(gone) for one, told in self.conversations.items() if one not in theirs
+        }
+        for one, device in self.devices.items():
+            if device.anonymous in gone:
+                self.devices[one] = replace(device, anonymous=None)
+        self.user_ids = tuple(one for one in self.user_ids if one.home not in gone)
+        self.words = {key: value for key, value in self.words.items() if key[1] not in gone}
+        self.merges = {one: merge for one, merge in self.merges.items() if merge.source not in gone}
+        self.accounts = {one: account for one, account in self.accounts.items() if account.home not in gone}
+        self.users = {one: user for one, user in self.users.items() if one not in gone}
+
+    # Whose is a store account?
+
+    def buy(self, told: str, user_id: str, account: str, transaction: str | None) -> str:
+        """Have a user buy under a store account, or only restore. Return the rule, or raise Conflict."""
+        worlds = [world for world in (True, False) if self.home_of(user_id, proven=world)]
+        home = self.home_of(user_id, proven=worlds[0]) or ""
+        user, kept = self.one(home), (self.users[self.one(home)].proven, account)
+        owner = self._owner(kept)
+        rule, then = self._claim(owner, user, restores=transaction is None)
+        if then == "refuse":
+            raise Conflict("store-account-taken")
+        if then == "merge":
+            order = list(self.users)
+            stays, goes = sorted((owner or "", user), key=lambda one: (self.is_nobody(one), order.index(one)))
+            self._merge(told, goes, home if stays == user else self.accounts[kept].home)
+        if then == "claim":
+            self._require_one_world(home)
+            bought = self.accounts[kept].transactions if kept in self.accounts else ()
+            self.accounts[kept] = Account(home, bought)
+        if transaction is not None:
+            self.accounts[kept] = self.accounts[kept].with_transaction(transaction)
+        return rule
+
+    def _owner(self, kept: tuple[bool, str]) -> str | None:
+        account = self.accounts.get(kept)
+        owner = self.one(account.home) if account else None
+        # Where a merge led it out of its world, it waits there for nobody.
+        return owner if owner and self.users[owner].proven is kept[0] else None
+
+    def _claim(self, owner: str | None, user: str, *, restores: bool) -> tuple[str, str]:
+        if owner is None:
+            return "first-claim", "claim"
+        if owner == user:
+            return "same-user", "nothing"
+        if self.is_nobody(owner):
+            return "anonymous-owner", "merge"
+        if not restores and not self.is_nobody(user):
+            return "refused-purchase", "refuse"
+        then = {"alias": "merge", "transfer": "claim", "keep": "refuse"}[self.behavior]
+        return ("restore" if restores else "shared-purchase"), then

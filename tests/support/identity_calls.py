@@ -1,0 +1,163 @@
+"""Calls of the API as acts of the model of identity: what was answered, in the model's words."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tests.support.identity import Conflict, Identity
+from tests.support.identity_records import Claim, Conversation, Device, Session
+from tests.support.processes import Call
+
+MEMBERS = ("id", "userId", "email", "name", "anonymous")
+
+
+def user_of(body: dict[str, Any], *, verified: bool) -> dict[str, Any]:
+    """Return a user that was answered as the model shows one."""
+    shown = {name: body[name] for name in MEMBERS}
+    return shown | {"aliases": frozenset(body["aliases"]), "verified": verified}
+
+
+def login_of(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a login was answered as the model answers it."""
+    verified = body["session"]["verified"]
+    told = {"status": status, "token": body["session"]["token"], "device": body["deviceId"]}
+    if "created" not in body:
+        # Nobody proved it: what was found is told to nobody.
+        return told | {"user": body["user"], "verified": verified}
+    return told | {
+        "user": user_of(body["user"], verified=verified),
+        "verified": verified,
+        "created": body["created"],
+        "rule": body["resolution"]["rule"],
+        "changes": frozenset(body["resolution"]["changes"]),
+    }
+
+
+def after(model: Identity, call: Call) -> Identity | None:
+    """Return the model after a call, or None if the rules would have answered it otherwise.
+
+    A login is one by the backend. A merge that is not asked for is named after what made it.
+    """
+    model = model.copy()
+    _, _, what, *rest = call.request.path.split("/")
+    try:
+        agrees = _ACTS[what](model, call, call.request.json or {}, *rest)
+    except Conflict as conflict:
+        agrees = (call.status, (call.body or {}).get("code")) == (409, str(conflict))
+    return model if agrees else None
+
+
+def _log_in(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    if call.status not in (200, 201):
+        return False
+    body = call.body
+    claim = Claim(sent.get("userId"), _as_kept(sent.get("email")), sent.get("name"))
+    told = {"token": body["session"]["token"], "id": body["user"]["id"], "userId": body["user"]["userId"]}
+    device = sent.get("deviceId", body["deviceId"])
+    return login_of(call.status, body) == model.log_in(claim, device, proven=True, told=told)
+
+
+def _as_kept(email: str | None) -> str | None:
+    """Write an email as it is kept: as it was sent, but for the domain, whose case says nothing."""
+    local, at, domain = (email or "").partition("@")
+    return local + at + domain.lower() if at else None
+
+
+def _session(model: Identity, token: str) -> tuple[str, Session] | None:
+    found = ((id, one.session) for id, one in model.devices.items() if one.session)
+    alive = ((id, session) for id, session in found if not session.has_expired)
+    return next(((id, session) for id, session in alive if session.token == token), None)
+
+
+def _me(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    found = _session(model, call.request.credential)
+    if found is None or call.status != 200:
+        return found is None and call.status == 401
+    session, body = found[1], call.body
+    if session.claim is not None:
+        return body["user"] == session.claim.as_sent() and not body["session"]["verified"]
+    user = model.one(session.home)
+    return user_of(body["user"], verified=body["session"]["verified"]) == model.user(user)
+
+
+def _log_out(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    for id, device in model.devices.items():
+        is_meant = id == sent.get("deviceId") or (
+            device.session is not None and device.session.token == call.request.credential
+        )
+        if is_meant:
+            model.devices[id] = replace(device, session=None)
+    homes = [model.home_of(sent.get("userId", ""), proven=world) for world in (True, False)]
+    for home in [*homes, sent.get("user")]:
+        if home is not None:
+            model.log_out(model.one(home))
+    return call.status == 204
+
+
+def _clear(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    found = _session(model, call.request.credential)
+    id = found[0] if found else sent["deviceId"]
+    model.devices[id] = replace(model.devices.get(id, Device()), clears=sent["clear"])
+    return call.body == {"clearAnonymousUser": sent["clear"]}
+
+
+def _merge(model: Identity, call: Call, sent: dict[str, Any], id: str | None = None) -> bool:
+    if id is not None:
+        model.undo(id)
+        return call.status == 200
+    model.merge((call.body or {}).get("id", ""), sent["from"], sent["into"])
+    return call.status == 201
+
+
+def _change_user(model: Identity, call: Call, sent: dict[str, Any], id: str, _: str = "") -> bool:
+    if call.request.method == "DELETE":
+        model.erase(id)
+        return call.status == 204
+    if call.request.method == "PATCH":
+        model.correct(id, sent)
+        status = 200
+    else:
+        status = model.add_alias(f"merge by {sent['userId']}", id, sent["userId"])
+    if call.status != status:
+        return False
+    return user_of(call.body, verified=call.body["verified"]) == model.user(model.one(id))
+
+
+def _buy(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    account, user_id = sent["storeAccount"]["account"], sent["userId"]
+    rule = model.buy(f"merge by {account}", user_id, account, sent.get("transaction"))
+    return (call.status, call.body["resolution"]["rule"]) == (200, rule)
+
+
+def _write(model: Identity, call: Call, sent: dict[str, Any], id: str = "", act: str = "") -> bool:
+    """Begin a conversation, write into one, or read it."""
+    home, device = sent.get("user"), None
+    if not call.request.credential.startswith("sk_"):
+        found = _session(model, call.request.credential)
+        if found is None:
+            # It may have ended after it was asked who is logged in, and the conversation be another's.
+            return call.status in (401, 404)
+        device, home = found[0], found[1].home
+        if id and not model.sees(device, model.conversations[id]):
+            return call.status == 404
+    author = home if device else None
+    told = model.conversations.get(id) or Conversation(home or "", device)
+    if act == "read":
+        model.conversations[id] = told.read_by(author)
+        return call.status == 204
+    text = sent.get("body") or sent["message"]
+    model.conversations[id or (call.body or {}).get("id", "")] = told.with_message(author, text)
+    return call.status == 201
+
+
+_ACTS: dict[str, Callable[..., bool]] = {
+    "login": _log_in,
+    "me": _me,
+    "logout": _log_out,
+    "clearAnonymousUser": _clear,
+    "merges": _merge,
+    "users": _change_user,
+    "purchases": _buy,
+    "restore": _buy,
+    "conversations": _write,
+}
