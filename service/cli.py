@@ -116,7 +116,7 @@ def _check(config: Config, _: argparse.Namespace) -> None:
 def _tidy(config: Config, chosen: argparse.Namespace) -> None:
     with _store(config) as store:
         for app in list_apps(store):
-            done = tidy(store, app, idle_days=chosen.idle_days, cleared_days=chosen.cleared_days)
+            done = tidy(store.of(app.id), app, idle_days=chosen.idle_days, cleared_days=chosen.cleared_days)
             print(
                 f"{app.id}: {done.users} anonymous users erased; forgot {done.sessions} sessions,"
                 f" {done.keys} idempotency keys, {done.rates} rates"

@@ -16,6 +16,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.cli import MAX_SHOWN, main
 from service.config import Config
+from service.store import Store
 from service.store.checks import CHECKS, DECISIONS, every_row_has_its_app, user_ids_name_one_user
 from service.store.database import Database
 from service.store.migrating import migrate
@@ -264,7 +265,7 @@ def test_rows_beyond_the_first_thousand_are_looked_at(broken, capsys):
     plant(broken, f'INSERT INTO "user_ids" {many} SELECT {row} FROM n')
     database = Database(broken.url)
 
-    found = list(user_ids_name_one_user(database, broken.names["app"]))
+    found = list(user_ids_name_one_user(Store(database).of(broken.names["app"])))
 
     database.close()
     assert len(found) == 1101

@@ -93,7 +93,7 @@ def visited(empty_url, capsys, time_machine) -> Visited:
     database = Database(empty_url)
     visitor = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
     with database.transaction():
-        Store(database).users.create(app, visitor)
+        Store(database).of(app).users.create(visitor)
     database.close()
     return app, time_machine
 
@@ -148,7 +148,7 @@ def test_keys_create_prints_one_line_for_a_shell(variables, capsys, kind, name):
 def test_keys_create_makes_identity_keys_for_one_kind_of_proof(variables, store, options, proof):
     main(["keys", "create", variables["APP"], "identity", *options])
 
-    assert [key.proof for key in store.keys.of_app(variables["APP"])][-1] == proof
+    assert [key.proof for key in store.of(variables["APP"]).keys.all()][-1] == proof
 
 
 @pytest.mark.parametrize(

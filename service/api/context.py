@@ -12,8 +12,8 @@ from flask import Request
 
 from service.config import Config
 from service.encryption import Encryption
-from service.model.callers import Caller
-from service.store import Store
+from service.model.callers import Backend, Caller, EndUser, Widget
+from service.store import AppStore, Store
 from service.store.migrating import Schema
 
 NAME = "usher"
@@ -55,3 +55,8 @@ def serving() -> Serving:
 def context() -> Context:
     """Answer the context of the application that serves this request."""
     return serving().context
+
+
+def store_of(caller: Backend | Widget | EndUser) -> AppStore:
+    """Return the store of the app that a caller is of: all that they can reach."""
+    return serving().context.store.of(caller.app.id)

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from service.api.context import context
+from service.api.context import store_of
 from service.api.endpoints import alt_response, body, doc, open_to, query, refuses, response
 from service.api.schemas.conversations import (
     ConversationIn,
@@ -48,7 +48,7 @@ def begin(caller: Caller, sent: dict[str, Any]) -> Any:
     With a secret key also `user`, whom the agent writes to, and `agentName`. 200 if the same
     `Idempotency-Key` began it before.
     """
-    conversation, is_new = desk.begin(context().store, caller, key=_key(), **sent)
+    conversation, is_new = desk.begin(store_of(caller), caller, key=_key(), **sent)
     return conversation, 201 if is_new else 200
 
 
@@ -62,7 +62,7 @@ def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversati
 
     With a secret key those of the whole app, or of one `user`.
     """
-    return desk.list_conversations(context().store, caller, **asked)
+    return desk.list_conversations(store_of(caller), caller, **asked)
 
 
 @api.get("/<id>")
@@ -71,7 +71,7 @@ def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversati
 @refuses(404)
 def show(caller: Caller, id: str) -> Conversation:
     """Show one conversation."""
-    return desk.show(context().store, caller, id)
+    return desk.show(store_of(caller), caller, id)
 
 
 @api.patch("/<id>")
@@ -81,7 +81,7 @@ def show(caller: Caller, id: str) -> Conversation:
 @refuses(404)
 def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation:
     """Resolve a conversation, or reopen it."""
-    return desk.set_status(context().store, caller, id, sent["status"])
+    return desk.set_status(store_of(caller), caller, id, sent["status"])
 
 
 @api.get("/<id>/messages")
@@ -94,7 +94,7 @@ def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
 
     Those after the message `after`, for polling; a later page by `cursor`.
     """
-    return desk.list_messages(context().store, caller, id, **asked)
+    return desk.list_messages(store_of(caller), caller, id, **asked)
 
 
 @api.post("/<id>/messages")
@@ -109,7 +109,7 @@ def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
 
     A user's message reopens a resolved conversation. 200 if the same `Idempotency-Key` wrote it before.
     """
-    message, is_new = desk.write(context().store, caller, id, key=_key(), **sent)
+    message, is_new = desk.write(store_of(caller), caller, id, key=_key(), **sent)
     return message, 201 if is_new else 200
 
 
@@ -119,7 +119,7 @@ def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
 @refuses(404)
 def mark_read(caller: Caller, id: str) -> None:
     """Note that this side has read all."""
-    desk.mark_read(context().store, caller, id)
+    desk.mark_read(store_of(caller), caller, id)
 
 
 def _key() -> str | None:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 
 from service.api.auth import whoever_calls
 from service.api.bodies import as_json, read
-from service.api.context import context
+from service.api.context import context, store_of
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.fields import Shape, Text
 from service.desk import conversations as desk
@@ -95,21 +95,21 @@ def prove() -> Response:
 @pages.get("/inbox")
 def inbox() -> Response:
     """Answer what agents see: the conversations of all, the newest activity first, and what was said."""
-    agent, store = _agent(), context().store
-    page = desk.list_conversations(store, agent, user=None, status=None, cursor=None, limit=20)
+    agent = _agent()
+    page = desk.list_conversations(store_of(agent), agent, user=None, status=None, cursor=None, limit=20)
     return as_json({"data": [_with_messages(agent, conversation) for conversation in page.data]})
 
 
 @pages.post("/inbox/<id>")
 def reply(id: str) -> Response:
     """Write to a user as the agent."""
-    body = read(MESSAGE, request)["body"]
-    said, _ = desk.write(context().store, _agent(), id, body=body, agent_name=AGENT, key=None)
+    body, agent = read(MESSAGE, request)["body"], _agent()
+    said, _ = desk.write(store_of(agent), agent, id, body=body, agent_name=AGENT, key=None)
     return as_json(SAID.dump(said), 201)
 
 
 def _with_messages(agent: Backend, conversation: Conversation) -> dict[str, Any]:
-    said = desk.list_messages(context().store, agent, conversation.id, after=None, cursor=None, limit=100)
+    said = desk.list_messages(store_of(agent), agent, conversation.id, after=None, cursor=None, limit=100)
     return {**CONVERSATION.dump(conversation), "messages": SAID.dump(said.data, many=True)}
 
 

@@ -1,24 +1,23 @@
 """The limits that hold for whoever calls."""
 
-from service.api.context import serving
+from service.api.context import serving, store_of
 from service.desk.limits import Limits
-from service.model.apps import App
 from service.model.callers import Backend, EndUser, Widget
+from service.store import AppStore
 
 
 def limits(caller: Backend | Widget | EndUser) -> Limits:
     """Answer the limits that hold for a caller's address; for a backend there are none."""
     # A backend calls for many people from one address.
-    return limits_in(caller.app, is_limited=not isinstance(caller, Backend))
+    return limits_in(store_of(caller), is_limited=not isinstance(caller, Backend))
 
 
-def limits_in(app: App, *, is_limited: bool = True) -> Limits:
-    """Answer the limits that hold in an app for the address of this request."""
+def limits_in(store: AppStore, *, is_limited: bool = True) -> Limits:
+    """Return the limits that hold in an app, by its store, for the address of this request."""
     here = serving()
     config = here.context.config
     return Limits(
-        here.context.store,
-        app,
+        store,
         here.request.remote_addr or "",
         config.secret_key,
         config.login_rate if is_limited else 0,

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.api.auth import bearer, may_call_from_this_page, require_page, whoever_calls
 from service.api.bodies import as_json, read
-from service.api.context import context, serving
+from service.api.context import context, serving, store_of
 from service.api.endpoints import alt_response, body, doc, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.logins import (
@@ -58,7 +58,9 @@ def log_in() -> Any:
     if not isinstance(caller, Backend | Widget):
         raise NotAllowed
     require_page(caller)
-    done = login.log_in(store, encryption, caller, read(LOGIN, here.request), limits(caller), known)
+    done = login.log_in(
+        store_of(caller), encryption, caller, read(LOGIN, here.request), limits(caller), known
+    )
     here.rule = done.resolution.rule
     return _told(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
 
@@ -83,18 +85,18 @@ def log_out() -> None:
     With a session token its own, and no body; with a secret key those that exactly one of `deviceId`,
     `userId` and `user` names. 204 also where there is none.
     """
-    store, credential = context().store, bearer()
+    credential = bearer()
     parts = read_credential(credential)
     if parts is not None and parts[0] == "st":
         with suppress(InvalidCredential):
             if not may_call_from_this_page(whoever_calls(credential)):
                 raise NotAllowed
-        sessions.log_out_token(store, parts[1], credential)
+        sessions.log_out_token(context().store.of(parts[1]), credential)
         return
     caller = whoever_calls(credential)
     if not isinstance(caller, Backend):
         raise NotAllowed
-    sessions.log_out(store, caller.app, **read(LOGOUT, serving().request))
+    sessions.log_out(store_of(caller), **read(LOGOUT, serving().request))
 
 
 @api.post("/clearAnonymousUser")
@@ -107,7 +109,7 @@ def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Res
     It acts at login, not at once. A backend says which device.
     """
     device = sessions.device_of(caller, sent["device_id"])
-    cleared = sessions.set_clearing(context().store, caller, device, sent["clear"])
+    cleared = sessions.set_clearing(store_of(caller), device, sent["clear"])
     return as_json({"clearAnonymousUser": cleared})
 
 
@@ -117,7 +119,7 @@ def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Res
 def me(caller: EndUser) -> Any:
     """Say who is logged in; an unproven login, what it said."""
     expires_at = caller.session.expires_at(caller.app.settings)
-    user = caller.session.claim or with_purchases(context().store, caller.app, caller.user)
+    user = caller.session.claim or with_purchases(store_of(caller), caller.user)
     me = Me(user, SessionShown(expires_at, caller.session.verified))
     return _told(me, UNPROVEN_ME) or me
 

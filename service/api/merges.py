@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from service.api.context import context
+from service.api.context import context, store_of
 from service.api.endpoints import alt_response, body, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
@@ -27,7 +27,7 @@ def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
 
     201 if the ID is new; an anonymous user who has it is merged in.
     """
-    user, is_new = desk.add_alias(context().store, caller, id, sent["user_id"])
+    user, is_new = desk.add_alias(store_of(caller), caller, id, sent["user_id"])
     return user, 201 if is_new else 200
 
 
@@ -43,7 +43,9 @@ def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
     201 if the ID is new. Who was anonymous is somebody from then on.
     """
     here = context()
-    user, is_new = desk.add_own_alias(here.store, here.encryption, caller, **sent, limits=limits(caller))
+    user, is_new = desk.add_own_alias(
+        store_of(caller), here.encryption, caller, **sent, limits=limits(caller)
+    )
     return user, 201 if is_new else 200
 
 
@@ -58,7 +60,7 @@ def merge(caller: Backend, sent: dict[str, Any]) -> Any:
 
     With `dryRun` nothing changes, and the answer, without an id, says what would.
     """
-    return desk.answer_merge(context().store, caller, **sent)
+    return desk.answer_merge(store_of(caller), caller, **sent)
 
 
 @api.get("/merges/<id>")
@@ -67,7 +69,7 @@ def merge(caller: Backend, sent: dict[str, Any]) -> Any:
 @refuses(404)
 def show_merge(caller: Backend, id: str) -> Merge:
     """Show the record of a merge."""
-    return desk.show_merge(context().store, caller, id)
+    return desk.show_merge(store_of(caller), id)
 
 
 @api.delete("/merges/<id>")
@@ -76,4 +78,4 @@ def show_merge(caller: Backend, id: str) -> Merge:
 @refuses(404, 409)
 def undo_merge(caller: Backend, id: str) -> Merge:
     """Undo a merge: both users stand again."""
-    return desk.undo_merge(context().store, caller, id)
+    return desk.undo_merge(store_of(caller), caller, id)

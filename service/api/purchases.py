@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from service.api.bodies import as_json
-from service.api.context import context
+from service.api.context import context, store_of
 from service.api.endpoints import body, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
@@ -45,7 +45,7 @@ def restore_purchases(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 
 def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
     here = context()
-    return restore(here.store, here.encryption, caller, sent, limits(caller))
+    return restore(store_of(caller), here.encryption, caller, sent, limits(caller))
 
 
 @api.post("/allowSharingStoreAccount")
@@ -55,5 +55,5 @@ def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> Response:
     """Say whether the device shares its store account; a backend says which device."""
     device = device_of(caller, sent["device_id"])
-    allowed = allow_sharing(context().store, caller, device, sent["allow"])
+    allowed = allow_sharing(store_of(caller), device, sent["allow"])
     return as_json({"allowSharingStoreAccount": allowed})

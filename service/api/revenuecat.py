@@ -15,7 +15,7 @@ from werkzeug.routing import PathConverter
 from service.api import problems
 from service.api.auth import bearer, require_page, whoever_calls
 from service.api.bodies import as_json, read_json
-from service.api.context import context, serving
+from service.api.context import serving, store_of
 from service.api.limits import limits
 from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at, key_of
@@ -84,7 +84,7 @@ def _caller() -> Backend | Widget:
 @answering
 def get_or_create(caller: Backend | Widget, id: str) -> Response:
     """Answer a subscriber, made on first sight."""
-    return _answer(*desk.get_or_create(context().store, caller, _id(caller, id)))
+    return _answer(*desk.get_or_create(store_of(caller), caller, _id(caller, id)))
 
 
 @api.post("/subscribers/identify")
@@ -93,7 +93,7 @@ def log_in(caller: Backend | Widget) -> Response:
     """Log in as another ID; 201 if it was made for it."""
     body = _body("app_user_id", "new_app_user_id")
     first, second = _id(caller, body["app_user_id"]), _id(caller, body["new_app_user_id"])
-    return _answer(*desk.identify(context().store, caller, first, second))
+    return _answer(*desk.identify(store_of(caller), caller, first, second))
 
 
 @api.get("/subscribers/<any_id:id>/offerings")
@@ -109,7 +109,7 @@ def list_offerings(caller: Backend | Widget, id: str) -> Response:
 def add_alias(caller: Backend | Widget, id: str) -> Response:
     """Have a further ID lead to a subscriber."""
     new = _id(caller, _body("new_app_user_id")["new_app_user_id"])
-    return _answer(*desk.add_alias(context().store, caller, _id(caller, id), new))
+    return _answer(*desk.add_alias(store_of(caller), caller, _id(caller, id), new))
 
 
 @api.post("/subscribers/<any_id:id>/attributes")
@@ -117,7 +117,7 @@ def add_alias(caller: Backend | Widget, id: str) -> Response:
 def describe(caller: Backend | Widget, id: str) -> Response:
     """Keep what is said of a subscriber by name."""
     id, said = _id(caller, id), _attributes(read_json(request).get("attributes"))
-    return _answer(*desk.describe(context().store, caller, id, said))
+    return _answer(*desk.describe(store_of(caller), caller, id, said))
 
 
 @api.post("/receipts")
@@ -130,7 +130,7 @@ def receive(caller: Backend | Widget) -> Response:
         raise errors.Refused
     id, token = _id(caller, body["app_user_id"]), _parsed(text, body["fetch_token"], MAX_TOKEN)
     product = None if product is None else _parsed(text, product, MAX_TOKEN)
-    subscriber = desk.receive(context().store, caller, id, token, product, restores=restores)
+    subscriber = desk.receive(store_of(caller), caller, id, token, product, restores=restores)
     return _answer(subscriber, False)
 
 
@@ -140,7 +140,7 @@ def forget(caller: Backend | Widget, id: str) -> Response:
     """Erase a subscriber."""
     if not isinstance(caller, Backend):
         raise errors.InvalidCredential
-    desk.forget(context().store, caller, _id(caller, id))
+    desk.forget(store_of(caller), caller, _id(caller, id))
     return as_json({"app_user_id": id})
 
 

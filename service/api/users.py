@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from service.api.context import context
+from service.api.context import context, store_of
 from service.api.endpoints import body, open_to, query, refuses, response
 from service.api.limits import limits
 from service.api.schemas.conversations import PageIn
@@ -38,7 +38,7 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 @response(200, ExplanationOut())
 def resolve(caller: Backend, sent: LoginSent) -> Explanation:
     """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
-    return explain_login(context().store, context().encryption, caller, sent, limits(caller))
+    return explain_login(store_of(caller), context().encryption, caller, sent, limits(caller))
 
 
 @api.get("/users")
@@ -47,7 +47,7 @@ def resolve(caller: Backend, sent: LoginSent) -> Explanation:
 @response(200, UsersOut())
 def find(caller: Backend, asked: dict[str, Any]) -> Page[User]:
     """Find users by user ID, by email, or by how a name, email or user ID begins."""
-    return desk.find(context().store, caller.app, **asked)
+    return desk.find(store_of(caller), **asked)
 
 
 @api.get("/users/<id>")
@@ -56,7 +56,7 @@ def find(caller: Backend, asked: dict[str, Any]) -> Page[User]:
 @refuses(404)
 def show(caller: Backend, id: str) -> User:
     """Show a user; the id of one who was merged leads to the one it became."""
-    return desk.show_with_purchases(context().store, caller.app, id)
+    return desk.show_with_purchases(store_of(caller), id)
 
 
 @api.patch("/users/<id>")
@@ -66,7 +66,7 @@ def show(caller: Backend, id: str) -> User:
 @refuses(404, 409)
 def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
     """Correct a user's email or name; null removes."""
-    return with_purchases(context().store, caller.app, desk.change(context().store, caller, id, sent))
+    return with_purchases(store_of(caller), desk.change(store_of(caller), caller, id, sent))
 
 
 @api.get("/users/<id>/history")
@@ -76,7 +76,7 @@ def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
 @refuses(404)
 def history(caller: Backend, asked: dict[str, Any], id: str) -> Page[Entry]:
     """List what happened to a user, the oldest first."""
-    return desk.history(context().store, caller.app, id, **asked)
+    return desk.history(store_of(caller), id, **asked)
 
 
 @api.get("/users/<id>/export")
@@ -85,7 +85,7 @@ def history(caller: Backend, asked: dict[str, Any], id: str) -> Page[Entry]:
 @refuses(404)
 def export(caller: Backend, id: str) -> Export:
     """Hand out all that is stored about a user."""
-    return desk.export(context().store, caller.app, id)
+    return desk.export(store_of(caller), id)
 
 
 @api.delete("/users/<id>")
@@ -94,4 +94,4 @@ def export(caller: Backend, id: str) -> Export:
 @refuses(404)
 def erase(caller: Backend, id: str) -> None:
     """Erase a user: messages, identifiers and sessions."""
-    erasing.erase(context().store, caller, id)
+    erasing.erase(store_of(caller), caller, id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 
-from service.api.context import context
+from service.api.context import store_of
 from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
 from service.api.schemas.conversations import cursor as text_of
 from service.console.forms import asked, sent
@@ -32,14 +32,14 @@ def home(caller: Backend) -> Response:
     """Show the conversations that wait, or those that are settled."""
     status = request.args.get("status", "open")
     which = asked(LIST, status="" if status == "all" else status, cursor=request.args.get("cursor", ""))
-    found = desk.list_conversations(context().store, caller, **which)
+    found = desk.list_conversations(store_of(caller), caller, **which)
     return page(
         "home",
         which=status,
         found=found.data,
         next=found.next and text_of(*found.next),
         users=_users(caller, found.data),
-        keys_to_rotate=keys_to_rotate(context().store, caller.app.id),
+        keys_to_rotate=keys_to_rotate(store_of(caller)),
     )
 
 
@@ -56,7 +56,7 @@ def reply(caller: Backend, id: str) -> Any:
     """Write to the user."""
     try:
         said = asked(MESSAGE, body=sent("body"), agentName=g.agent.name or "")
-        desk.write(context().store, caller, id, key=_key(), **said)
+        desk.write(store_of(caller), caller, id, key=_key(), **said)
     except Refused as refused:
         return _shown(caller, id, "", 422, typed=sent("body"), errors=refused.errors)
     return _to(id, "replied")
@@ -66,7 +66,7 @@ def reply(caller: Backend, id: str) -> Any:
 @guarded
 def mark_read(caller: Backend, id: str) -> Any:
     """Note that agents have read all."""
-    desk.mark_read(context().store, caller, id)
+    desk.mark_read(store_of(caller), caller, id)
     return _to(id, "read")
 
 
@@ -75,12 +75,12 @@ def mark_read(caller: Backend, id: str) -> Any:
 def set_status(caller: Backend, id: str) -> Any:
     """Resolve or reopen."""
     status = asked(STATUS, status=sent("status"))["status"]
-    desk.set_status(context().store, caller, id, status)
+    desk.set_status(store_of(caller), caller, id, status)
     return _to(id, status.value)
 
 
 def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: Any) -> Response:
-    store = context().store
+    store = store_of(caller)
     conversation = desk.show(store, caller, id)
     found = desk.list_messages(store, caller, id, **asked(MESSAGES, limit="100", cursor=cursor))
     return page(
@@ -100,7 +100,7 @@ def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str
     found: dict[str | None, User] = {}
     for id in {conversation.user for conversation in conversations}:
         with suppress(NotFound):
-            found[id] = users.show(context().store, caller.app, id or "")
+            found[id] = users.show(store_of(caller), id or "")
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, url_for
 
-from service.api.context import context
+from service.api.context import store_of
 from service.api.schemas.merges import MergeIn
 from service.api.schemas.users import UsersIn
 from service.console.forms import asked, sent
@@ -26,7 +26,7 @@ MERGE, FOUND = MergeIn(), UsersIn()
 @guarded
 def choose(caller: Backend) -> Response:
     """Find who is the same person as a user, by what an agent calls them; show what would move."""
-    user = users.show(context().store, caller.app, sent("user"))
+    user = users.show(store_of(caller), sent("user"))
     others = tuple(other for other in _called(caller, sent("other").strip()) if other.id != user.id)
     if len(others) == 1:
         source, target = _in_order(user, others[0])
@@ -48,7 +48,7 @@ def merge(caller: Backend) -> Any:
     """Merge two users, if that does what was shown."""
     both = asked(MERGE, **{"from": sent("from"), "into": sent("into")})
     done = desk.merge_as_previewed(
-        context().store, caller, both["source"], both["target"], seen=sent("fingerprint")
+        store_of(caller), caller, both["source"], both["target"], seen=sent("fingerprint")
     )
     return _to(done.target, "merged")
 
@@ -57,7 +57,7 @@ def merge(caller: Backend) -> Any:
 @guarded
 def undo(caller: Backend, id: str) -> Any:
     """Have both users stand again."""
-    return _to(desk.undo_merge(context().store, caller, id).target, "undone")
+    return _to(desk.undo_merge(store_of(caller), caller, id).target, "undone")
 
 
 def _in_order(user: User, other: User) -> tuple[User, User]:
@@ -69,9 +69,9 @@ def _in_order(user: User, other: User) -> tuple[User, User]:
 
 
 def _preview(caller: Backend, source: str, target: str) -> Response:
-    store, both = context().store, asked(MERGE, **{"from": source, "into": target})
+    store, both = store_of(caller), asked(MERGE, **{"from": source, "into": target})
     preview, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
-    goes, stays = (users.show(store, caller.app, id) for id in (source, target))
+    goes, stays = (users.show(store, id) for id in (source, target))
     return page(
         "merge",
         merge=preview,
@@ -85,7 +85,7 @@ def _preview(caller: Backend, source: str, target: str) -> Response:
 def _called(caller: Backend, text: str) -> tuple[User, ...]:
     """Find users by our id, by a user ID or by an email."""
     if is_id("usr", text):
-        return (users.show(context().store, caller.app, text),)
+        return (users.show(store_of(caller), text),)
     return _found(caller, userId=text) or _found(caller, email=text)
 
 
@@ -94,7 +94,7 @@ def _found(caller: Backend, **by: str) -> tuple[User, ...]:
         which = asked(FOUND, **by)
     except Refused:
         return ()
-    return users.find(context().store, caller.app, **which).data if any(by.values()) else ()
+    return users.find(store_of(caller), **which).data if any(by.values()) else ()
 
 
 def _to(user: str, done: str) -> Any:

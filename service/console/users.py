@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
-from service.api.context import context
+from service.api.context import context, store_of
 from service.api.limits import limits
 from service.api.schemas.conversations import ConversationsIn, PageIn
 from service.api.schemas.conversations import cursor as text_of
@@ -54,7 +54,7 @@ def found(caller: Backend) -> Response:
         which = asked(FOUND, q=what, cursor=request.args.get("cursor", ""))
     except Refused as refused:
         return page("users", 422, what=what, found=(), next=None, errors=refused.errors)
-    users = desk.find(context().store, caller.app, **which)
+    users = desk.find(store_of(caller), **which)
     return page("users", what=what, found=users.data, next=users.next and text_of(*users.next))
 
 
@@ -62,14 +62,14 @@ def found(caller: Backend) -> Response:
 @guarded
 def show(caller: Backend, id: str) -> Any:
     """Show a user; the address of one who was merged leads to the one it became."""
-    store = context().store
-    profile = desk.profile(store, caller.app, id)
+    store = store_of(caller)
+    profile = desk.profile(store, id)
     if profile.user.id != id:
         return redirect(url_for("console.users.show", id=profile.user.id), 303)
     theirs = asked(CONVERSATIONS, user=id, cursor=request.args.get("conversations", ""))
     threads = conversations.list_conversations(store, caller, **theirs)
     entries = asked(PAGE, limit="100", cursor=request.args.get("history", ""))
-    history = desk.history(store, caller.app, id, **entries)
+    history = desk.history(store, id, **entries)
     return page(
         "user",
         profile=profile,
@@ -96,7 +96,9 @@ def explain(caller: Backend) -> Response:
     """Say what a login would do, and why; change nothing."""
     here, typed = context(), {name: sent(name) for name in LOGIN_MEMBERS}
     try:
-        explained = explain_login(here.store, here.encryption, caller, asked(LOGIN, **typed), limits(caller))
+        explained = explain_login(
+            store_of(caller), here.encryption, caller, asked(LOGIN, **typed), limits(caller)
+        )
     except Refused as refused:
         return page("explain", 422, typed=typed, explained=None, errors=refused.errors)
     except ProofInvalid:
@@ -108,18 +110,18 @@ def explain(caller: Backend) -> Response:
 @guarded
 def ask_to_erase(caller: Backend, id: str) -> Response:
     """Ask whether a user is to be erased."""
-    return page("erase", profile=desk.profile(context().store, caller.app, id))
+    return page("erase", profile=desk.profile(store_of(caller), id))
 
 
 @pages.post("/users/<id>/erase")
 @guarded
 def erase(caller: Backend, id: str) -> Any:
     """Erase a user, of whom the form says that it is they who are meant."""
-    profile = desk.profile(context().store, caller.app, id)
+    profile = desk.profile(store_of(caller), id)
     # Who became part of somebody since is not whom the form showed.
     if sent("erase") != profile.user.id:
         return page("erase", 422, profile=profile, is_unconfirmed=True)
-    erasing.erase(context().store, caller, profile.user.id)
+    erasing.erase(store_of(caller), caller, profile.user.id)
     return redirect(url_for("console.users.found", done="erased"), 303)
 
 

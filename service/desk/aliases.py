@@ -20,23 +20,23 @@ from service.model.merges import Merge
 from service.model.users import User
 from service.rules.aliasing import Act, decide
 from service.rules.sessions import Asks
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 
 @one_transaction
-def add_alias(store: Store, caller: Backend, id: str, user_id: str) -> tuple[User, bool]:
+def add_alias(store: AppStore, caller: Backend, id: str, user_id: str) -> tuple[User, bool]:
     """Have a user ID lead to a user; answer the user, and whether the ID is new.
 
     Raises NotFound, Refused for the ID of an anonymous user that is none, and Conflict for the ID of
     another identified user.
     """
-    app, user = caller.app.id, show(store, caller.app, id)
-    return alias(store, AuditLog(store, app, caller.actor, now()), app, user, id, user_id)
+    user = show(store, id)
+    return alias(store, AuditLog(store, caller.actor, now()), user, id, user_id)
 
 
 def add_own_alias(
-    store: Store, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
+    store: AppStore, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
 ) -> tuple[User, bool]:
     """Link a user ID that a proof covers to whoever is logged in; as ``add_alias``.
 
@@ -49,17 +49,16 @@ def add_own_alias(
 
 
 @one_transaction
-def _add_proven_alias(store: Store, caller: EndUser, user_id: str) -> tuple[User, bool]:
-    app = caller.app.id
-    log = AuditLog(store, app, replace(caller.actor, proven=True), now())
-    return alias(store, log, app, present(store, caller), caller.session.home, user_id)
+def _add_proven_alias(store: AppStore, caller: EndUser, user_id: str) -> tuple[User, bool]:
+    log = AuditLog(store, replace(caller.actor, proven=True), now())
+    return alias(store, log, present(store, caller), caller.session.home, user_id)
 
 
-def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id: str) -> tuple[User, bool]:
+def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -> tuple[User, bool]:
     """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
     that user or part of them, and goes with them when they stand apart again."""
     # Whoever has it in the other world is somebody else.
-    owner = store.users.with_user_id(app, user_id, verified=not user.is_unproven)
+    owner = store.users.with_user_id(user_id, verified=not user.is_unproven)
     rule = decide(user, owner, user_id)
     match rule.then:
         case Act.NOTHING:
@@ -69,40 +68,40 @@ def alias(store: Store, log: AuditLog, app: str, user: User, home: str, user_id:
         case Act.TAKEN:
             raise Conflict("alias-taken", rule.detail)
         case Act.LINK if owner is not None:
-            return merge(store, app, owner, user, rule.name, log, home)[1], False
+            return merge(store, owner, user, rule.name, log, home)[1], False
         case Act.LINK:
-            store.users.lock_emails(app, user.email)
-            store.users.lock(app, user, to_change=True)
-            return give_user_id(store, app, user, home, user_id, log, rule.name), True
+            store.users.lock_emails(user.email)
+            store.users.lock(user, to_change=True)
+            return give_user_id(store, user, home, user_id, log, rule.name), True
         case never:
             assert_never(never)
 
 
 def answer_merge(
-    store: Store, caller: Backend, source: str, target: str, *, dry_run: bool
+    store: AppStore, caller: Backend, source: str, target: str, *, dry_run: bool
 ) -> tuple[Merge, int]:
     """Make one user part of another, or only say what that would do; answer it with its status."""
     if dry_run:
-        both = _both(store, caller, source, target)
-        return preview_merge(store, caller.app.id, *both, None, now()), 200
+        both = _both(store, source, target)
+        return preview_merge(store, *both, None, now()), 200
     return merge_users(store, caller, source, target), 201
 
 
 @one_transaction
-def merge_users(store: Store, caller: Backend, source: str, target: str) -> Merge:
+def merge_users(store: AppStore, caller: Backend, source: str, target: str) -> Merge:
     """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
-    log = AuditLog(store, caller.app.id, caller.actor, now())
-    return merge(store, caller.app.id, *_both(store, caller, source, target), None, log)[0]
+    log = AuditLog(store, caller.actor, now())
+    return merge(store, *_both(store, source, target), None, log)[0]
 
 
 @one_transaction
-def merge_as_previewed(store: Store, caller: Backend, source: str, target: str, seen: str) -> Merge:
+def merge_as_previewed(store: AppStore, caller: Backend, source: str, target: str, seen: str) -> Merge:
     """As ``merge_users``, and only if it does what somebody has seen that it would.
 
     ``seen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
     """
-    log = AuditLog(store, caller.app.id, caller.actor, now())
-    done = merge(store, caller.app.id, *_both(store, caller, source, target), None, log)[0]
+    log = AuditLog(store, caller.actor, now())
+    done = merge(store, *_both(store, source, target), None, log)[0]
     if not hmac.compare_digest(fingerprint(done).encode(), seen.encode("utf-8", "replace")):
         raise Conflict("merge-conflict", "what would move is no longer what was shown")
     return done
@@ -114,22 +113,22 @@ def fingerprint(merge: Merge) -> str:
     return hashlib.sha256(repr(does).encode()).hexdigest()
 
 
-def show_merge(store: Store, caller: Backend, id: str) -> Merge:
+def show_merge(store: AppStore, id: str) -> Merge:
     """Answer the record of a merge. Raises NotFound."""
-    found = store.merges.with_id(caller.app.id, id) if is_id("mrg", id) else None
+    found = store.merges.with_id(id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
     return found
 
 
 @one_transaction
-def undo_merge(store: Store, caller: Backend, id: str) -> Merge:
+def undo_merge(store: AppStore, caller: Backend, id: str) -> Merge:
     """Undo a merge, and answer its record. Raises NotFound, and Conflict where it may not be."""
-    found = store.merges.lock(caller.app.id, id) if is_id("mrg", id) else None
+    found = store.merges.lock(id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
-    return undo(store, caller.app.id, found, AuditLog(store, caller.app.id, caller.actor, now()))
+    return undo(store, found, AuditLog(store, caller.actor, now()))
 
 
-def _both(store: Store, caller: Backend, source: str, target: str) -> tuple[User, User]:
-    return standing(store, caller.app.id, source), standing(store, caller.app.id, target)
+def _both(store: AppStore, source: str, target: str) -> tuple[User, User]:
+    return standing(store, source), standing(store, target)

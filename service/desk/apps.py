@@ -8,7 +8,7 @@ from service.encryption import Encryption
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import NotFound, Refused
 from service.model.identifiers import digest, is_id, new_credential, new_id
-from service.store import Store
+from service.store import AppStore, Store
 from service.times import now
 
 PREFIXES = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk", KeyKind.IDENTITY: "ik"}
@@ -85,25 +85,25 @@ def create_key(
     )
     # An identity secret checks what others sign with it, so it has to stay readable.
     sealed = encryption.encrypt(plain) if is_identity else None
-    store.keys.create(app, key, digest(plain), sealed)
+    store.of(app).keys.create(key, digest(plain), sealed)
     return key
 
 
 def list_keys(store: Store, app: str) -> tuple[Key, ...]:
     """Answer an app's keys, oldest first, without what they are. Raises NotFound."""
     _there(store, app)
-    return store.keys.of_app(app)
+    return store.of(app).keys.all()
 
 
-def keys_to_rotate(store: Store, app: str) -> tuple[Key, ...]:
+def keys_to_rotate(store: AppStore) -> tuple[Key, ...]:
     """Return an app's identity keys that prove in both ways, oldest first."""
-    return tuple(key for key in store.keys.of_app(app) if key.proof is ProofKind.BOTH)
+    return tuple(key for key in store.keys.all() if key.proof is ProofKind.BOTH)
 
 
 @one_transaction
 def delete_key(store: Store, app: str, id: str) -> None:
     """Delete a key; it opens nothing from now on. Raises NotFound."""
-    if not (is_id("app", app) and is_id("key", id) and store.keys.delete(app, id)):
+    if not (is_id("app", app) and is_id("key", id) and store.of(app).keys.delete(id)):
         raise NotFound
 
 

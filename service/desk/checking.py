@@ -32,9 +32,7 @@ def check(store: Store) -> Iterator[Finding]:
     """Ask every question of every app; only reads, so it may be put to a store in use."""
     apps = [app.id for app in store.apps.all()]
     for question in (*CHECKS, *DECISIONS):
-        found = [
-            f"{where} in {app}" for app in apps for where in _twice(partial(question, store.database, app))
-        ]
+        found = [f"{where} in {app}" for app in apps for where in _twice(partial(question, store.of(app)))]
         yield _finding(question, tuple(found), Verdict.DECIDE if question in DECISIONS else Verdict.VIOLATED)
     orphans = _twice(partial(every_row_has_its_app, store.database))
     yield _finding(every_row_has_its_app, orphans, Verdict.VIOLATED)

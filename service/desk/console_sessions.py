@@ -8,13 +8,12 @@ from collections.abc import Callable
 from service.desk.credentials import identify, identify_agent
 from service.desk.limits import Limits
 from service.desk.transactions import one_transaction
-from service.model.apps import App
 from service.model.callers import Backend
 from service.model.errors import InvalidCredential, NotAllowed
 from service.model.identifiers import digest, new_credential, read_console_session, read_credential
 from service.model.sessions import ConsoleSession
 from service.model.users import Claim
-from service.store import Store
+from service.store import AppStore, Store
 from service.times import MINUTE, now
 
 # How long a session lasts, in milliseconds: a working day.
@@ -27,7 +26,7 @@ def sign_in(
     credential: str,
     name: str | None,
     request: str,
-    limits: Callable[[App], Limits],
+    limits: Callable[[AppStore], Limits],
 ) -> tuple[Backend, str]:
     """Answer who holds a secret key, and what a browser holds to be them from now on.
 
@@ -37,26 +36,26 @@ def sign_in(
     parts = read_credential(credential)
     app = store.apps.with_id(parts[1]) if parts else None
     if app is not None:
-        limits(app).require_few_failures()
+        limits(store.of(app.id)).require_few_failures()
     try:
         caller = identify(store, admin_key, credential, request)
     except InvalidCredential:
         if app is not None:
-            limits(app).count_failure(Claim())
+            limits(store.of(app.id)).count_failure(Claim())
         raise
     if not isinstance(caller, Backend):
         raise NotAllowed
-    return caller, _begin(store, caller.app.id, digest(credential), name)
+    return caller, _begin(store.of(caller.app.id), digest(credential), name)
 
 
 @one_transaction
-def _begin(store: Store, app: str, hashed: str, name: str | None) -> str:
-    found = store.keys.with_digest(app, hashed)
+def _begin(store: AppStore, hashed: str, name: str | None) -> str:
+    found = store.keys.with_digest(hashed)
     if found is None:
         raise InvalidCredential
-    at, cookie = now(), new_credential("si", app)
-    store.console_sessions.end_before(app, at - LASTS)
-    store.console_sessions.add(app, digest(cookie), found[1].id, ConsoleSession(name, at))
+    at, cookie = now(), new_credential("si", store.app_id)
+    store.console_sessions.end_before(at - LASTS)
+    store.console_sessions.add(digest(cookie), found[1].id, ConsoleSession(name, at))
     return cookie
 
 
@@ -73,4 +72,4 @@ def sign_out(store: Store, cookie: str) -> None:
     """End a session, if there is one."""
     app = read_console_session(cookie)
     if app is not None:
-        store.console_sessions.end(app, digest(cookie))
+        store.of(app).console_sessions.end(digest(cookie))

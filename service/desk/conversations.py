@@ -17,13 +17,13 @@ from service.model.errors import InvalidCredential, NotFound, Refused, StaleStat
 from service.model.identifiers import is_id, new_id
 from service.model.pages import Item, Page, Position
 from service.model.users import User
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 
 @one_transaction
 def begin(
-    store: Store,
+    store: AppStore,
     caller: Writer,
     *,
     user: str | None,
@@ -49,12 +49,12 @@ def begin(
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
     device = caller.session.device if isinstance(caller, EndUser) else None
     first = _message(caller, body, agent_name, at)
-    store.conversations.create(scope.app, conversation, first, device, home)
+    store.conversations.create(conversation, first, device, home)
     return shown_to(caller, conversation)[0], True
 
 
 def list_conversations(
-    store: Store,
+    store: AppStore,
     caller: Writer,
     *,
     user: str | None,
@@ -69,7 +69,7 @@ def list_conversations(
     _require_agent(caller, user=user)
     scope = scope_of(caller)
     if user is not None:
-        scope = replace(scope, user=users.show(store, caller.app, user).id)
+        scope = replace(scope, user=users.show(store, user).id)
     found = store.conversations.page(scope, status, cursor, limit + 1)
     return Page.of(
         shown_to(caller, *found),
@@ -78,13 +78,13 @@ def list_conversations(
     )
 
 
-def show(store: Store, caller: Writer, id: str) -> Conversation:
+def show(store: AppStore, caller: Writer, id: str) -> Conversation:
     """Answer one conversation. Raises NotFound."""
     return shown_to(caller, _seen(store, scope_of(caller), id))[0]
 
 
 def list_messages(
-    store: Store, caller: Writer, id: str, *, after: str | None, cursor: Position | None, limit: int
+    store: AppStore, caller: Writer, id: str, *, after: str | None, cursor: Position | None, limit: int
 ) -> Page[Message]:
     """Answer messages, the oldest first, after the message ``after`` and after a page's end.
 
@@ -107,7 +107,7 @@ def list_messages(
 
 
 def write(
-    store: Store, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
+    store: AppStore, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
 ) -> tuple[Message, bool]:
     """Append a message; answer it, and whether it is new. A user's message reopens.
 
@@ -122,7 +122,7 @@ def write(
 
 @one_transaction
 def _write_once(
-    store: Store, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
+    store: AppStore, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
 ) -> tuple[Message, bool]:
     scope = scope_of(caller)
     conversation = _seen(store, scope, id, lock=True)
@@ -133,20 +133,20 @@ def _write_once(
     return _append(store, caller, id, message), True
 
 
-def _append(store: Store, caller: Writer, id: str, message: Message) -> Message:
+def _append(store: AppStore, caller: Writer, id: str, message: Message) -> Message:
     appended = store.conversations.append(scope_of(caller), id, message) if is_id("cnv", id) else None
     return message_shown_to(caller, _there(appended))
 
 
 @one_transaction
-def mark_read(store: Store, caller: Writer, id: str) -> None:
+def mark_read(store: AppStore, caller: Writer, id: str) -> None:
     """Note that the caller's side has read all. Raises NotFound."""
     _seen(store, scope_of(caller), id)
     store.conversations.mark_read(scope_of(caller), id)
 
 
 @one_transaction
-def set_status(store: Store, caller: Writer, id: str, status: Status) -> Conversation:
+def set_status(store: AppStore, caller: Writer, id: str, status: Status) -> Conversation:
     """Resolve or reopen, from either side. Raises NotFound."""
     conversation = _seen(store, scope_of(caller), id, lock=True)
     changed = replace(conversation, status=status, updated_at=now())
@@ -154,19 +154,19 @@ def set_status(store: Store, caller: Writer, id: str, status: Status) -> Convers
     return shown_to(caller, changed)[0]
 
 
-def _owner(store: Store, caller: Writer, id: str | None) -> User:
+def _owner(store: AppStore, caller: Writer, id: str | None) -> User:
     """Lock the user whose conversation it becomes, so that they are not merged away meanwhile."""
     match caller:
-        case EndUser(app, user):
-            locked = store.users.find_and_lock(app.id, user.id, to_change=False)
-            if locked is None or not store.users.is_part(app.id, caller.session.home, locked.id):
+        case EndUser(_, user):
+            locked = store.users.find_and_lock(user.id, to_change=False)
+            if locked is None or not store.users.is_part(caller.session.home, locked.id):
                 raise InvalidCredential
-        case Backend(app):
+        case Backend():
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
-            user = users.show(store, app, id)
-            locked = store.users.find_and_lock(app.id, user.id, to_change=False)
-            if locked is None or not store.users.is_part(app.id, id, locked.id):
+            user = users.show(store, id)
+            locked = store.users.find_and_lock(user.id, to_change=False)
+            if locked is None or not store.users.is_part(id, locked.id):
                 raise StaleState
         case never:
             assert_never(never)
@@ -185,7 +185,7 @@ def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Mess
 
 
 def _made_before(
-    store: Store,
+    store: AppStore,
     caller: Writer,
     user: str,
     key: str | None,
@@ -197,9 +197,7 @@ def _made_before(
     if key is None:
         return None
     request = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-    before = store.idempotency_keys.remember(
-        caller.app.id, user, key_scope(caller), key, request=request, made=makes, at=at
-    )
+    before = store.idempotency_keys.remember(user, key_scope(caller), key, request=request, made=makes, at=at)
     if before is None:
         return None
     if before[0] != request:
@@ -209,12 +207,12 @@ def _made_before(
     return before[1]
 
 
-def _with_authors(store: Store, scope: Scope) -> Scope:
+def _with_authors(store: AppStore, scope: Scope) -> Scope:
     """Have a user's scope show the messages of that user and of who became part of them, and no other's:
     a conversation goes back whole when a merge is undone."""
     if scope.user is None:
         return scope
-    return replace(scope, authors=(scope.user, *store.users.part_of(scope.app, scope.user)))
+    return replace(scope, authors=(scope.user, *store.users.part_of(scope.user)))
 
 
 def _require_agent(caller: Writer, **members: str | None) -> None:
@@ -224,7 +222,7 @@ def _require_agent(caller: Writer, **members: str | None) -> None:
         raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
 
 
-def _seen(store: Store, scope: Scope, id: str, *, lock: bool = False) -> Conversation:
+def _seen(store: AppStore, scope: Scope, id: str, *, lock: bool = False) -> Conversation:
     """Find a conversation that a scope sees. Raises NotFound."""
     find = store.conversations.lock if lock else store.conversations.with_id
     return _there(find(scope, id) if is_id("cnv", id) else None)

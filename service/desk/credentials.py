@@ -11,7 +11,7 @@ from service.model.callers import Actor, Backend, Caller, EndUser, Operator, Wid
 from service.model.errors import InvalidCredential
 from service.model.identifiers import digest, read_console_session, read_credential
 from service.model.sessions import ConsoleSession, Session
-from service.store import Store
+from service.store import AppStore, Store
 from service.times import MINUTE, now
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
@@ -29,9 +29,10 @@ def identify(store: Store, admin_key: str, credential: str, request: str) -> Cal
             return Operator()
         raise InvalidCredential
     prefix, app = parts
+    own = store.of(app)
     if prefix == "st":
-        return _end_user(store, app, hashed, request)
-    return key_holder(store, store.keys.with_digest(app, hashed), request)
+        return _end_user(own, hashed, request)
+    return key_holder(own, own.keys.with_digest(hashed), request)
 
 
 def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
@@ -41,49 +42,49 @@ def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, Co
     Raises InvalidCredential if the session is malformed, unknown, or its key is gone.
     """
     app = read_console_session(cookie)
-    found = store.console_sessions.with_digest(app, digest(cookie)) if app else None
+    found = store.of(app).console_sessions.with_digest(digest(cookie)) if app else None
     if found is None:
         raise InvalidCredential
     its_app, key, session = found
-    _note_use(store, its_app.id, key)
+    _note_use(store.of(its_app.id), key)
     return Backend(its_app, Actor(key.id, request, proven=True)), session
 
 
-def _end_user(store: Store, app: str, token: str, request: str) -> EndUser:
+def _end_user(store: AppStore, token: str, request: str) -> EndUser:
     at = now()
-    found = store.sessions.with_token(app, token)
+    found = store.sessions.with_token(token)
     if found is None:
         raise InvalidCredential
     its_app, user, session = found
     if session.expires_at(its_app.settings) <= at:
         raise InvalidCredential
     if session.used_at < at - LAG:
-        session = _note_session(store, app, token, session, at)
+        session = _note_session(store, token, session, at)
     return EndUser(its_app, user, session, Actor("session", request))
 
 
-def key_holder(store: Store, found: tuple[App, Key] | None, request: str) -> Backend | Widget:
+def key_holder(store: AppStore, found: tuple[App, Key] | None, request: str) -> Backend | Widget:
     """Return who calls with a key that was looked up. Raises InvalidCredential if there is none."""
     if found is None:
         raise InvalidCredential
     app, key = found
-    _note_use(store, app.id, key)
+    _note_use(store, key)
     is_backend = key.kind is KeyKind.SECRET
     actor = Actor(key.id, request, proven=is_backend)
     return Backend(app, actor) if is_backend else Widget(app, actor)
 
 
-def _note_use(store: Store, app: str, key: Key) -> None:
+def _note_use(store: AppStore, key: Key) -> None:
     at = now()
     if (key.last_used_at or 0) < at - LAG:
-        _note_key(store, app, key.id, at)
+        _note_key(store, key.id, at)
 
 
 @one_transaction
-def _note_session(store: Store, app: str, token: str, session: Session, at: int) -> Session:
-    return store.sessions.touch(app, token, session, at)
+def _note_session(store: AppStore, token: str, session: Session, at: int) -> Session:
+    return store.sessions.touch(token, session, at)
 
 
 @one_transaction
-def _note_key(store: Store, app: str, key: str, at: int) -> None:
-    store.keys.touch(app, key, at)
+def _note_key(store: AppStore, key: str, at: int) -> None:
+    store.keys.touch(key, at)

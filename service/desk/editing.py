@@ -13,14 +13,13 @@ from service.model.history import Event
 from service.model.identifiers import is_anonymous, is_of_a_device
 from service.model.users import Field, User
 from service.rules import fields as rules
-from service.store import Store
+from service.store import AppStore
 
 EVENTS = {"email": Event.EMAIL_CHANGED, "name": Event.NAME_CHANGED}
 
 
 def say(
-    store: Store,
-    app: str,
+    store: AppStore,
     user: User,
     home: str,
     said: Mapping[str, str | None],
@@ -29,7 +28,7 @@ def say(
 ) -> User:
     """Set what is said of ``home``, who is this locked user or part of them: an email or a name, each None to
     remove it. The user shows the latest. Return the user as they are then."""
-    kept = all_fields(store, app, user.id)
+    kept = all_fields(store, user.id)
     for name, value in said.items():
         shown: str | None = getattr(user, name)
         own = [field.value or None for field in kept if (field.home, field.name) == (home, name)]
@@ -37,43 +36,41 @@ def say(
         if value == shown == before:
             continue
         if kept:
-            store.fields.put(app, [rules.said(kept, home, name, value)])
-        user = _show(store, app, user, name, value)
+            store.fields.put([rules.said(kept, home, name, value)])
+        user = _show(store, user, name, value)
         # Who says the same again has it shown again, and nothing of theirs was changed.
         former = {name: before} if value != before else None
         log.note(home, EVENTS[name], rule, before=former, after={name: value})
     return user
 
 
-def _show(store: Store, app: str, user: User, name: str, value: str | None) -> User:
+def _show(store: AppStore, user: User, name: str, value: str | None) -> User:
     if name == "email":
-        return store.users.set_email(app, user, value)
-    return store.users.set_name(app, user, value)
+        return store.users.set_email(user, value)
+    return store.users.set_name(user, value)
 
 
-def all_fields(store: Store, app: str, user: str) -> tuple[Field, ...]:
+def all_fields(store: AppStore, user: str) -> tuple[Field, ...]:
     """Return what was said of each of those who are one with a user; nothing of who is one with nobody."""
-    if not store.fields.is_kept(app, user):
+    if not store.fields.is_kept(user):
         return ()
-    return store.fields.of_homes(app, (user, *store.users.part_of(app, user)))
+    return store.fields.of_homes((user, *store.users.part_of(user)))
 
 
-def require_part(store: Store, app: str, home: str, user: User) -> None:
+def require_part(store: AppStore, home: str, user: User) -> None:
     """Raise StaleState unless somebody is a locked user still, or part of them.
 
     Raises Conflict for a part of the other world: what is given to it would be of that world when they stand
     apart again.
     """
-    if store.users.is_part_of_one_world(app, home, user.id):
+    if store.users.is_part_of_one_world(home, user.id):
         return
-    if store.users.is_part(app, home, user.id):
+    if store.users.is_part(home, user.id):
         raise Conflict("merge-conflict", "who only claims, and is part of a proven user, is given nothing")
     raise StaleState
 
 
-def give_user_id(
-    store: Store, app: str, user: User, home: str, user_id: str, log: AuditLog, rule: str
-) -> User:
+def give_user_id(store: AppStore, user: User, home: str, user_id: str, log: AuditLog, rule: str) -> User:
     """Give a locked user, or ``home`` who is part of them, a user ID that nobody has; return the user as they
     are then.
 
@@ -82,17 +79,17 @@ def give_user_id(
     """
     was_nobody, was_of_a_device = is_anonymous(user.user_id), is_of_a_device(user.user_id)
     verified = user.verified or was_of_a_device
-    require_part(store, app, home, user)
-    given = store.users.add_user_id(app, replace(user, verified=verified), user_id, log.at, home)
+    require_part(store, home, user)
+    given = store.users.add_user_id(replace(user, verified=verified), user_id, log.at, home)
     if user.user_id is not None and not was_nobody:
         log.note(home, Event.ALIAS_ADDED, rule, after={"userId": user_id})
         return given
-    given = store.users.set_primary(app, given, user_id, verified=verified)
+    given = store.users.set_primary(given, user_id, verified=verified)
     if was_of_a_device:
         # Whoever was given the ID may stand apart again; the user is nobody then, on the same device.
-        store.merges.add_devices(app, home, store.devices.of_anonymous(app, [user.id]))
-        store.devices.forget_anonymous(app, [user.id])
-        store.sessions.set_verified(app, user.id, True)
+        store.merges.add_devices(home, store.devices.of_anonymous([user.id]))
+        store.devices.forget_anonymous([user.id])
+        store.sessions.set_verified(user.id, True)
     # Of a part's history an ID of the other's is no business.
     former = user.user_id if home == user.id else None
     log.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})

@@ -14,7 +14,7 @@ from service.model.logins import Candidates, Explanation, LoginSent
 from service.model.sessions import Device
 from service.model.users import Claim
 from service.rules.login import Create, kind_of
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 # How many of those who share an email an explanation names.
@@ -22,7 +22,7 @@ MAX_CANDIDATES = 100
 
 
 def explain_login(
-    store: Store, encryption: Encryption, caller: Backend, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend, sent: LoginSent, limits: Limits
 ) -> Explanation:
     """Return which rule would decide a login, to whom it would lead, and why; change nothing.
 
@@ -35,8 +35,8 @@ def explain_login(
 
 
 @one_transaction
-def _explain(store: Store, caller: Backend, claim: Claim, device_id: str | None) -> Explanation:
-    known = store.devices.lock(caller.app.id, digest(device_id)) if device_id else None
+def _explain(store: AppStore, caller: Backend, claim: Claim, device_id: str | None) -> Explanation:
+    known = store.devices.lock(digest(device_id)) if device_id else None
     device = known or Device("", None, clears=False)
     found = resolve(store, caller.app, claim, device, verified=True, at=now())
     plan, by_user_id = found.decision.plan, found.evidence.by_user_id
@@ -46,12 +46,12 @@ def _explain(store: Store, caller: Backend, claim: Claim, device_id: str | None)
         kind_of(plan),
         None if isinstance(plan, Create) else plan.user,
         found.changes,
-        Candidates(by_user_id.id if by_user_id else None, _having(store, caller.app.id, claim.email)),
+        Candidates(by_user_id.id if by_user_id else None, _having(store, claim.email)),
     )
 
 
-def _having(store: Store, app: str, email: str | None) -> tuple[str, ...]:
+def _having(store: AppStore, email: str | None) -> tuple[str, ...]:
     if email is None:
         return ()
-    having = store.users.with_email(app, email, verified=True, limit=MAX_CANDIDATES)
+    having = store.users.with_email(email, verified=True, limit=MAX_CANDIDATES)
     return tuple(user.id for user in having)

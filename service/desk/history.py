@@ -3,15 +3,14 @@
 from service.model.callers import Actor
 from service.model.history import Entry, Event, Members
 from service.model.identifiers import new_id
-from service.store import Store
+from service.store import AppStore
 
 
 class AuditLog:
     """Writes lines that come from one request, at one time."""
 
-    def __init__(self, store: Store, app: str, actor: Actor, at: int) -> None:
+    def __init__(self, store: AppStore, actor: Actor, at: int) -> None:
         self._store = store
-        self._app = app
         self._actor = actor
         self.at = at
 
@@ -26,4 +25,4 @@ class AuditLog:
     ) -> None:
         """Write one line of a user's history."""
         entry = Entry(new_id("hst"), self.at, event, rule, self._actor, before, after)
-        self._store.history.add(self._app, user, entry)
+        self._store.history.add(user, entry)

@@ -9,11 +9,10 @@ import ipaddress
 from dataclasses import dataclass
 
 from service.desk.transactions import one_transaction
-from service.model.apps import App
 from service.model.errors import TooMany
 from service.model.identifiers import email_key
 from service.model.users import Claim
-from service.store import Store
+from service.store import AppStore
 from service.times import MINUTE, now
 
 # How many times an address's rate all addresses of an app may have together.
@@ -27,8 +26,7 @@ class Limits:
     Addresses and identifiers are kept as digests under ``secret``, so that the store holds nobody's.
     """
 
-    store: Store
-    app: App
+    store: AppStore
     address: str
     secret: str
     login_rate: int
@@ -49,7 +47,7 @@ class Limits:
             return
         at = now()
         address = self._digest(_network(self.address))
-        failures = self.store.rates.current(self.app.id, "failure address", address, at // MINUTE)
+        failures = self.store.rates.current("failure address", address, at // MINUTE)
         if failures >= self.proof_failure_rate:
             raise _too_many(at)
 
@@ -68,7 +66,7 @@ class Limits:
             (f"{what} {kind}", self._digest(subject), rate * share)
             for kind, (subject, share) in subjects.items()
         ]
-        if not _count_all(self.store, self.app.id, counted, at // MINUTE):
+        if not _count_all(self.store, counted, at // MINUTE):
             raise _too_many(at)
 
     def _digest(self, subject: str) -> str:
@@ -77,12 +75,12 @@ class Limits:
 
 
 @one_transaction
-def _count_all(store: Store, app: str, counted: list[tuple[str, str, int]], minute: int) -> bool:
+def _count_all(store: AppStore, counted: list[tuple[str, str, int]], minute: int) -> bool:
     """Count one more of each, and say whether all are within their limits."""
     within = True
     # In one order for everybody, so that no two wait for each other.
     for kind, subject, limit in counted:
-        within = store.rates.count(app, kind, subject, minute) <= limit and within
+        within = store.rates.count(kind, subject, minute) <= limit and within
     return within
 
 

@@ -37,7 +37,7 @@ from service.model.sessions import Device, Session, SessionShown
 from service.model.users import Claim, User
 from service.rules.anonymous import Act as Outcome
 from service.rules.login import Attach, Create, Use
-from service.store import Store
+from service.store import AppStore, Store
 from service.times import now
 
 
@@ -64,12 +64,13 @@ def who_calls(
         return identify(store, admin_key, credential, request), None
     user_id, device_id = named
     device = digest(device_id)
-    key, found = store.users.with_key(parts[1], digest(credential), user_id, coming_to=device)
-    return key_holder(store, key, request), Known(user_id, device, found)
+    own = store.of(parts[1])
+    key, found = own.users.with_key(digest(credential), user_id, coming_to=device)
+    return key_holder(own, key, request), Known(user_id, device, found)
 
 
 def log_in(
-    store: Store,
+    store: AppStore,
     encryption: Encryption,
     caller: Backend | Widget,
     sent: LoginSent,
@@ -96,7 +97,7 @@ def log_in(
 
 
 def _come_back(
-    store: Store, app: App, claim: Claim, device_id: str | None, known: Known | None, *, verified: bool
+    store: AppStore, app: App, claim: Claim, device_id: str | None, known: Known | None, *, verified: bool
 ) -> Login | None:
     """Log in a known user about whom a login changes nothing, on a known device without an anonymous user.
 
@@ -109,7 +110,7 @@ def _come_back(
     if known and (known.user_id, known.device) == (claim.user_id, device):
         found = known.found
     else:
-        found = store.users.with_user_id_and_home(app.id, claim.user_id, verified=verified, coming_to=device)
+        found = store.users.with_user_id_and_home(claim.user_id, verified=verified, coming_to=device)
     if found is None:
         return None
     resolved = Resolved.by_user_id(claim, *found)
@@ -118,14 +119,14 @@ def _come_back(
     user, home = found
     session, token = _session(device, user.id, home, claim, verified, now()), new_credential("st", app.id)
     says = claim.email is not None or claim.name is not None
-    if not store.sessions.replace_unless_changed(app.id, session, digest(token), user, says=says):
+    if not store.sessions.replace_unless_changed(session, digest(token), user, says=says):
         return None
     return _login(app, resolved, user, session, token, device_id)
 
 
 @one_transaction
 def _log_in(
-    store: Store, caller: Backend | Widget, claim: Claim, device_id: str | None, *, verified: bool
+    store: AppStore, caller: Backend | Widget, claim: Claim, device_id: str | None, *, verified: bool
 ) -> Login:
     app, at = caller.app, now()
     if is_new := device_id is None:
@@ -135,16 +136,16 @@ def _log_in(
     else:
         device = _device(store, caller, device_id, at)
     found = resolve(store, app, claim, device, verified=verified, at=at)
-    log = AuditLog(store, app.id, replace(caller.actor, proven=verified), at)
-    user = _carry_out(store, app.id, found, verified, log)
+    log = AuditLog(store, replace(caller.actor, proven=verified), at)
+    user = _carry_out(store, found, verified, log)
     if is_new:
-        store.devices.add(app.id, device.digest, at)
-    user = _carry_out_outcome(store, app.id, found, device, user, log)
+        store.devices.add(device.digest, at)
+    user = _carry_out_outcome(store, found, device, user, log)
     if not claim.names_somebody:
-        store.devices.set_anonymous(app.id, device.digest, user.id)
+        store.devices.set_anonymous(device.digest, user.id)
     session = _session(device.digest, user.id, found.home, claim, verified, at)
     token = new_credential("st", app.id)
-    store.sessions.replace(app.id, session, digest(token))
+    store.sessions.replace(session, digest(token))
     return _login(app, found, user, session, token, device_id)
 
 
@@ -170,59 +171,56 @@ def _login(app: App, found: Resolved, user: User, session: Session, token: str, 
     )
 
 
-def _device(store: Store, caller: Backend | Widget, device_id: str, at: int) -> Device:
+def _device(store: AppStore, caller: Backend | Widget, device_id: str, at: int) -> Device:
     """Lock the device; a backend may name any, a widget only one that is known."""
-    app = caller.app.id
-    device = store.devices.lock(app, digest(device_id))
+    device = store.devices.lock(digest(device_id))
     if device is None and isinstance(caller, Backend):
-        store.devices.add(app, digest(device_id), at)
-        device = store.devices.lock(app, digest(device_id))
+        store.devices.add(digest(device_id), at)
+        device = store.devices.lock(digest(device_id))
     if device is None:
         raise UnknownDevice
     return device
 
 
-def _carry_out(store: Store, app: str, found: Resolved, verified: bool, log: AuditLog) -> User:
+def _carry_out(store: AppStore, found: Resolved, verified: bool, log: AuditLog) -> User:
     rule = found.decision.rule.name
     match found.decision.plan:
         case Use(user, email, name):
-            return _say(store, app, user, found, log, email=email, name=name)
+            return _say(store, user, found, log, email=email, name=name)
         case Attach(user, user_id, name):
-            user = give_user_id(store, app, user, found.home or user.id, user_id, log, rule)
-            return _say(store, app, user, found, log, name=name)
+            user = give_user_id(store, user, found.home or user.id, user_id, log, rule)
+            return _say(store, user, found, log, name=name)
         case Create(user_id, email, name):
             anonymous = user_id is None and email is None
             if anonymous:
                 user_id = new_anonymous_user_id()
             user = User(new_id("usr"), user_id, email, name, (), log.at, verified and not anonymous)
-            store.users.create(app, user)
+            store.users.create(user)
             log.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
             return user
         case never:
             assert_never(never)
 
 
-def _say(store: Store, app: str, user: User, found: Resolved, log: AuditLog, **members: str | None) -> User:
+def _say(store: AppStore, user: User, found: Resolved, log: AuditLog, **members: str | None) -> User:
     """Set what is said of a user: those members that are not None."""
     said = {name: value for name, value in members.items() if value is not None}
     if not said or not (found.decision.changes or found.keeps):
         return user
-    return say(store, app, user, found.home or user.id, said, log, found.decision.rule.name)
+    return say(store, user, found.home or user.id, said, log, found.decision.rule.name)
 
 
-def _carry_out_outcome(
-    store: Store, app: str, found: Resolved, device: Device, user: User, log: AuditLog
-) -> User:
+def _carry_out_outcome(store: AppStore, found: Resolved, device: Device, user: User, log: AuditLog) -> User:
     if found.anonymous_outcome is None or found.evidence.anonymous is None:
         return user
     match found.anonymous_outcome.then:
         case Outcome.KEEP:
             return user
         case Outcome.CLEAR:
-            clear(store, app, device.digest, found.evidence.anonymous, found.anonymous_outcome.name, log)
+            clear(store, device.digest, found.evidence.anonymous, found.anonymous_outcome.name, log)
             return user
         case Outcome.MERGE:
             anonymous, rule = found.evidence.anonymous, found.anonymous_outcome.name
-            return merge(store, app, anonymous, user, rule, log, found.home)[1]
+            return merge(store, anonymous, user, rule, log, found.home)[1]
         case never:
             assert_never(never)

@@ -23,23 +23,23 @@ from service.model.merges import Filled, Merge, Moved
 from service.model.users import Field, User
 from service.rules import fields as rules
 from service.rules.merging import Act, counts, decide
-from service.store import Store
+from service.store import AppStore
 
 
-def present(store: Store, caller: EndUser) -> User:
+def present(store: AppStore, caller: EndUser) -> User:
     """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
-    user = store.users.with_id(caller.app.id, caller.user.id)
-    if user is None or not store.users.is_part(caller.app.id, caller.session.home, user.id):
+    user = store.users.with_id(caller.user.id)
+    if user is None or not store.users.is_part(caller.session.home, user.id):
         raise InvalidCredential
     return user
 
 
-def standing(store: Store, app: str, id: str) -> User:
+def standing(store: AppStore, id: str) -> User:
     """Find a user who is nobody else's part. Raises NotFound, and Conflict for one who is gone."""
     if not is_id("usr", id):
         raise NotFound
-    found = store.users.with_id(app, id)
-    if found is None and store.users.is_gone(app, id):
+    found = store.users.with_id(id)
+    if found is None and store.users.is_gone(id):
         raise Conflict("merge-conflict", "a user was merged away or erased")
     if found is None:
         raise NotFound
@@ -47,7 +47,7 @@ def standing(store: Store, app: str, id: str) -> User:
 
 
 def preview_merge(
-    store: Store, app: str, source: User, target: User, rule: str | None, at: int, home: str | None = None
+    store: AppStore, source: User, target: User, rule: str | None, at: int, home: str | None = None
 ) -> Merge:
     """Say what a merge would move and fill, as a rule has it, or somebody who asks for it if there is none.
 
@@ -60,14 +60,12 @@ def preview_merge(
         case Act.REFUSE_ANONYMOUS:
             raise Conflict("merge-into-anonymous", decided.detail)
         case Act.MERGE:
-            return _preview(store, app, source, target, rule or decided.name, at, home)
+            return _preview(store, source, target, rule or decided.name, at, home)
         case never:
             assert_never(never)
 
 
-def _preview(
-    store: Store, app: str, source: User, target: User, rule: str, at: int, home: str | None
-) -> Merge:
+def _preview(store: AppStore, source: User, target: User, rule: str, at: int, home: str | None) -> Merge:
     parks = not counts(source, target)
     return Merge(
         None,
@@ -76,14 +74,14 @@ def _preview(
         rule,
         Moved(
             user_ids=() if parks else source.user_ids,
-            conversations=store.conversations.ids_of(app, source.id),
-            purchases=tuple(purchase.id for purchase in store.purchases.of_user(app, source.id)),
-            store_accounts=store.purchases.accounts_of(app, source.id),
+            conversations=store.conversations.ids_of(source.id),
+            purchases=tuple(purchase.id for purchase in store.purchases.of_user(source.id)),
+            store_accounts=store.purchases.accounts_of(source.id),
         ),
         Filled() if parks else _fills(source, target),
         at,
         parked=source.user_ids if parks else (),
-        devices=store.devices.of_anonymous(app, [source.id]),
+        devices=store.devices.of_anonymous([source.id]),
     )
 
 
@@ -97,8 +95,7 @@ def _fills(source: User, target: User) -> Filled:
 
 
 def merge(
-    store: Store,
-    app: str,
+    store: AppStore,
     source: User,
     target: User,
     rule: str | None,
@@ -114,21 +111,21 @@ def merge(
     Both are locked, so that nothing is written for the one while its things move. Raises Conflict if it
     may not be, and StaleState if one of them is no longer as it was.
     """
-    _lock_both(store, app, source, target)
-    preview = preview_merge(store, app, source, target, rule, log.at, home)
+    _lock_both(store, source, target)
+    preview = preview_merge(store, source, target, rule, log.at, home)
     done = replace(preview, id=new_id("mrg"))
-    require_part(store, app, done.target, target)
-    said = _said(store, app, target), _said(store, app, source)
-    store.fields.put(app, rules.joined(*said, counts=counts(source, target)))
+    require_part(store, done.target, target)
+    said = _said(store, target), _said(store, source)
+    store.fields.put(rules.joined(*said, counts=counts(source, target)))
     if done.parked:
-        store.users.remove_user_ids(app, source)
-    store.conversations.move(app, source.id, target.id)
-    store.purchases.move(app, source.id, target.id)
-    store.sessions.end_of_users(app, source.id)
-    store.devices.forget_anonymous(app, [user for _, user in done.devices])
-    store.users.absorb(app, source.id, target, done.target)
-    _fill(store, app, target, done.filled)
-    store.merges.add(app, done)
+        store.users.remove_user_ids(source)
+    store.conversations.move(source.id, target.id)
+    store.purchases.move(source.id, target.id)
+    store.sessions.end_of_users(source.id)
+    store.devices.forget_anonymous([user for _, user in done.devices])
+    store.users.absorb(source.id, target, done.target)
+    _fill(store, target, done.filled)
+    store.merges.add(done)
     log.note(source.id, Event.MERGED, done.rule, after={"merge": done.id, "into": done.target})
     log.note(
         done.target,
@@ -136,23 +133,23 @@ def merge(
         done.rule,
         after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
     )
-    return done, standing(store, app, target.id)
+    return done, standing(store, target.id)
 
 
-def _fill(store: Store, app: str, target: User, filled: Filled) -> None:
+def _fill(store: AppStore, target: User, filled: Filled) -> None:
     if filled.user_id is not None:
-        store.users.set_primary(app, target, filled.user_id, verified=target.verified)
+        store.users.set_primary(target, filled.user_id, verified=target.verified)
     if filled.email is not None:
-        store.users.set_email(app, target, filled.email)
+        store.users.set_email(target, filled.email)
     if filled.name is not None:
-        store.users.set_name(app, target, filled.name)
+        store.users.set_name(target, filled.name)
 
 
-def _said(store: Store, app: str, user: User) -> tuple[Field, ...]:
-    return all_fields(store, app, user.id) or rules.own(user)
+def _said(store: AppStore, user: User) -> tuple[Field, ...]:
+    return all_fields(store, user.id) or rules.own(user)
 
 
-def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
+def undo(store: AppStore, merge: Merge, log: AuditLog) -> Merge:
     """Have both users stand again, with what they had and what came to each of them since.
 
     Raises Conflict, with nothing changed, if it was undone, if a later merge stands on it, if a user
@@ -160,56 +157,56 @@ def undo(store: Store, app: str, merge: Merge, log: AuditLog) -> Merge:
     """
     if merge.undone_at is not None:
         raise Conflict("already-undone", "this merge was undone")
-    target = _undone_from(store, app, merge)
-    source = store.users.merged(app, merge.source, merge.target)
+    target = _undone_from(store, merge)
+    source = store.users.merged(merge.source, merge.target)
     if target is None or source is None:
         raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
-    everyone = (source.id, *store.users.part_of(app, source.id))
-    fields = all_fields(store, app, target.id)
+    everyone = (source.id, *store.users.part_of(source.id))
+    fields = all_fields(store, target.id)
     goes, stays = _apart(fields, everyone, counted=counts(source, target))
-    source = _standing_again(store, app, target, source, goes, everyone, merge)
-    after = _without(store, app, target, stays, everyone)
-    store.users.lock_emails(app, source.email, target.email, after.email)
-    store.users.lock(app, target, to_change=True)
-    if all_fields(store, app, target.id) != fields:
+    source = _standing_again(store, target, source, goes, everyone, merge)
+    after = _without(store, target, stays, everyone)
+    store.users.lock_emails(source.email, target.email, after.email)
+    store.users.lock(target, to_change=True)
+    if all_fields(store, target.id) != fields:
         raise StaleState
-    _require_room(store, app, source, after, merge)
-    _give_back(store, app, source, after, everyone)
+    _require_room(store, source, after, merge)
+    _give_back(store, source, after, everyone)
     for said in (goes, stays):
-        _keep_fields(store, app, said)
-    homes = _homes(store, app, everyone)
+        _keep_fields(store, said)
+    homes = _homes(store, everyone)
     for user_id in merge.parked:
-        store.users.add_user_id(app, source, user_id, log.at, homes.get(user_id))
-    for device, user in _devices_back(store, app, merge, source, target, after):
-        store.devices.return_anonymous(app, device, user)
-    store.merges.mark_undone(app, merge.id or "", log.at)
+        store.users.add_user_id(source, user_id, log.at, homes.get(user_id))
+    for device, user in _devices_back(store, merge, source, target, after):
+        store.devices.return_anonymous(device, user)
+    store.merges.mark_undone(merge.id or "", log.at)
     log.note(source.id, Event.UNMERGED, merge.rule, before={"into": merge.target}, after={"merge": merge.id})
     log.note(merge.target, Event.UNMERGED, merge.rule, before={"from": source.id}, after={"merge": merge.id})
     return replace(merge, undone_at=log.at)
 
 
-def _undone_from(store: Store, app: str, merge: Merge) -> User | None:
+def _undone_from(store: AppStore, merge: Merge) -> User | None:
     """Find of whom somebody is part by a merge: of its target, or of whom that one had become part before."""
     id, later = merge.target, False
     while into := next(
-        (one for one in store.merges.of_users(app, (id,)) if one.source == id and one.undone_at is None), None
+        (one for one in store.merges.of_users((id,)) if one.source == id and one.undone_at is None), None
     ):
         later = later or (into.created_at, into.id or "") > (merge.created_at, merge.id or "")
         id = into.target
-    return None if later else store.users.with_id(app, id)
+    return None if later else store.users.with_id(id)
 
 
-def _give_back(store: Store, app: str, source: User, target: User, everyone: tuple[str, ...]) -> None:
+def _give_back(store: AppStore, source: User, target: User, everyone: tuple[str, ...]) -> None:
     """Have both be as they are to stand, each with what has its home there."""
-    store.users.set_email(app, target, target.email)
-    store.users.set_name(app, target, target.name)
-    store.users.release(app, source, target.id, everyone)
-    store.users.set_primary(app, target, target.user_id, verified=target.verified)
-    store.conversations.give_back(app, target.id, source.id, everyone)
-    store.purchases.give_back(app, target.id, source.id, everyone)
-    store.sessions.end_of_homes(app, target.id, everyone)
+    store.users.set_email(target, target.email)
+    store.users.set_name(target, target.name)
+    store.users.release(source, target.id, everyone)
+    store.users.set_primary(target, target.user_id, verified=target.verified)
+    store.conversations.give_back(target.id, source.id, everyone)
+    store.purchases.give_back(target.id, source.id, everyone)
+    store.sessions.end_of_homes(target.id, everyone)
     if not target.verified:
-        store.sessions.set_verified(app, target.id, False)
+        store.sessions.set_verified(target.id, False)
 
 
 def _apart(
@@ -221,18 +218,17 @@ def _apart(
     return rules.parted(goes, counted=counted), rules.parted(stays, counted=True)
 
 
-def _keep_fields(store: Store, app: str, fields: tuple[Field, ...]) -> None:
+def _keep_fields(store: AppStore, fields: tuple[Field, ...]) -> None:
     """Keep what was said of each while there are several; of one it is what is shown."""
     homes = {field.home for field in fields}
     if len(homes) > 1:
-        store.fields.put(app, fields)
+        store.fields.put(fields)
     else:
-        store.fields.forget(app, tuple(homes))
+        store.fields.forget(tuple(homes))
 
 
 def _standing_again(
-    store: Store,
-    app: str,
+    store: AppStore,
     target: User,
     source: User,
     fields: tuple[Field, ...],
@@ -240,7 +236,7 @@ def _standing_again(
     merge: Merge,
 ) -> User:
     """Say how the one who goes is, with the IDs that were given to them since."""
-    user_ids = (*store.users.user_ids_of(app, target.id, everyone), *merge.parked)
+    user_ids = (*store.users.user_ids_of(target.id, everyone), *merge.parked)
     primary = source.user_id
     if primary is None or is_anonymous(primary):
         primary = primary_of(user_ids) or primary
@@ -253,14 +249,12 @@ def _standing_again(
     )
 
 
-def _without(
-    store: Store, app: str, target: User, fields: tuple[Field, ...], everyone: tuple[str, ...]
-) -> User:
+def _without(store: AppStore, target: User, fields: tuple[Field, ...], everyone: tuple[str, ...]) -> User:
     """Say how the survivor is without those who go."""
-    kept = store.users.user_ids_of(app, target.id, everyone, beside=True)
+    kept = store.users.user_ids_of(target.id, everyone, beside=True)
     email, name = (rules.shown(fields, member) for member in rules.NAMES)
     primary = target.user_id if target.user_id in kept else primary_of(kept)
-    born = store.users.user_ids_of(app, target.id, (target.id,))
+    born = store.users.user_ids_of(target.id, (target.id,))
     if primary is None and born:
         # Who was anonymous, and was never given an ID of their own, has no email of their own either: it was
         # said of those who were part of them. Without any of those they are anonymous again.
@@ -270,9 +264,9 @@ def _without(
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
 
 
-def _homes(store: Store, app: str, everyone: tuple[str, ...]) -> dict[str, str]:
+def _homes(store: AppStore, everyone: tuple[str, ...]) -> dict[str, str]:
     """Say to whom of those who are part of somebody each user ID was given: whose merge moved it first."""
-    merges = [one for one in store.merges.of_users(app, everyone) if one.undone_at is None]
+    merges = [one for one in store.merges.of_users(everyone) if one.undone_at is None]
     return {
         user_id: one.source
         for one in reversed(merges)
@@ -282,7 +276,7 @@ def _homes(store: Store, app: str, everyone: tuple[str, ...]) -> dict[str, str]:
 
 
 def _devices_back(
-    store: Store, app: str, merge: Merge, source: User, target: User, after: User
+    store: AppStore, merge: Merge, source: User, target: User, after: User
 ) -> Iterator[tuple[str, str]]:
     """Return the devices whose anonymous user somebody is again by this undo. Where the survivor was somebody
     still when other merges were undone, theirs had to wait for it."""
@@ -290,26 +284,26 @@ def _devices_back(
         yield from (pair for pair in merge.devices if pair[1] == merge.source)
     if is_anonymous(target.user_id) or not is_anonymous(after.user_id):
         return
-    goes = (merge.source, *store.users.part_of(app, merge.source))
-    for other in store.merges.of_users(app, (target.id, *goes)):
+    goes = (merge.source, *store.users.part_of(merge.source))
+    for other in store.merges.of_users((target.id, *goes)):
         if other.source in goes or (other.undone_at or 0) >= merge.created_at:
             yield from (pair for pair in other.devices if pair[1] == target.id)
 
 
-def _require_room(store: Store, app: str, source: User, target: User, merge: Merge) -> None:
+def _require_room(store: AppStore, source: User, target: User, merge: Merge) -> None:
     """Raise Conflict unless both can stand beside everybody else."""
     if target.user_id is None and target.email is None:
         raise Conflict("undo-conflict", "the survivor would have neither a user ID nor an email")
     for user, other in ((source, target), (target, source)):
         if user.user_id is not None or user.email is None:
             continue
-        having = store.users.with_email(app, user.email, verified=user.verified)
+        having = store.users.with_email(user.email, verified=user.verified)
         others = [one for one in having if one.user_id is None and one.id not in (source.id, target.id)]
         same = other.user_id is None and other.verified == user.verified and _same_email(user, other)
         if others or same:
             raise Conflict("undo-conflict", "the email has another unclaimed user by now")
     for user_id in merge.parked:
-        if store.users.with_user_id(app, user_id, verified=not source.is_unproven) is not None:
+        if store.users.with_user_id(user_id, verified=not source.is_unproven) is not None:
             raise Conflict("undo-conflict", "a user ID has another user by now")
 
 
@@ -317,17 +311,17 @@ def _same_email(one: User, other: User) -> bool:
     return (one.email or "").lower() == (other.email or "").lower()
 
 
-def clear(store: Store, app: str, device: str, anonymous: User, rule: str, log: AuditLog) -> None:
+def clear(store: AppStore, device: str, anonymous: User, rule: str, log: AuditLog) -> None:
     """Let no end user reach a device's anonymous user again; agents still see the conversations."""
-    store.users.lock(app, anonymous, to_change=True)
-    store.users.clear(app, anonymous, log.at)
-    store.sessions.end_of_users(app, anonymous.id)
-    store.devices.set_anonymous(app, device, None)
+    store.users.lock(anonymous, to_change=True)
+    store.users.clear(anonymous, log.at)
+    store.sessions.end_of_users(anonymous.id)
+    store.devices.set_anonymous(device, None)
     log.note(anonymous.id, Event.CLEARED, rule)
 
 
-def _lock_both(store: Store, app: str, source: User, target: User) -> None:
+def _lock_both(store: AppStore, source: User, target: User) -> None:
     """Lock two users, and the email that one brings. Raises StaleState if one of them has changed."""
-    store.users.lock_emails(app, source.email)
+    store.users.lock_emails(source.email)
     for user in sorted((source, target), key=lambda user: user.id):
-        store.users.lock(app, user, to_change=True)
+        store.users.lock(user, to_change=True)

@@ -13,7 +13,7 @@ from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.logs import get_logger
 from service.model import identifiers
-from service.model.apps import App, Key, ProofKind
+from service.model.apps import Key, ProofKind
 from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import FieldError, NotAllowed, ProofInvalid, ProofRequired, Refused
 from service.model.identifiers import Malformed, email_key
@@ -25,7 +25,7 @@ from service.rules import believing, covering, sessions
 from service.rules.believing import Act, Proof, Says
 from service.rules.covering import Form, Member, Take
 from service.rules.sessions import Allow, Asks, Show
-from service.store import Store
+from service.store import AppStore
 from service.times import MINUTE, now
 
 # What is believed of a claim, and what is left out of it, as it can't be used.
@@ -33,7 +33,7 @@ Believed = tuple[Claim, tuple[FieldError, ...]]
 
 
 def believe(
-    store: Store, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
 ) -> tuple[Claim, bool, tuple[FieldError, ...]]:
     """Return the claim as far as it is believed, whether it is verified, and what is left out of it.
 
@@ -72,7 +72,7 @@ def require_may_prove(caller: EndUser, asks: Asks) -> None:
 
 
 def require_proof(
-    store: Store,
+    store: AppStore,
     encryption: Encryption,
     caller: EndUser,
     of: str | StoreAccount,
@@ -97,16 +97,16 @@ def require_proof(
             raise ProofInvalid
         case Show.USER_ID:
             with _failures_counted(limits, counted):
-                proven, key = _check(store, encryption, caller.app, sent)
+                proven, key = _check(store, encryption, sent)
                 _taken_from(proven, sent, is_backend=False)
         case Show.STORE_ACCOUNT:
             with _failures_counted(limits, counted):
-                proven, key = _check(store, encryption, caller.app, sent)
+                proven, key = _check(store, encryption, sent)
                 if not names(proven, user) or _account_of(proven) != of:
                     raise ProofInvalid
         case never:
             assert_never(never)
-    _note_use(store, caller.app, key)
+    _note_use(store, key)
     return proven
 
 
@@ -147,12 +147,12 @@ def _form(proof: str | None) -> Proof:
 
 
 def _proven(
-    store: Store, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
 ) -> Believed:
     with _failures_counted(limits, sent.claim):
-        proven, key = _check(store, encryption, caller.app, sent)
+        proven, key = _check(store, encryption, sent)
         believed = _taken_from(proven, sent, is_backend=isinstance(caller, Backend))
-    _note_use(store, caller.app, key)
+    _note_use(store, key)
     return believed
 
 
@@ -167,37 +167,37 @@ def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
         raise
 
 
-def _check(store: Store, encryption: Encryption, app: App, sent: LoginSent) -> tuple[Proven, Key]:
+def _check(store: AppStore, encryption: Encryption, sent: LoginSent) -> tuple[Proven, Key]:
     """Read the proof with every live secret of the app that proves in this way; answer what it says, and
     which one it was."""
     proof = sent.proof or ""
     form = Form.JWT if proofs.is_jwt(proof) else Form.HMAC
     opened = (
         (key, encryption.decrypt(sealed))
-        for key, sealed in store.keys.identity_secrets(app.id)
+        for key, sealed in store.keys.identity_secrets()
         if key.proof is not None and covering.may_have_made(key.proof, form)
     )
     keys = {secret: key for key, secret in opened if secret is not None}
     if form is Form.JWT:
-        proven, secret = proofs.read_jwt(proof, tuple(keys), app.id, now() // 1000)
+        proven, secret = proofs.read_jwt(proof, tuple(keys), store.app_id, now() // 1000)
     else:
         proven, secret = proofs.read_hmac(proof, tuple(keys), sent.claim.user_id, sent.email_as_sent)
     return proven, keys[secret]
 
 
-def _note_use(store: Store, app: App, key: Key) -> None:
+def _note_use(store: AppStore, key: Key) -> None:
     """Note when a key proves something, once a minute."""
     at = now()
     if (key.last_used_at or 0) >= at - MINUTE:
         return
     if key.proof is ProofKind.BOTH:
-        get_logger().warning("identity key proves in both ways: rotate it", app=app.id, key=key.id)
-    _note(store, app.id, key.id, at)
+        get_logger().warning("identity key proves in both ways: rotate it", app=store.app_id, key=key.id)
+    _note(store, key.id, at)
 
 
 @one_transaction
-def _note(store: Store, app: str, key: str, at: int) -> None:
-    store.keys.touch(app, key, at)
+def _note(store: AppStore, key: str, at: int) -> None:
+    store.keys.touch(key, at)
 
 
 def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believed:

@@ -24,7 +24,7 @@ from service.proofs import Proven
 from service.rules.restoring import Act, decide, in_order, outcome, owner_is, shares
 from service.rules.sessions import Asks
 from service.rules.table import Rule
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 
@@ -62,7 +62,7 @@ class Claimant:
 
 
 def restore(
-    store: Store, encryption: Encryption, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
 ) -> Restored:
     """Have a store account lead to the caller: by a purchase under it, or by a restore.
 
@@ -77,12 +77,12 @@ def restore(
                 raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
             proven = require_proof(store, encryption, caller, sent.account, sent.proof, limits)
             find = partial(_own_user, store, caller, proven)
-        case Backend(app):
+        case Backend():
             if sent.proof is not None:
                 raise Refused.member("proof", "sessions-only", "This member goes with a session token.")
             if sent.user_id is None:
                 raise Refused.member("userId", "required", "A backend says for whom.")
-            find = partial(_user_of, store, app.id, sent.user_id)
+            find = partial(_user_of, store, sent.user_id)
         case never:
             assert_never(never)
     return _restore(store, caller, find, sent)
@@ -90,35 +90,35 @@ def restore(
 
 @one_transaction
 def _restore(
-    store: Store, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], sent: RestoreSent
+    store: AppStore, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], sent: RestoreSent
 ) -> Restored:
     # A backend is believed, and a session has a proof.
     app, actor = caller.app, replace(caller.actor, proven=True)
-    log = AuditLog(store, app.id, actor, now())
+    log = AuditLog(store, actor, now())
     user, home = find()
     claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
     rule, user = settle(store, app, sent.account, claimant, log)
     if sent.bought is not None:
-        record(store, app.id, user, home, sent.account, sent.bought, log)
-    return Restored(with_purchases(store, app, user), Resolution(rule.name, rule.because, ()))
+        record(store, user, home, sent.account, sent.bought, log)
+    return Restored(with_purchases(store, user), Resolution(rule.name, rule.because, ()))
 
 
 def settle(
-    store: Store, app: App, account: StoreAccount, claimant: Claimant, log: AuditLog
+    store: AppStore, app: App, account: StoreAccount, claimant: Claimant, log: AuditLog
 ) -> tuple[Rule[Act], User]:
     """Decide whose a store account is from now on in the claimant's world, and carry it out; answer the rule,
     and whoever the claimant is then. Raises Conflict where it stays another's."""
     account = _known_to(claimant.user, account)
-    store.purchases.lock(app.id, account)
-    owner, brought_by = _owner(store, app.id, account) or (None, None)
+    store.purchases.lock(account)
+    owner, brought_by = _owner(store, account) or (None, None)
     whose = owner_is(owner, claimant.user)
     rule = decide(owner=whose, restores=claimant.restores, shares=claimant.shares)
     match outcome(rule, app.settings.restore_behavior):
         case Act.CLAIM:
-            _claim(store, app.id, account, claimant, log)
+            _claim(store, account, claimant, log)
             return rule, claimant.user
         case Act.MERGE if owner is not None:
-            return rule, _become_one(store, app.id, owner, brought_by, claimant, rule.name, log)
+            return rule, _become_one(store, owner, brought_by, claimant, rule.name, log)
         case Act.NOTHING | Act.MERGE:
             return rule, claimant.user
         case Act.REFUSE:
@@ -132,20 +132,19 @@ def _known_to(user: User, account: StoreAccount) -> StoreAccount:
     return replace(account, verified=not user.is_unproven)
 
 
-def _owner(store: Store, app: str, account: StoreAccount) -> tuple[User, str] | None:
+def _owner(store: AppStore, account: StoreAccount) -> tuple[User, str] | None:
     """Find whose an account is, and who brought it. Where a merge led it out of its world it waits there for
     nobody."""
-    owner_id, home = store.purchases.owner(app, account) or ("", "")
-    owner = store.users.with_id(app, owner_id)
+    owner_id, home = store.purchases.owner(account) or ("", "")
+    owner = store.users.with_id(owner_id)
     return None if owner is None or owner.is_unproven is account.verified else (owner, home)
 
 
 def record(
-    store: Store, app: str, user: User, home: str, account: StoreAccount, bought: Bought, log: AuditLog
+    store: AppStore, user: User, home: str, account: StoreAccount, bought: Bought, log: AuditLog
 ) -> None:
     """Write down what a user bought, or ``home`` who is part of them, unless the transaction is known."""
     id = store.purchases.add(
-        app,
         _known_to(user, account),
         product=bought.product,
         transaction=bought.transaction,
@@ -156,16 +155,16 @@ def record(
         log.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
 
 
-def _user_of(store: Store, app: str, user_id: str) -> tuple[User, str]:
+def _user_of(store: AppStore, user_id: str) -> tuple[User, str]:
     """Find whom a backend means, and the user to whom the ID was given. Raises NotFound."""
     for verified in (True, False):
-        found = store.users.with_user_id_and_home(app, user_id, verified=verified)
+        found = store.users.with_user_id_and_home(user_id, verified=verified)
         if found is not None:
             return found
     raise NotFound
 
 
-def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]:
+def _own_user(store: AppStore, caller: EndUser, proven: Proven) -> tuple[User, str]:
     """Find whose a session is, and the user to whom the ID was given that the proof names.
 
     Raises InvalidCredential if they are gone, and ProofInvalid if the proof names them no more: a merge may
@@ -173,7 +172,7 @@ def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]
     """
     user, home = present(store, caller), caller.session.home
     if proven.user_id is not None:
-        found = store.users.with_user_id_and_home(caller.app.id, proven.user_id, verified=True)
+        found = store.users.with_user_id_and_home(proven.user_id, verified=True)
         owner, home = found or (None, home)
         if owner is None or owner.id != user.id:
             raise ProofInvalid
@@ -182,25 +181,24 @@ def _own_user(store: Store, caller: EndUser, proven: Proven) -> tuple[User, str]
     return user, home
 
 
-def _shares(store: Store, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:
+def _shares(store: AppStore, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:
     """Tell whether the device shares its store account, if the call has one."""
     device = None
     if isinstance(caller, EndUser):
-        device = store.devices.find(caller.app.id, caller.session.device)
+        device = store.devices.find(caller.session.device)
     elif device_id is not None:
-        device = store.devices.find(caller.app.id, digest(device_id))
+        device = store.devices.find(digest(device_id))
     return shares(None if device is None else device.sharing, user)
 
 
-def _claim(store: Store, app: str, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
-    store.users.lock(app, claimant.user, to_change=False)
-    require_part(store, app, claimant.home, claimant.user)
-    store.purchases.claim(app, account, claimant.user.id, claimant.home, log.at)
+def _claim(store: AppStore, account: StoreAccount, claimant: Claimant, log: AuditLog) -> None:
+    store.users.lock(claimant.user, to_change=False)
+    require_part(store, claimant.home, claimant.user)
+    store.purchases.claim(account, claimant.user.id, claimant.home, log.at)
 
 
 def _become_one(
-    store: Store,
-    app: str,
+    store: AppStore,
     owner: User,
     brought_by: str | None,
     claimant: Claimant,
@@ -211,18 +209,18 @@ def _become_one(
     them."""
     stays, goes = in_order(owner, claimant.user)
     home = claimant.home if stays is claimant.user else brought_by
-    return merge(store, app, goes, stays, rule, log, home)[1]
+    return merge(store, goes, stays, rule, log, home)[1]
 
 
 @one_transaction
-def allow_sharing(store: Store, caller: Backend | EndUser, device: str, allowed: bool) -> bool:
+def allow_sharing(store: AppStore, device: str, allowed: bool) -> bool:
     """Set whether a device, by its digest, shares its store account."""
-    store.devices.add(caller.app.id, device, now())
-    store.devices.set_sharing(caller.app.id, (device,), allowed)
+    store.devices.add(device, now())
+    store.devices.set_sharing((device,), allowed)
     return allowed
 
 
-def with_purchases(store: Store, app: App, user: User) -> User:
+def with_purchases(store: AppStore, user: User) -> User:
     """Answer a user with what was bought under their store accounts, and with what is claimed under an ID of
     theirs, the oldest first."""
-    return replace(user, purchases=store.purchases.shown_of(app.id, user.id))
+    return replace(user, purchases=store.purchases.shown_of(user.id))

@@ -26,7 +26,7 @@ from service.rules.anonymous import Act as Outcome
 from service.rules.fields import whose
 from service.rules.login import Create, Decision, Evidence, Use
 from service.rules.table import Rule
-from service.store import Store
+from service.store import AppStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class Resolved:
         return cls(evidence, login_rules.decide(claim, evidence), None, home, keeps=False)
 
 
-def resolve(store: Store, app: App, claim: Claim, device: Device, *, verified: bool, at: int) -> Resolved:
+def resolve(store: AppStore, app: App, claim: Claim, device: Device, *, verified: bool, at: int) -> Resolved:
     """Find the rules for a claim on a locked device, and lock whatever else they rest on. Raises StaleState
     if somebody has changed since they were seen."""
-    anonymous = store.users.with_id(app.id, device.anonymous) if device.anonymous else None
-    evidence, home = _evidence(store, app.id, claim, anonymous, verified)
-    decision, keeps = _decide(store, app.id, claim, evidence)
+    anonymous = store.users.with_id(device.anonymous) if device.anonymous else None
+    evidence, home = _evidence(store, claim, anonymous, verified)
+    decision, keeps = _decide(store, claim, evidence)
     if home is None and keeps and claim.email is not None and not isinstance(decision.plan, Create):
-        home = _whose_email(store, app.id, decision.plan.user)
+        home = _whose_email(store, decision.plan.user)
     anonymous_outcome = None
     if claim.names_somebody and anonymous is not None:
         anonymous_outcome = _decide_outcome(store, app, device, decision, verified, at)
@@ -76,40 +76,40 @@ def resolve(store: Store, app: App, claim: Claim, device: Device, *, verified: b
 
 
 def _evidence(
-    store: Store, app: str, claim: Claim, anonymous: User | None, verified: bool
+    store: AppStore, claim: Claim, anonymous: User | None, verified: bool
 ) -> tuple[Evidence, str | None]:
     """Look up by the user ID, and by the email only where that did not decide; answer also to whom the
     user ID was given, if it is known."""
     if claim.user_id is not None:
-        found = store.users.with_user_id_and_home(app, claim.user_id, verified=verified)
+        found = store.users.with_user_id_and_home(claim.user_id, verified=verified)
         if found is not None:
             return Evidence(found[0], anonymous=anonymous), found[1]
     if claim.email is not None:
-        store.users.lock_emails(app, claim.email)
-        by_email = store.users.with_email(app, claim.email, verified=verified)
+        store.users.lock_emails(claim.email)
+        by_email = store.users.with_email(claim.email, verified=verified)
         return Evidence(by_email=by_email, anonymous=anonymous), None
     return Evidence(anonymous=anonymous), None
 
 
-def _whose_email(store: Store, app: str, user: User) -> str:
+def _whose_email(store: AppStore, user: User) -> str:
     """Return of whom the email was said that a user shows: of them, or of somebody who is part of them."""
-    fields = all_fields(store, app, user.id)
+    fields = all_fields(store, user.id)
     return whose(fields, "email", user.email or "", user.id) if fields else user.id
 
 
-def _decide(store: Store, app: str, claim: Claim, evidence: Evidence) -> tuple[Decision, bool]:
+def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision, bool]:
     """Find the rule, and lock the user whom its plan uses; say whether what is said is kept of each of those
     who are one with them."""
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
         return decision, False
     user = decision.plan.user
-    store.users.lock_emails(app, *_emails(decision))
+    store.users.lock_emails(*_emails(decision))
     says = claim.email is not None or claim.name is not None
     # It is kept also where the same is shown.
-    keeps = says and store.fields.is_kept(app, user.id)
+    keeps = says and store.fields.is_kept(user.id)
     to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
-    store.users.lock(app, user, to_change=to_change)
+    store.users.lock(user, to_change=to_change)
     return decision, keeps
 
 
@@ -123,10 +123,10 @@ def _emails(decision: Decision) -> tuple[str, ...]:
 
 
 def _decide_outcome(
-    store: Store, app: App, device: Device, decision: Decision, verified: bool, at: int
+    store: AppStore, app: App, device: Device, decision: Decision, verified: bool, at: int
 ) -> Rule[Outcome]:
     """Find the rule for the device's anonymous user, now that somebody logs in there."""
-    before = store.sessions.lock_of_device(app.id, device.digest)
+    before = store.sessions.lock_of_device(device.digest)
     identified_before = False
     if before is not None:
         session, user_id = before

@@ -20,11 +20,11 @@ def scope_of(caller: Writer) -> Scope:
         case EndUser(app, user, session):
             if session.claim is not None:
                 # Anybody can say to be this user, so each device sees what was begun on it.
-                return Scope(app.id, Side.USER, user.id, session.device, and_agents=False)
+                return Scope(Side.USER, user.id, session.device, and_agents=False)
             by_device = app.settings.conversation_scope is ConversationScope.DEVICE
-            return Scope(app.id, Side.USER, user.id, session.device if by_device else None)
-        case Backend(app):
-            return Scope(app.id, Side.AGENT)
+            return Scope(Side.USER, user.id, session.device if by_device else None)
+        case Backend():
+            return Scope(Side.AGENT)
         case never:
             assert_never(never)
 

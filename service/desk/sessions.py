@@ -3,60 +3,59 @@
 from collections.abc import Sequence
 
 from service.desk.transactions import one_transaction
-from service.model.apps import App
 from service.model.callers import Backend, EndUser
 from service.model.errors import Refused
 from service.model.identifiers import Malformed, digest, is_id
 from service.model.identifiers import device_id as parse_device_id
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 
 @one_transaction
-def log_out_token(store: Store, app: str, token: str) -> None:
+def log_out_token(store: AppStore, token: str) -> None:
     """End the session of a token, if there is one."""
     hashed = digest(token)
-    _lock(store, app, store.sessions.devices_of(app, token=hashed))
-    _share_again(store, app, store.sessions.end(app, token=hashed))
+    _lock(store, store.sessions.devices_of(token=hashed))
+    _share_again(store, store.sessions.end(token=hashed))
 
 
 @one_transaction
-def log_out(store: Store, app: App, *, device_id: str | None, user_id: str | None, user: str | None) -> None:
+def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user: str | None) -> None:
     """End the session of a device, or every session of a user, by a user ID or by our id; if any.
 
     A user ID means whoever has it in either world.
     """
     if device_id is not None:
         device = digest(device_id)
-        _lock(store, app.id, (device,))
-        _share_again(store, app.id, store.sessions.end_on_device(app.id, device))
+        _lock(store, (device,))
+        _share_again(store, store.sessions.end_on_device(device))
     found = []
     if user_id is not None:
-        found = [store.users.with_user_id(app.id, user_id, verified=world) for world in (True, False)]
+        found = [store.users.with_user_id(user_id, verified=world) for world in (True, False)]
     if user is not None and is_id("usr", user):
-        found = [store.users.survivor(app.id, user)]
+        found = [store.users.survivor(user)]
     users = [user.id for user in found if user is not None]
-    _lock(store, app.id, store.sessions.devices_of(app.id, users=users))
-    _share_again(store, app.id, store.sessions.end_of_users(app.id, *users))
+    _lock(store, store.sessions.devices_of(users=users))
+    _share_again(store, store.sessions.end_of_users(*users))
 
 
-def _lock(store: Store, app: str, devices: Sequence[str]) -> None:
+def _lock(store: AppStore, devices: Sequence[str]) -> None:
     """Lock devices before their sessions, as a login does: in this order nobody waits in a circle."""
     if devices:
-        store.devices.lock_all(app, devices)
+        store.devices.lock_all(devices)
 
 
-def _share_again(store: Store, app: str, devices: tuple[str, ...]) -> None:
+def _share_again(store: AppStore, devices: tuple[str, ...]) -> None:
     """Have devices that somebody logged out of share their store account with whoever comes."""
     if devices:
-        store.devices.set_sharing(app, devices, True)
+        store.devices.set_sharing(devices, True)
 
 
 @one_transaction
-def set_clearing(store: Store, caller: Backend | EndUser, device: str, clears: bool) -> bool:
+def set_clearing(store: AppStore, device: str, clears: bool) -> bool:
     """Set the clearAnonymousUser flag of a device, by its digest, and answer it."""
-    store.devices.add(caller.app.id, device, now())
-    store.devices.set_clears(caller.app.id, device, clears)
+    store.devices.add(device, now())
+    store.devices.set_clears(device, clears)
     return clears
 
 

@@ -32,7 +32,7 @@ from service.rules.anonymous import Act as Outcome
 from service.rules.login import Attach, Create, Use
 from service.rules.restoring import shares
 from service.rules.subscribing import Identify, Make, Names
-from service.store import Store
+from service.store import AppStore
 from service.times import now
 
 Caller = Backend | Widget
@@ -56,7 +56,7 @@ class Subscriber:
 
 
 @one_transaction
-def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bool]:
+def get_or_create(store: AppStore, caller: Caller, id: str) -> tuple[Subscriber, bool]:
     """Answer whoever has an ID, and whether they were made for it."""
     world = _World(store, caller)
     found = world.find(id)
@@ -65,7 +65,7 @@ def get_or_create(store: Store, caller: Caller, id: str) -> tuple[Subscriber, bo
 
 
 @one_transaction
-def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
+def identify(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
     """Log in as ``new`` where ``id`` was until now; answer them, and whether they were made for it.
 
     Whoever logs in as themselves changes nothing, not even where nobody has seen them yet. Raises Refused for
@@ -88,7 +88,7 @@ def identify(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscribe
 
 
 @one_transaction
-def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
+def add_alias(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
     """Have a further ID lead to whoever has ``id``; answer them, and whether it is new.
 
     Raises NotFound, and Conflict for the ID of another identified user.
@@ -99,13 +99,13 @@ def add_alias(store: Store, caller: Caller, id: str, new: str) -> tuple[Subscrib
         raise NotFound
     if world.find(new) is None:
         world.first_seen(new, Names.ALIAS)
-    user, is_new = alias(store, world.log, world.app, *found, new)
+    user, is_new = alias(store, world.log, *found, new)
     return world.subscriber(id, user), is_new
 
 
 @one_transaction
 def receive(
-    store: Store, caller: Caller, id: str, token: str, product: str | None, *, restores: bool
+    store: AppStore, caller: Caller, id: str, token: str, product: str | None, *, restores: bool
 ) -> Subscriber:
     """Have the store account that a token stands for lead to whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
@@ -115,12 +115,12 @@ def receive(
     claimant = Claimant(user, home, restores, shares(None, user))
     _, user = settle(store, caller.app, account, claimant, world.log)
     if product is not None:
-        record(store, world.app, user, home, account, Bought(product, token), world.log)
+        record(store, user, home, account, Bought(product, token), world.log)
     return world.subscriber(id, user)
 
 
 @one_transaction
-def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) -> tuple[Subscriber, bool]:
+def describe(store: AppStore, caller: Caller, id: str, said: Mapping[str, Said]) -> tuple[Subscriber, bool]:
     """Keep what is said by name of whoever has an ID; answer them, and whether they were made for it.
 
     Nothing was said in the future: a clock that is fast would else keep everybody else from saying anything.
@@ -134,13 +134,13 @@ def describe(store: Store, caller: Caller, id: str, said: Mapping[str, Said]) ->
         Attribute(home, name, value, at_most if at is None else min(at, at_most))
         for name, (value, at) in said.items()
     ]
-    set_attributes(store, world.app, user, home, attributes, world.log)
+    set_attributes(store, user, home, attributes, world.log)
     return world.subscriber(id, user), found is None
 
 
-def forget(store: Store, caller: Backend, id: str) -> None:
+def forget(store: AppStore, caller: Backend, id: str) -> None:
     """Erase whoever has an ID, in either world. Raises NotFound where nobody has it."""
-    found = [store.users.with_user_id(caller.app.id, id, verified=world) for world in (True, False)]
+    found = [store.users.with_user_id(id, verified=world) for world in (True, False)]
     if not any(found):
         raise NotFound
     for user in filter(None, found):
@@ -151,22 +151,21 @@ class _World:
     """The users whom a caller's calls are about: for who is believed those of the proven world, for anybody
     else those of whom somebody only said who they are."""
 
-    def __init__(self, store: Store, caller: Caller) -> None:
+    def __init__(self, store: AppStore, caller: Caller) -> None:
         self._store = store
         who = believing.Caller.BACKEND if isinstance(caller, Backend) else believing.Caller.REVENUECAT
         self._is_proven = believing.is_word_believed(who, caller.app.settings.identity_verification)
-        self.app = caller.app.id
-        self.log = AuditLog(store, self.app, caller.actor, now())
+        self.log = AuditLog(store, caller.actor, now())
 
     def find(self, id: str) -> Found | None:
         """Find who has an ID."""
-        return self._store.users.with_user_id_and_home(self.app, id, verified=self._is_proven)
+        return self._store.users.with_user_id_and_home(id, verified=self._is_proven)
 
     def create(self, id: str) -> Found:
         """Make a user with an ID that nobody has. Raises Refused for an anonymous ID that no client makes."""
         _require_possible(id)
         user = User(new_id("usr"), id, None, None, (), self.log.at, verified=self._is_proven)
-        self._store.users.create(self.app, user)
+        self._store.users.create(user)
         rule = login_rules.rule_of_creation(None if is_anonymous(id) else id)
         self.log.note(user.id, Event.CREATED, rule.name, after={"userId": id})
         return user, user.id
@@ -189,8 +188,8 @@ class _World:
         return user if was is None else self._take_in(was, user, home)
 
     def _attach(self, anonymous: User, home: str, user_id: str, rule: str) -> User:
-        self._store.users.lock(self.app, anonymous, to_change=True)
-        return give_user_id(self._store, self.app, anonymous, home, user_id, self.log, rule)
+        self._store.users.lock(anonymous, to_change=True)
+        return give_user_id(self._store, anonymous, home, user_id, self.log, rule)
 
     def _take_in(self, before: User, user: User, home: str) -> User:
         """Have who was there become part of who logs in by an ID that ``home`` was given, or leave them."""
@@ -200,7 +199,7 @@ class _World:
         )
         match rule.then:
             case Outcome.MERGE:
-                return merge(self._store, self.app, before, user, rule.name, self.log, home)[1]
+                return merge(self._store, before, user, rule.name, self.log, home)[1]
             case Outcome.KEEP | Outcome.CLEAR:
                 # There is no device that could be cleared.
                 return user
@@ -209,7 +208,7 @@ class _World:
 
     def subscriber(self, id: str, user: User) -> Subscriber:
         """Show the user whom an ID led to. Whoever knows an ID may read what was bought under it."""
-        first = self._store.users.first_user_id(self.app, user.id)
+        first = self._store.users.first_user_id(user.id)
         return Subscriber(*(first or (id, user.created_at)), self._bought(id, user))
 
     def unseen(self, id: str) -> Subscriber:
@@ -219,11 +218,11 @@ class _World:
 
     def _bought(self, id: str, user: User | None = None) -> tuple[Purchase, ...]:
         """Answer a user's purchases, and those of the proven user who has an ID, the oldest first."""
-        proven = self._store.users.with_user_id(self.app, id, verified=True)
+        proven = self._store.users.with_user_id(id, verified=True)
         bought = [
             purchase
             for owner in {one.id for one in (user, proven) if one}
-            for purchase in self._store.purchases.of_user(self.app, owner)
+            for purchase in self._store.purchases.of_user(owner)
         ]
         return tuple(sorted(bought, key=lambda one: (one.purchased_at, one.id)))
 

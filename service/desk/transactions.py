@@ -8,19 +8,20 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from service import metrics
 from service.model.errors import Contended, StaleState
-from service.store import Store
+from service.store import AppStore, Store
 
 ATTEMPTS = 12
 # Seconds at most before the second attempt; doubled for each one after, up to the longest.
 PAUSE, MAX_PAUSE = 0.005, 0.32
 
+AnyStore = TypeVar("AnyStore", Store, AppStore)
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 
 def one_transaction(
-    use_case: Callable[Concatenate[Store, Params], Result],
-) -> Callable[Concatenate[Store, Params], Result]:
+    use_case: Callable[Concatenate[AnyStore, Params], Result],
+) -> Callable[Concatenate[AnyStore, Params], Result]:
     """Have all of a use case happen or nothing of it.
 
     A lost race leaves nothing behind, so the use case looks again and decides anew, a few times.
@@ -28,7 +29,7 @@ def one_transaction(
     """
 
     @wraps(use_case)
-    def run(store: Store, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+    def run(store: AnyStore, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause = min(PAUSE * 2**attempt, MAX_PAUSE)

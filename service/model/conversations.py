@@ -56,13 +56,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which conversations of an app a caller may see: one side's, one user's, one device's.
+    """Which of its app's conversations a caller may see: one side's, one user's, one device's.
 
     ``and_agents`` adds what agents began, which belongs to no device. ``authors`` are the users whose
     messages it shows: a conversation that went back whole may hold another's.
     """
 
-    app: str
     side: Side
     user: str | None = None
     device: str | None = None

@@ -1,9 +1,8 @@
 """The database layer: takes and returns values of the model; peewee stays behind it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from service.store.apps import AppStore, KeyStore
+from service.store.apps import AllApps, KeyStore
 from service.store.attributes import AttributeStore
 from service.store.console_sessions import ConsoleSessionStore
 from service.store.conversations import ConversationStore
@@ -18,30 +17,44 @@ from service.store.users import UserStore
 
 
 class Store:
-    """All that is kept, in one database."""
+    """One database: the apps, and a store of each."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.apps = AppStore(database)
-        self.keys = KeyStore(database)
-        self.users = UserStore(database)
-        self.devices = DeviceStore(database)
-        self.sessions = SessionStore(database)
-        self.conversations = ConversationStore(database)
-        self.attributes = AttributeStore(database)
-        self.fields = FieldStore(database)
-        self.merges = MergeStore(database)
-        self.purchases = PurchaseStore(database)
-        self.history = HistoryStore(database)
-        self.idempotency_keys = IdempotencyKeyStore(database)
-        self.rates = RateStore(database)
-        self.console_sessions = ConsoleSessionStore(database)
+        self.apps = AllApps(database)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def of(self, app_id: str) -> "AppStore":
+        """Return the store of an app, whether or not there is such an app."""
+        return AppStore(self.database, app_id)
+
+    def transaction(self) -> AbstractContextManager[None]:
         """Do all or nothing of what is done inside."""
-        with self.database.transaction():
-            yield
+        return self.database.transaction()
+
+
+class AppStore:
+    """All that is kept of one app. Nothing here takes an app's id, so nothing reaches into another app."""
+
+    def __init__(self, database: Database, app_id: str) -> None:
+        self.database = database
+        self.app_id = app_id
+        self.keys = KeyStore(database, app_id)
+        self.users = UserStore(database, app_id)
+        self.devices = DeviceStore(database, app_id)
+        self.sessions = SessionStore(database, app_id)
+        self.conversations = ConversationStore(database, app_id)
+        self.attributes = AttributeStore(database, app_id)
+        self.fields = FieldStore(database, app_id)
+        self.merges = MergeStore(database, app_id)
+        self.purchases = PurchaseStore(database, app_id)
+        self.history = HistoryStore(database, app_id)
+        self.idempotency_keys = IdempotencyKeyStore(database, app_id)
+        self.rates = RateStore(database, app_id)
+        self.console_sessions = ConsoleSessionStore(database, app_id)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Do all or nothing of what is done inside."""
+        return self.database.transaction()
 
     def extend_deadline(self, seconds: int) -> None:
         """Let this transaction last longer than an answer should."""

@@ -18,8 +18,8 @@ APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
 
 
-class AppStore:
-    """All apps."""
+class AllApps:
+    """The apps themselves."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -75,33 +75,34 @@ class AppStore:
 
 
 class KeyStore:
-    """The keys of all apps."""
+    """The keys of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def of_app(self, app: str) -> tuple[Key, ...]:
+    def all(self) -> tuple[Key, ...]:
         """Answer an app's keys, oldest first, without what they are."""
         rows = self._database.rows(
-            Keys.select(*KEY_COLUMNS).where(Keys.app == app).order_by(Keys.created_at, Keys.id)
+            Keys.select(*KEY_COLUMNS).where(Keys.app == self._app).order_by(Keys.created_at, Keys.id)
         )
         return tuple(as_key(row) for row in rows)
 
-    def with_digest(self, app: str, digest: str) -> tuple[App, Key] | None:
+    def with_digest(self, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
-        row = self._database.row(_key_and_app(app, digest))
+        row = self._database.row(_key_and_app(self._app, digest))
         return None if row is None else (as_app(row[len(KEY_COLUMNS) :]), as_key(row[: len(KEY_COLUMNS)]))
 
-    def identity_secrets(self, app: str) -> tuple[tuple[Key, str], ...]:
+    def identity_secrets(self) -> tuple[tuple[Key, str], ...]:
         """Answer an app's identity keys with their sealed secrets, the newest first."""
-        rows = self._database.rows(_identity_secrets(app))
+        rows = self._database.rows(_identity_secrets(self._app))
         return tuple((as_key(row[:-1]), row[-1]) for row in rows)
 
-    def create(self, app: str, key: Key, digest: str, sealed: str | None) -> None:
+    def create(self, key: Key, digest: str, sealed: str | None) -> None:
         """Add a key."""
         self._database.change(
             Keys.insert(
-                app=app,
+                app=self._app,
                 id=key.id,
                 kind=key.kind.value,
                 digest=digest,
@@ -111,13 +112,13 @@ class KeyStore:
             )
         )
 
-    def touch(self, app: str, id: str, at: int) -> None:
+    def touch(self, id: str, at: int) -> None:
         """Note that a key was used."""
-        self._database.change(Keys.update(last_used_at=at).where((Keys.app == app) & (Keys.id == id)))
+        self._database.change(Keys.update(last_used_at=at).where((Keys.app == self._app) & (Keys.id == id)))
 
-    def delete(self, app: str, id: str) -> bool:
+    def delete(self, id: str) -> bool:
         """Delete a key, and say whether there was one."""
-        return self._database.change(Keys.delete().where((Keys.app == app) & (Keys.id == id))) > 0
+        return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
 
 
 @Prepared

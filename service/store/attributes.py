@@ -14,36 +14,39 @@ from service.store.tables import Attributes
 
 
 class AttributeStore:
-    """The attributes of all apps' users."""
+    """The attributes of an app's users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def of_homes(self, app: str, homes: Sequence[str]) -> tuple[Attribute, ...]:
+    def of_homes(self, homes: Sequence[str]) -> tuple[Attribute, ...]:
         """Return what was said under the IDs of these users, also what was removed, in the order of names."""
         rows = self._database.rows(
             Attributes.select(Attributes.home, Attributes.name, Attributes.value, Attributes.at)
-            .where((Attributes.app == app) & Attributes.home.in_(homes))
+            .where((Attributes.app == self._app) & Attributes.home.in_(homes))
             .order_by(Attributes.name, Attributes.at, Attributes.home)
         )
         return tuple(Attribute(home, name, value and json.loads(value), at) for home, name, value, at in rows)
 
-    def put(self, app: str, attributes: Iterable[Attribute]) -> None:
+    def put(self, attributes: Iterable[Attribute]) -> None:
         """Write attributes, of which there is at least one, in place of those of the same homes and names."""
-        rows = [{"app": app} | asdict(one) | {"value": _as_json(one.value)} for one in attributes]
+        rows = [{"app": self._app} | asdict(one) | {"value": _as_json(one.value)} for one in attributes]
         self._database.put(Attributes, rows)
 
-    def forget(self, app: str, home: str, names: Sequence[str]) -> None:
+    def forget(self, home: str, names: Sequence[str]) -> None:
         """Forget some names of one user, also that they were removed."""
         self._database.change(
             Attributes.delete().where(
-                (Attributes.app == app) & (Attributes.home == home) & Attributes.name.in_(names)
+                (Attributes.app == self._app) & (Attributes.home == home) & Attributes.name.in_(names)
             )
         )
 
-    def erase(self, app: str, homes: Sequence[str]) -> None:
+    def erase(self, homes: Sequence[str]) -> None:
         """Erase all that was said of these users."""
-        self._database.change(Attributes.delete().where((Attributes.app == app) & Attributes.home.in_(homes)))
+        self._database.change(
+            Attributes.delete().where((Attributes.app == self._app) & Attributes.home.in_(homes))
+        )
 
 
 def _as_json(value: str | None) -> str | None:

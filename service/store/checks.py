@@ -13,11 +13,11 @@ from peewee import JOIN, fn
 from service.model.apps import ProofKind
 from service.model.conversations import Side
 from service.model.identifiers import email_key, search_key, user_id_digest
+from service.store import AppStore
 from service.store.database import Database
 from service.store.engine.prepared import Prepared
-from service.store.fields import FieldStore
 from service.store.merges import EMPTY
-from service.store.questions import BATCH, Check, batches, each, same
+from service.store.questions import BATCH, Check, batches, each, rows, same
 from service.store.tables import (
     TABLES,
     Apps,
@@ -40,7 +40,7 @@ from service.store.unproven import (
     nobody_proven_rests_on_a_claim,
     nobody_proven_rests_on_what_is_not_known,
 )
-from service.store.users import UserStore, anonymous, lives, merged_into, of_a_device, proven
+from service.store.users import anonymous, lives, merged_into, of_a_device, proven
 
 
 def _differ(one: Any, other: Any) -> Any:
@@ -79,12 +79,12 @@ def _user_ids(app: Any, world: Any, after: Any) -> Any:
     )
 
 
-def user_ids_name_one_user(database: Database, app: str) -> Iterator[str]:
+def user_ids_name_one_user(store: AppStore) -> Iterator[str]:
     """Each user ID names one living user of its world, and is kept under its own digest."""
     for query in (_user_ids_elsewhere, _user_ids_twice):
-        yield from (f"a user ID of {user}" for (user,) in database.rows(query(app)))
+        yield from (f"a user ID of {user}" for (user,) in rows(store, query))
     for world in (True, False):
-        for digest, user, value, search in batches(database, _user_ids, app, world):
+        for digest, user, value, search in batches(store, _user_ids, world):
             if (user_id_digest(value), search_key(value)) != (digest, search):
                 yield f"a digest of {user}"
 
@@ -99,9 +99,9 @@ def _users_without_their_id(app: Any) -> Any:
     )
 
 
-def primary_user_ids_are_kept(database: Database, app: str) -> Iterator[str]:
+def primary_user_ids_are_kept(store: AppStore) -> Iterator[str]:
     """Each primary user ID stands among the user IDs, and leads to its user."""
-    yield from (id for (id,) in database.rows(_users_without_their_id(app)))
+    yield from (id for (id,) in rows(store, _users_without_their_id))
 
 
 @Prepared
@@ -124,10 +124,10 @@ def _emails(app: Any, after: Any) -> Any:
     )
 
 
-def one_unclaimed_user_per_email(database: Database, app: str) -> Iterator[str]:
+def one_unclaimed_user_per_email(store: AppStore) -> Iterator[str]:
     """In each world at most one user without a user ID has an email, and its key is that of the email."""
-    yield from (f"the email of {id}" for (id,) in database.rows(_emails_unclaimed_twice(app)))
-    for id, email, key in batches(database, _emails, app):
+    yield from (f"the email of {id}" for (id,) in rows(store, _emails_unclaimed_twice))
+    for id, email, key in batches(store, _emails):
         if key != (email and email_key(email)):
             yield f"the key of {id}"
 
@@ -139,9 +139,9 @@ def _nobodies(app: Any) -> Any:
     return Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
 
 
-def users_are_somebody(database: Database, app: str) -> Iterator[str]:
+def users_are_somebody(store: AppStore) -> Iterator[str]:
     """A living user has a user ID or an email; an anonymous one has no email, and a device's is unproven."""
-    yield from (id for (id,) in database.rows(_nobodies(app)))
+    yield from (id for (id,) in rows(store, _nobodies))
 
 
 @Prepared
@@ -169,11 +169,11 @@ def _strangers(app: Any) -> Any:
     )
 
 
-def conversations_have_one_owner(database: Database, app: str) -> Iterator[str]:
+def conversations_have_one_owner(store: AppStore) -> Iterator[str]:
     """A conversation is a living user's, and nobody wrote in it who never was one with that user."""
-    yield from (id for (id,) in database.rows(_conversations_of_nobody(app)))
-    strangers = database.rows(_strangers(app))
-    one = _ever_one(database, app) if strangers else {}
+    yield from (id for (id,) in rows(store, _conversations_of_nobody))
+    strangers = rows(store, _strangers)
+    one = _ever_one(store) if strangers else {}
     for conversation, user, author in strangers:
         if author is None or one.get(author, author) != one.get(user, user):
             yield conversation
@@ -189,9 +189,9 @@ def _store_accounts_of_nobody(app: Any) -> Any:
     )
 
 
-def store_accounts_have_one_owner(database: Database, app: str) -> Iterator[str]:
+def store_accounts_have_one_owner(store: AppStore) -> Iterator[str]:
     """A store account is a living user's."""
-    yield from (f"a store account of {user}" for (user,) in database.rows(_store_accounts_of_nobody(app)))
+    yield from (f"a store account of {user}" for (user,) in rows(store, _store_accounts_of_nobody))
 
 
 HAVING_A_HOME = (UserIds, Sessions, Conversations, StoreAccounts)
@@ -205,12 +205,12 @@ def _away_from_home(app: Any) -> Any:
     ]
 
 
-def things_are_where_their_home_is(database: Database, app: str) -> Iterator[str]:
+def things_are_where_their_home_is(store: AppStore) -> Iterator[str]:
     """A user ID, a session, a conversation, a store account is of the user whom its home became part
     of, or is."""
     for table, query in zip(HAVING_A_HOME, _away_from_home, strict=True):
-        for user, home in database.rows(query(app)):
-            if user not in _became(database, app, home)[-1:]:
+        for user, home in rows(store, query):
+            if user not in _became(store, home)[-1:]:
                 yield f"{table._meta.table_name} of {user}"
 
 
@@ -240,12 +240,12 @@ def _proven_within_unproven(app: Any) -> Any:
     )
 
 
-def worlds_are_apart(database: Database, app: str) -> Iterator[str]:
+def worlds_are_apart(store: AppStore) -> Iterator[str]:
     """A user ID or a store account is of the proven world only where its home is, the user to whom the ID was
     given or who brought the account, and the other way round; nobody proven is part of who only claims."""
-    yield from (id for (id,) in database.rows(_proven_within_unproven(app)))
+    yield from (id for (id,) in rows(store, _proven_within_unproven))
     for table, query in zip(OF_A_WORLD, _of_another_world, strict=True):
-        yield from (f"{table._meta.table_name} of {user}" for (user,) in database.rows(query(app)))
+        yield from (f"{table._meta.table_name} of {user}" for (user,) in rows(store, query))
 
 
 @Prepared
@@ -270,10 +270,10 @@ def _sessions_of_nobody(app: Any) -> Any:
     )
 
 
-def sessions_are_of_living_users(database: Database, app: str) -> Iterator[str]:
+def sessions_are_of_living_users(store: AppStore) -> Iterator[str]:
     """No session is of a user who was erased, merged or cleared, or of the other world; it holds what was
     said where nobody proved it, and an anonymous one is on its own user's device."""
-    yield from (f"a session of {user}" for (user,) in database.rows(_sessions_of_nobody(app)))
+    yield from (f"a session of {user}" for (user,) in rows(store, _sessions_of_nobody))
 
 
 @each
@@ -287,11 +287,11 @@ def _merged_into_nobody_or_on(app: Any) -> Any:
     return [merged.where(into.id.is_null()), merged.where(into.merged_into.is_null(False))]
 
 
-def merges_end_somewhere(database: Database, app: str) -> Iterator[str]:
+def merges_end_somewhere(store: AppStore) -> Iterator[str]:
     """Who was merged leads to somebody, and never back to themselves."""
     into_nobody, on = _merged_into_nobody_or_on
-    yield from (id for (id,) in database.rows(into_nobody(app)))
-    yield from (id for (id,) in database.rows(on(app)) if id in _became(database, app, id))
+    yield from (id for (id,) in rows(store, into_nobody))
+    yield from (id for (id,) in rows(store, on) if id in _became(store, id))
 
 
 @each
@@ -309,11 +309,11 @@ def _merges_unlike_what_is_written(app: Any) -> Any:
     ]
 
 
-def merges_are_written_down(database: Database, app: str) -> Iterator[str]:
+def merges_are_written_down(store: AppStore) -> Iterator[str]:
     """Who is part of another has a merge that says so and was not undone, and no such merge says so of
     anybody else."""
     for query in _merges_unlike_what_is_written:
-        yield from (id for (id,) in database.rows(query(app)))
+        yield from (id for (id,) in rows(store, query))
 
 
 @each
@@ -339,12 +339,12 @@ def _held_by_erased(app: Any) -> Any:
     ]
 
 
-def erased_users_hold_nothing(database: Database, app: str) -> Iterator[str]:
+def erased_users_hold_nothing(store: AppStore) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
     attribute, nothing that was said of them, no idempotency key, no message, and no word in the history or
     the record of a merge."""
     for query in _held_by_erased:
-        yield from (id for (id,) in database.rows(query(app)))
+        yield from (id for (id,) in rows(store, query))
 
 
 @each
@@ -357,10 +357,10 @@ def _devices_elsewhere(app: Any) -> Any:
     ]
 
 
-def devices_lead_to_anonymous_users(database: Database, app: str) -> Iterator[str]:
+def devices_lead_to_anonymous_users(store: AppStore) -> Iterator[str]:
     """A device's anonymous user is anonymous, lives, was not cleared, and is of one device only."""
     for query in _devices_elsewhere:
-        yield from (id for (id,) in database.rows(query(app)))
+        yield from (id for (id,) in rows(store, query))
 
 
 @Prepared
@@ -379,9 +379,9 @@ def _messages_counted(app: Any) -> Any:
     )
 
 
-def messages_are_numbered(database: Database, app: str) -> Iterator[str]:
+def messages_are_numbered(store: AppStore) -> Iterator[str]:
     """A conversation's messages are numbered without a gap, and no more are unread than there are."""
-    for id, messages, unread, count, last in database.rows(_messages_counted(app)):
+    for id, messages, unread, count, last in rows(store, _messages_counted):
         if not messages == count == (last or 0) or unread > messages:
             yield id
 
@@ -409,14 +409,13 @@ def _with_fields(app: Any, after: Any) -> Any:
     )
 
 
-def fields_are_shown(database: Database, app: str) -> Iterator[str]:
+def fields_are_shown(store: AppStore) -> Iterator[str]:
     """Of each of those who are one person, and of nobody else, it is kept what was last said of them, and the
     latest is shown."""
     for query in _fields_elsewhere:
-        yield from (id for (id,) in database.rows(query(app)))
-    users, fields = UserStore(database), FieldStore(database)
-    for id, *members in batches(database, _with_fields, app):
-        counted = [one for one in fields.of_homes(app, (id, *users.part_of(app, id))) if one.rank >= 0]
+        yield from (id for (id,) in rows(store, query))
+    for id, *members in batches(store, _with_fields):
+        counted = [one for one in store.fields.of_homes((id, *store.users.part_of(id))) if one.rank >= 0]
         # In the order of their ranks, so that of each name the latest is left.
         latest = {one.name: one.value or None for one in counted if one.value is not None}
         if [latest.get("email"), latest.get("name")] != members:
@@ -449,10 +448,10 @@ def _orphans(app: Any) -> Any:
     ]
 
 
-def nothing_is_orphaned(database: Database, app: str) -> Iterator[str]:
+def nothing_is_orphaned(store: AppStore) -> Iterator[str]:
     """Each row's device, user, conversation and store account is there."""
     for (table, *_), query in zip(LEADING, _orphans, strict=True):
-        yield from (f"{table._meta.table_name} of {name}" for (name,) in database.rows(query(app)))
+        yield from (f"{table._meta.table_name} of {name}" for (name,) in rows(store, query))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -481,10 +480,10 @@ def _keys_for_both(app: Any) -> Any:
     return Keys.select(Keys.id).where((Keys.app == app) & (Keys.proof == ProofKind.BOTH.value))
 
 
-def identity_keys_prove_in_one_way(database: Database, app: str) -> Iterator[str]:
+def identity_keys_prove_in_one_way(store: AppStore) -> Iterator[str]:
     """Each identity key proves in one way, by JWT or by HMAC; one that proves in both has to be rotated, as
     whoever has an HMAC made of a text of their own may have had a JWT signed."""
-    yield from (id for (id,) in database.rows(_keys_for_both(app)))
+    yield from (id for (id,) in rows(store, _keys_for_both))
 
 
 # What is no fault of the store, and a person has to decide about.
@@ -496,18 +495,18 @@ def every_row_has_its_app(database: Database) -> Iterator[str]:
     apps = Apps.select(Apps.app)
     for table in TABLES[1:]:
         column = table._meta.fields["app"]
-        rows = database.rows(table.select(column).where(column.not_in(apps)).distinct())
-        yield from (f"{table._meta.table_name} of {app}" for (app,) in rows)
+        found = database.rows(table.select(column).where(column.not_in(apps)).distinct())
+        yield from (f"{table._meta.table_name} of {app}" for (app,) in found)
 
 
-def _became(database: Database, app: str, id: str) -> list[str]:
+def _became(store: AppStore, id: str) -> list[str]:
     """Answer whom a user became part of, one after the other, as far as it does not go in a circle."""
     chain: list[str] = []
     while True:
-        row = database.row(merged_into(app, id))
-        if row is None or row[0] is None or row[0] in chain:
+        [(into,)] = rows(store, merged_into, id) or [(None,)]
+        if into is None or into in chain:
             return chain
-        id = row[0]
+        id = into
         chain.append(id)
 
 
@@ -516,10 +515,10 @@ def _merges(app: Any) -> Any:
     return Merges.select(Merges.source, Merges.target).where(Merges.app == app)
 
 
-def _ever_one(database: Database, app: str) -> dict[str, str]:
+def _ever_one(store: AppStore) -> dict[str, str]:
     """Answer, for each user who had to do with a merge, undone or not, one name for all of those."""
     names: dict[str, str] = {}
-    for source, target in database.rows(_merges(app)):
+    for source, target in rows(store, _merges):
         kept, lost = names.setdefault(target, target), names.setdefault(source, source)
         names |= {user: kept for user, name in names.items() if name == lost}
     return names

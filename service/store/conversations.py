@@ -20,19 +20,20 @@ from service.store.tables import Conversations, Messages, Users
 
 
 class ConversationStore:
-    """The conversations of all apps."""
+    """The conversations of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
     def with_id(self, scope: Scope, id: str) -> Conversation | None:
         """Find a conversation."""
-        row = self._database.row(_one(scope, id))
+        row = self._database.row(self._one(scope, id))
         return None if row is None else as_conversation(row)
 
     def lock(self, scope: Scope, id: str) -> Conversation | None:
         """Find a conversation, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.locked(_one(scope, id)))
+        row = self._database.row(self._database.locked(self._one(scope, id)))
         return None if row is None else as_conversation(row)
 
     def page(
@@ -42,12 +43,10 @@ class ConversationStore:
         that was last active at ``before``."""
         query = _page(_shape(scope), status is not None, before is not None)
         at, id = before or (None, None)
-        shown = query(scope.app, scope.user, scope.device, status and status.value, at, id, limit)
+        shown = query(self._app, scope.user, scope.device, status and status.value, at, id, limit)
         return tuple(map(as_conversation, self._database.rows(shown)))
 
-    def create(
-        self, app: str, conversation: Conversation, first: Message, device: str | None, home: str
-    ) -> None:
+    def create(self, conversation: Conversation, first: Message, device: str | None, home: str) -> None:
         """Add a conversation with its first message; ``device`` is where a user began it, and ``home`` the
         user whose ID they had logged in with."""
         what = conversation.subject, conversation.status.value
@@ -55,9 +54,9 @@ class ConversationStore:
         counts = 1, int(not by_user), int(by_user)
         when = conversation.created_at, conversation.updated_at
         self._database.add(
-            _insert(app, conversation.id, conversation.user, home, device, *what, *counts, *when)
+            _insert(self._app, conversation.id, conversation.user, home, device, *what, *counts, *when)
         )
-        self._database.add(_insert_message(app, conversation.id, 1, first.created_at, *_said(first)))
+        self._database.add(_insert_message(self._app, conversation.id, 1, first.created_at, *_said(first)))
 
     def set_status(self, scope: Scope, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""
@@ -67,47 +66,53 @@ class ConversationStore:
         """Note that the scope's side has read all."""
         self._update(scope, id, **{_unread(scope.side).name: 0})
 
-    def ids_of(self, app: str, user: str) -> tuple[str, ...]:
+    def ids_of(self, user: str) -> tuple[str, ...]:
         """Answer the ids of a user's conversations, the oldest first."""
         rows = self._database.rows(
             Conversations.select(Conversations.id)
-            .where((Conversations.app == app) & (Conversations.user == user))
+            .where((Conversations.app == self._app) & (Conversations.user == user))
             .order_by(Conversations.id)
         )
         return tuple(id for (id,) in rows)
 
-    def move(self, app: str, user: str, into: str) -> None:
+    def move(self, user: str, into: str) -> None:
         """Make all conversations of a user another's."""
         self._database.change(
-            Conversations.update(user=into).where((Conversations.app == app) & (Conversations.user == user))
-        )
-
-    def give_back(self, app: str, user: str, to: str, homes: Sequence[str]) -> None:
-        """Make those conversations of a user another's that these began, who are part of that other."""
-        self._database.change(
-            Conversations.update(user=to).where(
-                (Conversations.app == app) & (Conversations.user == user) & Conversations.home.in_(homes)
+            Conversations.update(user=into).where(
+                (Conversations.app == self._app) & (Conversations.user == user)
             )
         )
 
-    def lock_all(self, app: str, users: Sequence[str]) -> list[str]:
+    def give_back(self, user: str, to: str, homes: Sequence[str]) -> None:
+        """Make those conversations of a user another's that these began, who are part of that other."""
+        self._database.change(
+            Conversations.update(user=to).where(
+                (Conversations.app == self._app)
+                & (Conversations.user == user)
+                & Conversations.home.in_(homes)
+            )
+        )
+
+    def lock_all(self, users: Sequence[str]) -> list[str]:
         """Keep others from writing into these users' conversations, and answer their ids."""
         query = Conversations.select(Conversations.id).where(
-            (Conversations.app == app) & Conversations.user.in_(users)
+            (Conversations.app == self._app) & Conversations.user.in_(users)
         )
         return [id for (id,) in self._database.rows(self._database.locked(query))]
 
-    def erase(self, app: str, users: Sequence[str]) -> None:
+    def erase(self, users: Sequence[str]) -> None:
         """Erase all conversations of these users."""
-        theirs = (Conversations.app == app) & Conversations.user.in_(users)
-        ids = self.lock_all(app, users)
-        self._database.change(Messages.delete().where((Messages.app == app) & Messages.conversation.in_(ids)))
+        theirs = (Conversations.app == self._app) & Conversations.user.in_(users)
+        ids = self.lock_all(users)
+        self._database.change(
+            Messages.delete().where((Messages.app == self._app) & Messages.conversation.in_(ids))
+        )
         self._database.change(Conversations.delete().where(theirs))
 
-    def blank(self, app: str, users: Sequence[str]) -> None:
+    def blank(self, users: Sequence[str]) -> None:
         """Erase what these users wrote in conversations that are others' by now; that they wrote stays."""
         self._database.change(
-            Messages.update(body="").where((Messages.app == app) & Messages.author.in_(users))
+            Messages.update(body="").where((Messages.app == self._app) & Messages.author.in_(users))
         )
 
     def append(self, scope: Scope, id: str, message: Message) -> Message | None:
@@ -116,7 +121,7 @@ class ConversationStore:
 
         It is a transaction of its own, unless it is part of one.
         """
-        where = scope.app, scope.user, scope.device, id
+        where = self._app, scope.user, scope.device, id
         shape, kind = _shape(scope), message.author.kind
         if self._database.is_sqlite:
             # There a statement that changes a row is no part of another.
@@ -149,7 +154,7 @@ class ConversationStore:
         return tuple(map(as_message, self._database.rows(query)))
 
     def _messages(self, scope: Scope, conversation: str) -> Any:
-        shown = (Messages.app == scope.app) & (Messages.conversation == conversation)
+        shown = (Messages.app == self._app) & (Messages.conversation == conversation)
         if scope.authors is not None:
             shown &= Messages.author.is_null() | Messages.author.in_(scope.authors)
         return (
@@ -169,15 +174,18 @@ class ConversationStore:
                 on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
             )
             .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
-            .where(shown & _in_view(scope))
+            .where(shown & _in_view(self._app, scope))
         )
 
+    def _one(self, scope: Scope, id: str) -> Statement:
+        return _with_id(_shape(scope))(self._app, scope.user, scope.device, id)
+
     def _update(self, scope: Scope, id: str, **fields: Any) -> None:
-        query = Conversations.update(**fields).where(_in_view(scope) & (Conversations.id == id))
+        query = Conversations.update(**fields).where(_in_view(self._app, scope) & (Conversations.id == id))
         self._database.change(query)
 
 
-def _seen(scope: Scope) -> Any:
+def _seen(app: Any, scope: Scope) -> Any:
     return Conversations.select(
         Conversations.id,
         Conversations.user,
@@ -187,11 +195,11 @@ def _seen(scope: Scope) -> Any:
         Conversations.messages,
         Conversations.created_at,
         Conversations.updated_at,
-    ).where(_in_view(scope))
+    ).where(_in_view(app, scope))
 
 
-def _in_view(scope: Scope) -> Any:
-    condition = Conversations.app == scope.app
+def _in_view(app: Any, scope: Scope) -> Any:
+    condition = Conversations.app == app
     if scope.user is not None:
         condition &= Conversations.user == scope.user
     if scope.device is not None:
@@ -202,22 +210,18 @@ def _in_view(scope: Scope) -> Any:
 
 def _shape(scope: Scope) -> Scope:
     """Answer what scopes have in common that look for different values in the same places."""
-    return Scope("", scope.side, scope.user and "", scope.device and "", scope.and_agents)
+    return Scope(scope.side, scope.user and "", scope.device and "", scope.and_agents)
 
 
-def _of_shape(shape: Scope, app: Any, user: Any, device: Any) -> Scope:
+def _of_shape(shape: Scope, user: Any, device: Any) -> Scope:
     user, device = (None if shape.user is None else user), (None if shape.device is None else device)
-    return replace(shape, app=app, user=user, device=device)
-
-
-def _one(scope: Scope, id: str) -> Statement:
-    return _with_id(_shape(scope))(scope.app, scope.user, scope.device, id)
+    return replace(shape, user=user, device=device)
 
 
 @cache
 def _with_id(shape: Scope) -> Prepared:
     def build(app: Any, user: Any, device: Any, id: Any) -> Any:
-        return _seen(_of_shape(shape, app, user, device)).where(Conversations.id == id)
+        return _seen(app, _of_shape(shape, user, device)).where(Conversations.id == id)
 
     return Prepared(build)
 
@@ -225,7 +229,7 @@ def _with_id(shape: Scope) -> Prepared:
 @cache
 def _page(shape: Scope, of_status: bool, goes_on: bool) -> Prepared:
     def build(app: Any, user: Any, device: Any, status: Any, at: Any, id: Any, limit: Any) -> Any:
-        query = _seen(_of_shape(shape, app, user, device))
+        query = _seen(app, _of_shape(shape, user, device))
         if of_status:
             query = query.where(Conversations.status == status)
         if goes_on:
@@ -280,7 +284,7 @@ def _counted(shape: Scope, side: Side, app: Any, user: Any, device: Any, id: Any
     fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
     if side is Side.USER:
         fields[Conversations.status] = Status.OPEN.value
-    seen = _in_view(_of_shape(shape, app, user, device)) & (Conversations.id == id)
+    seen = _in_view(app, _of_shape(shape, user, device)) & (Conversations.id == id)
     place = Conversations.app, Conversations.id, Conversations.messages, Conversations.updated_at
     return Conversations.update(fields | {Conversations.updated_at: last}).where(seen).returning(*place)
 

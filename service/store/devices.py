@@ -28,94 +28,98 @@ SESSION_COLUMNS = (
 
 
 class DeviceStore:
-    """The devices of all apps, by the digest of their device ID."""
+    """The devices of an app, by the digest of their device ID."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def lock(self, app: str, digest: str) -> Device | None:
+    def lock(self, digest: str) -> Device | None:
         """Find a device, and keep others from changing it until the transaction ends."""
-        row = self._database.row(self._database.locked(_device(app, digest)))
+        row = self._database.row(self._database.locked(_device(self._app, digest)))
         return None if row is None else as_device(row)
 
-    def lock_all(self, app: str, digests: Sequence[str]) -> None:
+    def lock_all(self, digests: Sequence[str]) -> None:
         """Keep others from logging in on these devices until the transaction ends."""
-        query = Devices.select(Devices.digest).where((Devices.app == app) & Devices.digest.in_(digests))
+        query = Devices.select(Devices.digest).where((Devices.app == self._app) & Devices.digest.in_(digests))
         self._database.rows(self._database.locked(query.order_by(Devices.digest)))
 
-    def lock_of(self, app: str, anonymous: str) -> None:
+    def lock_of(self, anonymous: str) -> None:
         """Keep others from logging in where this is the anonymous user, until the transaction ends."""
-        query = Devices.select(Devices.digest).where((Devices.app == app) & (Devices.anonymous == anonymous))
+        query = Devices.select(Devices.digest).where(
+            (Devices.app == self._app) & (Devices.anonymous == anonymous)
+        )
         self._database.rows(self._database.locked(query))
 
-    def add(self, app: str, digest: str, at: int) -> None:
+    def add(self, digest: str, at: int) -> None:
         """Add a device unless it is there."""
-        self._database.add(_add_device(app, digest, at))
+        self._database.add(_add_device(self._app, digest, at))
 
-    def set_anonymous(self, app: str, digest: str, user: str | None) -> None:
+    def set_anonymous(self, digest: str, user: str | None) -> None:
         """Say who is the device's anonymous user."""
-        self._update(app, digest, anonymous=user)
+        self._update(digest, anonymous=user)
 
-    def of_anonymous(self, app: str, users: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    def of_anonymous(self, users: Sequence[str]) -> tuple[tuple[str, str], ...]:
         """Answer the devices of these anonymous users, each with its user."""
         rows = self._database.rows(
             Devices.select(Devices.digest, Devices.anonymous)
-            .where((Devices.app == app) & Devices.anonymous.in_(users))
+            .where((Devices.app == self._app) & Devices.anonymous.in_(users))
             .order_by(Devices.digest)
         )
         return tuple((digest, user) for digest, user in rows)
 
-    def forget_anonymous(self, app: str, users: Sequence[str]) -> None:
+    def forget_anonymous(self, users: Sequence[str]) -> None:
         """Have no device lead to these anonymous users."""
         self._database.change(
-            Devices.update(anonymous=None).where((Devices.app == app) & Devices.anonymous.in_(users))
+            Devices.update(anonymous=None).where((Devices.app == self._app) & Devices.anonymous.in_(users))
         )
 
-    def return_anonymous(self, app: str, digest: str, user: str) -> None:
+    def return_anonymous(self, digest: str, user: str) -> None:
         """Have a device lead to an anonymous user again, unless it has another by now."""
         self._database.change(
             Devices.update(anonymous=user).where(
-                (Devices.app == app) & (Devices.digest == digest) & Devices.anonymous.is_null()
+                (Devices.app == self._app) & (Devices.digest == digest) & Devices.anonymous.is_null()
             )
         )
 
-    def set_sharing(self, app: str, digests: Sequence[str], allowed: bool) -> None:
+    def set_sharing(self, digests: Sequence[str], allowed: bool) -> None:
         """Set the allowSharingStoreAccount flag of these devices."""
         self._database.change(
-            Devices.update(sharing=allowed).where((Devices.app == app) & Devices.digest.in_(digests))
+            Devices.update(sharing=allowed).where((Devices.app == self._app) & Devices.digest.in_(digests))
         )
 
-    def find(self, app: str, digest: str) -> Device | None:
+    def find(self, digest: str) -> Device | None:
         """Find a device."""
-        row = self._database.row(_device(app, digest))
+        row = self._database.row(_device(self._app, digest))
         return None if row is None else as_device(row)
 
-    def set_clears(self, app: str, digest: str, clears: bool) -> None:
+    def set_clears(self, digest: str, clears: bool) -> None:
         """Set the device's clearAnonymousUser flag."""
-        self._update(app, digest, clears=clears)
+        self._update(digest, clears=clears)
 
-    def _update(self, app: str, digest: str, **fields: Any) -> None:
+    def _update(self, digest: str, **fields: Any) -> None:
         self._database.change(
-            Devices.update(**fields).where((Devices.app == app) & (Devices.digest == digest))
+            Devices.update(**fields).where((Devices.app == self._app) & (Devices.digest == digest))
         )
 
 
 class SessionStore:
-    """The sessions of all apps. One that has expired is answered like any other: its life depends
+    """The sessions of an app. One that has expired is answered like any other: its life depends
     on the app's settings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def lock_of_device(self, app: str, device: str) -> tuple[Session, str | None] | None:
+    def lock_of_device(self, device: str) -> tuple[Session, str | None] | None:
         """Find a device's session, and its user's primary user ID, and keep others from ending it until
         the transaction ends."""
-        row = self._database.row(self._database.locked(_session_of_device(app, device), of=Sessions))
+        row = self._database.row(self._database.locked(_session_of_device(self._app, device), of=Sessions))
         return None if row is None else (as_session(row), row[-1])
 
-    def with_token(self, app: str, token: str) -> tuple[App, User, Session] | None:
+    def with_token(self, token: str) -> tuple[App, User, Session] | None:
         """Find a session by the digest of its token, with its app and user."""
-        rows = self._database.rows(_session_of_token(app, token))
+        rows = self._database.rows(_session_of_token(self._app, token))
         first = len(SESSION_COLUMNS)
         second = first + len(APP_COLUMNS)
         if not rows:
@@ -123,15 +127,13 @@ class SessionStore:
         user = as_user([row[second:] for row in rows])
         return as_app(rows[0][first:second]), user, as_session(rows[0])
 
-    def replace(self, app: str, session: Session, token: str) -> None:
+    def replace(self, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
         whose = session.user, session.home or session.user, session.verified, _as_json(session.claim)
         when = session.began_at, session.used_at
-        self._database.add(_log_in(app, session.device, token, *whose, *when))
+        self._database.add(_log_in(self._app, session.device, token, *whose, *when))
 
-    def replace_unless_changed(
-        self, app: str, session: Session, token: str, user: User, *, says: bool
-    ) -> bool:
+    def replace_unless_changed(self, session: Session, token: str, user: User, *, says: bool) -> bool:
         """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is of
         the same version; and, where the login ``says`` something of them, if that need not be kept, as they
         are one with nobody. Return whether that is so.
@@ -142,58 +144,60 @@ class SessionStore:
         when = session.began_at, session.used_at
         # Of nobody, whose id is empty, is anything kept.
         seen = user.version, session.home if says else ""
-        begun = _begin_unless_changed(app, session.device, token, *whose, *when, *seen)
+        begun = _begin_unless_changed(self._app, session.device, token, *whose, *when, *seen)
         return self._database.change_at_once(begun) > 0
 
-    def of_user(self, app: str, user: str) -> tuple[Session, ...]:
+    def of_user(self, user: str) -> tuple[Session, ...]:
         """Answer a user's sessions, the oldest first."""
         rows = self._database.rows(
             Sessions.select(*SESSION_COLUMNS)
-            .where((Sessions.app == app) & (Sessions.user == user))
+            .where((Sessions.app == self._app) & (Sessions.user == user))
             .order_by(Sessions.began_at, Sessions.device)
         )
         return tuple(as_session(row) for row in rows)
 
-    def end_old(self, app: str, *, begun_before: int, used_before: int) -> int:
+    def end_old(self, *, begun_before: int, used_before: int) -> int:
         """End the sessions that began before a time and were last used before another; say how many."""
         old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
-        return self._database.change(Sessions.delete().where((Sessions.app == app) & old))
+        return self._database.change(Sessions.delete().where((Sessions.app == self._app) & old))
 
-    def touch(self, app: str, token: str, session: Session, at: int) -> Session:
+    def touch(self, token: str, session: Session, at: int) -> Session:
         """Note that a session was used."""
-        self._database.change(_use(app, token, at))
+        self._database.change(_use(self._app, token, at))
         return replace(session, used_at=at)
 
-    def devices_of(self, app: str, *, token: str | None = None, users: Sequence[str] = ()) -> tuple[str, ...]:
+    def devices_of(self, *, token: str | None = None, users: Sequence[str] = ()) -> tuple[str, ...]:
         """Answer the devices where the session of a token is, by its digest, or one of these users."""
         theirs = Sessions.user.in_(users) if token is None else Sessions.token == token
-        rows = self._database.rows(Sessions.select(Sessions.device).where((Sessions.app == app) & theirs))
+        rows = self._database.rows(
+            Sessions.select(Sessions.device).where((Sessions.app == self._app) & theirs)
+        )
         return tuple(device for (device,) in rows)
 
-    def end(self, app: str, *, token: str) -> tuple[str, ...]:
+    def end(self, *, token: str) -> tuple[str, ...]:
         """End the session of a token, by its digest, and answer the devices that this leaves."""
-        return self._end(app, Sessions.token == token)
+        return self._end(Sessions.token == token)
 
-    def end_on_device(self, app: str, device: str) -> tuple[str, ...]:
+    def end_on_device(self, device: str) -> tuple[str, ...]:
         """End a device's session; as ``end``."""
-        return self._end(app, Sessions.device == device)
+        return self._end(Sessions.device == device)
 
-    def end_of_users(self, app: str, *users: str) -> tuple[str, ...]:
+    def end_of_users(self, *users: str) -> tuple[str, ...]:
         """End every session of these users; as ``end``."""
-        return self._end(app, Sessions.user.in_(users))
+        return self._end(Sessions.user.in_(users))
 
-    def end_of_homes(self, app: str, user: str, homes: Sequence[str]) -> None:
+    def end_of_homes(self, user: str, homes: Sequence[str]) -> None:
         """End a user's sessions that began under an ID of these, who are part of the user."""
-        self._end(app, (Sessions.user == user) & Sessions.home.in_(homes))
+        self._end((Sessions.user == user) & Sessions.home.in_(homes))
 
-    def set_verified(self, app: str, user: str, verified: bool) -> None:
+    def set_verified(self, user: str, verified: bool) -> None:
         """Note whether whoever is logged in as a user is known to be them."""
         self._database.change(
-            Sessions.update(verified=verified).where((Sessions.app == app) & (Sessions.user == user))
+            Sessions.update(verified=verified).where((Sessions.app == self._app) & (Sessions.user == user))
         )
 
-    def _end(self, app: str, condition: Any) -> tuple[str, ...]:
-        query = Sessions.delete().where((Sessions.app == app) & condition).returning(Sessions.device)
+    def _end(self, condition: Any) -> tuple[str, ...]:
+        query = Sessions.delete().where((Sessions.app == self._app) & condition).returning(Sessions.device)
         return tuple(device for (device,) in self._database.rows(query))
 
 

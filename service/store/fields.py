@@ -14,31 +14,32 @@ from service.store.tables import Fields
 
 
 class FieldStore:
-    """The fields of all apps' users."""
+    """The fields of an app's users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def is_kept(self, app: str, home: str) -> bool:
+    def is_kept(self, home: str) -> bool:
         """Tell whether a user is one with others, so that what is said is kept of each."""
-        return self._database.row(_kept(app, home)) is not None
+        return self._database.row(_kept(self._app, home)) is not None
 
-    def of_homes(self, app: str, homes: Sequence[str]) -> tuple[Field, ...]:
+    def of_homes(self, homes: Sequence[str]) -> tuple[Field, ...]:
         """Return what was said of these users."""
         rows = self._database.rows(
             Fields.select(Fields.home, Fields.name, Fields.value, Fields.rank)
-            .where((Fields.app == app) & Fields.home.in_(homes))
+            .where((Fields.app == self._app) & Fields.home.in_(homes))
             .order_by(Fields.name, Fields.rank)
         )
         return tuple(Field(*row) for row in rows)
 
-    def put(self, app: str, fields: Iterable[Field]) -> None:
+    def put(self, fields: Iterable[Field]) -> None:
         """Write fields, of which there is at least one, in place of those of the same homes and names."""
-        self._database.put(Fields, [{"app": app} | asdict(field) for field in fields])
+        self._database.put(Fields, [{"app": self._app} | asdict(field) for field in fields])
 
-    def forget(self, app: str, homes: Sequence[str]) -> None:
+    def forget(self, homes: Sequence[str]) -> None:
         """Forget what was said of each of these users."""
-        self._database.change(Fields.delete().where((Fields.app == app) & Fields.home.in_(homes)))
+        self._database.change(Fields.delete().where((Fields.app == self._app) & Fields.home.in_(homes)))
 
 
 @Prepared

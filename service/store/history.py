@@ -11,19 +11,20 @@ from service.store.tables import History
 
 
 class HistoryStore:
-    """The history of all apps' users."""
+    """The history of an app's users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def add(self, app: str, user: str, entry: Entry) -> None:
+    def add(self, user: str, entry: Entry) -> None:
         """Write one line."""
         actor = entry.actor
         what = entry.event.value, entry.rule, actor.by, actor.request
         members = _as_json(entry.before), _as_json(entry.after)
-        self._database.add(_insert(app, user, entry.id, entry.at, *what, *members, actor.proven))
+        self._database.add(_insert(self._app, user, entry.id, entry.at, *what, *members, actor.proven))
 
-    def page(self, app: str, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
+    def page(self, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
         """Return up to ``limit`` lines of these users, the oldest first, that come after the one with this
         id."""
         rows = self._database.rows(
@@ -37,7 +38,7 @@ class HistoryStore:
                 History.before,
                 History.after,
             )
-            .where((History.app == app) & History.user.in_(users) & (History.id > after))
+            .where((History.app == self._app) & History.user.in_(users) & (History.id > after))
             .order_by(History.id)
             .limit(limit)
         )
@@ -46,17 +47,17 @@ class HistoryStore:
             for id, at, event, rule, by, request, before, after in rows
         )
 
-    def forget(self, app: str, users: Iterable[str]) -> None:
+    def forget(self, users: Iterable[str]) -> None:
         """Leave of these users' lines what happened and when, and nothing personal."""
         self._database.change(
             History.update(before=None, after=None).where(
-                (History.app == app) & History.user.in_(list(users))
+                (History.app == self._app) & History.user.in_(list(users))
             )
         )
 
-    def forget_aliases(self, app: str, merges: Iterable[tuple[str, str]]) -> None:
+    def forget_aliases(self, merges: Iterable[tuple[str, str]]) -> None:
         """Leave out of the lines of merges, by who took in and the merge, which IDs became aliases."""
-        is_merge = (History.app == app) & (History.event == Event.MERGED.value)
+        is_merge = (History.app == self._app) & (History.event == Event.MERGED.value)
         for user, merge in merges:
             lines = is_merge & (History.user == user)
             for id, text in self._database.rows(History.select(History.id, History.after).where(lines)):

@@ -12,61 +12,63 @@ from service.store.tables import Rates
 
 
 class IdempotencyKeyStore:
-    """Idempotency keys of all apps."""
+    """The idempotency keys of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
     def remember(
-        self, app: str, user: str, by: str, key: str, *, request: str, made: str, at: int
+        self, user: str, by: str, key: str, *, request: str, made: str, at: int
     ) -> tuple[str, str] | None:
         """Remember what a key makes; if it was used before, answer its request's digest and what it
         made then. Waits for whoever uses the same key at this moment."""
-        if self._database.row(_remember(app, user, by, key, request, made, at)) is not None:
+        if self._database.row(_remember(self._app, user, by, key, request, made, at)) is not None:
             return None
         return self._database.row(
             Keys.select(Keys.request, Keys.made).where(
-                (Keys.app == app) & (Keys.user == user) & (Keys.by == by) & (Keys.key == key)
+                (Keys.app == self._app) & (Keys.user == user) & (Keys.by == by) & (Keys.key == key)
             )
         )
 
-    def keys_of(self, app: str, users: Iterable[str]) -> tuple[str, ...]:
+    def keys_of(self, users: Iterable[str]) -> tuple[str, ...]:
         """Answer the keys that had to do with these users, the oldest first."""
         rows = self._database.rows(
             Keys.select(Keys.key)
-            .where((Keys.app == app) & Keys.user.in_(list(users)))
+            .where((Keys.app == self._app) & Keys.user.in_(list(users)))
             .order_by(Keys.created_at, Keys.key)
         )
         return tuple(key for (key,) in rows)
 
-    def forget_before(self, app: str, at: int) -> int:
+    def forget_before(self, at: int) -> int:
         """Forget the keys that were used before a time, and say how many."""
-        return self._database.change(Keys.delete().where((Keys.app == app) & (Keys.created_at < at)))
+        return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.created_at < at)))
 
-    def forget(self, app: str, users: Iterable[str]) -> None:
+    def forget(self, users: Iterable[str]) -> None:
         """Forget all keys that had to do with these users."""
-        self._database.change(Keys.delete().where((Keys.app == app) & Keys.user.in_(list(users))))
+        self._database.change(Keys.delete().where((Keys.app == self._app) & Keys.user.in_(list(users))))
 
 
 class RateStore:
-    """Rates of all apps."""
+    """The rates of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def count(self, app: str, kind: str, address: str, minute: int) -> int:
+    def count(self, kind: str, address: str, minute: int) -> int:
         """Count one more in this minute, and answer how many that makes."""
-        row = self._database.row(_count(app, kind, address, minute))
+        row = self._database.row(_count(self._app, kind, address, minute))
         return int(row[0]) if row else 0
 
-    def current(self, app: str, kind: str, address: str, minute: int) -> int:
+    def current(self, kind: str, address: str, minute: int) -> int:
         """Answer how many were counted in this minute."""
-        row = self._database.row(_counted(app, kind, address, minute))
+        row = self._database.row(_counted(self._app, kind, address, minute))
         return int(row[0]) if row else 0
 
-    def forget_before(self, app: str, minute: int) -> int:
+    def forget_before(self, minute: int) -> int:
         """Forget what was counted before a minute, and say how many rows that was."""
-        return self._database.change(Rates.delete().where((Rates.app == app) & (Rates.minute < minute)))
+        return self._database.change(Rates.delete().where((Rates.app == self._app) & (Rates.minute < minute)))
 
 
 @Prepared

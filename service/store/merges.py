@@ -21,12 +21,13 @@ COLUMNS = (
 
 
 class MergeStore:
-    """The merges of all apps."""
+    """The merges of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def add(self, app: str, merge: Merge) -> None:
+    def add(self, merge: Merge) -> None:
         """Write a merge down."""
         ledger = {
             "moved": asdict(merge.moved),
@@ -36,7 +37,7 @@ class MergeStore:
         }
         self._database.change(
             Merges.insert(
-                app=app,
+                app=self._app,
                 id=merge.id,
                 source=merge.source,
                 target=merge.target,
@@ -46,50 +47,52 @@ class MergeStore:
             )
         )
 
-    def with_id(self, app: str, id: str) -> Merge | None:
+    def with_id(self, id: str) -> Merge | None:
         """Find a merge."""
-        row = self._database.row(self._one(app, id))
+        row = self._database.row(self._one(id))
         return None if row is None else as_merge(row)
 
-    def lock(self, app: str, id: str) -> Merge | None:
+    def lock(self, id: str) -> Merge | None:
         """Find a merge, and keep others from undoing it until the transaction ends."""
-        row = self._database.row(self._database.locked(self._one(app, id)))
+        row = self._database.row(self._database.locked(self._one(id)))
         return None if row is None else as_merge(row)
 
-    def of_users(self, app: str, users: tuple[str, ...]) -> tuple[Merge, ...]:
+    def of_users(self, users: tuple[str, ...]) -> tuple[Merge, ...]:
         """Answer all merges that had to do with these users, the oldest first."""
         rows = self._database.rows(
             Merges.select(*COLUMNS)
-            .where((Merges.app == app) & (Merges.source.in_(users) | Merges.target.in_(users)))
+            .where((Merges.app == self._app) & (Merges.source.in_(users) | Merges.target.in_(users)))
             .order_by(Merges.id)
         )
         return tuple(as_merge(row) for row in rows)
 
-    def add_devices(self, app: str, source: str, devices: Sequence[tuple[str, str]]) -> None:
+    def add_devices(self, source: str, devices: Sequence[tuple[str, str]]) -> None:
         """Write into the merge by which somebody is part of another of which devices it ended the anonymous
         user, by device and user."""
-        stands = (Merges.app == app) & (Merges.source == source) & Merges.undone_at.is_null()
+        stands = (Merges.app == self._app) & (Merges.source == source) & Merges.undone_at.is_null()
         for id, text in self._database.rows(Merges.select(Merges.id, Merges.ledger).where(stands)):
             ledger = json.loads(text)
             ledger["devices"] += devices
             self._database.change(
-                Merges.update(ledger=json.dumps(ledger)).where((Merges.app == app) & (Merges.id == id))
+                Merges.update(ledger=json.dumps(ledger)).where((Merges.app == self._app) & (Merges.id == id))
             )
 
-    def mark_undone(self, app: str, id: str, at: int) -> None:
+    def mark_undone(self, id: str, at: int) -> None:
         """Note when a merge was undone."""
-        self._database.change(Merges.update(undone_at=at).where((Merges.app == app) & (Merges.id == id)))
+        self._database.change(
+            Merges.update(undone_at=at).where((Merges.app == self._app) & (Merges.id == id))
+        )
 
-    def forget(self, app: str, users: tuple[str, ...]) -> None:
+    def forget(self, users: tuple[str, ...]) -> None:
         """Leave of these users' merges who and when, and nothing personal."""
         self._database.change(
             Merges.update(ledger=EMPTY).where(
-                (Merges.app == app) & (Merges.source.in_(users) | Merges.target.in_(users))
+                (Merges.app == self._app) & (Merges.source.in_(users) | Merges.target.in_(users))
             )
         )
 
-    def _one(self, app: str, id: str) -> Any:
-        return Merges.select(*COLUMNS).where((Merges.app == app) & (Merges.id == id))
+    def _one(self, id: str) -> Any:
+        return Merges.select(*COLUMNS).where((Merges.app == self._app) & (Merges.id == id))
 
 
 EMPTY = json.dumps({"moved": asdict(Moved((), (), (), ())), "filled": {}, "parked": [], "devices": []})

@@ -13,25 +13,26 @@ from service.store.users import proven
 
 
 class PurchaseStore:
-    """The store accounts and purchases of all apps."""
+    """The store accounts and purchases of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def owner(self, app: str, account: StoreAccount) -> tuple[str, str] | None:
+    def owner(self, account: StoreAccount) -> tuple[str, str] | None:
         """Answer whose an account is, and who brought it, who may be part of them, by our ids."""
         row = self._database.row(
             StoreAccounts.select(StoreAccounts.user, StoreAccounts.home).where(
-                (StoreAccounts.app == app) & (StoreAccounts.digest == _digest(account))
+                (StoreAccounts.app == self._app) & (StoreAccounts.digest == _digest(account))
             )
         )
         return (row[0], row[1]) if row else None
 
-    def lock(self, app: str, account: StoreAccount) -> None:
+    def lock(self, account: StoreAccount) -> None:
         """Keep others from deciding by an account until the transaction ends."""
-        self._database.lock(app, f"store account {_digest(account)}")
+        self._database.lock(self._app, f"store account {_digest(account)}")
 
-    def claim(self, app: str, account: StoreAccount, user: str, home: str, at: int) -> None:
+    def claim(self, account: StoreAccount, user: str, home: str, at: int) -> None:
         """Make an account a user's, whosever it was."""
         fields: dict[Any, Any] = {
             StoreAccounts.user: user,
@@ -40,7 +41,7 @@ class PurchaseStore:
         }
         self._database.change(
             StoreAccounts.insert(
-                app=app,
+                app=self._app,
                 digest=_digest(account),
                 verified=account.verified,
                 user=user,
@@ -56,7 +57,6 @@ class PurchaseStore:
 
     def add(
         self,
-        app: str,
         account: StoreAccount,
         *,
         product: str,
@@ -67,7 +67,7 @@ class PurchaseStore:
         """Add a purchase under an account, and answer its id; None if that transaction is known."""
         row = self._database.row(
             Purchases.insert(
-                app=app,
+                app=self._app,
                 account=_digest(account),
                 digest=hashlib.sha256(transaction.encode()).hexdigest(),
                 id=new_id("pur"),
@@ -81,57 +81,61 @@ class PurchaseStore:
         )
         return row[0] if row else None
 
-    def of_user(self, app: str, user: str) -> tuple[Purchase, ...]:
+    def of_user(self, user: str) -> tuple[Purchase, ...]:
         """Answer what was bought under a user's accounts, the oldest first."""
-        return tuple(map(_as_purchase, self._database.rows(_of_user(app, user))))
+        return tuple(map(_as_purchase, self._database.rows(_of_user(self._app, user))))
 
-    def shown_of(self, app: str, user: str) -> tuple[Purchase, ...]:
+    def shown_of(self, user: str) -> tuple[Purchase, ...]:
         """As ``of_user``, with what was bought by whoever claims in the unproven world to have a user ID of
         theirs."""
-        return tuple(map(_as_purchase, self._database.rows(_shown_of(app, user))))
+        return tuple(map(_as_purchase, self._database.rows(_shown_of(self._app, user))))
 
-    def accounts(self, app: str, user: str) -> tuple[StoreAccount, ...]:
+    def accounts(self, user: str) -> tuple[StoreAccount, ...]:
         """Answer a user's accounts, the oldest first."""
         rows = self._database.rows(
             StoreAccounts.select(StoreAccounts.store, StoreAccounts.account, StoreAccounts.verified)
-            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .where((StoreAccounts.app == self._app) & (StoreAccounts.user == user))
             .order_by(StoreAccounts.claimed_at, StoreAccounts.digest)
         )
         return tuple(StoreAccount(store, account, bool(world)) for store, account, world in rows)
 
-    def accounts_of(self, app: str, user: str) -> tuple[str, ...]:
+    def accounts_of(self, user: str) -> tuple[str, ...]:
         """Answer a user's accounts, by their digests."""
         rows = self._database.rows(
             StoreAccounts.select(StoreAccounts.digest)
-            .where((StoreAccounts.app == app) & (StoreAccounts.user == user))
+            .where((StoreAccounts.app == self._app) & (StoreAccounts.user == user))
             .order_by(StoreAccounts.claimed_at, StoreAccounts.digest)
         )
         return tuple(digest for (digest,) in rows)
 
-    def move(self, app: str, user: str, into: str) -> None:
+    def move(self, user: str, into: str) -> None:
         """Make all accounts of a user another's."""
         self._database.change(
-            StoreAccounts.update(user=into).where((StoreAccounts.app == app) & (StoreAccounts.user == user))
-        )
-
-    def give_back(self, app: str, user: str, to: str, homes: Sequence[str]) -> None:
-        """Make those accounts of a user another's that these brought, who are part of that other."""
-        self._database.change(
-            StoreAccounts.update(user=to).where(
-                (StoreAccounts.app == app) & (StoreAccounts.user == user) & StoreAccounts.home.in_(homes)
+            StoreAccounts.update(user=into).where(
+                (StoreAccounts.app == self._app) & (StoreAccounts.user == user)
             )
         )
 
-    def erase(self, app: str, users: Sequence[str]) -> None:
+    def give_back(self, user: str, to: str, homes: Sequence[str]) -> None:
+        """Make those accounts of a user another's that these brought, who are part of that other."""
+        self._database.change(
+            StoreAccounts.update(user=to).where(
+                (StoreAccounts.app == self._app)
+                & (StoreAccounts.user == user)
+                & StoreAccounts.home.in_(homes)
+            )
+        )
+
+    def erase(self, users: Sequence[str]) -> None:
         """Erase all accounts and purchases of these users."""
         theirs = StoreAccounts.select(StoreAccounts.digest).where(
-            (StoreAccounts.app == app) & StoreAccounts.user.in_(users)
+            (StoreAccounts.app == self._app) & StoreAccounts.user.in_(users)
         )
         self._database.change(
-            Purchases.delete().where((Purchases.app == app) & Purchases.account.in_(theirs))
+            Purchases.delete().where((Purchases.app == self._app) & Purchases.account.in_(theirs))
         )
         self._database.change(
-            StoreAccounts.delete().where((StoreAccounts.app == app) & StoreAccounts.user.in_(users))
+            StoreAccounts.delete().where((StoreAccounts.app == self._app) & StoreAccounts.user.in_(users))
         )
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from service.store.database import Database
+from service.store import AppStore
 from service.store.engine.prepared import Prepared
 
 # How many rows are read at a time.
 BATCH = 1000
 
-Check = Callable[[Database, str], Iterator[str]]
+Check = Callable[[AppStore], Iterator[str]]
 
 
 def same(one: Any, other: Any, **columns: str) -> Any:
@@ -29,9 +29,14 @@ def each(build: Callable[[Any], Sequence[Any]]) -> list[Prepared]:
     return [one(place) for place in range(len(build("")))]
 
 
-def batches(database: Database, query: Prepared, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """Read what a query answers in the order of its first column, a batch at a time."""
+def rows(store: AppStore, query: Prepared, *values: Any) -> list[tuple[Any, ...]]:
+    """Read what a query answers about an app."""
+    return store.database.rows(query(store.app_id, *values))
+
+
+def batches(store: AppStore, query: Prepared, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """As ``rows``, in the order of the first column, a batch at a time."""
     after = ""
-    while rows := database.rows(query(*values, after)):
-        yield from rows
-        after = rows[-1][0]
+    while found := rows(store, query, *values, after):
+        yield from found
+        after = found[-1][0]

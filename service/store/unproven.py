@@ -12,13 +12,10 @@ from peewee import fn
 
 from service.model.history import Event
 from service.model.identifiers import DEVICE_PREFIX
-from service.store.attributes import AttributeStore
-from service.store.database import Database
+from service.store import AppStore
 from service.store.engine.prepared import Prepared
-from service.store.merges import MergeStore
-from service.store.questions import BATCH, batches, same
+from service.store.questions import BATCH, batches, rows, same
 from service.store.tables import History, Purchases, StoreAccounts, UserIds, Users
-from service.store.users import UserStore
 
 # What happens to somebody and lasts.
 LASTING = [
@@ -36,51 +33,51 @@ LASTING = [
 ]
 
 
-def nobody_proven_rests_on_a_claim(database: Database, app: str) -> Iterator[str]:
+def nobody_proven_rests_on_a_claim(store: AppStore) -> Iterator[str]:
     """Nobody of the proven world was made, named or joined, or given a user ID, an email, a purchase or an
     attribute, by an act that neither the backend nor a proof vouched for."""
-    yield from _lasting(database, app, _unproven)
+    yield from _lasting(store, _unproven)
 
 
-def nobody_proven_rests_on_what_is_not_known(database: Database, app: str) -> Iterator[str]:
+def nobody_proven_rests_on_what_is_not_known(store: AppStore) -> Iterator[str]:
     """Nothing lasts of anybody of the proven world of which it is not known, as it is old, who vouched for
     it, or of whom it was said. Undo a merge if the two are two people, and make it again if they are one."""
-    yield from _lasting(database, app, _unknown)
+    yield from _lasting(store, _unknown)
 
 
-def _lasting(database: Database, app: str, acts: Prepared) -> Iterator[str]:
-    for _, user, event, text, *shown in batches(database, acts, app):
-        lasts = _what_lasts(database, app, user, Event(event), json.loads(text or "{}"), shown)
+def _lasting(store: AppStore, acts: Prepared) -> Iterator[str]:
+    for _, user, event, text, *shown in batches(store, acts):
+        lasts = _what_lasts(store, user, Event(event), json.loads(text or "{}"), shown)
         if lasts:
             yield f"{event} of {user}: {lasts}"
 
 
 def _what_lasts(
-    database: Database, app: str, user: str, event: Event, after: Mapping[str, Any], shown: list[str | None]
+    store: AppStore, user: str, event: Event, after: Mapping[str, Any], shown: list[str | None]
 ) -> str | None:
     """Say what lasts of what happened to somebody, if anything does."""
     match event:
         case Event.CREATED:
-            return ", ".join(["proven"] + [f"undo {id}" for id in _merges(database, app, user)])
+            return ", ".join(["proven"] + [f"undo {id}" for id in _merges(store, user)])
         case Event.USER_ID_ATTACHED | Event.ALIAS_ADDED:
-            found = UserStore(database).with_user_id_and_home(app, after.get("userId", ""), verified=True)
+            found = store.users.with_user_id_and_home(after.get("userId", ""), verified=True)
             return "a user ID" if found and found[1] == user else None
         case Event.MERGED:
-            standing = [id for id in _merges(database, app, user) if id == after.get("merge")]
+            standing = [id for id in _merges(store, user) if id == after.get("merge")]
             return f"undo {standing[0]}" if standing else None
         case Event.PURCHASE:
-            return "a purchase" if database.row(_purchase(app, after.get("purchase", ""))) else None
+            return "a purchase" if rows(store, _purchase, after.get("purchase", "")) else None
         case Event.ATTRIBUTES_CHANGED:
-            kept = {one.name for one in AttributeStore(database).of_homes(app, (user,))}
+            kept = {one.name for one in store.attributes.of_homes((user,))}
             return "an attribute" if kept & {*after.get("set", ()), *after.get("removed", ())} else None
         case _:
             email, name = shown
             return "shown" if after in ({"email": email}, {"name": name}) else None
 
 
-def _merges(database: Database, app: str, user: str) -> list[str]:
+def _merges(store: AppStore, user: str) -> list[str]:
     """Return the merges into somebody that stand."""
-    found = MergeStore(database).of_users(app, (user,))
+    found = store.merges.of_users((user,))
     return [merge.id or "" for merge in found if merge.target == user and merge.undone_at is None]
 
 

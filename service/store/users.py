@@ -44,46 +44,47 @@ ENOUGH = 2
 
 
 class UserStore:
-    """The users of all apps; every method names the app."""
+    """The users of an app."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, app: str) -> None:
         self._database = database
+        self._app = app
 
-    def with_id(self, app: str, id: str) -> User | None:
+    def with_id(self, id: str) -> User | None:
         """Find a user by our id."""
-        rows = self._database.rows(_with_id(app, id))
+        rows = self._database.rows(_with_id(self._app, id))
         return as_user(rows) if rows else None
 
-    def survivor(self, app: str, id: str) -> User | None:
+    def survivor(self, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
-        found = self.with_id(app, id)
-        row = None if found else self._database.row(merged_into(app, id))
+        found = self.with_id(id)
+        row = None if found else self._database.row(merged_into(self._app, id))
         if row is None:
             return found
         # Who is part of nobody was erased, or stands again since the first look.
-        return self.survivor(app, row[0]) if row[0] else self.with_id(app, id)
+        return self.survivor(row[0]) if row[0] else self.with_id(id)
 
-    def with_user_id(self, app: str, user_id: str, *, verified: bool) -> User | None:
+    def with_user_id(self, user_id: str, *, verified: bool) -> User | None:
         """Find the user of a world who has this user ID, as the primary one or as an alias."""
-        found = self.with_user_id_and_home(app, user_id, verified=verified)
+        found = self.with_user_id_and_home(user_id, verified=verified)
         return found[0] if found else None
 
     def with_user_id_and_home(
-        self, app: str, user_id: str, *, verified: bool, coming_to: str | None = None
+        self, user_id: str, *, verified: bool, coming_to: str | None = None
     ) -> tuple[User, str] | None:
         """As ``with_user_id``, with the user to whom the ID was given; nobody, where a device is named that
         they are ``coming_to``, unless it is known and has no anonymous user."""
-        asked = app, verified, user_id_digest(user_id)
+        asked = self._app, verified, user_id_digest(user_id)
         query = _with_user_id(*asked) if coming_to is None else _coming_to(*asked, coming_to)
         rows = self._database.rows(query)
         return _as_user_and_home(rows) if rows else None
 
     def with_key(
-        self, app: str, key: str, user_id: str, *, coming_to: str
+        self, key: str, user_id: str, *, coming_to: str
     ) -> tuple[tuple[App, Key] | None, tuple[User, str] | None]:
         """Find a key by its digest, with its app; if there is one, also whom of the proven world a user ID
         leads to, as ``with_user_id_and_home``."""
-        rows = self._database.rows(_with_key(app, key, user_id_digest(user_id), coming_to))
+        rows = self._database.rows(_with_key(self._app, key, user_id_digest(user_id), coming_to))
         if not rows:
             return None, None
         first = len(KEY_COLUMNS)
@@ -92,14 +93,14 @@ class UserStore:
         found = None if who[0][0] is None else _as_user_and_home(who)
         return (as_app(rows[0][first:second]), as_key(rows[0][:first])), found
 
-    def with_email(self, app: str, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
+    def with_email(self, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
         there is another limit, enough to know whether they share it."""
-        found = as_users(self._database.rows(_with_email(app, email_key(email), verified, limit)))
+        found = as_users(self._database.rows(_with_email(self._app, email_key(email), verified, limit)))
         return tuple(sorted(found, key=lambda user: (user.user_id is not None, user.created_at, user.id)))
 
     def page(
-        self, app: str, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
+        self, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
     ) -> tuple[User, ...]:
         """Answer up to ``limit`` users of both worlds, by our id, who come after the id ``after``.
 
@@ -109,105 +110,105 @@ class UserStore:
         found: list[Any] = []
         if user_id is not None:
             digest = UserIds.digest == user_id_digest(user_id)
-            found.append(_owners(app, digest & UserIds.verified.in_((True, False))))
+            found.append(_owners(self._app, digest & UserIds.verified.in_((True, False))))
         if email is not None:
-            having = (Users.app == app) & (Users.email_key == email_key(email))
+            having = (Users.app == self._app) & (Users.email_key == email_key(email))
             found.append(Users.select(Users.id).where(having))
         if begins is not None:
-            found.append(_beginning(app, search_key(begins)))
+            found.append(_beginning(self._app, search_key(begins)))
         # Else SQLite walks through all whose ids come after one, and not through the few that were found.
         id = Users.id.concat("") if found else Users.id
         condition = reduce(operator.and_, map(Users.id.in_, found), id > after)
         ids = (
             Users.select(Users.id)
-            .where((Users.app == app) & lives() & condition)
+            .where((Users.app == self._app) & lives() & condition)
             .order_by(Users.id)
             .limit(limit)
         )
         # One statement: a user who went between two would make a full page look like the last.
-        users = as_users(self._database.rows(_users(app, Users.id.in_(ids))))
+        users = as_users(self._database.rows(_users(self._app, Users.id.in_(ids))))
         return tuple(sorted(users, key=lambda user: user.id))
 
-    def lock(self, app: str, user: User, *, to_change: bool) -> None:
+    def lock(self, user: User, *, to_change: bool) -> None:
         """Keep others from changing a user (and, ``to_change``, from relying on them) until the transaction
         ends. Raises StaleState if they are of another version by now, or gone."""
-        if self._lock(app, user.id, to_change=to_change) != user.version:
+        if self._lock(user.id, to_change=to_change) != user.version:
             raise StaleState
 
-    def find_and_lock(self, app: str, id: str, *, to_change: bool) -> User | None:
+    def find_and_lock(self, id: str, *, to_change: bool) -> User | None:
         """Find a user by our id, and lock them as they are."""
-        return None if self._lock(app, id, to_change=to_change) is None else self.with_id(app, id)
+        return None if self._lock(id, to_change=to_change) is None else self.with_id(id)
 
-    def _lock(self, app: str, id: str, *, to_change: bool) -> int | None:
+    def _lock(self, id: str, *, to_change: bool) -> int | None:
         # No id ever changes, so rows that refer to the user may be written meanwhile by who need not wait.
         strength = "NO KEY UPDATE" if to_change else "SHARE"
-        row = self._database.row(self._database.locked(_version(app, id), strength))
+        row = self._database.row(self._database.locked(_version(self._app, id), strength))
         return None if row is None else row[0]
 
-    def lock_emails(self, app: str, *emails: str | None) -> None:
+    def lock_emails(self, *emails: str | None) -> None:
         """Keep others from deciding by these emails until the transaction ends."""
-        self._database.lock(app, *(f"email {email_key(email)}" for email in emails if email))
+        self._database.lock(self._app, *(f"email {email_key(email)}" for email in emails if email))
 
-    def create(self, app: str, user: User) -> None:
+    def create(self, user: User) -> None:
         """Add a user. Raises StaleState if its user ID, or its email while unclaimed, is taken."""
         email = user.email and email_key(user.email)
         name = user.name and search_key(user.name)
         shown = user.user_id, user.email, email, user.name, name
-        self._database.add(_insert(app, user.id, user.verified, *shown, user.created_at))
+        self._database.add(_insert(self._app, user.id, user.verified, *shown, user.created_at))
         if user.user_id is not None:
-            self._add_user_id(app, user, user.user_id, user.created_at, user.id)
+            self._add_user_id(user, user.user_id, user.created_at, user.id)
 
-    def add_user_id(self, app: str, user: User, value: str, at: int, home: str | None = None) -> User:
+    def add_user_id(self, user: User, value: str, at: int, home: str | None = None) -> User:
         """Give a user a user ID, or to ``home`` who is part of them; return them as they are then. Raises
         StaleState if somebody of their world has it."""
-        self._add_user_id(app, user, value, at, home or user.id)
-        return self._update(app, user, aliases=(*user.aliases, value))
+        self._add_user_id(user, value, at, home or user.id)
+        return self._update(user, aliases=(*user.aliases, value))
 
-    def _add_user_id(self, app: str, user: User, value: str, at: int, home: str) -> None:
+    def _add_user_id(self, user: User, value: str, at: int, home: str) -> None:
         digest, search, proven = user_id_digest(value), search_key(value), not user.is_unproven
-        self._database.add(_insert_user_id(app, proven, digest, user.id, home, value, search, at))
+        self._database.add(_insert_user_id(self._app, proven, digest, user.id, home, value, search, at))
 
-    def remove_user_ids(self, app: str, user: User) -> User:
+    def remove_user_ids(self, user: User) -> User:
         """Have a user's IDs lead nowhere; return them as they are then."""
-        self._database.change(UserIds.delete().where((UserIds.app == app) & (UserIds.user == user.id)))
-        return self._update(app, user, aliases=())
+        self._database.change(UserIds.delete().where((UserIds.app == self._app) & (UserIds.user == user.id)))
+        return self._update(user, aliases=())
 
-    def set_primary(self, app: str, user: User, user_id: str | None, *, verified: bool) -> User:
+    def set_primary(self, user: User, user_id: str | None, *, verified: bool) -> User:
         """Say which of a user's IDs is the primary one, and of which world they are from now on; return them
         as they are then."""
         ids = tuple(value for value in user.user_ids if value != user_id)
         self._database.change(
             UserIds.update(verified=verified or is_of_a_device(user_id)).where(
-                (UserIds.app == app) & (UserIds.user == user.id)
+                (UserIds.app == self._app) & (UserIds.user == user.id)
             )
         )
-        return self._update(app, user, aliases=ids, user_id=user_id, verified=verified)
+        return self._update(user, aliases=ids, user_id=user_id, verified=verified)
 
-    def set_email(self, app: str, user: User, email: str | None) -> User:
+    def set_email(self, user: User, email: str | None) -> User:
         """Set a user's email; return them as they are then. Raises StaleState if another unclaimed user has
         it."""
-        return self._update(app, user, email=email)
+        return self._update(user, email=email)
 
-    def set_name(self, app: str, user: User, name: str | None) -> User:
+    def set_name(self, user: User, name: str | None) -> User:
         """Set a user's name; return them as they are then."""
-        return self._update(app, user, name=name)
+        return self._update(user, name=name)
 
-    def clear(self, app: str, user: User, at: int) -> None:
+    def clear(self, user: User, at: int) -> None:
         """Note when an anonymous user was cleared."""
-        self._change(app, user.id, cleared_at=at)
+        self._change(user.id, cleared_at=at)
 
-    def absorb(self, app: str, id: str, into: User, home: str) -> None:
+    def absorb(self, id: str, into: User, home: str) -> None:
         """Make a user part of ``home``, who is another or part of them: its user IDs lead to that other from
         now on."""
-        self._change(app, id, merged_into=home)
-        self._change(app, into.id)
+        self._change(id, merged_into=home)
+        self._change(into.id)
         self._database.change(
             UserIds.update(user=into.id, verified=not into.is_unproven).where(
-                (UserIds.app == app) & (UserIds.user == id)
+                (UserIds.app == self._app) & (UserIds.user == id)
             )
         )
 
-    def release(self, app: str, user: User, from_: str, everyone: Sequence[str]) -> None:
+    def release(self, user: User, from_: str, everyone: Sequence[str]) -> None:
         """Have a user stand again, as given here, who was part of another, with the IDs that were given to
         ``everyone`` who is part of them. Raises StaleState if the email has a new unclaimed user."""
         email, name = user.email and email_key(user.email), user.name and search_key(user.name)
@@ -221,82 +222,81 @@ class UserStore:
                 name=user.name,
                 name_key=name,
                 version=Users.version + 1,
-            ).where((Users.app == app) & (Users.id == user.id) & Users.merged_into.is_null(False))
+            ).where((Users.app == self._app) & (Users.id == user.id) & Users.merged_into.is_null(False))
         )
         self._database.change(
             UserIds.update(user=user.id, verified=not user.is_unproven).where(
-                (UserIds.app == app) & (UserIds.user == from_) & UserIds.home.in_(everyone)
+                (UserIds.app == self._app) & (UserIds.user == from_) & UserIds.home.in_(everyone)
             )
         )
 
-    def merged(self, app: str, id: str, into: str) -> User | None:
+    def merged(self, id: str, into: str) -> User | None:
         """Find a user who is part of another, as they were; their IDs are the other's now."""
         row = self._database.row(
             Users.select(*USER_COLUMNS[:-1]).where(
-                (Users.app == app) & (Users.id == id) & (Users.merged_into == into)
+                (Users.app == self._app) & (Users.id == id) & (Users.merged_into == into)
             )
         )
         return as_user([(*row, None)]) if row else None
 
-    def user_ids_of(
-        self, app: str, id: str, homes: Sequence[str], *, beside: bool = False
-    ) -> tuple[str, ...]:
+    def user_ids_of(self, id: str, homes: Sequence[str], *, beside: bool = False) -> tuple[str, ...]:
         """Return those of a user's IDs that were given to these, who are one with them, the oldest first; or
         all ``beside`` those."""
         given = UserIds.home.not_in(homes) if beside else UserIds.home.in_(homes)
         rows = self._database.rows(
             UserIds.select(UserIds.value)
-            .where((UserIds.app == app) & (UserIds.user == id) & given)
+            .where((UserIds.app == self._app) & (UserIds.user == id) & given)
             .order_by(UserIds.added_at, UserIds.digest)
         )
         return tuple(value for (value,) in rows)
 
-    def first_user_id(self, app: str, id: str) -> tuple[str, int] | None:
+    def first_user_id(self, id: str) -> tuple[str, int] | None:
         """Answer the user ID of a user that was seen first, and when."""
         # One transaction may add several in one millisecond: then our ids tell which user was made
         # first, and who was anonymous was so before they had another ID.
         row = self._database.row(
             UserIds.select(UserIds.value, UserIds.added_at)
-            .where((UserIds.app == app) & (UserIds.user == id))
+            .where((UserIds.app == self._app) & (UserIds.user == id))
             .order_by(UserIds.added_at, UserIds.home, _anonymous(UserIds.value).desc(), UserIds.digest)
             .limit(1)
         )
         return (row[0], row[1]) if row else None
 
-    def is_gone(self, app: str, id: str) -> bool:
+    def is_gone(self, id: str) -> bool:
         """Tell whether there was such a user, who was merged away or erased."""
-        query = Users.select(Users.id).where((Users.app == app) & (Users.id == id) & ~lives())
+        query = Users.select(Users.id).where((Users.app == self._app) & (Users.id == id) & ~lives())
         return self._database.row(query) is not None
 
-    def part_of(self, app: str, id: str) -> tuple[str, ...]:
+    def part_of(self, id: str) -> tuple[str, ...]:
         """Answer the ids of all who became part of a user, also by way of others."""
         rows = self._database.rows(
-            Users.select(Users.id).where((Users.app == app) & (Users.merged_into == id))
+            Users.select(Users.id).where((Users.app == self._app) & (Users.merged_into == id))
         )
         parts = [part for (part,) in rows]
-        return tuple(parts) + tuple(below for part in parts for below in self.part_of(app, part))
+        return tuple(parts) + tuple(below for part in parts for below in self.part_of(part))
 
-    def is_part(self, app: str, id: str, of: str) -> bool:
+    def is_part(self, id: str, of: str) -> bool:
         """Tell whether somebody is a user, or part of them."""
         if id == of:
             return True
-        row = self._database.row(merged_into(app, id))
-        return row is not None and row[0] is not None and self.is_part(app, row[0], of)
+        row = self._database.row(merged_into(self._app, id))
+        return row is not None and row[0] is not None and self.is_part(row[0], of)
 
-    def is_part_of_one_world(self, app: str, id: str, of: str) -> bool:
+    def is_part_of_one_world(self, id: str, of: str) -> bool:
         """Tell whether somebody, the user whom they are part of, and all between are of one world."""
         if id == of:
             return True
         into = Users.alias()
-        one_world = Users.select(into.id).join(into, on=((into.app == app) & (into.id == Users.merged_into)))
-        row = self._database.row(
-            one_world.where((Users.app == app) & (Users.id == id) & (proven() == proven(into)))
+        one_world = Users.select(into.id).join(
+            into, on=((into.app == self._app) & (into.id == Users.merged_into))
         )
-        return row is not None and self.is_part_of_one_world(app, row[0], of)
+        row = self._database.row(
+            one_world.where((Users.app == self._app) & (Users.id == id) & (proven() == proven(into)))
+        )
+        return row is not None and self.is_part_of_one_world(row[0], of)
 
     def idle_anonymous(
         self,
-        app: str,
         *,
         since: int,
         cleared_before: int,
@@ -310,17 +310,19 @@ class UserStore:
         anything."""
         used = Sessions.used_at >= since
         busy = (
-            _there_is(Sessions, app, (Sessions.user == Users.id) & used)
-            | _there_is(Devices, app, Devices.anonymous == Users.id, _session_on_device() & used)
+            _there_is(Sessions, self._app, (Sessions.user == Users.id) & used)
+            | _there_is(Devices, self._app, Devices.anonymous == Users.id, _session_on_device() & used)
             | _there_is(
-                Conversations, app, (Conversations.user == Users.id) & (Conversations.updated_at >= since)
+                Conversations,
+                self._app,
+                (Conversations.user == Users.id) & (Conversations.updated_at >= since),
             )
-            | _there_is(StoreAccounts, app, StoreAccounts.user == Users.id)
-            | _there_is(History, app, (History.user == Users.id) & (History.at >= since))
+            | _there_is(StoreAccounts, self._app, StoreAccounts.user == Users.id)
+            | _there_is(History, self._app, (History.user == Users.id) & (History.at >= since))
             | (Users.created_at >= since)
         )
         condition = (
-            (Users.app == app)
+            (Users.app == self._app)
             & (Users.id > after)
             & anonymous()
             & lives()
@@ -331,9 +333,9 @@ class UserStore:
         rows = self._database.rows(Users.select(Users.id).where(condition).order_by(Users.id).limit(limit))
         return [id for (id,) in rows]
 
-    def erase(self, app: str, ids: Sequence[str], at: int) -> None:
+    def erase(self, ids: Sequence[str], at: int) -> None:
         """Leave of these users their ids and times, and nothing personal."""
-        self._database.change(UserIds.delete().where((UserIds.app == app) & UserIds.user.in_(ids)))
+        self._database.change(UserIds.delete().where((UserIds.app == self._app) & UserIds.user.in_(ids)))
         self._database.change(
             Users.update(
                 user_id=None,
@@ -343,19 +345,19 @@ class UserStore:
                 name_key=None,
                 erased_at=at,
                 version=Users.version + 1,
-            ).where((Users.app == app) & Users.id.in_(ids))
+            ).where((Users.app == self._app) & Users.id.in_(ids))
         )
 
-    def _update(self, app: str, user: User, *, aliases: tuple[str, ...] | None = None, **fields: Any) -> User:
+    def _update(self, user: User, *, aliases: tuple[str, ...] | None = None, **fields: Any) -> User:
         """Set fields of a user, and the keys by which they are compared."""
         keys = {f"{name}_key": _KEYS[name](fields[name] or "") or None for name in fields if name in _KEYS}
-        self._change(app, user.id, **fields, **keys)
+        self._change(user.id, **fields, **keys)
         aliases = user.aliases if aliases is None else aliases
         return replace(user, aliases=aliases, version=user.version + 1, **fields)
 
-    def _change(self, app: str, id: str, **fields: Any) -> None:
+    def _change(self, id: str, **fields: Any) -> None:
         changed = Users.update(version=Users.version + 1, **fields)
-        if not self._database.change(changed.where((Users.app == app) & (Users.id == id) & lives())):
+        if not self._database.change(changed.where((Users.app == self._app) & (Users.id == id) & lives())):
             raise StaleState
 
 

@@ -40,7 +40,7 @@ def rows(store, tenant):
 def sound(store, tenant):
     """The store's invariants hold for the app after the test."""
     yield
-    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    violated = {question.__name__: list(question(store.of(tenant.id))) for question in CHECKS}
     assert violated == dict.fromkeys(violated, [])
 
 

@@ -160,10 +160,10 @@ def test_a_tombstone_stays_without_anything_personal(tenant, store, canary, life
     lived = life(tenant, canary)
     tenant.erase(lived.id)
     for id in (lived.id, *lived.parts):
-        entries = store.history.page(tenant.id, [id], "", 100)
+        entries = store.of(tenant.id).history.page([id], "", 100)
         assert [entry.event for entry in entries][-1] == "erased"
         assert {(entry.before, entry.after) for entry in entries} == {(None, None)}
-        assert store.users.with_id(tenant.id, id) is None
+        assert store.of(tenant.id).users.with_id(id) is None
 
 
 @lives
@@ -283,7 +283,7 @@ def test_nothing_of_a_user_survives_who_logs_in_and_writes_while_erased(tenant, 
     me = tenant.get("/v1/me", answers[5].json["session"]["token"])
     assert me.status_code == (200 if came_after else 401)
     assert [user["id"] for user in tenant.find()] == ([answers[5].json["user"]["id"]] if came_after else [])
-    entries = store.history.page(tenant.id, [id], "", 100)
+    entries = store.of(tenant.id).history.page([id], "", 100)
     assert {(entry.before, entry.after) for entry in entries} == {(None, None)}
 
 

@@ -65,7 +65,7 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
         for number in range(1, 502):
             author = Author(Side.USER, None, login["user"]["id"])
             message = Message(f"msg_{number}", 0, author, str(number), True, 1)
-            store.conversations.append(Scope(tenant.id, Side.AGENT), id, message)
+            store.of(tenant.id).conversations.append(Scope(Side.AGENT), id, message)
     [thread] = export(tenant, login["user"]["id"])["conversations"]
     assert [message["body"] for message in thread["messages"]] == [str(number) for number in range(502)]
 

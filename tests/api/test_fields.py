@@ -366,7 +366,7 @@ def test_who_stands_alone_has_no_copy_of_what_they_show(tenant, store):
     one, two = tenant.known(**ONE), tenant.known(**TWO)
     merged = tenant.merge(two, one)
     tenant.undo(merged)
-    assert store.fields.of_homes(tenant.id, [one, two]) == ()
+    assert store.of(tenant.id).fields.of_homes([one, two]) == ()
 
 
 def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):

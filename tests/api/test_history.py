@@ -167,7 +167,7 @@ def test_a_merge_stands_in_the_history_of_both(tenant, store, policy):
     assert entry["after"] == {"merge": merge, "from": away["id"], "aliases": [away["userId"]]}
     assert tenant.get(f"/v1/merges/{merge}").json["from"] == away["id"]
     assert entry["requestId"] == login.headers["X-Request-Id"]
-    kept = store.history.page(tenant.id, [away["id"]], "", 100)
+    kept = store.of(tenant.id).history.page([away["id"]], "", 100)
     assert [(entry.event, entry.rule) for entry in kept] == [("created", "anonymous"), ("merged", "merge")]
 
 
@@ -182,7 +182,7 @@ def test_of_an_erased_user_it_stays_known_that_they_were_and_nothing_else(tenant
     id = tenant.known(userId="u-17", email="jane@example.org", name="Jane")
     tenant.change(id, name="Joan")
     erased = tenant.erase(id)
-    kept = store.history.page(tenant.id, [id], "", 100)
+    kept = store.of(tenant.id).history.page([id], "", 100)
     assert [entry.event for entry in kept] == [Event.CREATED, Event.NAME_CHANGED, Event.ERASED]
     assert {(entry.before, entry.after) for entry in kept} == {(None, None)}
     assert kept[-1].actor.request == erased.headers["X-Request-Id"]

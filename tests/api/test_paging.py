@@ -75,7 +75,7 @@ def fill(store, tenant, user, at, many=MANY, status=Status.OPEN):
         for id in ids:
             conversation = Conversation(id, user, None, status, 0, 1, at, at)
             first = Message(new_id("msg"), 1, Author(Side.AGENT, None), "Hello", True, at)
-            store.conversations.create(tenant.id, conversation, first, None, user)
+            store.of(tenant.id).conversations.create(conversation, first, None, user)
     return sorted(ids, reverse=True)
 
 

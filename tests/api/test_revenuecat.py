@@ -3,6 +3,7 @@
 import pytest
 
 from service.model.errors import StaleState
+from service.store.users import UserStore
 from tests.support.cases import cases
 from tests.support.responses import problem_of
 from tests.support.subscribers import ANON, ANON_2, identify, original
@@ -107,9 +108,9 @@ def test_a_receipt_of_another_kind_is_a_bad_request(rc, member):
     assert problem_of(response) == (400, 7226)
 
 
-def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, store, monkeypatch):
+def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, monkeypatch):
     rc("GET", f"/subscribers/{ANON}")
-    locked, lock = [], store.users.lock
+    locked, lock = [], UserStore.lock
 
     def lock_the_second_time(*args, **kwargs):
         locked.append(args)
@@ -117,7 +118,7 @@ def test_who_changes_while_they_log_in_is_looked_for_again(rc, tenant, store, mo
             raise StaleState
         return lock(*args, **kwargs)
 
-    monkeypatch.setattr(store.users, "lock", lock_the_second_time)
+    monkeypatch.setattr(UserStore, "lock", lock_the_second_time)
     response = identify(rc, ANON, "u-1")
 
     assert (response.status_code, original(response), len(locked)) == (201, ANON, 2)

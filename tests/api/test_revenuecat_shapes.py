@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from service.api.context import NAME
 from service.api.revenuecat_format import BAD_REQUEST, ERRORS, INVALID_ID
+from service.store.users import UserStore
 from tests.support.cases import cases
 from tests.support.engines import one_engine
 from tests.support.pages import Page, table
@@ -152,7 +152,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS.values(), ids=CALLS)
 def test_a_fault_of_our_own_is_told_as_one(rc, app, monkeypatch, method, path, body):
-    monkeypatch.setattr(app.extensions[NAME].store.users, "with_user_id_and_home", fail)
+    monkeypatch.setattr(UserStore, "with_user_id_and_home", fail)
     require_shape(rc(method, path, body), 500, 7110)
 
 

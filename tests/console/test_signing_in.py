@@ -134,9 +134,9 @@ def test_after_a_few_keys_that_failed_an_address_waits(limited):
 
 def test_a_key_deleted_while_somebody_signs_in_opens_nothing(app, tenant, store):
     with pytest.raises(InvalidCredential):
-        console_sessions._begin(store, tenant.id, digest(new_credential("sk", tenant.id)), None)
+        console_sessions._begin(store.of(tenant.id), digest(new_credential("sk", tenant.id)), None)
 
 
 def test_an_app_that_is_gone_by_now_signs_nobody_in(store):
     with pytest.raises(StaleState), store.transaction():
-        store.console_sessions.add(f"app_{NOBODY}", "0" * 64, "key_1", ConsoleSession(None, 0))
+        store.of(f"app_{NOBODY}").console_sessions.add("0" * 64, "key_1", ConsoleSession(None, 0))

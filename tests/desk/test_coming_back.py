@@ -3,6 +3,8 @@ two, the login ends as if all of it had come after."""
 
 import pytest
 
+from service.store.devices import DeviceStore
+from service.store.users import UserStore
 from tests.support.signing import identity_key, proof_of
 
 DEVICE = "device-of-the-test-0001"
@@ -17,7 +19,7 @@ def kim(tenant):
 
 
 @pytest.fixture
-def meanwhile(store, monkeypatch):
+def meanwhile(monkeypatch):
     """Have something happen once, right after a login has looked who comes back; return the looks."""
 
     def set_up(happen):
@@ -39,18 +41,18 @@ def meanwhile(store, monkeypatch):
             ("with_key", lambda _: True),
             ("with_user_id_and_home", lambda named: named.get("coming_to") is not None),
         ):
-            look = waiting(getattr(store.users, method), is_of_who_comes_back)
-            monkeypatch.setattr(store.users, method, look)
+            look = waiting(getattr(UserStore, method), is_of_who_comes_back)
+            monkeypatch.setattr(UserStore, method, look)
         return looks
 
     return set_up
 
 
 @pytest.fixture
-def steps(store, monkeypatch):
+def steps(monkeypatch):
     """Record which devices logins lock; who comes back unchanged locks none."""
-    locked, lock = [], store.devices.lock
-    monkeypatch.setattr(store.devices, "lock", lambda *args: (locked.append(args), lock(*args))[1])
+    locked, lock = [], DeviceStore.lock
+    monkeypatch.setattr(DeviceStore, "lock", lambda *args: (locked.append(args), lock(*args))[1])
     return locked
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from service.desk.erasing import tidy
 from service.store.checks import CHECKS
+from service.store.devices import DeviceStore
 from service.store.tables import TABLES, Apps, Rates
+from service.store.users import UserStore
 from tests.support.signing import identity_key, proof_of
 from tests.support.subscribers import exported
 
@@ -44,7 +46,7 @@ def meanwhile(store, monkeypatch) -> Callable[..., list[Any]]:
 def sound(store, tenant):
     """The store's invariants hold for the app after the test."""
     yield
-    violated = {question.__name__: list(question(store.database, tenant.id)) for question in CHECKS}
+    violated = {question.__name__: list(question(store.of(tenant.id))) for question in CHECKS}
     assert violated == dict.fromkeys(violated, [])
 
 
@@ -68,9 +70,9 @@ def undo(tenant, merge):
     return tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk).status_code
 
 
-def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, store, meanwhile):
+def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, meanwhile):
     jane = known(tenant, userId="u-1")
-    happened = meanwhile(store.users, "lock", lambda: erase(tenant, jane))
+    happened = meanwhile(UserStore, "lock", lambda: erase(tenant, jane))
 
     login = tenant.login(userId="u-1", name="J.")
 
@@ -83,11 +85,9 @@ def test_a_user_who_is_erased_while_they_log_in_is_made_anew(tenant, store, mean
     [({"userId": "u-1"}, "J."), ({"userId": "u-1"}, "Joan"), ({"email": "jane@example.org"}, "J.")],
     ids=["changing a name", "changing nothing until then", "by email"],
 )
-def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(
-    tenant, store, meanwhile, claim, name
-):
+def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(tenant, meanwhile, claim, name):
     jane = known(tenant, userId="u-1", email="jane@example.org", name="Joan")
-    happened = meanwhile(store.users, "lock", lambda: known(tenant, userId="u-1", name="Jane"))
+    happened = meanwhile(UserStore, "lock", lambda: known(tenant, userId="u-1", name="Jane"))
 
     login = tenant.login(**claim, name=name)
 
@@ -96,19 +96,19 @@ def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(
     assert user(tenant, jane)["name"] == name
 
 
-def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tenant, store, meanwhile):
+def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tenant, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
     made = tenant.merge(joan, jane)
-    happened = meanwhile(store.users, "lock", lambda: undo(tenant, made))
+    happened = meanwhile(UserStore, "lock", lambda: undo(tenant, made))
 
     login = tenant.login(userId="u-2", name="Joan")
 
     assert (happened, login["user"]["id"], user(tenant, jane)["name"]) == ([200], joan, None)
 
 
-def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, store, meanwhile):
+def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
-    happened = meanwhile(store.users, "find_and_lock", lambda: tenant.merge(joan, jane))
+    happened = meanwhile(UserStore, "find_and_lock", lambda: tenant.merge(joan, jane))
 
     begun = tenant.begin(tenant.sk, user=joan)
 
@@ -127,11 +127,11 @@ ABOUT = {
 
 
 @pytest.mark.parametrize("about", ABOUT.values(), ids=ABOUT)
-def test_what_is_about_a_user_who_changes_is_done_to_them_as_they_are(tenant, store, meanwhile, about):
+def test_what_is_about_a_user_who_changes_is_done_to_them_as_they_are(tenant, meanwhile, about):
     tenant.set(revenuecat="on")
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
     path, body = about(jane, joan)
-    happened = meanwhile(store.users, "lock", lambda: rename(tenant, joan if path == "merges" else jane))
+    happened = meanwhile(UserStore, "lock", lambda: rename(tenant, joan if path == "merges" else jane))
 
     done = tenant.call("POST", f"/v1/{path}", tenant.sk, body)
 
@@ -145,12 +145,12 @@ def test_what_is_about_a_user_who_changes_is_done_to_them_as_they_are(tenant, st
     }.get(path, (["u-3"], [], []))
 
 
-def test_who_is_erased_while_they_restore_is_nobody(tenant, store, meanwhile):
+def test_who_is_erased_while_they_restore_is_nobody(tenant, meanwhile):
     tenant.set(clientPurchases="on")
     jane = known(tenant, userId="u-1")
     token = tenant.session(userId="u-1")
     proof = proof_of(tenant, identity_key(tenant)[1], sub="u-1", storeAccount=ACCOUNT)
-    happened = meanwhile(store.users, "with_id", lambda: erase(tenant, jane))
+    happened = meanwhile(UserStore, "with_id", lambda: erase(tenant, jane))
 
     restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT, "proof": proof})
 
@@ -172,12 +172,12 @@ def an_email_is_corrected(tenant):
 
 
 @pytest.mark.parametrize("change", [an_id_goes_back, an_email_is_corrected])
-def test_what_changes_while_it_proves_an_account_proves_nothing(tenant, store, meanwhile, change):
+def test_what_changes_while_it_proves_an_account_proves_nothing(tenant, meanwhile, change):
     tenant.set(clientPurchases="on")
     jane, who, claims, method, happen = change(tenant)
     token = tenant.session(**who)
     proof = proof_of(tenant, identity_key(tenant)[1], **claims, storeAccount=ACCOUNT)
-    happened = meanwhile(store.users, method, happen)
+    happened = meanwhile(UserStore, method, happen)
 
     restored = tenant.call("POST", "/v1/restore", token, {"storeAccount": ACCOUNT, "proof": proof})
 
@@ -207,9 +207,10 @@ def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, 
     time_machine.move_to("2030-01-01T00:00:00Z", tick=False)
     visitor = known(tenant)
     time_machine.move_to("2030-03-01T00:00:00Z", tick=False)
-    happened = meanwhile(store.devices, "lock_of", lambda: erase(tenant, visitor))
+    happened = meanwhile(DeviceStore, "lock_of", lambda: erase(tenant, visitor))
 
-    done = tidy(store, store.apps.with_id(tenant.id), idle_days=10, cleared_days=10)
+    app = store.apps.with_id(tenant.id)
+    done = tidy(store.of(app.id), app, idle_days=10, cleared_days=10)
 
     assert happened == [204]
     assert done.users == 0
@@ -226,9 +227,9 @@ def part(tenant):
     return one, two, lambda: undo(tenant, merge)
 
 
-def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
+def test_an_id_goes_to_who_stands_apart_by_then(tenant, meanwhile, part):
     one, two, undo_it = part
-    happened = meanwhile(store.users, "lock_emails", undo_it)
+    happened = meanwhile(UserStore, "lock_emails", undo_it)
 
     given = tenant.call("POST", f"/v1/users/{two}/aliases", tenant.sk, {"userId": "u-2"})
 
@@ -236,9 +237,9 @@ def test_an_id_goes_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
     assert user(tenant, one)["aliases"] == []
 
 
-def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, store, meanwhile, part):
+def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, meanwhile, part):
     one, two, undo_it = part
-    happened = meanwhile(store.users, "find_and_lock", undo_it)
+    happened = meanwhile(UserStore, "find_and_lock", undo_it)
 
     thread = tenant.begin(tenant.sk, "To you", user=two)
 
@@ -247,13 +248,13 @@ def test_an_agents_words_go_to_who_stands_apart_by_then(tenant, store, meanwhile
     assert tenant.conversations(tenant.session(userId="u-1")) == []
 
 
-def test_a_session_that_an_undo_ends_begins_nothing(tenant, store, meanwhile, part):
+def test_a_session_that_an_undo_ends_begins_nothing(tenant, meanwhile, part):
     one, _, undo_first = part
     tenant.call("PATCH", f"/v1/users/{one}", tenant.sk, {"email": None})
     assert undo_first() == 200
     made = tenant.merge(known(tenant, email="two@example.org"), one)
     token = tenant.session(email="two@example.org")
-    happened = meanwhile(store.users, "find_and_lock", lambda: undo(tenant, made))
+    happened = meanwhile(UserStore, "find_and_lock", lambda: undo(tenant, made))
 
     refused = tenant.call("POST", "/v1/conversations", token, {"message": "of two"})
 
@@ -261,11 +262,11 @@ def test_a_session_that_an_undo_ends_begins_nothing(tenant, store, meanwhile, pa
     assert tenant.conversations(tenant.session(userId="u-1")) == []
 
 
-def test_what_is_said_of_a_part_during_an_undo_is_theirs(tenant, store, meanwhile):
+def test_what_is_said_of_a_part_during_an_undo_is_theirs(tenant, meanwhile):
     one, two = known(tenant, userId="u-1", email="one@example.org"), known(tenant, userId="u-2")
     made = tenant.merge(two, one)
     news = {"userId": "u-2", "email": "one@example.org"}
-    happened = meanwhile(store.users, "lock_emails", lambda: known(tenant, **news))
+    happened = meanwhile(UserStore, "lock_emails", lambda: known(tenant, **news))
 
     assert (undo(tenant, made), happened) == (200, [one])
     assert [user(tenant, id)["email"] for id in (one, two)] == ["one@example.org"] * 2

@@ -35,7 +35,7 @@ def clock(time_machine):
 def tidied(store: Store, tenant: Tenant) -> Callable[[], Tidied]:
     """Tidy the app, in which those go who were idle for ten days, or cleared for three."""
     days = {"idle_days": IDLE.days, "cleared_days": CLEARED.days}
-    return lambda: tidy(store, store.apps.with_id(tenant.id), **days)
+    return lambda: tidy(store.of(tenant.id), store.apps.with_id(tenant.id), **days)
 
 
 def visit(tenant: Tenant) -> tuple[str, str, str]:
@@ -102,7 +102,7 @@ def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, 
 
     with ThreadPoolExecutor(1) as thread:
         with other.transaction():
-            other.devices.lock(tenant.id, digest(device))
+            other.of(tenant.id).devices.lock(digest(device))
             tidying = thread.submit(tidied)
             # So long it waits for the device.
             time.sleep(0.3)
@@ -118,7 +118,7 @@ def test_all_go_also_where_they_are_more_than_a_hundred(store, tenant, clock, ti
     with store.transaction():
         for _ in range(101):
             one = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
-            store.users.create(tenant.id, one)
+            store.of(tenant.id).users.create(one)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
 
     assert tidied().users == 101
@@ -190,7 +190,7 @@ def test_nobody_goes_who_is_or_says_to_be_somebody(tenant, clock, tidied, somebo
 def test_nothing_of_another_app_goes(store, tenant, other_tenant, clock, tidied):
     id, _, token = visit(other_tenant)
     other_tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
-    store.rates.count(other_tenant.id, "login", "address", 1)
+    store.of(other_tenant.id).rates.count("login", "address", 1)
     clock.move_to(NOON + timedelta(days=1000), tick=False)
 
     assert tidied() == NOTHING
@@ -206,7 +206,7 @@ def test_the_second_time_there_is_nothing_to_do(store, tenant, clock, tidied):
     _, _, token = visit(tenant)
     tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
     tenant.session(userId="u-1")
-    store.rates.count(tenant.id, "login", "address", 1)
+    store.of(tenant.id).rates.count("login", "address", 1)
     clock.move_to(NOON + timedelta(days=1000), tick=False)
 
     first, second = tidied(), tidied()
@@ -221,9 +221,9 @@ def test_who_went_is_a_tombstone_and_the_device_begins_anew(store, tenant, clock
 
     tidied()
 
-    [*_, last] = store.history.page(tenant.id, [id], "", 10)
+    [*_, last] = store.of(tenant.id).history.page([id], "", 10)
     assert (last.event, last.actor.by) == ("erased", "retention")
-    assert [violated for question in CHECKS for violated in question(store.database, tenant.id)] == []
+    assert [violated for question in CHECKS for violated in question(store.of(tenant.id))] == []
     again = tenant.login(deviceId=device)
     assert (again["created"], again["user"]["id"] != id) == (True, True)
 
@@ -255,9 +255,9 @@ def test_an_idempotency_key_goes_after_two_days(store, tenant, clock, tidied, mo
 def test_the_rates_of_this_minute_and_the_last_stay(store, tenant, tidied):
     minutes = [now() // MINUTE - ago for ago in range(4)]
     for minute in minutes:
-        store.rates.count(tenant.id, "login", f"address-{minute}", minute)
+        store.of(tenant.id).rates.count("login", f"address-{minute}", minute)
 
     assert tidied().rates == 2
 
-    left = [store.rates.current(tenant.id, "login", f"address-{minute}", minute) for minute in minutes]
+    left = [store.of(tenant.id).rates.current("login", f"address-{minute}", minute) for minute in minutes]
     assert left == [1, 1, 0, 0]

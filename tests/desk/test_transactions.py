@@ -30,14 +30,14 @@ def races_lost():
 def create(store, tenant, user_id):
     """Create a user. Raises StaleState inside if somebody has the user ID."""
     user = person(user_id)
-    store.users.create(tenant.id, user)
+    store.of(tenant.id).users.create(user)
     return user
 
 
 def test_a_use_case_returns_what_it_returns_and_keeps_its_name(store, tenant):
     user = create(store, tenant, user_id="u-17")
 
-    assert store.users.with_user_id(tenant.id, "u-17", verified=True) == user
+    assert store.of(tenant.id).users.with_user_id("u-17", verified=True) == user
     assert (create.__name__, create.__doc__[:14]) == ("create", "Create a user.")
 
 
@@ -48,11 +48,11 @@ def test_a_lost_race_is_decided_again_on_what_is_there_then(store, tenant):
     @one_transaction
     def find_or_create(store):
         # The first look comes too early to see whoever is first.
-        found = store.users.with_user_id(tenant.id, "u-17", verified=True) if looks else None
+        found = store.of(tenant.id).users.with_user_id("u-17", verified=True) if looks else None
         looks.append(found)
         if found is None:
-            store.users.create(tenant.id, person("u-18"))
-            store.users.create(tenant.id, person("u-17"))
+            store.of(tenant.id).users.create(person("u-18"))
+            store.of(tenant.id).users.create(person("u-17"))
         return found
 
     found = find_or_create(store)
@@ -69,8 +69,8 @@ def test_twelve_lost_races_are_too_many_and_leave_nothing_behind(store, tenant):
     @one_transaction
     def collide(store):
         attempts.append(1)
-        store.users.create(tenant.id, person("u-18"))
-        store.users.create(tenant.id, person("u-17"))
+        store.of(tenant.id).users.create(person("u-18"))
+        store.of(tenant.id).users.create(person("u-17"))
 
     with pytest.raises(Contended):
         collide(store)
@@ -87,7 +87,7 @@ def test_a_use_case_that_wins_at_last_happens_once(store, tenant):
     @one_transaction
     def win_at_last(store):
         attempts.append(1)
-        store.users.create(tenant.id, person("u-17"))
+        store.of(tenant.id).users.create(person("u-17"))
         if len(attempts) < 12:
             raise StaleState
 
@@ -104,7 +104,7 @@ def test_any_other_failure_undoes_everything_and_is_not_tried_again(store, tenan
     @one_transaction
     def fail(store):
         attempts.append(1)
-        store.users.create(tenant.id, person("u-17"))
+        store.of(tenant.id).users.create(person("u-17"))
         raise failure
 
     with pytest.raises(failure):
@@ -121,7 +121,7 @@ def test_a_race_lost_within_decides_the_whole_again(store, tenant):
     @one_transaction
     def outer(store):
         attempts.append(1)
-        store.users.create(tenant.id, person("u-18"))
+        store.of(tenant.id).users.create(person("u-18"))
         # What it collides with on the first attempt is not asked for on the second.
         create(store, tenant, "u-17" if len(attempts) == 1 else "u-19")
 

@@ -45,4 +45,4 @@ def test_of_simultaneous_identifies_one_creates_in_each_world(
         ]
         assert ids[0] == ids[1]
         assert sorted(verified for _, verified in ids[0]) == [kind == "sk" for kind in kinds]
-        assert [found for asks in CHECKS for found in asks(store.database, tenant.id)] == []
+        assert [found for asks in CHECKS for found in asks(store.of(tenant.id))] == []

@@ -264,7 +264,7 @@ SCENARIOS = LOGINS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | MIXTURES
 def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> None:
     for race, calls in zip(races, raced, strict=True):
         race.require_order(store, calls)
-        assert [found for asks in CHECKS for found in asks(store.database, race.tenant.id)] == []
+        assert [found for asks in CHECKS for found in asks(store.of(race.tenant.id))] == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

@@ -19,13 +19,13 @@ def user(store: Store, app_id: str) -> str:
     """A user, whom keys may have to do with."""
     user = User(new_id("usr"), "u-1", None, None, (), 1)
     with store.transaction():
-        store.users.create(app_id, user)
+        store.of(app_id).users.create(user)
     return user.id
 
 
 def remember(store: Store, app: str, user: str, makes: str, by: str = "agent", at: int = 1):
     with store.transaction():
-        return store.idempotency_keys.remember(app, user, by, "key-1", request="digest", made=makes, at=at)
+        return store.of(app).idempotency_keys.remember(user, by, "key-1", request="digest", made=makes, at=at)
 
 
 def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store, app_id, user):
@@ -39,7 +39,9 @@ def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store
 
 def test_a_key_that_was_rolled_back_was_never_used(store, app_id, user):
     with pytest.raises(ZeroDivisionError), store.transaction():
-        store.idempotency_keys.remember(app_id, user, "agent", "key-1", request="digest", made="cnv_1", at=1)
+        store.of(app_id).idempotency_keys.remember(
+            user, "agent", "key-1", request="digest", made="cnv_1", at=1
+        )
         raise ZeroDivisionError
 
     assert remember(store, app_id, user, "cnv_2") is None
@@ -49,13 +51,13 @@ def test_keys_are_forgotten_that_are_older_than_a_time(store, app_id, user):
     for at in (1, 2, 3):
         remember(store, app_id, user, f"cnv_{at}", by=f"device-{at}", at=at)
 
-    forgotten = store.idempotency_keys.forget_before(app_id, 3)
+    forgotten = store.of(app_id).idempotency_keys.forget_before(3)
 
     assert (forgotten, remember(store, app_id, user, "other", by="device-3")) == (2, ("digest", "cnv_3"))
 
 
 def test_many_at_once_are_all_counted(store, app_id):
-    ended = at_once(*[lambda: store.rates.count(app_id, "login", "address", 7)] * 12)
+    ended = at_once(*[lambda: store.of(app_id).rates.count("login", "address", 7)] * 12)
 
     assert sorted(ended) == list(range(1, 13))
 
@@ -66,7 +68,7 @@ def test_many_at_once_are_all_counted(store, app_id):
     ids=["the minute before", "the minute after", "another kind", "another address"],
 )
 def test_what_differs_is_counted_by_itself(store, app_id, other):
-    store.rates.count(app_id, "login", "one", 7)
+    store.of(app_id).rates.count("login", "one", 7)
 
-    assert store.rates.current(app_id, *other) == 0
-    assert store.rates.count(app_id, *other) == 1
+    assert store.of(app_id).rates.current(*other) == 0
+    assert store.of(app_id).rates.count(*other) == 1

@@ -227,7 +227,7 @@ def migrate_before(url: str, name: str, directory: Path) -> None:
 
 def keys_of(url: str, *apps: str) -> dict[str, object]:
     database = Database(url)
-    found = {key.id: key.proof for app in apps for key in KeyStore(database).of_app(app)}
+    found = {key.id: key.proof for app in apps for key in KeyStore(database, app).all()}
     database.close()
     return found
 

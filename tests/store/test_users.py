@@ -24,15 +24,15 @@ def a_user(user_id: str | None = None, email: str | None = None, *, verified: bo
 
 def add(store: Store, app: str, user: User) -> User:
     with store.transaction():
-        store.users.create(app, user)
+        store.of(app).users.create(user)
     return user
 
 
 def absorb(store: Store, app: str, user: User, into: User) -> str:
     nothing, id = Moved((), (), (), ()), new_id("mrg")
-    store.merges.add(app, Merge(id, user.id, into.id, "explicit", nothing, Filled(), 1))
-    store.users.absorb(app, user.id, into, into.id)
-    store.fields.put(app, (*rules.own(into), *rules.own(user)))
+    store.of(app).merges.add(Merge(id, user.id, into.id, "explicit", nothing, Filled(), 1))
+    store.of(app).users.absorb(user.id, into, into.id)
+    store.of(app).fields.put((*rules.own(into), *rules.own(user)))
     return id
 
 
@@ -54,7 +54,7 @@ def test_each_world_has_an_unclaimed_user_of_an_email(store, app_id):
         add(store, app_id, a_user(email="jane@example.org", verified=verified)) for verified in (True, False)
     ]
 
-    found = [store.users.with_email(app_id, "Jane@example.org", verified=world) for world in (True, False)]
+    found = [store.of(app_id).users.with_email("Jane@example.org", verified=world) for world in (True, False)]
 
     assert found == [(user,) for user in users]
 
@@ -65,20 +65,20 @@ def test_an_email_that_an_unclaimed_user_has_is_refused_to_another_and_nothing_c
 
     def change() -> None:
         with store.transaction():
-            store.users.set_name(app_id, joan, "Joan")
-            store.users.set_email(app_id, joan, "JANE@example.org")
+            store.of(app_id).users.set_name(joan, "Joan")
+            store.of(app_id).users.set_email(joan, "JANE@example.org")
 
     with pytest.raises(StaleState):
         change()
 
-    assert store.users.with_id(app_id, joan.id) == joan
+    assert store.of(app_id).users.with_id(joan.id) == joan
 
 
 def test_the_unclaimed_user_of_a_shared_email_comes_first(store, app_id):
     shared = "jane@example.org"
     users = [add(store, app_id, a_user(user_id, shared)) for user_id in ("u-1", "u-2", None)]
 
-    found = store.users.with_email(app_id, shared, verified=True)
+    found = store.of(app_id).users.with_email(shared, verified=True)
 
     assert found == (users[2], users[0])
 
@@ -89,12 +89,12 @@ def test_of_a_chain_of_merges_everybody_leads_to_the_last_and_is_part_of_it(stor
         for user, into in zip(users, users[1:], strict=False):
             absorb(store, app_id, user, into)
 
-    survivors = [store.users.survivor(app_id, user.id) for user in users]
+    survivors = [store.of(app_id).users.survivor(user.id) for user in users]
 
     assert {survivor.id for survivor in survivors} == {users[3].id}
     assert survivors[0].user_ids == ("u-3", *survivors[0].aliases)
     assert set(survivors[0].aliases) == {"u-0", "u-1", "u-2"}
-    assert set(store.users.part_of(app_id, users[3].id)) == {user.id for user in users[:3]}
+    assert set(store.of(app_id).users.part_of(users[3].id)) == {user.id for user in users[:3]}
 
 
 @pytest.mark.parametrize("gone", ["absorb", "erase"])
@@ -104,37 +104,37 @@ def test_who_is_gone_can_no_longer_be_changed(store, app_id, gone):
         if gone == "absorb":
             absorb(store, app_id, jane, mary)
         else:
-            store.users.erase(app_id, (jane.id,), 2)
+            store.of(app_id).users.erase((jane.id,), 2)
 
     with pytest.raises(StaleState), store.transaction():
-        store.users.set_name(app_id, jane, "Jane")
+        store.of(app_id).users.set_name(jane, "Jane")
 
-    assert (store.users.with_id(app_id, jane.id), store.users.is_gone(app_id, jane.id)) == (None, True)
+    assert (store.of(app_id).users.with_id(jane.id), store.of(app_id).users.is_gone(jane.id)) == (None, True)
 
 
 @pytest.mark.parametrize("to_change", [True, False])
 @pytest.mark.parametrize(
     "change",
     [
-        lambda users, app, jane: users.set_email(app, jane, "jane@example.org"),
-        lambda users, app, jane: users.set_name(app, jane, "Jane"),
-        lambda users, app, jane: users.add_user_id(app, jane, "u-3", 2),
-        lambda users, app, jane: users.set_primary(app, jane, "u-1", verified=False),
-        lambda users, app, jane: users.clear(app, jane, 2),
-        lambda users, app, jane: users.erase(app, (jane.id,), 2),
+        lambda users, jane: users.set_email(jane, "jane@example.org"),
+        lambda users, jane: users.set_name(jane, "Jane"),
+        lambda users, jane: users.add_user_id(jane, "u-3", 2),
+        lambda users, jane: users.set_primary(jane, "u-1", verified=False),
+        lambda users, jane: users.clear(jane, 2),
+        lambda users, jane: users.erase((jane.id,), 2),
     ],
     ids=["email", "name", "ID", "primary ID", "cleared", "erased"],
 )
 def test_who_has_changed_is_not_locked_as_they_were(store, app_id, change, to_change):
     jane = add(store, app_id, a_user("u-1"))
     with store.transaction():
-        store.users.lock(app_id, jane, to_change=to_change)
-        after = change(store.users, app_id, jane)
+        store.of(app_id).users.lock(jane, to_change=to_change)
+        after = change(store.of(app_id).users, jane)
 
     with pytest.raises(StaleState), store.transaction():
-        store.users.lock(app_id, jane, to_change=to_change)
+        store.of(app_id).users.lock(jane, to_change=to_change)
 
-    assert after in (None, store.users.with_id(app_id, jane.id))
+    assert after in (None, store.of(app_id).users.with_id(jane.id))
 
 
 def test_who_was_merged_is_not_locked_as_they_were_before_nor_when_they_stand_again(store, app_id):
@@ -143,14 +143,14 @@ def test_who_was_merged_is_not_locked_as_they_were_before_nor_when_they_stand_ag
         merge = absorb(store, app_id, jane, mary)
     for user in (jane, mary):
         with pytest.raises(StaleState), store.transaction():
-            store.users.lock(app_id, user, to_change=True)
+            store.of(app_id).users.lock(user, to_change=True)
     with store.transaction():
-        store.users.release(app_id, jane, mary.id, (jane.id,))
-        store.fields.forget(app_id, (jane.id, mary.id))
-        store.merges.mark_undone(app_id, merge, 2)
+        store.of(app_id).users.release(jane, mary.id, (jane.id,))
+        store.of(app_id).fields.forget((jane.id, mary.id))
+        store.of(app_id).merges.mark_undone(merge, 2)
 
     with pytest.raises(StaleState), store.transaction():
-        store.users.lock(app_id, jane, to_change=True)
+        store.of(app_id).users.lock(jane, to_change=True)
 
 
 @pytest.mark.parametrize("prefix", ["a", "A", "\u00e9", "\ud7ff", "\U0010ffff", "a\U0010ffff"], ids=ascii)
@@ -158,7 +158,7 @@ def test_whose_id_begins_so_is_found_and_nobody_else(store, app_id, prefix):
     begins = [add(store, app_id, a_user(f"{prefix}{end}")) for end in ("", "1", "\U0010fffd")]
     add(store, app_id, a_user("z"))
 
-    found = store.users.page(app_id, user_id=None, email=None, begins=prefix, after="", limit=10)
+    found = store.of(app_id).users.page(user_id=None, email=None, begins=prefix, after="", limit=10)
 
     assert found == tuple(begins)
 
@@ -167,7 +167,7 @@ def test_a_page_takes_up_after_the_last_one(store, app_id):
     users = [add(store, app_id, a_user(f"u-{number}")) for number in range(5)]
 
     def page(after: str) -> tuple[User, ...]:
-        return store.users.page(app_id, user_id=None, email=None, begins="u-", after=after, limit=2)
+        return store.of(app_id).users.page(user_id=None, email=None, begins="u-", after=after, limit=2)
 
     pages = [page(after) for after in ("", users[1].id, users[3].id, users[4].id)]
 
@@ -179,12 +179,12 @@ def test_nobody_of_another_app_is_found(store, app_id, database_url):
     other = an_app(database_url)
 
     found = (
-        store.users.with_id(other, jane.id),
-        store.users.survivor(other, jane.id),
-        store.users.with_user_id(other, "u-1", verified=True),
-        store.users.with_email(other, "jane@example.org", verified=True),
-        store.users.page(other, user_id=None, email=None, begins="", after="", limit=10),
-        store.users.is_gone(other, jane.id),
+        store.of(other).users.with_id(jane.id),
+        store.of(other).users.survivor(jane.id),
+        store.of(other).users.with_user_id("u-1", verified=True),
+        store.of(other).users.with_email("jane@example.org", verified=True),
+        store.of(other).users.page(user_id=None, email=None, begins="", after="", limit=10),
+        store.of(other).users.is_gone(jane.id),
     )
 
     assert found == (None, None, None, (), (), False)

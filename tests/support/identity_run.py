@@ -222,7 +222,7 @@ class IdentityRun(RuleBasedStateMachine):
 
     def require_sound(self) -> None:
         """Require what always holds of a store."""
-        violated = {asks.__name__: list(asks(self.store.database, self.tenant.id)) for asks in CHECKS}
+        violated = {asks.__name__: list(asks(self.store.of(self.tenant.id))) for asks in CHECKS}
         assert violated == dict.fromkeys(violated, [])
 
     def rows(self) -> list[list[str]]:

@@ -26,7 +26,7 @@ DEEDS: dict[str, Callable[..., Any]] = {"merge": merge_users, "undo": undo_merge
 def do(store: Store, app: str, deed: str, *ids: str) -> None:
     """Merge two users, or undo a merge, as the app's backend."""
     (found,) = (one for one in store.apps.all() if one.id == app)
-    DEEDS[deed](store, Backend(found, Actor("backend", "request", proven=True)), *ids)
+    DEEDS[deed](store.of(app), Backend(found, Actor("backend", "request", proven=True)), *ids)
 
 
 def killed_at(moment: int, url: str, app: str, deed: str, *ids: str) -> bool:

@@ -43,7 +43,7 @@ class Tenant:
         with store.transaction():
             store.apps.create(app)
             for key in keys:
-                store.keys.create(app.id, key, digest(key.plain or ""), None)
+                store.of(app.id).keys.create(key, digest(key.plain or ""), None)
         tenant = cls(client, admin_key, app.id, *(key.plain or "" for key in keys))
         if settings:
             tenant.set(**settings)
