@@ -1,9 +1,8 @@
 """What looks at every statement of the test run finds those that could reach into another app."""
 
-import peewee
 import pytest
 
-from service.store.tables import Conversations, Keys, Users
+from service.store.tables import Users
 from tests.support.statements import unscoped
 
 UNSCOPED = {
@@ -205,34 +204,14 @@ SCOPED = {
 
 @pytest.mark.parametrize(("sql", "tables"), UNSCOPED.values(), ids=UNSCOPED)
 def test_a_statement_that_could_reach_into_another_app_is_found(sql, tables):
-    assert unscoped(sql) == tables
+    assert list(unscoped(sql)) == tables
 
 
 @pytest.mark.parametrize("sql", SCOPED.values(), ids=SCOPED)
 def test_a_statement_of_one_app_passes(sql):
-    assert unscoped(sql) == []
+    assert unscoped(sql) == ()
 
 
 def test_every_database_that_a_test_opens_is_looked_at(database):
     with pytest.raises(AssertionError, match="users"):
         database.rows(Users.select().where(Users.id == "usr_1"))
-
-
-def test_a_transaction_that_spans_two_apps_is_found(database):
-    with database.transaction():
-        database.rows(Users.select().where(Users.app == "app_1"))
-
-        with pytest.raises(AssertionError, match="in one go"):
-            database.rows(Keys.select().where(Keys.app == "app_2"))
-
-
-def test_two_apps_in_one_statement_are_found(database):
-    of_another = Keys.select(Keys.id).where(Keys.app == "app_2")
-
-    with pytest.raises(AssertionError, match="in one go"):
-        database.rows(Users.select().where((Users.app == "app_1") & (Users.id << of_another)))
-
-
-def test_a_statement_for_no_app_is_found(database):
-    with pytest.raises(AssertionError, match="no app"):
-        database.rows(Conversations.select().where(Conversations.app == peewee.Value(None)))

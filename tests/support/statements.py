@@ -1,5 +1,8 @@
 """Look at each statement when it is issued: every table in it that an app owns is scoped by the app.
 
+A store of one app knows no other, so nobody can hand a query another app's id. What a query can still do is
+forget it: of one table of several that it joins, in a subquery, in the rows that it copies.
+
 This reads the SQL that is sent, and not the queries that it was made of. Scoped is a table whose ``app``
 is compared with a value, or with the ``app`` of a table that is scoped, in a condition that always holds:
 not in one branch of an OR, and not in the ON of an outer join that keeps the table's rows anyway.
@@ -7,7 +10,7 @@ not in one branch of an OR, and not in the ON of an outer join that keeps the ta
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from typing import Any
@@ -31,8 +34,7 @@ OF_NO_APP_THERE = re.compile(
 OF_MIGRATIONS = "".join(path.read_text() for path in DIRECTORY.glob("0*.py"))
 READ_HERE = {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
 # What these do is not done to one app's rows.
-SCHEMA = ("ALTER", "CREATE", "DROP")
-OF_NO_APP = {*SCHEMA, "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK"}
+OF_NO_APP = {"ALTER", "CREATE", "DROP", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK"}
 
 TOKEN = re.compile(r"""\s+|"(?P<name>[^"]+)"|(?P<value>\?|%s)|'(?:[^']|'')*'|(?P<word>\w+)|[^\s\w]""")
 CLAUSES = {
@@ -71,51 +73,40 @@ def watch_every_database() -> None:
 
 
 def watch(database: peewee.Database) -> None:
-    """Raise AssertionError for each statement that could reach into another app, and for each
-    transaction that spans two, unless it changes the schema, which all apps share."""
+    """Raise AssertionError for each statement that could reach into another app."""
 
     def look(event: Any) -> None:
-        missing, places = scopes(event.sql)
+        missing = unscoped(event.sql)
         assert not missing, f"{missing} without an app in: {event.sql}"
-        transaction = database.top_transaction()
-        apps = getattr(transaction, "apps", set()) | {event.params[place] for place in places}
-        migrates = getattr(transaction, "migrates", False) or event.sql.strip().startswith(SCHEMA)
-        assert len(apps) <= 1 or migrates, f"{apps} in one go: {event.sql}"
-        assert None not in apps, f"no app in: {event.sql}"
-        if transaction is not None:
-            transaction.apps, transaction.migrates = apps, migrates
 
     database.query_hooks.append(look)
 
 
-def unscoped(sql: str) -> list[str]:
-    """Answer the tables of a statement that no condition on the app holds, or whose rows name none."""
-    return list(scopes(sql)[0])
-
-
 @lru_cache(maxsize=10_000)
-def scopes(sql: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Answer the tables that are not scoped, and which of the statement's values are an app's id."""
+def unscoped(sql: str) -> tuple[str, ...]:
+    """Return the tables of a statement that no condition on the app holds, or whose rows name none."""
     if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
-        return (), ()
-    found, nodes = _Found(), _parsed(sql)
+        return ()
+    missing: list[str] = []
+    nodes = _parsed(sql)
     if nodes[0] in READ_HERE:
-        _look(nodes, {}, found)
+        _look(nodes, {}, missing)
     elif nodes[0] not in OF_NO_APP:
-        found.missing.extend(_text(node) for node in nodes if _text(node) in OWNED)
-    return tuple(found.missing), tuple(found.places)
-
-
-@dataclass
-class _Found:
-    missing: list[str] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+        missing.extend(_text(node) for node in nodes if _text(node) in OWNED)
+    return tuple(missing)
 
 
 # --- reading -------------------------------------------------------------------------------------
 
-# A name, a word in capitals, a sign, the place of a value, or what stands between parentheses.
+# A name, a word in capitals, a sign, a value, or what stands between parentheses.
 Node = Any
+
+
+class Value:
+    """A value that is sent beside the statement."""
+
+
+VALUE = Value()
 
 
 @dataclass(frozen=True)
@@ -127,13 +118,11 @@ class Name:
 
 def _parsed(sql: str) -> list[Node]:
     stack: list[list[Node]] = [[]]
-    values = 0
     for match in TOKEN.finditer(sql):
         if match["name"]:
             stack[-1].append(Name(match["name"]))
         elif match["value"]:
-            stack[-1].append(values)
-            values += 1
+            stack[-1].append(VALUE)
         elif match[0] == "(":
             stack[-1].append([])
             stack.append(stack[-1][-1])
@@ -159,7 +148,7 @@ def _clauses(nodes: list[Node]) -> Iterator[tuple[str, list[Node]]]:
 # --- looking -------------------------------------------------------------------------------------
 
 
-def _look(nodes: list[Node], outer: dict[str, bool], found: _Found) -> None:
+def _look(nodes: list[Node], outer: dict[str, bool], missing: list[str]) -> None:
     """Look at a statement, or at whatever else stands between parentheses; ``outer`` says of the tables
     around it whether they are scoped."""
     parts: list[list[tuple[str, list[Node]]]] = [[]]
@@ -168,65 +157,65 @@ def _look(nodes: list[Node], outer: dict[str, bool], found: _Found) -> None:
             parts.append([])
         parts[-1].append((word, part))
     for clauses in parts:
-        scoped = _look_at_one(clauses, outer, found)
+        scoped = _look_at_one(clauses, outer, missing)
         for _, part in clauses:
             for node in part:
                 if isinstance(node, list):
-                    _look(node, outer | scoped, found)
+                    _look(node, outer | scoped, missing)
 
 
 def _look_at_one(
-    clauses: list[tuple[str, list[Node]]], outer: dict[str, bool], found: _Found
+    clauses: list[tuple[str, list[Node]]], outer: dict[str, bool], missing: list[str]
 ) -> dict[str, bool]:
     """Look at one statement without those inside it, and answer which of its tables are scoped."""
     # Of UPDATE the first counts: later on it is FOR UPDATE, or DO UPDATE.
     by_word = dict(reversed(clauses))
     is_update = "UPDATE" in by_word and not {"SELECT", "INSERT"} & by_word.keys()
     if "INTO" in by_word:
-        _look_at_insert(by_word["INTO"], by_word.get("VALUES", []), found)
+        _look_at_insert(by_word["INTO"], by_word.get("VALUES", []), missing)
     sources, conditions = _sources(by_word.get("FROM", []))
     if is_update:
         sources = _sources(by_word["UPDATE"])[0] + sources
         if _assigns_app(by_word["SET"]):
-            found.missing.append(sources[0][0])
+            missing.append(sources[0][0])
     conditions += [(None, condition) for condition in _conjuncts(by_word.get("WHERE", []))]
-    scoped = _scoped(sources, conditions, outer, found)
+    scoped = _scoped(sources, conditions, outer, missing)
     if {"INTO", "SELECT"} <= by_word.keys():
-        _look_at_copied(by_word["INTO"], by_word["SELECT"], scoped, found)
+        _look_at_copied(by_word["INTO"], by_word["SELECT"], scoped, missing)
     return scoped
 
 
-def _look_at_insert(into: list[Node], values: list[Node], found: _Found) -> None:
+def _look_at_insert(into: list[Node], values: list[Node], missing: list[str]) -> None:
     table, columns = _text(into[0]), next((node for node in into if isinstance(node, list)), [])
     if table not in OWNED:
         return
     names = [node.text for node in columns if isinstance(node, Name)]
     if "app" not in names:
-        found.missing.append(table)
+        missing.append(table)
         return
     rows = takewhile(lambda node: node != "ON", values)
     for row in (node for node in rows if isinstance(node, list)):
         app = _split(row, {","})[names.index("app")][1]
-        if len(app) == 1 and isinstance(app[0], int):
-            found.places.append(app[0])
-        else:
-            found.missing.append(table)
+        if app != [VALUE]:
+            missing.append(table)
 
 
-def _look_at_copied(into: list[Node], selected: list[Node], scoped: dict[str, bool], found: _Found) -> None:
+def _look_at_copied(
+    into: list[Node], selected: list[Node], scoped: dict[str, bool], missing: list[str]
+) -> None:
     """Look at rows that are inserted as they were selected: their app is that of what they come from."""
     columns = [node.text for part in into[1:] for node in part if isinstance(node, Name)]
     if _text(into[0]) in OWNED and "app" in columns:
         app = _app_of(_split(selected, {","})[columns.index("app")][1], None)
         if not (isinstance(app, str) and scoped.get(app)):
-            found.missing.append(_text(into[0]))
+            missing.append(_text(into[0]))
 
 
 def _scoped(
     sources: list[tuple[str, str]],
     conditions: list[tuple[str | None, list[Node]]],
     outer: dict[str, bool],
-    found: _Found,
+    missing: list[str],
 ) -> dict[str, bool]:
     """Answer which aliases are scoped; a condition may hold for one alias only."""
     scoped = outer | {alias: False for _, alias in sources}
@@ -240,14 +229,13 @@ def _scoped(
             if isinstance(one, str) and whom in (None, one):
                 pairs.append((one, other))
     for alias, value in pairs:
-        if isinstance(value, int):
+        if value is VALUE:
             scoped[alias] = True
-            found.places.append(value)
     for _ in sources:
         for alias, other in pairs:
             if isinstance(other, str) and scoped.get(other):
                 scoped[alias] = True
-    found.missing.extend(table for table, alias in sources if table in OWNED and not scoped[alias])
+    missing.extend(table for table, alias in sources if table in OWNED and not scoped[alias])
     return {alias: scoped[alias] for _, alias in sources}
 
 
@@ -295,11 +283,11 @@ def _conjuncts(condition: list[Node]) -> list[list[Node]]:
     return pieces if len(pieces) == 1 else [inner for piece in pieces for inner in _conjuncts(piece)]
 
 
-def _app_of(nodes: list[Node], only: str | None) -> str | int | None:
-    """Answer the alias of whose app this is, the place of the value that it is, or None."""
+def _app_of(nodes: list[Node], only: str | None) -> str | Value | None:
+    """Return the alias of whose app this is, the value that it is, or None."""
     match nodes:
-        case [int(place)]:
-            return place
+        case [Value() as value]:
+            return value
         case [Name("app")]:
             return only
         case [Name(alias), ".", Name("app")]:
