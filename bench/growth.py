@@ -78,16 +78,16 @@ class Growth:
     times: Times
 
     def milliseconds(self, call: str, users: int) -> float:
-        """Answer how long a call takes."""
+        """Return how long a call takes."""
         return 1000 * median(self.times[call][users])
 
     def growth(self, call: str) -> float:
-        """Answer how much longer a call takes in the largest store than in the smallest."""
+        """Return how much longer a call takes in the largest store than in the smallest."""
         of_sizes = self.times[call]
         return _ratio(of_sizes[max(of_sizes)], of_sizes[min(of_sizes)])
 
     def depth(self, users: int) -> float:
-        """Answer how much longer a deep page takes than the first."""
+        """Return how much longer a deep page takes than the first."""
         return _ratio(self.times[DEEP][users], self.times[FIRST][users])
 
 
@@ -127,7 +127,7 @@ def _take_turns(
 
 
 def calls(population: Population, draw: random.Random) -> list[Call]:
-    """Answer the calls that are measured, in the order of ``CALLS``, of people who are drawn anew."""
+    """Return the calls that are measured, in the order of ``CALLS``, of people who are drawn anew."""
     anybody = [draw.randrange(population.users) for _ in range(DRAWN)]
     # A login ends the session before it, which those who have written need.
     silent = [one for one in anybody if one % WRITES]
@@ -161,7 +161,7 @@ def calls(population: Population, draw: random.Random) -> list[Call]:
 
 
 def write(growth: Growth, plan: Plan, directory: Path) -> str:
-    """Write the tables and the plot into a directory, and answer the text of the first."""
+    """Write the tables and the plot into a directory, and return the text of the first."""
     stem = "growth" if growth.engine == POSTGRESQL else f"growth-{growth.engine}"
     before, after = growth.busy
     circumstances = (

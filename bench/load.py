@@ -33,7 +33,7 @@ class Request:
         return "\r\n".join([*lines, "", self.body]).encode()
 
     def filled(self) -> bytes:
-        """Answer the body with something new in it."""
+        """Return the body with something new in it."""
         return _with_something_new(self.body.encode())
 
 
@@ -61,7 +61,7 @@ class Load:
         return self.calls / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """Answer within how many seconds so many of a hundred were answered."""
+        """Return within how many seconds so many of a hundred were answered."""
         return self.times[min(len(self.times) - 1, int(len(self.times) * percent / 100))]
 
 

@@ -63,42 +63,42 @@ class Population:
         return math.ceil(self.users / WRITES) - 1
 
     def user_id(self, number: int) -> str:
-        """Answer the ID that the app gave to a user."""
+        """Return the ID that the app gave to a user."""
         return f"u-{number}"
 
     def email(self, number: int) -> str:
-        """Answer a user's email."""
+        """Return a user's email."""
         return f"u-{number}@example.org"
 
     def name(self, number: int) -> str:
-        """Answer a user's name."""
+        """Return a user's name."""
         return f"User {number}"
 
     def device_id(self, number: int) -> str:
-        """Answer what a user's device holds."""
+        """Return what a user's device holds."""
         return f"dev_{number:043}"
 
     def token(self, number: int) -> str:
-        """Answer what the session of a user holds who is logged in."""
+        """Return what the session of a user holds who is logged in."""
         return f"st_{self.app.removeprefix('app_')}_{number:043}"
 
     def writer(self, number: int) -> int:
-        """Answer which user has written, of those beside the first."""
+        """Return which user has written, of those beside the first."""
         return WRITES * (number + 1)
 
     def conversation(self, number: int, thread: int) -> tuple[int, str]:
-        """Answer when a user's conversation was last active, and its id."""
+        """Return when a user's conversation was last active, and its id."""
         began = self._logged_in_at(number) + 1000 * (thread + 1)
         messages = 1 if number == 0 else MESSAGES
         return began + 10 * (messages - 1), _id("cnv", began, number * self.deep + thread)
 
     def count(self) -> int:
-        """Answer how many rows it has, without the app's own."""
+        """Return how many rows it has, without the app's own."""
         logged_in, threads = math.ceil(self.users / LOGGED_IN), self.writers * THREADS
         return 4 * self.users + logged_in + 2 * self.deep + threads * (1 + MESSAGES)
 
     def tables(self) -> Iterator[tuple[str, list[str], Iterator[Row]]]:
-        """Answer the rows by table, with the names of their columns, in an order that keeps foreign keys."""
+        """Return the rows by table, with the names of their columns, in an order that keeps foreign keys."""
         for table, columns, rows in (
             (Users, "app id verified user_id email email_key name name_key created_at", self._users()),
             (UserIds, "app verified digest user home value search added_at", self._user_ids()),

@@ -139,7 +139,7 @@ def gather_statistics(database_url: str) -> None:
 
 
 def versions(database_url: str) -> str:
-    """Say what is measured on, and nothing that is peculiar to one machine."""
+    """Return what is measured on, and nothing that is peculiar to one machine."""
     if database_url.startswith("sqlite:"):
         engine = f"SQLite {sqlite3.sqlite_version}"
     else:

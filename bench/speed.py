@@ -92,7 +92,7 @@ class Series:
         return median(load.rate / rate for load, rate in zip(self.loads, self.bare, strict=True))
 
     def within(self, percent: float) -> float:
-        """Answer within how many milliseconds so many of a hundred were answered."""
+        """Return within how many milliseconds so many of a hundred were answered."""
         return 1000 * median(load.percentile(percent) for load in self.loads)
 
 
@@ -160,7 +160,7 @@ def _take_turns(
 
 
 def write(speeds: Sequence[Speed], plan: Plan, directory: Path) -> str:
-    """Write ``results.md`` and ``ratios.svg`` into a directory, and answer the text of the first."""
+    """Write ``results.md`` and ``ratios.svg`` into a directory, and return the text of the first."""
     text = "\n\n".join([HEAD, *(_section(speed, plan) for speed in speeds)]) + "\n"
     (directory / "results.md").write_text(text)
     series = speeds[0].series[1:]

@@ -55,7 +55,7 @@ class Script:
     variables: dict[str, str] = field(default_factory=dict)
 
     def run(self, url: str, *, clients: int, seconds: float = 0, calls: int = 0) -> float:
-        """Have each client do it for so many seconds, or so often; answer how often it is done per second.
+        """Have each client do it for so many seconds, or so often; return how often it is done per second.
 
         Raises RuntimeError if a statement fails.
         """

@@ -36,7 +36,7 @@ class Usher(Flask):
     """The application. Nothing in it is asynchronous, and Flask need not ask at each step."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Answer the function itself."""
+        """Return the function itself."""
         return func
 
 

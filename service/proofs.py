@@ -34,7 +34,7 @@ class Proven:
 
 
 def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> tuple[Proven, str]:
-    """Read a JWT that one of the secrets signed; answer what it says, and that secret.
+    """Read a JWT that one of the secrets signed; return what it says, and that secret.
 
     ``now`` is in seconds since 1970 UTC. Raises ProofInvalid.
     """
@@ -72,7 +72,7 @@ def read_hmac(
 
 
 def is_jwt(proof: str) -> bool:
-    """Tell the two kinds apart: a JWT has dots, and base64 none."""
+    """Return whether a proof is a JWT: it has dots, and base64 has none."""
     return "." in proof
 
 

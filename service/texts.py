@@ -19,7 +19,7 @@ _CHARACTER = regex.compile(r"\X")
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nothing of a text can be seen: white space, zero-width, format and control characters."""
+    """Return whether nothing of a text can be seen: white space, zero-width, format, control characters."""
     return _SEEN.search(text) is None
 
 

@@ -15,7 +15,7 @@ _here = _Here()
 
 
 def waited() -> float:
-    """Answer for how many seconds the request that this thread serves had waited for a thread."""
+    """Return for how many seconds the request that this thread serves had waited for a thread."""
     return _here.waited
 
 

@@ -83,7 +83,7 @@ class Databases:
         self._made: list[str] = []
 
     def fresh(self, engine: str) -> str:
-        """Answer the URL of a database without tables."""
+        """Return the URL of a database without tables."""
         name = f"usher_{secrets.token_hex(8)}"
         if engine == "sqlite":
             return f"sqlite:///{self._directory / name}.sqlite"
@@ -93,7 +93,7 @@ class Databases:
         return as_url(make_conninfo(self._server, dbname=name))
 
     def copy(self, url: str) -> str:
-        """Answer the URL of a copy of a database that nobody has open."""
+        """Return the URL of a copy of a database that nobody has open."""
         if url.startswith("sqlite:"):
             copied = self.fresh("sqlite")
             shutil.copyfile(url.removeprefix("sqlite:///"), copied.removeprefix("sqlite:///"))

@@ -55,7 +55,7 @@ def variables(
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that cannot be done, and answer what it says on standard error."""
+    """Run a command that cannot be done, and return what it says on standard error."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     # With a text the interpreter prints it on standard error, and ends with 1.

@@ -80,7 +80,7 @@ def id_of(step):
 
 
 def info(step):
-    """Answer what a client says of a customer, who may come with a login."""
+    """Return what a client says of a customer, who may come with a login."""
     return step["answer"].get("customerInfo", step["answer"])
 
 

@@ -72,7 +72,7 @@ class Desk:
         self.conversation = tenant.begin(self.session)
 
     def sends(self, case, scheme):
-        """Answer how to call: the application, and the credential of a scheme."""
+        """Return how to call: the application, and the credential of a scheme."""
         headers = {} if scheme is None else {"Authorization": f"Bearer {self._credential(case, scheme)}"}
         return {"app": self.app, "headers": headers}
 

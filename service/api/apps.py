@@ -19,9 +19,9 @@ api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 @open_to(Operator)
 @body(AppIn())
 @response(201, AppOut())
-def create_app(_: Operator, sent: dict[str, Any]) -> App:
+def create_app(_: Operator, content: dict[str, Any]) -> App:
     """Make an app."""
-    return desk.create_app(context().store, sent["name"], Settings(**sent["settings"]))
+    return desk.create_app(context().store, content["name"], Settings(**content["settings"]))
 
 
 @api.get("")
@@ -46,9 +46,9 @@ def show_app(_: Operator, id: str) -> App:
 @body(AppChangeIn(), required=False)
 @response(200, AppOut())
 @refuses(404)
-def change_app(_: Operator, sent: dict[str, Any], id: str) -> App:
+def change_app(_: Operator, content: dict[str, Any], id: str) -> App:
     """Change an app's name, or any of its settings."""
-    return desk.change_app(context().store, id, sent["name"], sent["settings"])
+    return desk.change_app(context().store, id, content["name"], content["settings"])
 
 
 @api.delete("/<id>")
@@ -65,13 +65,13 @@ def erase_app(_: Operator, id: str) -> None:
 @body(KeyIn())
 @response(201, NewKeyOut())
 @refuses(404)
-def create_key(_: Operator, sent: dict[str, Any], id: str) -> Key:
+def create_key(_: Operator, content: dict[str, Any], id: str) -> Key:
     """Make a key.
 
     `key` is shown in this answer only. An `identity` key is the secret that proofs are made with:
     JWTs, unless `proof` is `hmac`.
     """
-    return desk.create_key(context().store, context().encryption, id, **sent)
+    return desk.create_key(context().store, context().encryption, id, **content)
 
 
 @api.get("/<id>/keys")

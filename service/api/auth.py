@@ -22,16 +22,16 @@ View = Callable[..., Any]
 
 
 def bearer() -> str:
-    """Answer the credential of this request. Raises InvalidCredential if there is none."""
+    """Return the credential of this request. Raises InvalidCredential if there is none."""
     scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
 
 
-def page_of(asked: Request) -> str | None:
-    """Answer the origin of the page that sends a request, if a page does."""
-    return asked.headers.get("Origin")
+def page_of(request: Request) -> str | None:
+    """Return the origin of the page that sends a request, if a page does."""
+    return request.headers.get("Origin")
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
@@ -52,11 +52,11 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
 
 
 def whoever_calls(credential: str) -> Caller:
-    """Answer who calls, by their credential. Raises InvalidCredential."""
-    here = serving()
-    store, admin_key = here.context.store, here.context.config.admin_key
-    here.caller = identify(store, admin_key, credential, here.id)
-    return here.caller
+    """Return who calls, by their credential. Raises InvalidCredential."""
+    current = serving()
+    store, admin_key = current.context.store, current.context.config.admin_key
+    current.caller = identify(store, admin_key, credential, current.id)
+    return current.caller
 
 
 def require_page(caller: Caller) -> None:
@@ -66,13 +66,13 @@ def require_page(caller: Caller) -> None:
 
 
 def may_call_from_this_page(caller: Caller) -> bool:
-    """Tell whether the page that sends this request, if a page does, is one that the app names; our
+    """Return whether the page that sends this request, if a page does, is one that the app names; our
     own pages are no strangers."""
     if not isinstance(caller, Widget | EndUser):
         return True
-    asked = serving().request
-    origin = page_of(asked)
+    request = serving().request
+    origin = page_of(request)
     if origin is None:
         return True
-    ours = (f"https://{asked.host}", f"http://{asked.host}")
+    ours = (f"https://{request.host}", f"http://{request.host}")
     return origin in ours or origin in caller.app.settings.origins

@@ -18,23 +18,23 @@ LARGEST = 128 * 1024  # bytes
 MAX_POINTER = 100  # characters of a member's name
 
 
-def read(shape: ma.Schema, asked: Request, location: str = "json") -> Any:
+def read(shape: ma.Schema, request: Request, location: str = "json") -> Any:
     """Read a request's body by a shape, or its "query": of several parameters of a name the first. Who reads
     it again is told the same, as a body can be read but once.
 
     Raises Refused, and what becomes 400, 413 or 415.
     """
-    before: dict[Any, Any] = asked.environ.setdefault("usher.read", {})
+    before: dict[Any, Any] = request.environ.setdefault("usher.read", {})
     if shape not in before:
         try:
-            members = read_query(asked) if location == "query" else read_json(asked)
+            members = read_query(request) if location == "query" else read_json(request)
             before[shape] = taken(shape, members), None
         except (Refused, HTTPException) as refusal:
             before[shape] = None, refusal
-    sent, refused = before[shape]
+    loaded, refused = before[shape]
     if refused:
         raise refused
-    return sent
+    return loaded
 
 
 def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:
@@ -49,9 +49,9 @@ def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:
 _WRITING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def as_json(told: Any, status: int = 200) -> Response:
+def as_json(value: Any, status: int = 200) -> Response:
     """Answer JSON."""
-    return Response(orjson.dumps(told, option=_WRITING), status, mimetype=JSON)
+    return Response(orjson.dumps(value, option=_WRITING), status, mimetype=JSON)
 
 
 def read_query(req: Request) -> dict[str, str]:

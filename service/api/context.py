@@ -48,12 +48,12 @@ SERVING: ContextVar[Serving | None] = ContextVar("serving", default=None)
 
 
 def serving() -> Serving:
-    """Answer the request that is served here."""
+    """Return the request that is served here."""
     return cast(Serving, SERVING.get())
 
 
 def context() -> Context:
-    """Answer the context of the application that serves this request."""
+    """Return the context of the application that serves this request."""
     return serving().context
 
 

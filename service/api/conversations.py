@@ -42,13 +42,13 @@ IDEMPOTENCY_KEY = {
 @response(201, ConversationOut())
 @alt_response(200, ConversationOut())
 @refuses(404)
-def begin(caller: Caller, sent: dict[str, Any]) -> Any:
+def begin(caller: Caller, content: dict[str, Any]) -> Any:
     """Begin a conversation with its first message.
 
     With a secret key also `user`, whom the agent writes to, and `agentName`. 200 if the same
     `Idempotency-Key` began it before.
     """
-    conversation, is_new = desk.begin(store_of(caller), caller, key=_key(), **sent)
+    conversation, is_new = desk.begin(store_of(caller), caller, key=_key(), **content)
     return conversation, 201 if is_new else 200
 
 
@@ -57,12 +57,12 @@ def begin(caller: Caller, sent: dict[str, Any]) -> Any:
 @query(ConversationsIn())
 @response(200, ConversationsOut())
 @refuses(404)
-def list_conversations(caller: Caller, asked: dict[str, Any]) -> Page[Conversation]:
+def list_conversations(caller: Caller, params: dict[str, Any]) -> Page[Conversation]:
     """List conversations, the newest activity first.
 
     With a secret key those of the whole app, or of one `user`.
     """
-    return desk.list_conversations(store_of(caller), caller, **asked)
+    return desk.list_conversations(store_of(caller), caller, **params)
 
 
 @api.get("/<id>")
@@ -79,9 +79,9 @@ def show(caller: Caller, id: str) -> Conversation:
 @body(StatusIn())
 @response(200, ConversationOut())
 @refuses(404)
-def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation:
+def set_status(caller: Caller, content: dict[str, Status], id: str) -> Conversation:
     """Resolve a conversation, or reopen it."""
-    return desk.set_status(store_of(caller), caller, id, sent["status"])
+    return desk.set_status(store_of(caller), caller, id, content["status"])
 
 
 @api.get("/<id>/messages")
@@ -89,12 +89,12 @@ def set_status(caller: Caller, sent: dict[str, Status], id: str) -> Conversation
 @query(MessagesIn())
 @response(200, MessagesOut())
 @refuses(404)
-def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
+def list_messages(caller: Caller, params: dict[str, Any], id: str) -> Any:
     """List messages, the oldest first.
 
     Those after the message `after`, for polling; a later page by `cursor`.
     """
-    return desk.list_messages(store_of(caller), caller, id, **asked)
+    return desk.list_messages(store_of(caller), caller, id, **params)
 
 
 @api.post("/<id>/messages")
@@ -104,12 +104,12 @@ def list_messages(caller: Caller, asked: dict[str, Any], id: str) -> Any:
 @response(201, MessageOut())
 @alt_response(200, MessageOut())
 @refuses(404)
-def write(caller: Caller, sent: dict[str, Any], id: str) -> Any:
+def write(caller: Caller, content: dict[str, Any], id: str) -> Any:
     """Write a message.
 
     A user's message reopens a resolved conversation. 200 if the same `Idempotency-Key` wrote it before.
     """
-    message, is_new = desk.write(store_of(caller), caller, id, key=_key(), **sent)
+    message, is_new = desk.write(store_of(caller), caller, id, key=_key(), **content)
     return message, 201 if is_new else 200
 
 

@@ -41,55 +41,55 @@ TOLD_HEADERS = "Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = "600"
 
 
-def preflight(asked: Request) -> Response | None:
+def preflight(request: Request) -> Response | None:
     """Answer a browser that asks before it calls. It sends no credential yet, so no app is known; who
     may call is decided at the call itself."""
-    asks = asked.method == "OPTIONS" and "Access-Control-Request-Method" in asked.headers
-    if not asks or not _is_for_pages(asked):
+    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if not asks or not _is_for_pages(request):
         return None
     response = Response(status=204)
     response.headers["Access-Control-Allow-Methods"] = METHODS
-    theirs = f", {CLIENT_HEADERS}" if is_spoken_at(asked.path) else ""
+    theirs = f", {CLIENT_HEADERS}" if is_spoken_at(request.path) else ""
     response.headers["Access-Control-Allow-Headers"] = ASKED_HEADERS + theirs
     response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
-    return _allowing(asked, response)
+    return _allowing(request, response)
 
 
-def secure(asked: Request, response: Response) -> None:
+def secure(request: Request, response: Response) -> None:
     """Set the headers of an answer that depend on what was asked."""
-    if asked.path == "/docs":
+    if request.path == "/docs":
         response.headers["Content-Security-Policy"] = DOCS_POLICY
-    if _is_for_pages(asked):
+    if _is_for_pages(request):
         response.headers.add("Vary", "Origin")
-        if asked.method != "OPTIONS" and _is_allowed(asked):
-            _allowing(asked, response)
+        if request.method != "OPTIONS" and _is_allowed(request):
+            _allowing(request, response)
 
 
-def _allowing(asked: Request, response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = page_of(asked) or ""
+def _allowing(request: Request, response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = page_of(request) or ""
     response.headers["Access-Control-Expose-Headers"] = TOLD_HEADERS
     return response
 
 
-def _is_allowed(asked: Request) -> bool:
-    """Tell whether the app of this request names the page's origin; also of a credential that is dead,
+def _is_allowed(request: Request) -> bool:
+    """Return whether the app of this request names the page's origin; also of a credential that is dead,
     so that a widget can read that it is."""
-    origin = page_of(asked)
+    origin = page_of(request)
     if origin is None:
         return False
     caller = serving().caller
-    app = caller.app if isinstance(caller, Widget | EndUser) else _app_of_credential(asked)
+    app = caller.app if isinstance(caller, Widget | EndUser) else _app_of_credential(request)
     return app is not None and origin in app.settings.origins
 
 
-def _app_of_credential(asked: Request) -> App | None:
+def _app_of_credential(request: Request) -> App | None:
     try:
         credential = bearer()
-        parts = read_credential(key_of(credential) if is_spoken_at(asked.path) else credential)
+        parts = read_credential(key_of(credential) if is_spoken_at(request.path) else credential)
         return context().store.apps.with_id(parts[1]) if parts and parts[0] != "sk" else None
     except (InvalidCredential, StoreUnavailable):
         return None
 
 
-def _is_for_pages(asked: Request) -> bool:
-    return section(asked.path) in FOR_PAGES
+def _is_for_pages(request: Request) -> bool:
+    return section(request.path) in FOR_PAGES

@@ -94,7 +94,7 @@ def prove() -> Response:
 
 @pages.get("/inbox")
 def inbox() -> Response:
-    """Answer what agents see: the conversations of all, the newest activity first, and what was said."""
+    """Return what agents see: the conversations of all, the newest activity first, and what was said."""
     agent = _agent()
     page = desk.list_conversations(store_of(agent), agent, user=None, status=None, cursor=None, limit=20)
     return as_json({"data": [_with_messages(agent, conversation) for conversation in page.data]})
@@ -114,12 +114,12 @@ def _with_messages(agent: Backend, conversation: Conversation) -> dict[str, Any]
 
 
 def _keys() -> list[str]:
-    """Answer the app's publishable key, its secret key and its identity key."""
+    """Return the app's publishable key, its secret key and its identity key."""
     return context().config.demo_keys.split()
 
 
 def _agent() -> Backend:
-    """Answer who holds the secret key. Raises InvalidCredential, as for anybody."""
+    """Return who holds the secret key. Raises InvalidCredential, as for anybody."""
     caller = whoever_calls(_keys()[1])
     if not isinstance(caller, Backend):
         raise InvalidCredential

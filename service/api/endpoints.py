@@ -54,13 +54,13 @@ def response(status: int, shape: ma.Schema | None = None) -> Decorator:
     def decorate(view: View) -> View:
         @wraps(alt_response(status, shape)(view))
         def answering(*args: Any, **kwargs: Any) -> Response:
-            told = view(*args, **kwargs)
-            if isinstance(told, Response):
-                return told
-            told, code = told if type(told) is tuple else (told, status)
+            result = view(*args, **kwargs)
+            if isinstance(result, Response):
+                return result
+            result, code = result if type(result) is tuple else (result, status)
             if shape is None:
                 return Response(status=code, mimetype=JSON)
-            return as_json(shape.dump(told), code)
+            return as_json(shape.dump(result), code)
 
         return answering
 
@@ -69,10 +69,10 @@ def response(status: int, shape: ma.Schema | None = None) -> Decorator:
 
 def alt_response(status: int, shape: ma.Schema | None = None) -> Decorator:
     """Name another status that an endpoint answers."""
-    said: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if shape is not None:
-        said["content"] = {JSON: {"schema": shape}}
-    return lambda view: describe(view, responses={status: said})
+        answer["content"] = {JSON: {"schema": shape}}
+    return lambda view: describe(view, responses={status: answer})
 
 
 def refuses(*statuses: int) -> Decorator:

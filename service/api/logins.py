@@ -29,7 +29,7 @@ from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import InvalidCredential, NotAllowed, Refused
 from service.model.identifiers import Malformed, read_credential
 from service.model.identifiers import device_id as parse_device_id
-from service.model.logins import Login, LoginSent, Me
+from service.model.logins import Login, LoginRequest, Me
 from service.model.sessions import SessionShown
 from service.model.users import Claim
 
@@ -51,27 +51,27 @@ def log_in() -> Any:
     key an identity needs a `proof`; where the app asks for none, an unproven login is told what it
     sent, and nothing of what was found.
     """
-    here = serving()
-    store, encryption, admin_key = here.context.store, here.context.encryption, here.context.config.admin_key
-    caller, known = login.who_calls(store, admin_key, bearer(), here.id, _named(here.request))
-    here.caller = caller
+    current = serving()
+    store, encryption, config = current.context.store, current.context.encryption, current.context.config
+    named = _named(current.request)
+    caller, known = login.who_calls(store, config.admin_key, bearer(), current.id, named)
+    current.caller = caller
     if not isinstance(caller, Backend | Widget):
         raise NotAllowed
     require_page(caller)
-    done = login.log_in(
-        store_of(caller), encryption, caller, read(LOGIN, here.request), limits(caller), known
-    )
-    here.rule = done.resolution.rule
-    return _told(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
+    request = read(LOGIN, current.request)
+    done = login.log_in(store_of(caller), encryption, caller, request, limits(caller), known)
+    current.rule = done.resolution.rule
+    return _unproven(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
 
 
 def _named(request: Request) -> tuple[str, str] | None:
     """Return the user ID and the device ID that a login names, if it names both. What is wrong with the body
     is told later, to who may call."""
     with suppress(Refused, HTTPException, Malformed):
-        sent: LoginSent = read(LOGIN, request)
-        if sent.claim.user_id is not None and sent.device_id is not None:
-            return sent.claim.user_id, parse_device_id(sent.device_id)
+        login: LoginRequest = read(LOGIN, request)
+        if login.claim.user_id is not None and login.device_id is not None:
+            return login.claim.user_id, parse_device_id(login.device_id)
     return None
 
 
@@ -103,13 +103,13 @@ def log_out() -> None:
 @open_to(EndUser, Backend)
 @body(ClearingIn(), required=False)
 @response(200, ClearingOut())
-def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Response:
+def clear_anonymous_user(caller: EndUser | Backend, content: dict[str, Any]) -> Response:
     """Set the device's flag: each login of a user clears its anonymous user.
 
     It acts at login, not at once. A backend says which device.
     """
-    device = sessions.device_of(caller, sent["device_id"])
-    cleared = sessions.set_clearing(store_of(caller), device, sent["clear"])
+    device = sessions.device_of(caller, content["device_id"])
+    cleared = sessions.set_clearing(store_of(caller), device, content["clear"])
     return as_json({"clearAnonymousUser": cleared})
 
 
@@ -117,13 +117,13 @@ def clear_anonymous_user(caller: EndUser | Backend, sent: dict[str, Any]) -> Res
 @open_to(EndUser)
 @response(200, MeOut())
 def me(caller: EndUser) -> Any:
-    """Say who is logged in; an unproven login, what it said."""
+    """Show who is logged in; to an unproven login, what it claimed."""
     expires_at = caller.session.expires_at(caller.app.settings)
     user = caller.session.claim or with_purchases(store_of(caller), caller.user)
     me = Me(user, SessionShown(expires_at, caller.session.verified))
-    return _told(me, UNPROVEN_ME) or me
+    return _unproven(me, UNPROVEN_ME) or me
 
 
-def _told(shown: Login | Me, shape: ma.Schema) -> Response | None:
+def _unproven(shown: Login | Me, shape: ma.Schema) -> Response | None:
     """Answer those who proved nothing in the shape that tells only what they said."""
     return as_json(shape.dump(shown)) if isinstance(shown.user, Claim) else None

@@ -22,12 +22,12 @@ api = Blueprint("merges", __name__, url_prefix="/v1")
 @response(200, KnownUserOut())
 @alt_response(201, KnownUserOut())
 @refuses(404, 409)
-def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
-    """Have a user ID lead to a user.
+def add_alias(caller: Backend, content: dict[str, str], id: str) -> Any:
+    """Link a user ID to a user.
 
     201 if the ID is new; an anonymous user who has it is merged in.
     """
-    user, is_new = desk.add_alias(store_of(caller), caller, id, sent["user_id"])
+    user, is_new = desk.add_alias(store_of(caller), caller, id, content["user_id"])
     return user, 201 if is_new else 200
 
 
@@ -37,14 +37,14 @@ def add_alias(caller: Backend, sent: dict[str, str], id: str) -> Any:
 @response(200, UserOut())
 @alt_response(201, UserOut())
 @refuses(409, 429)
-def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
-    """Have a user ID lead to whoever is logged in; a proof covers it.
+def add_own_alias(caller: EndUser, content: dict[str, Any]) -> Any:
+    """Link a user ID to the signed-in user; a proof covers it.
 
     201 if the ID is new. Who was anonymous is somebody from then on.
     """
-    here = context()
+    application = context()
     user, is_new = desk.add_own_alias(
-        store_of(caller), here.encryption, caller, **sent, limits=limits(caller)
+        store_of(caller), application.encryption, caller, **content, limits=limits(caller)
     )
     return user, 201 if is_new else 200
 
@@ -55,12 +55,12 @@ def add_own_alias(caller: EndUser, sent: dict[str, Any]) -> Any:
 @response(201, MergeOut())
 @alt_response(200, ForeseenMergeOut())
 @refuses(404, 409)
-def merge(caller: Backend, sent: dict[str, Any]) -> Any:
+def merge(caller: Backend, content: dict[str, Any]) -> Any:
     """Make the user `from` part of the user `into`.
 
     With `dryRun` nothing changes, and the answer, without an id, says what would.
     """
-    return desk.answer_merge(store_of(caller), caller, **sent)
+    return desk.answer_merge(store_of(caller), caller, **content)
 
 
 @api.get("/merges/<id>")

@@ -29,53 +29,56 @@ def register(app: Flask) -> None:
 
 def _begin() -> Response | None:
     surroundings: Context = current_app.extensions[NAME]
-    asked = request_ctx.request
-    here = Serving(surroundings, asked, uuid7().hex, time.perf_counter(), SERVING.get())
-    SERVING.set(here)
-    logs.REQUEST.set(here.id)
+    request = request_ctx.request
+    current = Serving(surroundings, request, uuid7().hex, time.perf_counter(), SERVING.get())
+    SERVING.set(current)
+    logs.REQUEST.set(current.id)
     surroundings.store.database.start_deadline(threads.waited())
-    if len(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI") or asked.full_path) > MAX_URL:
+    if (
+        len(request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path)
+        > MAX_URL
+    ):
         raise RequestURITooLarge
-    if asked.path.startswith(("/v1/", "/console")):
+    if request.path.startswith(("/v1/", "/console")):
         # Nothing is served from a schema that nobody has looked at: the store was away at the start.
         surroundings.schema.require()
-    return cors.preflight(asked)
+    return cors.preflight(request)
 
 
 def _finish(response: Response) -> Response:
-    here = serving()
-    asked = here.request
-    response.headers.add("X-Request-Id", here.id)
-    cors.secure(asked, response)
-    seconds = time.perf_counter() - here.began
-    route = asked.url_rule.rule if asked.url_rule else None
-    metrics.request_answered(asked.method, route, response.status_code, seconds)
+    current = serving()
+    request = current.request
+    response.headers.add("X-Request-Id", current.id)
+    cors.secure(request, response)
+    seconds = time.perf_counter() - current.began
+    route = request.url_rule.rule if request.url_rule else None
+    metrics.request_answered(request.method, route, response.status_code, seconds)
     logs.get_logger().info(
         "answered",
-        method=asked.method if asked.method in metrics.METHODS else "other",
+        method=request.method if request.method in metrics.METHODS else "other",
         route=route,
         status=response.status_code,
         milliseconds=round(seconds * 1000, 1),
-        **_who(here),
+        **_who(current),
     )
     return response
 
 
 def _end(_error: BaseException | None) -> None:
-    here = serving()
+    current = serving()
     # What this thread does before its next request belongs to none.
-    SERVING.set(here.within)
-    logs.REQUEST.set(here.within.id if here.within else None)
-    here.context.store.database.end_deadline()
+    SERVING.set(current.within)
+    logs.REQUEST.set(current.within.id if current.within else None)
+    current.context.store.database.end_deadline()
 
 
-def _who(here: Serving) -> dict[str, str]:
+def _who(current: Serving) -> dict[str, str]:
     """Say the caller's kind and app, and the rule that decided, where there was one."""
-    said: dict[str, str] = {}
-    if here.caller is not None:
-        said["caller"] = type(here.caller).__name__.lower()
-        if not isinstance(here.caller, Operator):
-            said["app"] = here.caller.app.id
-    if here.rule is not None:
-        said["rule"] = here.rule
-    return said
+    members: dict[str, str] = {}
+    if current.caller is not None:
+        members["caller"] = type(current.caller).__name__.lower()
+        if not isinstance(current.caller, Operator):
+            members["app"] = current.caller.app.id
+    if current.rule is not None:
+        members["rule"] = current.rule
+    return members

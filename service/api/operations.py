@@ -32,7 +32,7 @@ class HealthOut(Answer):
 @response(200, HealthOut())
 @refuses(414)
 def healthz() -> dict[str, str]:
-    """Say that the process answers."""
+    """Show that the process answers."""
     return {}
 
 
@@ -41,7 +41,7 @@ def healthz() -> dict[str, str]:
 @response(200, HealthOut())
 @refuses(414, 503)
 def readyz() -> dict[str, str]:
-    """Say that the store is reachable and its schema current."""
+    """Show that the store is reachable and its schema current."""
     context().store.database.ping()
     context().schema.require()
     return {}

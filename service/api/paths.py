@@ -8,12 +8,12 @@ def section(path: str) -> str:
     return path.split("/", 3)[2] if path.startswith("/v1/") else ""
 
 
-def is_text(asked: Request) -> bool:
-    """Tell whether a path's bytes are UTF-8.
+def is_text(request: Request) -> bool:
+    """Return whether a path's bytes are UTF-8.
 
     The framework reads U+FFFD for each that is not, so that paths which differ become one.
     """
-    path: str = asked.environ["PATH_INFO"]
+    path: str = request.environ["PATH_INFO"]
     try:
         # A server hands over each byte as the character of that number.
         path.encode("latin-1").decode()

@@ -101,7 +101,7 @@ def _members(status: int, code: str, request_id: str) -> dict[str, object]:
 
 
 def answer(error: errors.UsherError) -> Response:
-    """Answer one of our own errors."""
+    """Return one of our own errors."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = Headers()
     if status == 401:
@@ -116,7 +116,7 @@ def answer(error: errors.UsherError) -> Response:
 
 
 def of_the_framework(error: HTTPException) -> Response:
-    """Answer an error of HTTP itself, such as a path that leads nowhere.
+    """Return an error of HTTP itself, such as a path that leads nowhere.
 
     A redirection of the framework's does not come here: Flask answers with it itself.
     """

@@ -9,7 +9,7 @@ from service.api.context import context, store_of
 from service.api.endpoints import body, open_to, refuses, response
 from service.api.limits import limits
 from service.api.schemas.purchases import PurchaseIn, RestoredOut, RestoreIn, SharingIn, SharingOut
-from service.desk.purchasing import RestoreSent, allow_sharing, restore
+from service.desk.purchasing import RestoreRequest, allow_sharing, restore
 from service.desk.sessions import device_of
 from service.model.callers import Backend, EndUser
 from service.model.logins import Restored
@@ -22,12 +22,12 @@ api = Blueprint("purchases", __name__, url_prefix="/v1")
 @body(PurchaseIn())
 @response(200, RestoredOut())
 @refuses(404, 409, 429)
-def purchase(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
-    """Tell of a purchase under a store account; the same transaction twice changes nothing.
+def purchase(caller: EndUser | Backend, request: RestoreRequest) -> Restored:
+    """Report a purchase under a store account; the same transaction twice changes nothing.
 
     A session needs a `proof` that names its own user and the account.
     """
-    return _restored(caller, sent)
+    return _restored(caller, request)
 
 
 @api.post("/restore")
@@ -35,25 +35,25 @@ def purchase(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
 @body(RestoreIn())
 @response(200, RestoredOut())
 @refuses(404, 409, 429)
-def restore_purchases(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
+def restore_purchases(caller: EndUser | Backend, request: RestoreRequest) -> Restored:
     """Restore what was bought under a store account.
 
     A session needs a `proof`, as for a purchase.
     """
-    return _restored(caller, sent)
+    return _restored(caller, request)
 
 
-def _restored(caller: EndUser | Backend, sent: RestoreSent) -> Restored:
-    here = context()
-    return restore(store_of(caller), here.encryption, caller, sent, limits(caller))
+def _restored(caller: EndUser | Backend, request: RestoreRequest) -> Restored:
+    application = context()
+    return restore(store_of(caller), application.encryption, caller, request, limits(caller))
 
 
 @api.post("/allowSharingStoreAccount")
 @open_to(EndUser, Backend)
 @body(SharingIn())
 @response(200, SharingOut())
-def allow_sharing_store_account(caller: EndUser | Backend, sent: dict[str, Any]) -> Response:
-    """Say whether the device shares its store account; a backend says which device."""
-    device = device_of(caller, sent["device_id"])
-    allowed = allow_sharing(store_of(caller), device, sent["allow"])
+def allow_sharing_store_account(caller: EndUser | Backend, content: dict[str, Any]) -> Response:
+    """Set whether the device shares its store account; a backend names the device."""
+    device = device_of(caller, content["device_id"])
+    allowed = allow_sharing(store_of(caller), device, content["allow"])
     return as_json({"allowSharingStoreAccount": allowed})

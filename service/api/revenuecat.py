@@ -83,7 +83,7 @@ def _caller() -> Backend | Widget:
 @api.get("/subscribers/<any_id:id>")
 @answering
 def get_or_create(caller: Backend | Widget, id: str) -> Response:
-    """Answer a subscriber, made on first sight."""
+    """Return a subscriber, made on first sight."""
     return _answer(*desk.get_or_create(store_of(caller), caller, _id(caller, id)))
 
 
@@ -107,7 +107,7 @@ def list_offerings(caller: Backend | Widget, id: str) -> Response:
 @api.post("/subscribers/<any_id:id>/alias")
 @answering
 def add_alias(caller: Backend | Widget, id: str) -> Response:
-    """Have a further ID lead to a subscriber."""
+    """Link a further ID to a subscriber."""
     new = _id(caller, _body("new_app_user_id")["new_app_user_id"])
     return _answer(*desk.add_alias(store_of(caller), caller, _id(caller, id), new))
 
@@ -179,17 +179,17 @@ def _id(caller: Backend | Widget, value: str) -> str:
     return id
 
 
-def _attributes(sent: Any) -> dict[str, desk.Said]:
-    if not isinstance(sent, dict) or not 0 < len(sent) <= MAX_NAMES:
+def _attributes(attributes: Any) -> dict[str, desk.Said]:
+    if not isinstance(attributes, dict) or not 0 < len(attributes) <= MAX_NAMES:
         raise errors.Refused
-    return {_parsed(attribute_name, name): _said(one) for name, one in sent.items()}
+    return {_parsed(attribute_name, name): _said(one) for name, one in attributes.items()}
 
 
-def _said(sent: Any) -> desk.Said:
+def _said(attribute: Any) -> desk.Said:
     """Read one attribute; a value of which nothing can be seen removes it, as null does."""
-    if not isinstance(sent, dict) or "value" not in sent:
+    if not isinstance(attribute, dict) or "value" not in attribute:
         raise errors.Refused
-    value, at = sent["value"], sent.get("updated_at_ms")
+    value, at = attribute["value"], attribute.get("updated_at_ms")
     # A boolean is a whole number to Python.
     if not isinstance(value, str | None) or type(at) not in (int, type(None)) or (at or 0) < 0:
         raise errors.Refused

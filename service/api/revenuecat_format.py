@@ -47,7 +47,7 @@ ERRORS: dict[str, Error] = {
 
 
 def is_spoken_at(path: str) -> bool:
-    """Tell whether whatever is answered at a path has RevenueCat's shape."""
+    """Return whether whatever is answered at a path has RevenueCat's shape."""
     return section(path) in SECTIONS
 
 

@@ -24,7 +24,7 @@ from service.desk.explaining import explain_login
 from service.desk.purchasing import with_purchases
 from service.model.callers import Backend
 from service.model.history import Entry
-from service.model.logins import Explanation, LoginSent
+from service.model.logins import Explanation, LoginRequest
 from service.model.pages import Page
 from service.model.profiles import Export
 from service.model.users import User
@@ -36,18 +36,18 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 @open_to(Backend)
 @body(LoginIn(), required=False)
 @response(200, ExplanationOut())
-def resolve(caller: Backend, sent: LoginSent) -> Explanation:
-    """Say which rule would decide a login, to whom it would lead, and why; change nothing."""
-    return explain_login(store_of(caller), context().encryption, caller, sent, limits(caller))
+def resolve(caller: Backend, request: LoginRequest) -> Explanation:
+    """Return which rule would decide a login, to whom it would lead, and why; change nothing."""
+    return explain_login(store_of(caller), context().encryption, caller, request, limits(caller))
 
 
 @api.get("/users")
 @open_to(Backend)
 @query(UsersIn())
 @response(200, UsersOut())
-def find(caller: Backend, asked: dict[str, Any]) -> Page[User]:
+def find(caller: Backend, params: dict[str, Any]) -> Page[User]:
     """Find users by user ID, by email, or by how a name, email or user ID begins."""
-    return desk.find(store_of(caller), **asked)
+    return desk.find(store_of(caller), **params)
 
 
 @api.get("/users/<id>")
@@ -64,9 +64,9 @@ def show(caller: Backend, id: str) -> User:
 @body(UserChangeIn(), required=False)
 @response(200, ProfileOut())
 @refuses(404, 409)
-def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
+def change(caller: Backend, content: dict[str, str | None], id: str) -> User:
     """Correct a user's email or name; null removes."""
-    return with_purchases(store_of(caller), desk.change(store_of(caller), caller, id, sent))
+    return with_purchases(store_of(caller), desk.change(store_of(caller), caller, id, content))
 
 
 @api.get("/users/<id>/history")
@@ -74,9 +74,9 @@ def change(caller: Backend, sent: dict[str, str | None], id: str) -> User:
 @query(PageIn())
 @response(200, HistoryOut())
 @refuses(404)
-def history(caller: Backend, asked: dict[str, Any], id: str) -> Page[Entry]:
+def history(caller: Backend, params: dict[str, Any], id: str) -> Page[Entry]:
     """List what happened to a user, the oldest first."""
-    return desk.history(store_of(caller), id, **asked)
+    return desk.history(store_of(caller), id, **params)
 
 
 @api.get("/users/<id>/export")

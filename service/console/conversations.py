@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from service.api.context import store_of
 from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
 from service.api.schemas.conversations import cursor as text_of
-from service.console.forms import asked, sent
+from service.console.forms import field, read_fields
 from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import conversations as desk
@@ -31,7 +31,7 @@ LIST, MESSAGES, MESSAGE, STATUS = ConversationsIn(), MessagesIn(), MessageIn(), 
 def home(caller: Backend) -> Response:
     """Show the conversations that wait, or those that are settled."""
     status = request.args.get("status", "open")
-    which = asked(LIST, status="" if status == "all" else status, cursor=request.args.get("cursor", ""))
+    which = read_fields(LIST, status="" if status == "all" else status, cursor=request.args.get("cursor", ""))
     found = desk.list_conversations(store_of(caller), caller, **which)
     return page(
         "home",
@@ -55,10 +55,10 @@ def show(caller: Backend, id: str) -> Response:
 def reply(caller: Backend, id: str) -> Any:
     """Write to the user."""
     try:
-        said = asked(MESSAGE, body=sent("body"), agentName=g.agent.name or "")
+        said = read_fields(MESSAGE, body=field("body"), agentName=g.agent.name or "")
         desk.write(store_of(caller), caller, id, key=_key(), **said)
     except Refused as refused:
-        return _shown(caller, id, "", 422, typed=sent("body"), errors=refused.errors)
+        return _shown(caller, id, "", 422, typed=field("body"), errors=refused.errors)
     return _to(id, "replied")
 
 
@@ -74,7 +74,7 @@ def mark_read(caller: Backend, id: str) -> Any:
 @guarded
 def set_status(caller: Backend, id: str) -> Any:
     """Resolve or reopen."""
-    status = asked(STATUS, status=sent("status"))["status"]
+    status = read_fields(STATUS, status=field("status"))["status"]
     desk.set_status(store_of(caller), caller, id, status)
     return _to(id, status.value)
 
@@ -82,7 +82,7 @@ def set_status(caller: Backend, id: str) -> Any:
 def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: Any) -> Response:
     store = store_of(caller)
     conversation = desk.show(store, caller, id)
-    found = desk.list_messages(store, caller, id, **asked(MESSAGES, limit="100", cursor=cursor))
+    found = desk.list_messages(store, caller, id, **read_fields(MESSAGES, limit="100", cursor=cursor))
     return page(
         "conversation",
         status,
@@ -96,7 +96,7 @@ def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: A
 
 
 def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str | None, User]:
-    """Say whose conversations these are; of who was erased meanwhile, nothing."""
+    """Return whose conversations these are; of who was erased meanwhile, nothing."""
     found: dict[str | None, User] = {}
     for id in {conversation.user for conversation in conversations}:
         with suppress(NotFound):
@@ -107,7 +107,7 @@ def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str
 def _key() -> str | None:
     """Read the key that the form was shown with: sent twice, a reply is written once."""
     try:
-        return idempotency_key(sent("key")) if sent("key") else None
+        return idempotency_key(field("key")) if field("key") else None
     except Malformed as malformed:
         raise Refused.member("key", malformed.code, malformed.detail) from None
 

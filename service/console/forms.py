@@ -12,8 +12,8 @@ MAX_FIELDS = 20
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
-def sent(name: str) -> str:
-    """Answer what a field of this request's form says; "" if there is none.
+def field(name: str) -> str:
+    """Return what a field of this request's form says; "" if there is none.
 
     Raises what becomes 400, 413 or 415.
     """
@@ -23,7 +23,7 @@ def sent(name: str) -> str:
     return form.get(name, "")
 
 
-def asked(shape: ma.Schema, **members: str) -> Any:
+def read_fields(shape: ma.Schema, **members: str) -> Any:
     """Read members by a shape; one that is blank is missing. Raises Refused."""
     return taken(shape, {name: value for name, value in members.items() if value})
 

@@ -14,7 +14,7 @@ from typing import Any
 from flask import Response, g, request
 
 from service.api.context import context, serving
-from service.console.forms import sent
+from service.console.forms import field
 from service.desk.console_sessions import LASTS, signed_in
 from service.model.callers import Backend
 from service.model.errors import NotAllowed
@@ -47,7 +47,7 @@ def guarded(view: View) -> View:
         serving().caller, g.agent = caller, Agent(caller, session.name, _form_token(cookie))
         if request.method == "POST":
             require_own_page()
-            if not hmac.compare_digest(sent("token").encode(), g.agent.form_token.encode()):
+            if not hmac.compare_digest(field("token").encode(), g.agent.form_token.encode()):
                 raise NotAllowed
         return view(caller, *args, **kwargs)
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, url_for
 from service.api.context import store_of
 from service.api.schemas.merges import MergeIn
 from service.api.schemas.users import UsersIn
-from service.console.forms import asked, sent
+from service.console.forms import field, read_fields
 from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import aliases as desk
@@ -26,8 +26,8 @@ MERGE, FOUND = MergeIn(), UsersIn()
 @guarded
 def choose(caller: Backend) -> Response:
     """Find who is the same person as a user, by what an agent calls them; show what would move."""
-    user = users.show(store_of(caller), sent("user"))
-    others = tuple(other for other in _called(caller, sent("other").strip()) if other.id != user.id)
+    user = users.show(store_of(caller), field("user"))
+    others = tuple(other for other in _called(caller, field("other").strip()) if other.id != user.id)
     if len(others) == 1:
         source, target = _in_order(user, others[0])
         return _preview(caller, source.id, target.id)
@@ -39,16 +39,16 @@ def choose(caller: Backend) -> Response:
 @guarded
 def preview(caller: Backend) -> Response:
     """Show what a merge would move; change nothing."""
-    return _preview(caller, sent("from"), sent("into"))
+    return _preview(caller, field("from"), field("into"))
 
 
 @pages.post("/merges")
 @guarded
 def merge(caller: Backend) -> Any:
     """Merge two users, if that does what was shown."""
-    both = asked(MERGE, **{"from": sent("from"), "into": sent("into")})
+    both = read_fields(MERGE, **{"from": field("from"), "into": field("into")})
     done = desk.merge_as_previewed(
-        store_of(caller), caller, both["source"], both["target"], seen=sent("fingerprint")
+        store_of(caller), caller, both["source"], both["target"], seen=field("fingerprint")
     )
     return _to(done.target, "merged")
 
@@ -56,12 +56,12 @@ def merge(caller: Backend) -> Any:
 @pages.post("/merges/<id>/undo")
 @guarded
 def undo(caller: Backend, id: str) -> Any:
-    """Have both users stand again."""
+    """Undo the merge."""
     return _to(desk.undo_merge(store_of(caller), caller, id).target, "undone")
 
 
 def _in_order(user: User, other: User) -> tuple[User, User]:
-    """Say who of two becomes part of whom: the other of the user, but nobody identified of somebody who is
+    """Return who of two becomes part of whom: the other of the user, but nobody identified of somebody who is
     anonymous."""
     if is_anonymous(user.user_id) and not is_anonymous(other.user_id):
         return user, other
@@ -69,7 +69,7 @@ def _in_order(user: User, other: User) -> tuple[User, User]:
 
 
 def _preview(caller: Backend, source: str, target: str) -> Response:
-    store, both = store_of(caller), asked(MERGE, **{"from": source, "into": target})
+    store, both = store_of(caller), read_fields(MERGE, **{"from": source, "into": target})
     preview, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
     goes, stays = (users.show(store, id) for id in (source, target))
     return page(
@@ -91,7 +91,7 @@ def _called(caller: Backend, text: str) -> tuple[User, ...]:
 
 def _found(caller: Backend, **by: str) -> tuple[User, ...]:
     try:
-        which = asked(FOUND, **by)
+        which = read_fields(FOUND, **by)
     except Refused:
         return ()
     return users.find(store_of(caller), **which).data if any(by.values()) else ()

@@ -8,7 +8,7 @@ from service.api.context import context, serving
 from service.api.limits import limits_in
 from service.api.schemas.fields import Shape, Text
 from service.api.schemas.logins import NAME
-from service.console.forms import asked, sent
+from service.console.forms import field, read_fields
 from service.console.guard import COOKIE, delete_cookie, guarded, require_own_page, set_cookie
 from service.console.rendering import ASSETS, sign_in_page
 from service.desk import console_sessions
@@ -37,13 +37,14 @@ def show() -> Response:
 def sign_in() -> Any:
     """Sign in with a secret key."""
     require_own_page()
-    here = serving()
-    said = asked(SIGN_IN, name=sent("name"))["name"]
-    here.caller, cookie = console_sessions.sign_in(
-        here.context.store, here.context.config.admin_key, sent("key").strip(), said, here.id, limits_in
+    current = serving()
+    store, admin_key = current.context.store, current.context.config.admin_key
+    name_shown = read_fields(SIGN_IN, name=field("name"))["name"]
+    current.caller, cookie = console_sessions.sign_in(
+        store, admin_key, field("key").strip(), name_shown, current.id, limits_in
     )
     # No browser has the former one any more.
-    console_sessions.sign_out(here.context.store, request.cookies.get(COOKIE, ""))
+    console_sessions.sign_out(store, request.cookies.get(COOKIE, ""))
     return set_cookie(_to("console.conversations.home", done="began"), cookie)
 
 

@@ -10,7 +10,7 @@ from service.api.schemas.conversations import ConversationsIn, PageIn
 from service.api.schemas.conversations import cursor as text_of
 from service.api.schemas.logins import LoginIn
 from service.api.schemas.users import UsersIn
-from service.console.forms import asked, sent
+from service.console.forms import field, read_fields
 from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import conversations, erasing
@@ -36,7 +36,7 @@ def look_for(caller: Backend) -> Any:
 
     Who is looked for is personal, so it stands in no address that somebody on the way could keep.
     """
-    what = strip(sent("q"))
+    what = strip(field("q"))
     if is_id("usr", what):
         return redirect(url_for("console.users.show", id=what), 303)
     if is_id("cnv", what):
@@ -51,7 +51,7 @@ def found(caller: Backend) -> Response:
     """Show the users whose name, email or user ID begins as what is looked for; else all."""
     what = _opened(caller, request.args.get("search", ""))
     try:
-        which = asked(FOUND, q=what, cursor=request.args.get("cursor", ""))
+        which = read_fields(FOUND, q=what, cursor=request.args.get("cursor", ""))
     except Refused as refused:
         return page("users", 422, what=what, found=(), next=None, errors=refused.errors)
     users = desk.find(store_of(caller), **which)
@@ -66,9 +66,9 @@ def show(caller: Backend, id: str) -> Any:
     profile = desk.profile(store, id)
     if profile.user.id != id:
         return redirect(url_for("console.users.show", id=profile.user.id), 303)
-    theirs = asked(CONVERSATIONS, user=id, cursor=request.args.get("conversations", ""))
+    theirs = read_fields(CONVERSATIONS, user=id, cursor=request.args.get("conversations", ""))
     threads = conversations.list_conversations(store, caller, **theirs)
-    entries = asked(PAGE, limit="100", cursor=request.args.get("history", ""))
+    entries = read_fields(PAGE, limit="100", cursor=request.args.get("history", ""))
     history = desk.history(store, id, **entries)
     return page(
         "user",
@@ -93,11 +93,11 @@ def ask(_caller: Backend) -> Response:
 @pages.post("/explain")
 @guarded
 def explain(caller: Backend) -> Response:
-    """Say what a login would do, and why; change nothing."""
-    here, typed = context(), {name: sent(name) for name in LOGIN_MEMBERS}
+    """Return what a login would do, and why; change nothing."""
+    here, typed = context(), {name: field(name) for name in LOGIN_MEMBERS}
     try:
         explained = explain_login(
-            store_of(caller), here.encryption, caller, asked(LOGIN, **typed), limits(caller)
+            store_of(caller), here.encryption, caller, read_fields(LOGIN, **typed), limits(caller)
         )
     except Refused as refused:
         return page("explain", 422, typed=typed, explained=None, errors=refused.errors)
@@ -119,7 +119,7 @@ def erase(caller: Backend, id: str) -> Any:
     """Erase a user, of whom the form says that it is they who are meant."""
     profile = desk.profile(store_of(caller), id)
     # Who became part of somebody since is not whom the form showed.
-    if sent("erase") != profile.user.id:
+    if field("erase") != profile.user.id:
         return page("erase", 422, profile=profile, is_unconfirmed=True)
     erasing.erase(store_of(caller), caller, profile.user.id)
     return redirect(url_for("console.users.found", done="erased"), 303)

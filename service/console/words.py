@@ -100,12 +100,12 @@ SENTENCES: dict[Event, Said] = {
 
 
 def sentence(entry: Entry) -> str:
-    """Say what happened; of what was forgotten since, as much as is left."""
+    """Return what happened; of what was forgotten since, as much as is left."""
     return SENTENCES[entry.event](entry.before or {}, entry.after or {})
 
 
 def by(entry: Entry) -> str:
-    """Say who did it."""
+    """Return who did it."""
     whom = {
         "session": "by the user’s own device",
         "retention": "by tidying up",
@@ -115,7 +115,7 @@ def by(entry: Entry) -> str:
 
 
 def title(user: User) -> str:
-    """Say who a user is in the words that tell most."""
+    """Return who a user is in the words that tell most."""
     if user.name or user.email:
         return user.name or user.email or ""
     return "Anonymous user" if is_anonymous(user.user_id) else user.user_id or user.id

@@ -26,7 +26,7 @@ from service.times import now
 
 @one_transaction
 def add_alias(store: AppStore, caller: Backend, id: str, user_id: str) -> tuple[User, bool]:
-    """Have a user ID lead to a user; answer the user, and whether the ID is new.
+    """Link a user ID to a user; return the user, and whether the ID is new.
 
     Raises NotFound, Refused for the ID of an anonymous user that is none, and Conflict for the ID of
     another identified user.
@@ -55,7 +55,7 @@ def _add_proven_alias(store: AppStore, caller: EndUser, user_id: str) -> tuple[U
 
 
 def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -> tuple[User, bool]:
-    """Have a user ID lead to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
+    """Link a user ID to a user, inside a transaction; as ``add_alias``. It is given to ``home``, who is
     that user or part of them, and goes with them when they stand apart again."""
     # Whoever has it in the other world is somebody else.
     owner = store.users.with_user_id(user_id, verified=not user.is_unproven)
@@ -108,13 +108,13 @@ def merge_as_previewed(store: AppStore, caller: Backend, source: str, target: st
 
 
 def fingerprint(merge: Merge) -> str:
-    """Answer a digest of what a merge does, or would do: the same as long as that is the same."""
+    """Return a digest of what a merge does, or would do: the same as long as that is the same."""
     does = (merge.source, merge.target, merge.moved, merge.filled, merge.parked, merge.devices)
     return hashlib.sha256(repr(does).encode()).hexdigest()
 
 
 def show_merge(store: AppStore, id: str) -> Merge:
-    """Answer the record of a merge. Raises NotFound."""
+    """Return the record of a merge. Raises NotFound."""
     found = store.merges.with_id(id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound
@@ -123,7 +123,7 @@ def show_merge(store: AppStore, id: str) -> Merge:
 
 @one_transaction
 def undo_merge(store: AppStore, caller: Backend, id: str) -> Merge:
-    """Undo a merge, and answer its record. Raises NotFound, and Conflict where it may not be."""
+    """Undo a merge, and return its record. Raises NotFound, and Conflict where it may not be."""
     found = store.merges.lock(id) if is_id("mrg", id) else None
     if found is None:
         raise NotFound

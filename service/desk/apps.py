@@ -23,12 +23,12 @@ def create_app(store: Store, name: str, settings: Settings) -> App:
 
 
 def list_apps(store: Store) -> tuple[App, ...]:
-    """Answer every app, oldest first."""
+    """Return every app, oldest first."""
     return store.apps.all()
 
 
 def show_app(store: Store, id: str) -> App:
-    """Answer an app. Raises NotFound."""
+    """Return an app. Raises NotFound."""
     return _there(store, id)
 
 
@@ -90,7 +90,7 @@ def create_key(
 
 
 def list_keys(store: Store, app: str) -> tuple[Key, ...]:
-    """Answer an app's keys, oldest first, without what they are. Raises NotFound."""
+    """Return an app's keys, oldest first, without what they are. Raises NotFound."""
     _there(store, app)
     return store.of(app).keys.all()
 

@@ -44,7 +44,7 @@ def _finding(question: Callable[..., Iterator[str]], places: tuple[str, ...], ot
 
 
 def _twice(ask: Callable[[], Iterator[str]]) -> tuple[str, ...]:
-    """Answer what is found both times: what was on its way between two statements is there once only."""
+    """Return what is found both times: what was on its way between two statements is there once only."""
     found = tuple(ask())
     again = set(ask()) if found else set()
     return tuple(where for where in found if where in again)

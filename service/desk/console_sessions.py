@@ -25,10 +25,10 @@ def sign_in(
     admin_key: str,
     credential: str,
     name: str | None,
-    request: str,
+    request_id: str,
     limits: Callable[[AppStore], Limits],
 ) -> tuple[Backend, str]:
-    """Answer who holds a secret key, and what a browser holds to be them from now on.
+    """Return who holds a secret key, and what a browser holds to be them from now on.
 
     Raises InvalidCredential for a key that is none, NotAllowed for a credential of another kind, and
     TooMany where too many failed that came from this address.
@@ -38,7 +38,7 @@ def sign_in(
     if app is not None:
         limits(store.of(app.id)).require_few_failures()
     try:
-        caller = identify(store, admin_key, credential, request)
+        caller = identify(store, admin_key, credential, request_id)
     except InvalidCredential:
         if app is not None:
             limits(store.of(app.id)).count_failure(Claim())
@@ -59,9 +59,9 @@ def _begin(store: AppStore, hashed: str, name: str | None) -> str:
     return cookie
 
 
-def signed_in(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
-    """Answer who is signed in, looked up anew. Raises InvalidCredential, also when it has lasted."""
-    caller, session = identify_agent(store, cookie, request)
+def signed_in(store: Store, cookie: str, request_id: str) -> tuple[Backend, ConsoleSession]:
+    """Return who is signed in, looked up anew. Raises InvalidCredential, also when it has lasted."""
+    caller, session = identify_agent(store, cookie, request_id)
     if session.began_at + LASTS <= now():
         raise InvalidCredential
     return caller, session

@@ -41,9 +41,9 @@ def begin(
     owner = _owner(store, caller, user)
     at, scope = now(), scope_of(caller)
     id = new_id("cnv")
-    asked = ("begin", subject, body, agent_name)
+    content = ("begin", subject, body, agent_name)
     home = caller.session.home if isinstance(caller, EndUser) else user or ""
-    made = _made_before(store, caller, home, key, asked, id, at)
+    made = _made_before(store, caller, home, key, content, id, at)
     if made is not None:
         return shown_to(caller, _seen(store, scope, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
@@ -62,7 +62,7 @@ def list_conversations(
     cursor: Position | None,
     limit: int,
 ) -> Page[Conversation]:
-    """Answer conversations, the newest activity first; ``user`` is for agents.
+    """Return conversations, the newest activity first; ``user`` is for agents.
 
     Raises NotFound for an unknown user, and Refused if a user names one.
     """
@@ -79,14 +79,14 @@ def list_conversations(
 
 
 def show(store: AppStore, caller: Writer, id: str) -> Conversation:
-    """Answer one conversation. Raises NotFound."""
+    """Return one conversation. Raises NotFound."""
     return shown_to(caller, _seen(store, scope_of(caller), id))[0]
 
 
 def list_messages(
     store: AppStore, caller: Writer, id: str, *, after: str | None, cursor: Position | None, limit: int
 ) -> Page[Message]:
-    """Answer messages, the oldest first, after the message ``after`` and after a page's end.
+    """Return messages, the oldest first, after the message ``after`` and after a page's end.
 
     Raises NotFound, and Refused if ``after`` is no message of this conversation.
     """
@@ -122,12 +122,12 @@ def write(
 
 @one_transaction
 def _write_once(
-    store: AppStore, caller: Writer, id: str, message: Message, asked: tuple[str | None, ...], key: str
+    store: AppStore, caller: Writer, id: str, message: Message, content: tuple[str | None, ...], key: str
 ) -> tuple[Message, bool]:
     scope = scope_of(caller)
     conversation = _seen(store, scope, id, lock=True)
     home = caller.session.home if isinstance(caller, EndUser) else conversation.user or ""
-    made = _made_before(store, caller, home, key, asked, message.id, message.created_at)
+    made = _made_before(store, caller, home, key, content, message.id, message.created_at)
     if made is not None:
         return message_shown_to(caller, _there(store.conversations.message(scope, id, made))), False
     return _append(store, caller, id, message), True
@@ -189,14 +189,14 @@ def _made_before(
     caller: Writer,
     user: str,
     key: str | None,
-    asked: tuple[str | None, ...],
+    content: tuple[str | None, ...],
     makes: str,
     at: int,
 ) -> str | None:
-    """Answer the id of what this key made before, if it did; else remember what it makes now."""
+    """Return the id of what this key made before, if it did; else remember what it makes now."""
     if key is None:
         return None
-    request = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    request = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     before = store.idempotency_keys.remember(user, key_scope(caller), key, request=request, made=makes, at=at)
     if before is None:
         return None
@@ -208,7 +208,7 @@ def _made_before(
 
 
 def _with_authors(store: AppStore, scope: Scope) -> Scope:
-    """Have a user's scope show the messages of that user and of who became part of them, and no other's:
+    """Let a user's scope show the messages of that user and of who became part of them, and no other's:
     a conversation goes back whole when a merge is undone."""
     if scope.user is None:
         return scope

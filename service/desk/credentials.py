@@ -18,7 +18,7 @@ from service.times import MINUTE, now
 LAG = MINUTE
 
 
-def identify(store: Store, admin_key: str, credential: str, request: str) -> Caller:
+def identify(store: Store, admin_key: str, credential: str, request_id: str) -> Caller:
     """Return who holds a credential, and calls in the request of this id.
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
@@ -31,12 +31,12 @@ def identify(store: Store, admin_key: str, credential: str, request: str) -> Cal
     prefix, app = parts
     own = store.of(app)
     if prefix == "st":
-        return _end_user(own, hashed, request)
-    return key_holder(own, own.keys.with_digest(hashed), request)
+        return _end_user(own, hashed, request_id)
+    return key_holder(own, own.keys.with_digest(hashed), request_id)
 
 
-def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, ConsoleSession]:
-    """Answer who is signed in to the console, and calls in the request of this id; ``cookie`` is what their
+def identify_agent(store: Store, cookie: str, request_id: str) -> tuple[Backend, ConsoleSession]:
+    """Return who is signed in to the console, and calls in the request of this id; ``cookie`` is what their
     browser holds.
 
     Raises InvalidCredential if the session is malformed, unknown, or its key is gone.
@@ -47,10 +47,10 @@ def identify_agent(store: Store, cookie: str, request: str) -> tuple[Backend, Co
         raise InvalidCredential
     its_app, key, session = found
     _note_use(store.of(its_app.id), key)
-    return Backend(its_app, Actor(key.id, request, proven=True)), session
+    return Backend(its_app, Actor(key.id, request_id, proven=True)), session
 
 
-def _end_user(store: AppStore, token: str, request: str) -> EndUser:
+def _end_user(store: AppStore, token: str, request_id: str) -> EndUser:
     at = now()
     found = store.sessions.with_token(token)
     if found is None:
@@ -60,17 +60,17 @@ def _end_user(store: AppStore, token: str, request: str) -> EndUser:
         raise InvalidCredential
     if session.used_at < at - LAG:
         session = _note_session(store, token, session, at)
-    return EndUser(its_app, user, session, Actor("session", request))
+    return EndUser(its_app, user, session, Actor("session", request_id))
 
 
-def key_holder(store: AppStore, found: tuple[App, Key] | None, request: str) -> Backend | Widget:
+def key_holder(store: AppStore, found: tuple[App, Key] | None, request_id: str) -> Backend | Widget:
     """Return who calls with a key that was looked up. Raises InvalidCredential if there is none."""
     if found is None:
         raise InvalidCredential
     app, key = found
     _note_use(store, key)
     is_backend = key.kind is KeyKind.SECRET
-    actor = Actor(key.id, request, proven=is_backend)
+    actor = Actor(key.id, request_id, proven=is_backend)
     return Backend(app, actor) if is_backend else Widget(app, actor)
 
 

@@ -10,7 +10,7 @@ from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.callers import Backend
 from service.model.identifiers import digest
-from service.model.logins import Candidates, Explanation, LoginSent
+from service.model.logins import Candidates, Explanation, LoginRequest
 from service.model.sessions import Device
 from service.model.users import Claim
 from service.rules.login import Create, kind_of
@@ -22,16 +22,16 @@ MAX_CANDIDATES = 100
 
 
 def explain_login(
-    store: AppStore, encryption: Encryption, caller: Backend, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend, request: LoginRequest, limits: Limits
 ) -> Explanation:
     """Return which rule would decide a login, to whom it would lead, and why; change nothing.
 
     Raises ProofInvalid and Refused, as the login would.
     """
-    claim, _, ignored = believe(store, encryption, caller, sent, limits)
-    if sent.device_id is not None:
-        require_device_id(sent.device_id)
-    return replace(_explain(store, caller, claim, sent.device_id), ignored=ignored)
+    claim, _, ignored = believe(store, encryption, caller, request, limits)
+    if request.device_id is not None:
+        require_device_id(request.device_id)
+    return replace(_explain(store, caller, claim, request.device_id), ignored=ignored)
 
 
 @one_transaction

@@ -76,7 +76,7 @@ class Limits:
 
 @one_transaction
 def _count_all(store: AppStore, counted: list[tuple[str, str, int]], minute: int) -> bool:
-    """Count one more of each, and say whether all are within their limits."""
+    """Count one more of each, and return whether all are within their limits."""
     within = True
     # In one order for everybody, so that no two wait for each other.
     for kind, subject, limit in counted:
@@ -95,7 +95,7 @@ def _identifier(claim: Claim) -> str:
 
 
 def _network(address: str) -> str:
-    """Answer whose address it is: of IPv6 one customer has a whole /64, in which IPv4 may be written."""
+    """Return whose address it is: of IPv6 one customer has a whole /64, in which IPv4 may be written."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

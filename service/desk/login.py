@@ -32,7 +32,7 @@ from service.model.identifiers import (
     new_id,
     read_credential,
 )
-from service.model.logins import Login, LoginSent, Resolution
+from service.model.logins import Login, LoginRequest, Resolution
 from service.model.sessions import Device, Session, SessionShown
 from service.model.users import Claim, User
 from service.rules.anonymous import Act as Outcome
@@ -52,7 +52,7 @@ class Known:
 
 
 def who_calls(
-    store: Store, admin_key: str, credential: str, request: str, named: tuple[str, str] | None
+    store: Store, admin_key: str, credential: str, request_id: str, named: tuple[str, str] | None
 ) -> tuple[Caller, Known | None]:
     """Return who logs somebody in, and, for a backend, what is known of the user ID and the device ID that
     the request names: both are found by one question.
@@ -61,19 +61,19 @@ def who_calls(
     """
     parts = read_credential(credential)
     if named is None or parts is None or parts[0] != "sk":
-        return identify(store, admin_key, credential, request), None
+        return identify(store, admin_key, credential, request_id), None
     user_id, device_id = named
     device = digest(device_id)
     own = store.of(parts[1])
     key, found = own.users.with_key(digest(credential), user_id, coming_to=device)
-    return key_holder(own, key, request), Known(user_id, device, found)
+    return key_holder(own, key, request_id), Known(user_id, device, found)
 
 
 def log_in(
     store: AppStore,
     encryption: Encryption,
     caller: Backend | Widget,
-    sent: LoginSent,
+    request: LoginRequest,
     limits: Limits,
     known: Known | None,
 ) -> Login:
@@ -84,14 +84,14 @@ def log_in(
     """
     if isinstance(caller, Widget):
         limits.count_login()
-    claim, verified, ignored = believe(store, encryption, caller, sent, limits)
+    claim, verified, ignored = believe(store, encryption, caller, request, limits)
     if isinstance(caller, Widget) and verified:
         # A count of claims that nobody proves could be used up by anybody, and would tell of others.
         limits.count_identity(claim)
-    if isinstance(caller, Backend) and sent.device_id is not None:
-        require_device_id(sent.device_id)
-    login = _come_back(store, caller.app, claim, sent.device_id, known, verified=verified)
-    login = login or _log_in(store, caller, claim, sent.device_id, verified=verified)
+    if isinstance(caller, Backend) and request.device_id is not None:
+        require_device_id(request.device_id)
+    login = _come_back(store, caller.app, claim, request.device_id, known, verified=verified)
+    login = login or _log_in(store, caller, claim, request.device_id, verified=verified)
     metrics.logged_in(login.resolution.rule)
     return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
 

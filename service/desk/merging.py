@@ -27,7 +27,7 @@ from service.store import AppStore
 
 
 def present(store: AppStore, caller: EndUser) -> User:
-    """Answer who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
+    """Return who is logged in, as they are by now. Raises InvalidCredential if they are gone."""
     user = store.users.with_id(caller.user.id)
     if user is None or not store.users.is_part(caller.session.home, user.id):
         raise InvalidCredential
@@ -49,7 +49,7 @@ def standing(store: AppStore, id: str) -> User:
 def preview_merge(
     store: AppStore, source: User, target: User, rule: str | None, at: int, home: str | None = None
 ) -> Merge:
-    """Say what a merge would move and fill, as a rule has it, or somebody who asks for it if there is none.
+    """Return what a merge would move and fill: by a rule, or as somebody asks for it if there is none.
 
     Raises Conflict if it may not be.
     """
@@ -103,7 +103,7 @@ def merge(
     home: str | None = None,
 ) -> tuple[Merge, User]:
     """Make ``source`` part of ``target``, as a rule has it, or somebody who asks for it if there is none;
-    answer the record, and the target as it is then.
+    return the record, and the target as it is then.
 
     Whoever came to somebody who is part of the target, ``home``, becomes part of that one, and goes with them
     when they stand apart again.
@@ -150,7 +150,7 @@ def _said(store: AppStore, user: User) -> tuple[Field, ...]:
 
 
 def undo(store: AppStore, merge: Merge, log: AuditLog) -> Merge:
-    """Have both users stand again, with what they had and what came to each of them since.
+    """Undo a merge: both users stand again, with what they had and what came to each of them since.
 
     Raises Conflict, with nothing changed, if it was undone, if a later merge stands on it, if a user
     was erased, or if the email has another unclaimed user since.
@@ -197,7 +197,7 @@ def _undone_from(store: AppStore, merge: Merge) -> User | None:
 
 
 def _give_back(store: AppStore, source: User, target: User, everyone: tuple[str, ...]) -> None:
-    """Have both be as they are to stand, each with what has its home there."""
+    """Write both as they are to stand, each with what has its home there."""
     store.users.set_email(target, target.email)
     store.users.set_name(target, target.name)
     store.users.release(source, target.id, everyone)
@@ -235,7 +235,7 @@ def _standing_again(
     everyone: tuple[str, ...],
     merge: Merge,
 ) -> User:
-    """Say how the one who goes is, with the IDs that were given to them since."""
+    """Return how the one who goes is, with the IDs that were given to them since."""
     user_ids = (*store.users.user_ids_of(target.id, everyone), *merge.parked)
     primary = source.user_id
     if primary is None or is_anonymous(primary):
@@ -250,7 +250,7 @@ def _standing_again(
 
 
 def _without(store: AppStore, target: User, fields: tuple[Field, ...], everyone: tuple[str, ...]) -> User:
-    """Say how the survivor is without those who go."""
+    """Return how the survivor is without those who go."""
     kept = store.users.user_ids_of(target.id, everyone, beside=True)
     email, name = (rules.shown(fields, member) for member in rules.NAMES)
     primary = target.user_id if target.user_id in kept else primary_of(kept)
@@ -265,7 +265,7 @@ def _without(store: AppStore, target: User, fields: tuple[Field, ...], everyone:
 
 
 def _homes(store: AppStore, everyone: tuple[str, ...]) -> dict[str, str]:
-    """Say to whom of those who are part of somebody each user ID was given: whose merge moved it first."""
+    """Return to whom of those who are part of somebody each user ID was given: whose merge moved it first."""
     merges = [one for one in store.merges.of_users(everyone) if one.undone_at is None]
     return {
         user_id: one.source

@@ -17,7 +17,7 @@ from service.model.apps import Key, ProofKind
 from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import FieldError, NotAllowed, ProofInvalid, ProofRequired, Refused
 from service.model.identifiers import Malformed, email_key
-from service.model.logins import LoginSent
+from service.model.logins import LoginRequest
 from service.model.purchases import StoreAccount
 from service.model.users import Claim, User
 from service.proofs import Proven
@@ -33,7 +33,7 @@ Believed = tuple[Claim, tuple[FieldError, ...]]
 
 
 def believe(
-    store: AppStore, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend | Widget, request: LoginRequest, limits: Limits
 ) -> tuple[Claim, bool, tuple[FieldError, ...]]:
     """Return the claim as far as it is believed, whether it is verified, and what is left out of it.
 
@@ -42,20 +42,20 @@ def believe(
     """
     rule = believing.decide(
         believing.Caller.BACKEND if isinstance(caller, Backend) else believing.Caller.WIDGET,
-        _says(sent),
-        _form(sent.proof),
+        _says(request),
+        _form(request.proof),
         caller.app.settings.identity_verification,
     )
     match rule.then:
         case Act.PROVE:
-            claim, ignored = _proven(store, encryption, caller, sent, limits)
+            claim, ignored = _proven(store, encryption, caller, request, limits)
             return claim, True, ignored
         case Act.BELIEVE:
-            return sent.claim, True, sent.ignored
+            return request.claim, True, request.ignored
         case Act.CLAIM | Act.ANONYMOUS:
-            return sent.claim, False, sent.ignored
+            return request.claim, False, request.ignored
         case Act.REFUSE:
-            raise Refused(*sent.ignored)
+            raise Refused(*request.ignored)
         case Act.REQUIRE:
             raise ProofRequired
         case never:
@@ -87,7 +87,7 @@ def require_proof(
     # Beside a proof of an account nothing is claimed, and its failure counts as one to show who it is.
     claim = Claim(of) if isinstance(of, str) else Claim()
     counted = claim if isinstance(of, str) else Claim(user.user_id, user.email)
-    sent = LoginSent(claim, None, proof)
+    request = LoginRequest(claim, None, proof)
     match sessions.show(Asks.ALIAS if isinstance(of, str) else Asks.STORE_ACCOUNT, _form(proof)).then:
         case Show.REQUIRE:
             raise ProofRequired
@@ -97,11 +97,11 @@ def require_proof(
             raise ProofInvalid
         case Show.USER_ID:
             with _failures_counted(limits, counted):
-                proven, key = _check(store, encryption, sent)
-                _taken_from(proven, sent, is_backend=False)
+                proven, key = _check(store, encryption, request)
+                _taken_from(proven, request, is_backend=False)
         case Show.STORE_ACCOUNT:
             with _failures_counted(limits, counted):
-                proven, key = _check(store, encryption, sent)
+                proven, key = _check(store, encryption, request)
                 if not names(proven, user) or _account_of(proven) != of:
                     raise ProofInvalid
         case never:
@@ -111,7 +111,7 @@ def require_proof(
 
 
 def names(proven: Proven, user: User) -> bool:
-    """Tell whether a proof names a user: by one of their user IDs, or by their email where they have none."""
+    """Return whether a proof names a user: by one of their user IDs, or by their email if they have none."""
     if user.user_id is not None:
         return proven.user_id in user.user_ids
     try:
@@ -134,10 +134,10 @@ def _account_of(proven: Proven) -> StoreAccount | None:
     return StoreAccount(texts["store"], texts["account"])
 
 
-def _says(sent: LoginSent) -> Says:
-    if sent.claim.names_somebody:
+def _says(request: LoginRequest) -> Says:
+    if request.claim.names_somebody:
         return Says.AN_IDENTITY
-    return Says.NOTHING_USABLE if sent.ignored else Says.NOBODY
+    return Says.NOTHING_USABLE if request.ignored else Says.NOBODY
 
 
 def _form(proof: str | None) -> Proof:
@@ -147,11 +147,11 @@ def _form(proof: str | None) -> Proof:
 
 
 def _proven(
-    store: AppStore, encryption: Encryption, caller: Backend | Widget, sent: LoginSent, limits: Limits
+    store: AppStore, encryption: Encryption, caller: Backend | Widget, request: LoginRequest, limits: Limits
 ) -> Believed:
-    with _failures_counted(limits, sent.claim):
-        proven, key = _check(store, encryption, sent)
-        believed = _taken_from(proven, sent, is_backend=isinstance(caller, Backend))
+    with _failures_counted(limits, request.claim):
+        proven, key = _check(store, encryption, request)
+        believed = _taken_from(proven, request, is_backend=isinstance(caller, Backend))
     _note_use(store, key)
     return believed
 
@@ -167,10 +167,10 @@ def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
         raise
 
 
-def _check(store: AppStore, encryption: Encryption, sent: LoginSent) -> tuple[Proven, Key]:
-    """Read the proof with every live secret of the app that proves in this way; answer what it says, and
+def _check(store: AppStore, encryption: Encryption, request: LoginRequest) -> tuple[Proven, Key]:
+    """Read the proof with every live secret of the app that proves in this way; return what it says, and
     which one it was."""
-    proof = sent.proof or ""
+    proof = request.proof or ""
     form = Form.JWT if proofs.is_jwt(proof) else Form.HMAC
     opened = (
         (key, encryption.decrypt(sealed))
@@ -181,7 +181,7 @@ def _check(store: AppStore, encryption: Encryption, sent: LoginSent) -> tuple[Pr
     if form is Form.JWT:
         proven, secret = proofs.read_jwt(proof, tuple(keys), store.app_id, now() // 1000)
     else:
-        proven, secret = proofs.read_hmac(proof, tuple(keys), sent.claim.user_id, sent.email_as_sent)
+        proven, secret = proofs.read_hmac(proof, tuple(keys), request.claim.user_id, request.email_as_sent)
     return proven, keys[secret]
 
 
@@ -200,12 +200,12 @@ def _note(store: AppStore, key: str, at: int) -> None:
     store.keys.touch(key, at)
 
 
-def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believed:
+def _taken_from(proven: Proven, request: LoginRequest, *, is_backend: bool) -> Believed:
     """Take the identity from a proof, and of what stands beside it what is believed.
 
     Raises ProofInvalid for a proof of another or of nobody, and Refused for an identifier that is none.
     """
-    claim, ignored = sent.claim, list(sent.ignored)
+    claim, ignored = request.claim, list(request.ignored)
     try:
         user_id = None if proven.user_id is None else identifiers.user_id(proven.user_id)
         email = _usable("email", proven.email, identifiers.email, ignored if user_id is not None else None)
@@ -215,13 +215,13 @@ def _taken_from(proven: Proven, sent: LoginSent, *, is_backend: bool) -> Believe
     if user_id is None and email is None:
         raise ProofInvalid
 
-    def taken(member: Member, said: str | None, sent: str | None) -> str | None:
+    def taken(member: Member, said: str | None, request: str | None) -> str | None:
         form = Form.JWT if proven.covers_all else Form.HMAC
-        match covering.cover(member, said, sent, form=form, by_backend=is_backend).then:
+        match covering.cover(member, said, request, form=form, by_backend=is_backend).then:
             case Take.PROVEN:
                 return said
             case Take.SENT:
-                return sent
+                return request
             case Take.REFUSE:
                 raise ProofInvalid
             case never:

@@ -39,7 +39,7 @@ class Bought:
 
 
 @dataclass(frozen=True)
-class RestoreSent:
+class RestoreRequest:
     """What a restore sends, or a purchase if something was ``bought``: a backend for which user, and perhaps
     on which device, and a session what shows that the account is theirs."""
 
@@ -62,9 +62,13 @@ class Claimant:
 
 
 def restore(
-    store: AppStore, encryption: Encryption, caller: Backend | EndUser, sent: RestoreSent, limits: Limits
+    store: AppStore,
+    encryption: Encryption,
+    caller: Backend | EndUser,
+    request: RestoreRequest,
+    limits: Limits,
 ) -> Restored:
-    """Have a store account lead to the caller: by a purchase under it, or by a restore.
+    """Make a store account the caller's: by a purchase under it, or by a restore.
 
     A session's word is no evidence, so it has a proof that names its user and the account. Raises NotFound
     for an unknown user ID, NotAllowed where the app's clients may not, Conflict where the account stays
@@ -73,40 +77,40 @@ def restore(
     match caller:
         case EndUser():
             require_may_prove(caller, Asks.STORE_ACCOUNT)
-            if sent.user_id is not None:
+            if request.user_id is not None:
                 raise Refused.member("userId", "agents-only", "This member goes with a secret key.")
-            proven = require_proof(store, encryption, caller, sent.account, sent.proof, limits)
+            proven = require_proof(store, encryption, caller, request.account, request.proof, limits)
             find = partial(_own_user, store, caller, proven)
         case Backend():
-            if sent.proof is not None:
+            if request.proof is not None:
                 raise Refused.member("proof", "sessions-only", "This member goes with a session token.")
-            if sent.user_id is None:
+            if request.user_id is None:
                 raise Refused.member("userId", "required", "A backend says for whom.")
-            find = partial(_user_of, store, sent.user_id)
+            find = partial(_user_of, store, request.user_id)
         case never:
             assert_never(never)
-    return _restore(store, caller, find, sent)
+    return _restore(store, caller, find, request)
 
 
 @one_transaction
 def _restore(
-    store: AppStore, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], sent: RestoreSent
+    store: AppStore, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], request: RestoreRequest
 ) -> Restored:
     # A backend is believed, and a session has a proof.
     app, actor = caller.app, replace(caller.actor, proven=True)
     log = AuditLog(store, actor, now())
     user, home = find()
-    claimant = Claimant(user, home, sent.bought is None, _shares(store, caller, user, sent.device_id))
-    rule, user = settle(store, app, sent.account, claimant, log)
-    if sent.bought is not None:
-        record(store, user, home, sent.account, sent.bought, log)
+    claimant = Claimant(user, home, request.bought is None, _shares(store, caller, user, request.device_id))
+    rule, user = settle(store, app, request.account, claimant, log)
+    if request.bought is not None:
+        record(store, user, home, request.account, request.bought, log)
     return Restored(with_purchases(store, user), Resolution(rule.name, rule.because, ()))
 
 
 def settle(
     store: AppStore, app: App, account: StoreAccount, claimant: Claimant, log: AuditLog
 ) -> tuple[Rule[Act], User]:
-    """Decide whose a store account is from now on in the claimant's world, and carry it out; answer the rule,
+    """Decide whose a store account is from now on in the claimant's world, and carry it out; return the rule,
     and whoever the claimant is then. Raises Conflict where it stays another's."""
     account = _known_to(claimant.user, account)
     store.purchases.lock(account)
@@ -128,7 +132,7 @@ def settle(
 
 
 def _known_to(user: User, account: StoreAccount) -> StoreAccount:
-    """Say which account a user means: that of their world."""
+    """Return which account a user means: that of their world."""
     return replace(account, verified=not user.is_unproven)
 
 
@@ -182,7 +186,7 @@ def _own_user(store: AppStore, caller: EndUser, proven: Proven) -> tuple[User, s
 
 
 def _shares(store: AppStore, caller: Backend | EndUser, user: User, device_id: str | None) -> bool:
-    """Tell whether the device shares its store account, if the call has one."""
+    """Return whether the device shares its store account, if the call has one."""
     device = None
     if isinstance(caller, EndUser):
         device = store.devices.find(caller.session.device)
@@ -221,6 +225,6 @@ def allow_sharing(store: AppStore, device: str, allowed: bool) -> bool:
 
 
 def with_purchases(store: AppStore, user: User) -> User:
-    """Answer a user with what was bought under their store accounts, and with what is claimed under an ID of
+    """Return a user with what was bought under their store accounts, and with what is claimed under an ID of
     theirs, the oldest first."""
     return replace(user, purchases=store.purchases.shown_of(user.id))

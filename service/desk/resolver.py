@@ -78,7 +78,7 @@ def resolve(store: AppStore, app: App, claim: Claim, device: Device, *, verified
 def _evidence(
     store: AppStore, claim: Claim, anonymous: User | None, verified: bool
 ) -> tuple[Evidence, str | None]:
-    """Look up by the user ID, and by the email only where that did not decide; answer also to whom the
+    """Look up by the user ID, and by the email only where that did not decide; return also to whom the
     user ID was given, if it is known."""
     if claim.user_id is not None:
         found = store.users.with_user_id_and_home(claim.user_id, verified=verified)
@@ -98,8 +98,10 @@ def _whose_email(store: AppStore, user: User) -> str:
 
 
 def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision, bool]:
-    """Find the rule, and lock the user whom its plan uses; say whether what is said is kept of each of those
-    who are one with them."""
+    """Find the rule, and lock the user whom its plan uses.
+
+    Return also whether what is said is kept of each of those who are one with them.
+    """
     decision = login_rules.decide(claim, evidence)
     if isinstance(decision.plan, Create):
         return decision, False
@@ -114,7 +116,7 @@ def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision
 
 
 def _emails(decision: Decision) -> tuple[str, ...]:
-    """Answer the emails that a plan gives and takes away."""
+    """Return the emails that a plan gives and takes away."""
     match decision.plan:
         case Use(user, str(email), _) if email != user.email:
             return (email, user.email) if user.email else (email,)

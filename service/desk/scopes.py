@@ -15,7 +15,7 @@ Writer = Backend | EndUser
 
 
 def scope_of(caller: Writer) -> Scope:
-    """Say which conversations a caller may see."""
+    """Return which conversations a caller may see."""
     match caller:
         case EndUser(app, user, session):
             if session.claim is not None:
@@ -30,7 +30,7 @@ def scope_of(caller: Writer) -> Scope:
 
 
 def key_scope(caller: Writer) -> str:
-    """Say whose idempotency keys these are: what one device used must not show on another."""
+    """Return whose idempotency keys these are: what one device used must not show on another."""
     if isinstance(caller, Backend):
         return "agent"
     return "user" if caller.session.claim is None else f"user {caller.session.device}"

@@ -46,7 +46,7 @@ def _lock(store: AppStore, devices: Sequence[str]) -> None:
 
 
 def _share_again(store: AppStore, devices: tuple[str, ...]) -> None:
-    """Have devices that somebody logged out of share their store account with whoever comes."""
+    """Let devices that somebody logged out of share their store account with whoever comes."""
     if devices:
         store.devices.set_sharing(devices, True)
 
@@ -60,7 +60,7 @@ def set_clearing(store: AppStore, device: str, clears: bool) -> bool:
 
 
 def device_of(caller: Backend | EndUser, device_id: str | None) -> str:
-    """Answer the digest of the device that a call is about: an end user's own, or the one a backend names.
+    """Return the digest of the device that a call is about: an end user's own, or the one a backend names.
 
     Raises Refused for a device ID that is missing, malformed, or not the end user's.
     """

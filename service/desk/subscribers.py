@@ -57,7 +57,7 @@ class Subscriber:
 
 @one_transaction
 def get_or_create(store: AppStore, caller: Caller, id: str) -> tuple[Subscriber, bool]:
-    """Answer whoever has an ID, and whether they were made for it."""
+    """Return whoever has an ID, and whether they were made for it."""
     world = _World(store, caller)
     found = world.find(id)
     user, _ = found or world.create(id)
@@ -66,7 +66,7 @@ def get_or_create(store: AppStore, caller: Caller, id: str) -> tuple[Subscriber,
 
 @one_transaction
 def identify(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
-    """Log in as ``new`` where ``id`` was until now; answer them, and whether they were made for it.
+    """Log in as ``new`` where ``id`` was until now; return them, and whether they were made for it.
 
     Whoever logs in as themselves changes nothing, not even where nobody has seen them yet. Raises Refused for
     the ID of another anonymous user, which nobody logs in as.
@@ -89,7 +89,7 @@ def identify(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscr
 
 @one_transaction
 def add_alias(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
-    """Have a further ID lead to whoever has ``id``; answer them, and whether it is new.
+    """Link a further ID to whoever has ``id``; return them, and whether it is new.
 
     Raises NotFound, and Conflict for the ID of another identified user.
     """
@@ -121,7 +121,7 @@ def receive(
 
 @one_transaction
 def describe(store: AppStore, caller: Caller, id: str, said: Mapping[str, Said]) -> tuple[Subscriber, bool]:
-    """Keep what is said by name of whoever has an ID; answer them, and whether they were made for it.
+    """Keep what is said by name of whoever has an ID; return them, and whether they were made for it.
 
     Nothing was said in the future: a clock that is fast would else keep everybody else from saying anything.
     Raises Refused, with nothing changed, where it were too much.
@@ -212,12 +212,12 @@ class _World:
         return Subscriber(*(first or (id, user.created_at)), self._bought(id, user))
 
     def unseen(self, id: str) -> Subscriber:
-        """Say how somebody would look who is seen for the first time; nobody is made."""
+        """Return how somebody would look who is seen for the first time; nobody is made."""
         _require_possible(id)
         return Subscriber(id, self.log.at, self._bought(id))
 
     def _bought(self, id: str, user: User | None = None) -> tuple[Purchase, ...]:
-        """Answer a user's purchases, and those of the proven user who has an ID, the oldest first."""
+        """Return a user's purchases, and those of the proven user who has an ID, the oldest first."""
         proven = self._store.users.with_user_id(id, verified=True)
         bought = [
             purchase

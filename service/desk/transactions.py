@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 def one_transaction(
     use_case: Callable[Concatenate[AnyStore, Params], Result],
 ) -> Callable[Concatenate[AnyStore, Params], Result]:
-    """Have all of a use case happen or nothing of it.
+    """Run a use case as one transaction: all of it, or nothing.
 
     A lost race leaves nothing behind, so the use case looks again and decides anew, a few times.
     Raises Contended after that, and StoreUnavailable if the store is away.

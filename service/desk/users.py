@@ -30,7 +30,7 @@ def find(
     cursor: Position | None,
     limit: int,
 ) -> Page[User]:
-    """Answer the users of both worlds whom all that is given fits, the oldest first."""
+    """Return the users of both worlds whom all that is given fits, the oldest first."""
     after = cursor[1] if cursor else ""
     found = store.users.page(user_id=user_id, email=email, begins=begins, after=after, limit=limit + 1)
     return Page.of(found, limit, lambda user: (0, user.id))
@@ -42,7 +42,7 @@ def show_with_purchases(store: AppStore, id: str) -> User:
 
 
 def show(store: AppStore, id: str) -> User:
-    """Answer a user, or whoever that user became part of. Raises NotFound."""
+    """Return a user, or whoever that user became part of. Raises NotFound."""
     user = store.users.survivor(id) if is_id("usr", id) else None
     if user is None:
         raise NotFound
@@ -87,7 +87,7 @@ def history(store: AppStore, id: str, cursor: Position | None, limit: int) -> Pa
 
 
 def profile(store: AppStore, id: str) -> Profile:
-    """Answer a user, or whoever that user became part of, with what surrounds them. Raises NotFound."""
+    """Return a user, or whoever that user became part of, with what surrounds them. Raises NotFound."""
     user = show_with_purchases(store, id)
     parts = store.users.part_of(user.id)
     everyone = (user.id, *parts)
@@ -100,7 +100,7 @@ def profile(store: AppStore, id: str) -> Profile:
 
 
 def export(store: AppStore, id: str) -> Export:
-    """Answer all that is stored about a user, and about those who became part of them.
+    """Return all that is stored about a user, and about those who became part of them.
 
     Raises NotFound.
     """

@@ -129,7 +129,7 @@ def _is_forbidden_in_user_ids(text: str, position: int) -> bool:
 
 
 def _joins(text: str, position: int) -> bool:
-    """Tell whether a joiner stands where the letters around it need one (RFC 5892, CONTEXTJ)."""
+    """Return whether a joiner stands where the letters around it need one (RFC 5892, CONTEXTJ)."""
     try:
         return idna.valid_contextj(text, position)
     except ValueError:
@@ -143,12 +143,12 @@ def user_id_digest(text: str) -> str:
 
 
 def is_anonymous(user_id: str | None) -> bool:
-    """Tell whether a user ID is one that is made for anonymous users."""
+    """Return whether a user ID is one that is made for anonymous users."""
     return user_id is not None and user_id.startswith(ANONYMOUS_PREFIXES)
 
 
 def is_of_a_device(user_id: str | None) -> bool:
-    """Tell whether a user ID is one that Usher made for a device's anonymous user."""
+    """Return whether a user ID is one that Usher made for a device's anonymous user."""
     return user_id is not None and user_id.startswith(DEVICE_PREFIX)
 
 
@@ -326,7 +326,7 @@ def new_id(kind: str) -> str:
 
 
 def is_id(kind: str, text: str) -> bool:
-    """Tell whether a text has the form that ``new_id`` gives to IDs of a kind."""
+    """Return whether a text has the form that ``new_id`` gives to IDs of a kind."""
     prefix = f"{kind}_"
     return text.startswith(prefix) and _HEX.fullmatch(text, len(prefix)) is not None
 
@@ -369,7 +369,7 @@ def subscriber_id(text: str) -> str:
 
 
 def is_client_made(user_id: str) -> bool:
-    """Tell whether a user ID is an anonymous one as RevenueCat's clients make them."""
+    """Return whether a user ID is an anonymous one as RevenueCat's clients make them."""
     return _CLIENT_MADE.fullmatch(user_id) is not None
 
 

@@ -8,7 +8,7 @@ from service.model.users import Claim, User
 
 
 @dataclass(frozen=True, slots=True)
-class LoginSent:
+class LoginRequest:
     """What a login sends: a claim, a device, and perhaps what shows that the claim is true.
 
     ``email_as_sent`` is the email before it was made comparable, which is what an HMAC covers. ``ignored``

@@ -27,5 +27,5 @@ class Purchase:
     claimed: bool = False
 
     def active_at(self, at: int) -> bool:
-        """Tell whether it holds at a time."""
+        """Return whether it holds at a time."""
         return self.expires_at is None or self.expires_at > at

@@ -41,7 +41,7 @@ class Session:
     home: str = ""
 
     def expires_at(self, settings: Settings) -> int:
-        """Answer when it ends if nothing more happens, by the settings as they are now."""
+        """Return when it ends if nothing more happens, by the settings as they are now."""
         return min(self.began_at + settings.session_days * DAY, self.used_at + settings.idle_days * DAY)
 
 

@@ -114,5 +114,5 @@ def decide(caller: Caller, says: Says, proof: Proof, verification: Verification)
 
 
 def is_word_believed(caller: Caller, verification: Verification) -> bool:
-    """Tell whether a caller is believed who names somebody and proves nothing."""
+    """Return whether a caller is believed who names somebody and proves nothing."""
     return decide(caller, Says.AN_IDENTITY, Proof.NONE, verification).then is Act.BELIEVE

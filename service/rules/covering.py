@@ -137,7 +137,7 @@ def cover(
 
 
 def may_have_made(key: ProofKind, form: Form) -> bool:
-    """Tell whether a proof of this form is read with a key for that kind."""
+    """Return whether a proof of this form is read with a key for that kind."""
     return KEYS.decide(KeyFor[key.name], form).then is Try.TRY
 
 

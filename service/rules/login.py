@@ -149,7 +149,7 @@ class Decision:
 
 
 def decide(claim: Claim, evidence: Evidence) -> Decision:
-    """Answer which rule decides this claim, and the plan it makes."""
+    """Return which rule decides this claim, and the plan it makes."""
     rule = LOGIN.decide(user_id_situation(claim, evidence), email_situation(claim, evidence))
     plan = _plan(rule.then, claim, evidence)
     return Decision(rule, plan, _changes(plan))
@@ -177,19 +177,19 @@ def rule_of_creation(user_id: str | None) -> Rule[Act]:
 
 
 def kind_of(plan: Plan) -> str:
-    """Answer a plan's kind in one word: ``use``, ``attach`` or ``create``."""
+    """Return a plan's kind in one word: ``use``, ``attach`` or ``create``."""
     return type(plan).__name__.lower()
 
 
 def user_id_situation(claim: Claim, evidence: Evidence) -> UserId:
-    """Answer which member of the user ID's column is the case."""
+    """Return which member of the user ID's column is the case."""
     if claim.user_id is None:
         return UserId.NOT_GIVEN
     return UserId.UNKNOWN if evidence.by_user_id is None else UserId.KNOWN
 
 
 def email_situation(claim: Claim, evidence: Evidence) -> Email:
-    """Answer which member of the email's column is the case."""
+    """Return which member of the email's column is the case."""
     if claim.email is None:
         return Email.NOT_GIVEN
     match evidence.by_email:

@@ -132,7 +132,7 @@ def decide(source: User, target: User, *, is_asked_for: bool) -> Rule[Act]:
 
 
 def counts(source: User, target: User) -> bool:
-    """Tell whether what was said of one user counts of the other."""
+    """Return whether what was said of one user counts of the other."""
     return COUNTING.decide(world_of(source), world_of(target)).then is Count.COUNT
 
 

@@ -135,5 +135,5 @@ def in_order(one: User, other: User) -> tuple[User, User]:
 
 
 def shares(device: bool | None, user: User) -> bool:
-    """Tell whether a device shares its store account: as was said of it, else if its user is anonymous."""
+    """Return whether a device shares its store account: as was said of it, else if its user is anonymous."""
     return is_anonymous(user.user_id) if device is None else device

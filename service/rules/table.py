@@ -29,7 +29,7 @@ class Rule(Generic[Act]):
         return self.because[0].lower() + self.because[1:-1]
 
     def fits(self, situation: Situation) -> bool:
-        """Tell whether every column's member is among this row's."""
+        """Return whether every column's member is among this row's."""
         return all(member in condition for member, condition in zip(situation, self.when, strict=True))
 
 

@@ -25,7 +25,7 @@ class AllApps:
         self._database = database
 
     def all(self) -> tuple[App, ...]:
-        """Answer every app, oldest first."""
+        """Return every app, oldest first."""
         rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
         return tuple(as_app(row) for row in rows)
 
@@ -82,7 +82,7 @@ class KeyStore:
         self._app = app
 
     def all(self) -> tuple[Key, ...]:
-        """Answer an app's keys, oldest first, without what they are."""
+        """Return an app's keys, oldest first, without what they are."""
         rows = self._database.rows(
             Keys.select(*KEY_COLUMNS).where(Keys.app == self._app).order_by(Keys.created_at, Keys.id)
         )
@@ -94,7 +94,7 @@ class KeyStore:
         return None if row is None else (as_app(row[len(KEY_COLUMNS) :]), as_key(row[: len(KEY_COLUMNS)]))
 
     def identity_secrets(self) -> tuple[tuple[Key, str], ...]:
-        """Answer an app's identity keys with their sealed secrets, the newest first."""
+        """Return an app's identity keys with their sealed secrets, the newest first."""
         rows = self._database.rows(_identity_secrets(self._app))
         return tuple((as_key(row[:-1]), row[-1]) for row in rows)
 
@@ -117,7 +117,7 @@ class KeyStore:
         self._database.change(Keys.update(last_used_at=at).where((Keys.app == self._app) & (Keys.id == id)))
 
     def delete(self, id: str) -> bool:
-        """Delete a key, and say whether there was one."""
+        """Delete a key, and return whether there was one."""
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
 
 

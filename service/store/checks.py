@@ -500,7 +500,7 @@ def every_row_has_its_app(database: Database) -> Iterator[str]:
 
 
 def _became(store: AppStore, id: str) -> list[str]:
-    """Answer whom a user became part of, one after the other, as far as it does not go in a circle."""
+    """Return whom a user became part of, one after the other, as far as it does not go in a circle."""
     chain: list[str] = []
     while True:
         [(into,)] = rows(store, merged_into, id) or [(None,)]

@@ -39,7 +39,7 @@ class ConversationStore:
     def page(
         self, scope: Scope, status: Status | None, before: Position | None, limit: int
     ) -> tuple[Conversation, ...]:
-        """Answer up to ``limit`` conversations, the newest activity first, that come after the one
+        """Return up to ``limit`` conversations, the newest activity first, that come after the one
         that was last active at ``before``."""
         query = _page(_shape(scope), status is not None, before is not None)
         at, id = before or (None, None)
@@ -67,7 +67,7 @@ class ConversationStore:
         self._update(scope, id, **{_unread(scope.side).name: 0})
 
     def ids_of(self, user: str) -> tuple[str, ...]:
-        """Answer the ids of a user's conversations, the oldest first."""
+        """Return the ids of a user's conversations, the oldest first."""
         rows = self._database.rows(
             Conversations.select(Conversations.id)
             .where((Conversations.app == self._app) & (Conversations.user == user))
@@ -94,7 +94,7 @@ class ConversationStore:
         )
 
     def lock_all(self, users: Sequence[str]) -> list[str]:
-        """Keep others from writing into these users' conversations, and answer their ids."""
+        """Keep others from writing into these users' conversations, and return their ids."""
         query = Conversations.select(Conversations.id).where(
             (Conversations.app == self._app) & Conversations.user.in_(users)
         )
@@ -144,7 +144,7 @@ class ConversationStore:
         return as_message(rows[0]) if rows else None
 
     def messages(self, scope: Scope, conversation: str, after: int, limit: int) -> tuple[Message, ...]:
-        """Answer up to ``limit`` messages, the oldest first, whose numbers come after ``after``."""
+        """Return up to ``limit`` messages, the oldest first, whose numbers come after ``after``."""
         query = (
             self._messages(scope, conversation)
             .where(Messages.number > after)
@@ -209,7 +209,7 @@ def _in_view(app: Any, scope: Scope) -> Any:
 
 
 def _shape(scope: Scope) -> Scope:
-    """Answer what scopes have in common that look for different values in the same places."""
+    """Return what scopes have in common that look for different values in the same places."""
     return Scope(scope.side, scope.user and "", scope.device and "", scope.and_agents)
 
 
@@ -277,7 +277,7 @@ def _said(message: Message) -> tuple[Any, ...]:
 
 
 def _counted(shape: Scope, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
-    """Count one more message of a side, and answer its place; a user's reopens."""
+    """Count one more message of a side, and return its place; a user's reopens."""
     unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
     # This time was taken before the row was locked, so that of the message before may be later.
     last = Case(None, [(Conversations.updated_at > at, Conversations.updated_at)], at)

@@ -89,7 +89,7 @@ class Database:
         self.peewee.close()
 
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
-        """Run a query, and answer its rows. One that changes anything belongs into a transaction."""
+        """Run a query, and return its rows. One that changes anything belongs into a transaction."""
         return self.ask(self._fetch, query)
 
     def row(self, query: Any) -> tuple[Any, ...] | None:
@@ -98,7 +98,7 @@ class Database:
         return rows[0] if rows else None
 
     def change(self, query: Any) -> int:
-        """Run a statement that answers no rows, and say how many rows it changed."""
+        """Run a statement that answers no rows, and return how many rows it changed."""
         if not self.peewee.in_transaction():
             with self.transaction():
                 return self.change(query)
@@ -171,8 +171,11 @@ class Database:
         self.peewee.lock(app, *names)
 
     def locked(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
-        """Have a query also lock its rows: ``UPDATE`` to change them, ``SHARE`` to rely on them, ``NO KEY
-        UPDATE`` to change them while others add rows that refer to them."""
+        """Return a query that also locks its rows.
+
+        ``UPDATE`` is to change them, ``SHARE`` to rely on them, ``NO KEY UPDATE`` to change them while others
+        add rows that refer to them.
+        """
         return self.peewee.locked(query, how, of)
 
     def ping(self) -> None:
@@ -192,7 +195,7 @@ class Database:
         self.peewee.close_idle()
 
     def connected(self) -> AbstractContextManager[None]:
-        """Have a connection inside, and tell failures in our own words."""
+        """Connect for what is done inside, and raise failures as our own errors."""
         return self._connected
 
     def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
@@ -224,7 +227,7 @@ class Database:
         return until
 
     def _in_our_words(self, error: Exception) -> UsherError | None:
-        """Answer what a driver's error means to us, or None if it is a mistake of our own."""
+        """Return what a driver's error means to us, or None if it is a mistake of our own."""
         causes = list(_causes(error))
         codes = {getattr(cause, name, None) for cause in causes for name in ("sqlstate", "sqlite_errorname")}
         if codes & MISSING_APP:

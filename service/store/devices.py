@@ -56,11 +56,11 @@ class DeviceStore:
         self._database.add(_add_device(self._app, digest, at))
 
     def set_anonymous(self, digest: str, user: str | None) -> None:
-        """Say who is the device's anonymous user."""
+        """Set the device's anonymous user."""
         self._update(digest, anonymous=user)
 
     def of_anonymous(self, users: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        """Answer the devices of these anonymous users, each with its user."""
+        """Return the devices of these anonymous users, each with its user."""
         rows = self._database.rows(
             Devices.select(Devices.digest, Devices.anonymous)
             .where((Devices.app == self._app) & Devices.anonymous.in_(users))
@@ -69,13 +69,13 @@ class DeviceStore:
         return tuple((digest, user) for digest, user in rows)
 
     def forget_anonymous(self, users: Sequence[str]) -> None:
-        """Have no device lead to these anonymous users."""
+        """Unlink these anonymous users from their devices."""
         self._database.change(
             Devices.update(anonymous=None).where((Devices.app == self._app) & Devices.anonymous.in_(users))
         )
 
     def return_anonymous(self, digest: str, user: str) -> None:
-        """Have a device lead to an anonymous user again, unless it has another by now."""
+        """Link an anonymous user to a device again, unless it has another by now."""
         self._database.change(
             Devices.update(anonymous=user).where(
                 (Devices.app == self._app) & (Devices.digest == digest) & Devices.anonymous.is_null()
@@ -148,7 +148,7 @@ class SessionStore:
         return self._database.change_at_once(begun) > 0
 
     def of_user(self, user: str) -> tuple[Session, ...]:
-        """Answer a user's sessions, the oldest first."""
+        """Return a user's sessions, the oldest first."""
         rows = self._database.rows(
             Sessions.select(*SESSION_COLUMNS)
             .where((Sessions.app == self._app) & (Sessions.user == user))
@@ -157,7 +157,7 @@ class SessionStore:
         return tuple(as_session(row) for row in rows)
 
     def end_old(self, *, begun_before: int, used_before: int) -> int:
-        """End the sessions that began before a time and were last used before another; say how many."""
+        """End the sessions that began before a time and were last used before another; return how many."""
         old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
         return self._database.change(Sessions.delete().where((Sessions.app == self._app) & old))
 
@@ -167,7 +167,7 @@ class SessionStore:
         return replace(session, used_at=at)
 
     def devices_of(self, *, token: str | None = None, users: Sequence[str] = ()) -> tuple[str, ...]:
-        """Answer the devices where the session of a token is, by its digest, or one of these users."""
+        """Return the devices where the session of a token is, by its digest, or one of these users."""
         theirs = Sessions.user.in_(users) if token is None else Sessions.token == token
         rows = self._database.rows(
             Sessions.select(Sessions.device).where((Sessions.app == self._app) & theirs)
@@ -175,7 +175,7 @@ class SessionStore:
         return tuple(device for (device,) in rows)
 
     def end(self, *, token: str) -> tuple[str, ...]:
-        """End the session of a token, by its digest, and answer the devices that this leaves."""
+        """End the session of a token, by its digest, and return the devices that this leaves."""
         return self._end(Sessions.token == token)
 
     def end_on_device(self, device: str) -> tuple[str, ...]:
@@ -247,7 +247,7 @@ _OF_A_LOGIN = (
 
 
 def _instead(begun: Any) -> Any:
-    """Have a session that is begun take the place of the one that its device has."""
+    """Replace the session that the device has."""
     return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN)
 
 

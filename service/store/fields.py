@@ -21,7 +21,7 @@ class FieldStore:
         self._app = app
 
     def is_kept(self, home: str) -> bool:
-        """Tell whether a user is one with others, so that what is said is kept of each."""
+        """Return whether a user is one with others, so that what is said is kept of each."""
         return self._database.row(_kept(self._app, home)) is not None
 
     def of_homes(self, homes: Sequence[str]) -> tuple[Field, ...]:

@@ -21,7 +21,7 @@ class IdempotencyKeyStore:
     def remember(
         self, user: str, by: str, key: str, *, request: str, made: str, at: int
     ) -> tuple[str, str] | None:
-        """Remember what a key makes; if it was used before, answer its request's digest and what it
+        """Remember what a key makes; if it was used before, return its request's digest and what it
         made then. Waits for whoever uses the same key at this moment."""
         if self._database.row(_remember(self._app, user, by, key, request, made, at)) is not None:
             return None
@@ -32,7 +32,7 @@ class IdempotencyKeyStore:
         )
 
     def keys_of(self, users: Iterable[str]) -> tuple[str, ...]:
-        """Answer the keys that had to do with these users, the oldest first."""
+        """Return the keys that had to do with these users, the oldest first."""
         rows = self._database.rows(
             Keys.select(Keys.key)
             .where((Keys.app == self._app) & Keys.user.in_(list(users)))
@@ -41,7 +41,7 @@ class IdempotencyKeyStore:
         return tuple(key for (key,) in rows)
 
     def forget_before(self, at: int) -> int:
-        """Forget the keys that were used before a time, and say how many."""
+        """Forget the keys that were used before a time, and return how many."""
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.created_at < at)))
 
     def forget(self, users: Iterable[str]) -> None:
@@ -57,17 +57,17 @@ class RateStore:
         self._app = app
 
     def count(self, kind: str, address: str, minute: int) -> int:
-        """Count one more in this minute, and answer how many that makes."""
+        """Count one more in this minute, and return how many that makes."""
         row = self._database.row(_count(self._app, kind, address, minute))
         return int(row[0]) if row else 0
 
     def current(self, kind: str, address: str, minute: int) -> int:
-        """Answer how many were counted in this minute."""
+        """Return how many were counted in this minute."""
         row = self._database.row(_counted(self._app, kind, address, minute))
         return int(row[0]) if row else 0
 
     def forget_before(self, minute: int) -> int:
-        """Forget what was counted before a minute, and say how many rows that was."""
+        """Forget what was counted before a minute, and return how many rows that was."""
         return self._database.change(Rates.delete().where((Rates.app == self._app) & (Rates.minute < minute)))
 
 

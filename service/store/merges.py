@@ -58,7 +58,7 @@ class MergeStore:
         return None if row is None else as_merge(row)
 
     def of_users(self, users: tuple[str, ...]) -> tuple[Merge, ...]:
-        """Answer all merges that had to do with these users, the oldest first."""
+        """Return all merges that had to do with these users, the oldest first."""
         rows = self._database.rows(
             Merges.select(*COLUMNS)
             .where((Merges.app == self._app) & (Merges.source.in_(users) | Merges.target.in_(users)))

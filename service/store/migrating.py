@@ -14,7 +14,7 @@ TIMEOUT = 3600
 
 
 def migrate(url: str, directory: Path = DIRECTORY) -> list[str]:
-    """Apply what is pending, in one transaction, and answer the names of what was applied."""
+    """Apply what is pending, in one transaction, and return the names of what was applied."""
     database = Database(url, timeout=TIMEOUT)
     try:
         with database.connected():

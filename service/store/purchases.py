@@ -20,7 +20,7 @@ class PurchaseStore:
         self._app = app
 
     def owner(self, account: StoreAccount) -> tuple[str, str] | None:
-        """Answer whose an account is, and who brought it, who may be part of them, by our ids."""
+        """Return whose an account is, and who brought it, who may be part of them, by our ids."""
         row = self._database.row(
             StoreAccounts.select(StoreAccounts.user, StoreAccounts.home).where(
                 (StoreAccounts.app == self._app) & (StoreAccounts.digest == _digest(account))
@@ -64,7 +64,7 @@ class PurchaseStore:
         purchased_at: int,
         expires_at: int | None,
     ) -> str | None:
-        """Add a purchase under an account, and answer its id; None if that transaction is known."""
+        """Add a purchase under an account, and return its id; None if that transaction is known."""
         row = self._database.row(
             Purchases.insert(
                 app=self._app,
@@ -82,7 +82,7 @@ class PurchaseStore:
         return row[0] if row else None
 
     def of_user(self, user: str) -> tuple[Purchase, ...]:
-        """Answer what was bought under a user's accounts, the oldest first."""
+        """Return what was bought under a user's accounts, the oldest first."""
         return tuple(map(_as_purchase, self._database.rows(_of_user(self._app, user))))
 
     def shown_of(self, user: str) -> tuple[Purchase, ...]:
@@ -91,7 +91,7 @@ class PurchaseStore:
         return tuple(map(_as_purchase, self._database.rows(_shown_of(self._app, user))))
 
     def accounts(self, user: str) -> tuple[StoreAccount, ...]:
-        """Answer a user's accounts, the oldest first."""
+        """Return a user's accounts, the oldest first."""
         rows = self._database.rows(
             StoreAccounts.select(StoreAccounts.store, StoreAccounts.account, StoreAccounts.verified)
             .where((StoreAccounts.app == self._app) & (StoreAccounts.user == user))
@@ -100,7 +100,7 @@ class PurchaseStore:
         return tuple(StoreAccount(store, account, bool(world)) for store, account, world in rows)
 
     def accounts_of(self, user: str) -> tuple[str, ...]:
-        """Answer a user's accounts, by their digests."""
+        """Return a user's accounts, by their digests."""
         rows = self._database.rows(
             StoreAccounts.select(StoreAccounts.digest)
             .where((StoreAccounts.app == self._app) & (StoreAccounts.user == user))

@@ -55,7 +55,7 @@ def _lasting(store: AppStore, acts: Prepared) -> Iterator[str]:
 def _what_lasts(
     store: AppStore, user: str, event: Event, after: Mapping[str, Any], shown: list[str | None]
 ) -> str | None:
-    """Say what lasts of what happened to somebody, if anything does."""
+    """Return what lasts of what happened to somebody, if anything does."""
     match event:
         case Event.CREATED:
             return ", ".join(["proven"] + [f"undo {id}" for id in _merges(store, user)])

@@ -102,7 +102,7 @@ class UserStore:
     def page(
         self, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
     ) -> tuple[User, ...]:
-        """Answer up to ``limit`` users of both worlds, by our id, who come after the id ``after``.
+        """Return up to ``limit`` users of both worlds, by our id, who come after the id ``after``.
 
         They have this user ID, this email, and a name, email or user ID that begins so, as far as each
         is given.
@@ -169,12 +169,12 @@ class UserStore:
         self._database.add(_insert_user_id(self._app, proven, digest, user.id, home, value, search, at))
 
     def remove_user_ids(self, user: User) -> User:
-        """Have a user's IDs lead nowhere; return them as they are then."""
+        """Unlink all of a user's IDs; return the user as they are then."""
         self._database.change(UserIds.delete().where((UserIds.app == self._app) & (UserIds.user == user.id)))
         return self._update(user, aliases=())
 
     def set_primary(self, user: User, user_id: str | None, *, verified: bool) -> User:
-        """Say which of a user's IDs is the primary one, and of which world they are from now on; return them
+        """Set which of a user's IDs is the primary one, and of which world they are from now on; return them
         as they are then."""
         ids = tuple(value for value in user.user_ids if value != user_id)
         self._database.change(
@@ -209,7 +209,7 @@ class UserStore:
         )
 
     def release(self, user: User, from_: str, everyone: Sequence[str]) -> None:
-        """Have a user stand again, as given here, who was part of another, with the IDs that were given to
+        """Make a user, as given here, stand again who was part of another, with the IDs that were given to
         ``everyone`` who is part of them. Raises StaleState if the email has a new unclaimed user."""
         email, name = user.email and email_key(user.email), user.name and search_key(user.name)
         self._database.change(
@@ -251,7 +251,7 @@ class UserStore:
         return tuple(value for (value,) in rows)
 
     def first_user_id(self, id: str) -> tuple[str, int] | None:
-        """Answer the user ID of a user that was seen first, and when."""
+        """Return the user ID of a user that was seen first, and when."""
         # One transaction may add several in one millisecond: then our ids tell which user was made
         # first, and who was anonymous was so before they had another ID.
         row = self._database.row(
@@ -263,12 +263,12 @@ class UserStore:
         return (row[0], row[1]) if row else None
 
     def is_gone(self, id: str) -> bool:
-        """Tell whether there was such a user, who was merged away or erased."""
+        """Return whether there was such a user, who was merged away or erased."""
         query = Users.select(Users.id).where((Users.app == self._app) & (Users.id == id) & ~lives())
         return self._database.row(query) is not None
 
     def part_of(self, id: str) -> tuple[str, ...]:
-        """Answer the ids of all who became part of a user, also by way of others."""
+        """Return the ids of all who became part of a user, also by way of others."""
         rows = self._database.rows(
             Users.select(Users.id).where((Users.app == self._app) & (Users.merged_into == id))
         )
@@ -276,14 +276,14 @@ class UserStore:
         return tuple(parts) + tuple(below for part in parts for below in self.part_of(part))
 
     def is_part(self, id: str, of: str) -> bool:
-        """Tell whether somebody is a user, or part of them."""
+        """Return whether somebody is a user, or part of them."""
         if id == of:
             return True
         row = self._database.row(merged_into(self._app, id))
         return row is not None and row[0] is not None and self.is_part(row[0], of)
 
     def is_part_of_one_world(self, id: str, of: str) -> bool:
-        """Tell whether somebody, the user whom they are part of, and all between are of one world."""
+        """Return whether somebody, the user whom they are part of, and all between are of one world."""
         if id == of:
             return True
         into = Users.alias()
@@ -304,7 +304,7 @@ class UserStore:
         after: str = "",
         limit: int = 100,
     ) -> list[str]:
-        """Answer up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
+        """Return up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
         if any are given, who were cleared before a time, or who began and wrote nothing, and with whom
         nothing happened, since another, on whose device no session was used since then, and who never bought
         anything."""
@@ -542,7 +542,7 @@ def _begins(column: Any, prefix: str) -> Any:
 
 
 def _following(prefix: str) -> str:
-    """Answer the first text after all that begin so, or "" if there is none."""
+    """Return the first text after all that begin so, or "" if there is none."""
     kept = prefix.rstrip("\U0010ffff")
     if not kept:
         return ""

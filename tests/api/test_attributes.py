@@ -20,7 +20,7 @@ def merged(tenant, source, target):
 
 @pytest.fixture
 def two(rc, tenant):
-    """Two users, of each of whom something was said; answer their ids."""
+    """Two users, of each of whom something was said; return their ids."""
     say(rc, "u-1", at=1, color="red", first="1")
     say(rc, "u-2", at=2, color="blue", second="2")
     return {user_id: user_of(tenant, user_id)["id"] for user_id in ("u-1", "u-2")}

@@ -77,7 +77,7 @@ def call(client, route, authorization, **kwargs):
 
 
 def everywhere(client, authorization, routes=tuple(ALLOWED), **kwargs):
-    """Call every route; answer status, code and the rest of each answer that is not of this request."""
+    """Call every route; return status, code and the rest of each answer that is not of this request."""
     answers = {route: call(client, route, authorization, **kwargs) for route in routes}
     return {route: normalised(answer) for route, answer in answers.items()}
 

@@ -98,7 +98,7 @@ def dump(url: str) -> str:
 
 
 def traces(text: str, canary: str) -> list[str]:
-    """Answer what stands around each canary."""
+    """Return what stands around each canary."""
     parts = text.lower().split(canary)
     return [f"{before[-60:]}[…]{after[:60]}" for before, after in zip(parts, parts[1:], strict=False)]
 

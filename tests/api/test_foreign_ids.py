@@ -97,7 +97,7 @@ def answered(response):
 
 
 def make(tenant, key, call, *ids):
-    """Make a call with ids in its path, percent-encoded; answer what it was answered."""
+    """Make a call with ids in its path, percent-encoded; return what it was answered."""
     method, path, sent = call
     for id in ids:
         path = re.sub("<[a-z]+>", lambda _, id=id: quote(id, safe=""), path, count=1)

@@ -13,7 +13,7 @@ MEMBERS = {"at", "event", "rule", "by", "requestId", "before", "after"}
 
 
 def events(tenant: Tenant, id: str):
-    """Answer the events of a history, each with the rule that decided."""
+    """Return the events of a history, each with the rule that decided."""
     return [(entry["event"], entry["rule"]) for entry in tenant.history(id)]
 
 

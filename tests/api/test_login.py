@@ -32,7 +32,7 @@ FIFTEEN = [
 
 
 def populate(tenant, user_id, email):
-    """Log in whoever makes a situation, and answer the id of each."""
+    """Log in whoever makes a situation, and return the id of each."""
     logins = {
         "known": {"userId": "u-17", "email": "jane@old.example"} if user_id == "known" else None,
         "claimed": {"userId": "u-18", "email": EMAIL} if email in ("claimed", "shared") else None,
@@ -43,7 +43,7 @@ def populate(tenant, user_id, email):
 
 
 def refusal(response):
-    """Answer the status and the code of a problem, and the pointer and code of each member refused."""
+    """Return the status and the code of a problem, and the pointer and code of each member refused."""
     errors = [(error["pointer"], error["code"]) for error in response.json.get("errors", [])]
     return response.status_code, response.json["code"], errors
 

@@ -21,7 +21,7 @@ def document(app):
 
 
 def operations(document):
-    """Answer every operation by its method and path."""
+    """Return every operation by its method and path."""
     return {
         (method, path): operation
         for path, methods in document["paths"].items()
@@ -41,7 +41,7 @@ def resolved(document, part):
 
 
 def references(part):
-    """Answer every reference below a part of the document."""
+    """Return every reference below a part of the document."""
     if isinstance(part, dict):
         own = {part["$ref"]} if "$ref" in part else set()
         return own.union(*(references(value) for value in part.values()))
@@ -124,7 +124,7 @@ class Tour:
         self.seen = set()
 
     def call(self, method, path, key, json=None, /, **ids):
-        """Call a route by its path in the document; answer the body."""
+        """Call a route by its path in the document; return the body."""
         answer = self.tenant.call(method, path.format(**ids), key, json)
         operation = operations(self.document)[method.lower(), path]
         response = resolved(self.document, operation["responses"][str(answer.status_code)])

@@ -83,7 +83,7 @@ def test_a_server_does_not_start_on_a_store_without_its_schema(start, late_store
 
 
 def metrics(client, key):
-    """Ask for the metrics, and answer them by name and labels."""
+    """Ask for the metrics, and return them by name and labels."""
     response = client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
     assert response.status_code == 200, response.text
     return {

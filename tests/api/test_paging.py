@@ -69,7 +69,7 @@ def flat(pages):
 
 
 def fill(store, tenant, user, at, many=MANY, status=Status.OPEN):
-    """Add conversations that were all last active at one moment; answer their ids as lists show them."""
+    """Add conversations that were all last active at one moment; return their ids as lists show them."""
     ids = [new_id("cnv") for _ in range(many)]
     with store.transaction():
         for id in ids:

@@ -29,7 +29,7 @@ def require_problem(response, status, code):
 
 @pytest.fixture
 def log(capsys):
-    """Log as a server does; answer what was written since it was last called."""
+    """Log as a server does; return what was written since it was last called."""
     with on_standard_output():
         yield lambda: "".join(capsys.readouterr())
 
@@ -89,7 +89,7 @@ def test_405_tells_which_methods_a_route_has(app, client):
 
 
 def protected(app):
-    """Answer every call that wants a credential, as the OpenAPI document says, and the metrics."""
+    """Return every call that wants a credential, as the OpenAPI document says, and the metrics."""
     paths = app.test_client().get("/openapi.json").json["paths"]
     return [
         (method.upper(), path)
@@ -100,7 +100,7 @@ def protected(app):
 
 
 def unreachable(database_url, tmp_path):
-    """Answer where no store is, of the same engine."""
+    """Return where no store is, of the same engine."""
     if database_url.startswith("sqlite:"):
         return f"sqlite:///{tmp_path}/missing/usher.sqlite"
     return "postgres://usher@127.0.0.1:1/usher"

@@ -407,7 +407,7 @@ def burst(server, calls, claim):
 
 
 def within_a_minute(act):
-    """Act until no minute ended meanwhile, and answer what that time came of it."""
+    """Act until no minute ended meanwhile, and return what that time came of it."""
     while True:
         began = minute()
         outcome = act()

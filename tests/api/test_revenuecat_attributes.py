@@ -219,7 +219,7 @@ def test_of_names_that_were_removed_the_last_fifty_are_remembered(rc, tenant):
 
 
 def at_once(app, tenant):
-    """Have eight say something of one user at once, each by a name of their own; answer the statuses."""
+    """Have eight say something of one user at once, each by a name of their own; return the statuses."""
 
     def call(number):
         said = {"attributes": {f"new{number}": {"value": "x"}}}

@@ -177,7 +177,7 @@ def buy(tenant, expires_at, purchased_at="2026-01-01T00:00:00.000Z", product="mo
 
 
 def dates(value, name=""):
-    """Answer every date in an answer, by its member."""
+    """Return every date in an answer, by its member."""
     if isinstance(value, dict):
         return [found for name, below in value.items() for found in dates(below, name)]
     if isinstance(value, list):

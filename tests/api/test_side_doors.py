@@ -29,7 +29,7 @@ def visitor(tenant):
 
 @pytest.fixture
 def people(rc, tenant, visitor):
-    """Make those whom Mallory is after; answer by which words she knows them."""
+    """Make those whom Mallory is after; return by which words she knows them."""
     vera = tenant.login(userId="vera", email="vera@example.org", name="Vera Vale")
     tenant.begin(vera["session"]["token"], "vera's secret")
     as_backend(rc, tenant, "POST", "/subscribers/vera/alias", {"new_app_user_id": "vera-2"})
@@ -46,14 +46,14 @@ def as_backend(rc, tenant, *call):
 
 
 def prove(tenant, secret, user_id):
-    """Log in by a true proof; answer the token."""
+    """Log in by a true proof; return the token."""
     login = tenant.try_login(key=tenant.pk, proof=proof_of(tenant, secret, sub=user_id))
     assert login.status_code in (200, 201), login.text
     return login.json["session"]["token"]
 
 
 def read(tenant, token):
-    """Answer all that a session reads, as one text."""
+    """Return all that a session reads, as one text."""
     me, listed = (tenant.get(f"/v1/{path}", token) for path in ("me", "conversations"))
     threads = [thread["id"] for thread in listed.json.get("data", ())]
     messages = [tenant.get(f"/v1/conversations/{id}/messages", token).text for id in threads]
@@ -120,7 +120,7 @@ WAYS = [
 
 
 def proven(tenant, user_id):
-    """Answer who has an ID in the proven world, as agents see them."""
+    """Return who has an ID in the proven world, as agents see them."""
     found = tenant.get(f"/v1/users?userId={quote(user_id)}").json["data"]
     return [user for user in found if user["verified"] or user["userId"].startswith("$anon:")]
 

@@ -30,7 +30,7 @@ def claim_to_be(tenant, **claim):
 
 
 def unproven(tenant, **claim):
-    """Log a new device in without proof, and answer its token."""
+    """Log a new device in without proof, and return its token."""
     return claim_to_be(tenant, **claim)["session"]["token"]
 
 

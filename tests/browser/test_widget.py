@@ -54,7 +54,7 @@ def janes_phone(phone, prove):
 
 
 def answer(tenant, body, **members):
-    """Answer the newest conversation as an agent."""
+    """Return the newest conversation as an agent."""
     id = tenant.conversations(tenant.sk)[0]
     written = tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": body, **members})
     assert written.status_code == 201

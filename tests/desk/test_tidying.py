@@ -39,7 +39,7 @@ def tidied(store: Store, tenant: Tenant) -> Callable[[], Tidied]:
 
 
 def visit(tenant: Tenant) -> tuple[str, str, str]:
-    """Log nobody in; answer the user, the device ID and the token."""
+    """Log nobody in; return the user, the device ID and the token."""
     login = tenant.login()
     return login["user"]["id"], login["deviceId"], login["session"]["token"]
 

@@ -15,7 +15,7 @@ def person(user_id: str) -> User:
 
 
 def there(store, tenant):
-    """Answer the user IDs of an app, as its users have them and as they lead to its users."""
+    """Return the user IDs of an app, as its users have them and as they lead to its users."""
     by_user = store.database.rows(Users.select(Users.user_id).where(Users.app == tenant.id))
     by_id = store.database.rows(UserIds.select(UserIds.value).where(UserIds.app == tenant.id))
     assert sorted(by_user) == sorted(by_id)

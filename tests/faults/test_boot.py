@@ -27,7 +27,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Start a server that ends by itself, and answer how it did."""
+    """Start a server that ends by itself, and return how it did."""
 
     def run(database_url: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = start(database_url, **{"PORT": str(free_port())} | environment)

@@ -95,7 +95,7 @@ class NotMeant(Exception):
 
 
 def tried(store: Store, app: str, deed: str, *ids: str) -> list[list[str]]:
-    """Answer what there would be, had somebody done something."""
+    """Return what there would be, had somebody done something."""
     found = []
     with suppress(NotMeant), store.transaction():
         do(store, app, deed, *ids)

@@ -219,7 +219,7 @@ def kill(server: Server) -> None:
 
 
 def write_until(url: str, fail: Callable[[Server], None]) -> list[Writer]:
-    """Have four write at once, let something fail, and answer what they were told."""
+    """Have four write at once, let something fail, and return what they were told."""
     with suppress(AssertionError), serve(url) as server:
         tenant = server.tenant()
         writers = [Writer(tenant, tenant.session(userId=f"u-{number}")) for number in range(4)]

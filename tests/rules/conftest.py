@@ -9,7 +9,7 @@ from tests.support.rulebook import NAMES
 
 @pytest.fixture
 def people(store, tenant):
-    """Make people with IDs, and answer who has which; whatever happens is written down by a rule's name."""
+    """Make people with IDs, and return who has which; whatever happens is written down by a rule's name."""
     for user_id in PEOPLE:
         tenant.login(userId=user_id)
 

@@ -50,7 +50,7 @@ def absorb(tenant, users, user_id):
 
 
 def subscriber(tenant, key, user_id):
-    """Have a client of RevenueCat's make somebody; answer our id."""
+    """Have a client of RevenueCat's make somebody; return our id."""
     assert tenant.call("GET", f"/v1/subscribers/{user_id}", key).status_code == 201
     found = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
     return next(user["id"] for user in found if user["verified"] is (key == tenant.sk))

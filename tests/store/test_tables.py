@@ -78,5 +78,5 @@ def test_an_index_leads_to_the_rows_of_every_foreign_key(tables, name):
 
 
 def required(table: catalogues.Table) -> list[catalogues.ForeignKey]:
-    """Answer the foreign keys that every row has."""
+    """Return the foreign keys that every row has."""
     return [key for key in table.foreign_keys if not any(table.columns[column][1] for column in key.columns)]

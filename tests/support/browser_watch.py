@@ -35,7 +35,7 @@ class Watch:
         self.complaints = others
 
     def unwelcome(self) -> list[str]:
-        """Answer the complaints and the requests that went where none may go."""
+        """Return the complaints and the requests that went where none may go."""
         elsewhere = [request.url for request in self.requests if not self._may_go_to(request.url)]
         return self.complaints + elsewhere
 
@@ -55,7 +55,7 @@ class Watch:
 
 
 def faults(page: Page | Frame) -> list[str]:
-    """Answer what axe-core finds that is serious or critical, with the elements that have it.
+    """Return what axe-core finds that is serious or critical, with the elements that have it.
 
     It looks into open shadow roots, and not into frames: ask those one by one.
     """

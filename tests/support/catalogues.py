@@ -43,7 +43,7 @@ class Table:
 
 
 def tables(url: str) -> dict[str, Table]:
-    """Answer every table, without that of the migrations."""
+    """Return every table, without that of the migrations."""
     found = _of_sqlite(url) if url.startswith("sqlite:") else _of_postgresql(url)
     return {name: table for name, table in found.items() if name != HISTORY}
 

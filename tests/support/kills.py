@@ -30,7 +30,7 @@ def do(store: Store, app: str, deed: str, *ids: str) -> None:
 
 
 def killed_at(moment: int, url: str, app: str, deed: str, *ids: str) -> bool:
-    """Have another process do something, and tell whether it was killed; if not, it is done."""
+    """Have another process do something, and return whether it was killed; if not, it is done."""
     doomed = processes.Process(target=_do_and_die, args=(moment, url, app, deed, *ids))
     doomed.start()
     doomed.join(TIMEOUT)

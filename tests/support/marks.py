@@ -26,7 +26,7 @@ def count(database: Database, app: str) -> int:
 
 
 def at_once(*tasks: Callable[[], object]) -> list[object]:
-    """Run tasks in threads of their own, and answer what each answered or raised."""
+    """Run tasks in threads of their own, and return what each answered or raised."""
     with ThreadPoolExecutor(len(tasks)) as threads:
         futures = [threads.submit(task) for task in tasks]
     return [future.exception() or future.result() for future in futures]

@@ -196,7 +196,7 @@ def differences(answer: Fence, printed: str, variables: dict[str, str]) -> list[
 
 
 def fits(shown: str, printed: str) -> bool:
-    """Tell whether a text is the one shown, where ``…`` is any text."""
+    """Return whether a text is the one shown, where ``…`` is any text."""
     pattern = ".*".join(re.escape(part) for part in shown.split("…"))
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
 

@@ -118,7 +118,7 @@ class Phone:
         self.log.get_by_text(message).wait_for()
 
     def call(self, method: str, given: object = None) -> dict:
-        """Call the widget as a page does; answer what its promise came to, or the code of its failure."""
+        """Call the widget as a page does; return what its promise came to, or the code of its failure."""
         return self.page.evaluate(
             "([method, given]) => usher[method](given).catch(({ code }) => ({ code }))", [method, given]
         )
@@ -128,7 +128,7 @@ class Phone:
         self.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
     def everything(self) -> str:
-        """Answer all that the page holds or keeps, as one text."""
+        """Return all that the page holds or keeps, as one text."""
         return self.page.evaluate(EVERYTHING) + json.dumps(self.context.cookies())
 
 
@@ -140,7 +140,7 @@ def go_to_shop(page: Page, site: Site, key: str, **attributes: str) -> None:
 
 
 def traffic(requests: list[Request]) -> str:
-    """Answer all that was sent and received, as one text."""
+    """Return all that was sent and received, as one text."""
     texts = []
     for request in requests:
         texts += [request.url, str(request.headers), request.post_data or ""]

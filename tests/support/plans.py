@@ -64,7 +64,7 @@ def looking(database: peewee.Database) -> Iterator[list[Plan]]:
 
 
 def plans_of(database: peewee.Database, sql: str, params: Any) -> list[Plan]:
-    """Answer the plans of a statement, of which PostgreSQL may follow either; none of what has none."""
+    """Return the plans of a statement, of which PostgreSQL may follow either; none of what has none."""
     if not sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
         return []
     connection = database.connection()
@@ -119,7 +119,7 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _read(node: dict[str, Any]) -> int:
-    """Answer how many rows a part of a plan looked at, or how often it looked into an index."""
+    """Return how many rows a part of a plan looked at, or how often it looked into an index."""
     removed = sum(number for name, number in node.items() if name.startswith("Rows Removed by"))
     seen = node["Actual Rows"] + removed
     return int(max(seen * node["Actual Loops"], node.get("Index Searches", 0)))

@@ -19,7 +19,7 @@ HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha
 
 
 def identity_key(tenant: Tenant, **members: str) -> tuple[str, str]:
-    """Make an identity key of an app, for JWTs unless ``proof`` says "hmac"; answer its id and the secret."""
+    """Make an identity key of an app, for JWTs unless ``proof`` says "hmac"; return its id and the secret."""
     kind = {"kind": "identity", **members}
     made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, kind)
     assert made.status_code == 201, made.text
@@ -44,7 +44,7 @@ def delete_key(tenant: Tenant, id: str) -> None:
 
 
 def claims(audience: str, now: float | None = None, **members: Any) -> dict[str, Any]:
-    """Say who somebody is, for ten minutes."""
+    """Return who somebody is, for ten minutes."""
     at = int(time.time() if now is None else now)
     return {"iat": at, "exp": at + 600, "aud": audience} | members
 

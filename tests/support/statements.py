@@ -167,7 +167,7 @@ def _look(nodes: list[Node], outer: dict[str, bool], missing: list[str]) -> None
 def _look_at_one(
     clauses: list[tuple[str, list[Node]]], outer: dict[str, bool], missing: list[str]
 ) -> dict[str, bool]:
-    """Look at one statement without those inside it, and answer which of its tables are scoped."""
+    """Look at one statement without those inside it, and return which of its tables are scoped."""
     # Of UPDATE the first counts: later on it is FOR UPDATE, or DO UPDATE.
     by_word = dict(reversed(clauses))
     is_update = "UPDATE" in by_word and not {"SELECT", "INSERT"} & by_word.keys()
@@ -217,7 +217,7 @@ def _scoped(
     outer: dict[str, bool],
     missing: list[str],
 ) -> dict[str, bool]:
-    """Answer which aliases are scoped; a condition may hold for one alias only."""
+    """Return which aliases are scoped; a condition may hold for one alias only."""
     scoped = outer | {alias: False for _, alias in sources}
     only = sources[0][1] if len(sources) == 1 else None
     pairs = []
@@ -240,7 +240,7 @@ def _scoped(
 
 
 def _sources(nodes: list[Node]) -> tuple[list[tuple[str, str]], list[tuple[str | None, list[Node]]]]:
-    """Answer the tables of a FROM with their aliases, and the conditions of its joins, each with the
+    """Return the tables of a FROM with their aliases, and the conditions of its joins, each with the
     alias that it holds for, None for all."""
     sources, conditions = [], []
     if not nodes:
@@ -274,7 +274,7 @@ def _split(nodes: list[Node], separators: set[str]) -> list[tuple[list[Node], li
 
 
 def _conjuncts(condition: list[Node]) -> list[list[Node]]:
-    """Answer the conditions that all hold when this one does."""
+    """Return the conditions that all hold when this one does."""
     if len(condition) == 1 and isinstance(condition[0], list):
         return _conjuncts(condition[0])
     if "OR" in condition or "BETWEEN" in condition:
@@ -300,7 +300,7 @@ def _assigns_app(assignments: list[Node]) -> bool:
 
 
 def _text(node: Node) -> str:
-    """Answer a name, in quotes or not; that of an inner statement is nobody's."""
+    """Return a name, in quotes or not; that of an inner statement is nobody's."""
     if isinstance(node, Name):
         return node.text
     return node.lower() if isinstance(node, str) else ""

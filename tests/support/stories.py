@@ -114,13 +114,13 @@ def _unproven(tenant: Tenant, carol: str) -> dict[str, str]:
 
 
 def _claimant(tenant: Tenant, user_id: str) -> str:
-    """Answer our id of the user who only claims to have a user ID."""
+    """Return our id of the user who only claims to have a user ID."""
     known = _done(tenant, "GET", f"/v1/users?userId={user_id}", tenant.sk)["data"]
     return next(user["id"] for user in known if not user["verified"])
 
 
 def _done(tenant: Tenant, method: str, path: str, key: str, json: Any = None, **headers: str) -> Any:
-    """Make a call that succeeds, and answer its body."""
+    """Make a call that succeeds, and return its body."""
     made = tenant.call(method, path, key, json, **headers)
     assert made.status_code in (200, 201, 204), made.text
     return made.json if made.data else None

@@ -21,12 +21,12 @@ def identify(rc: Call, before: str, after: str) -> TestResponse:
 
 
 def alias(rc: Call, id: str, new: str) -> TestResponse:
-    """Have a further ID lead to a subscriber."""
+    """Link a further ID to a subscriber."""
     return rc("POST", f"/subscribers/{id}/alias", {"new_app_user_id": new})
 
 
 def original(response: TestResponse) -> str:
-    """Answer the ID that was seen first of a subscriber."""
+    """Return the ID that was seen first of a subscriber."""
     assert response.json is not None
     id: str = response.json["subscriber"]["original_app_user_id"]
     return id
@@ -39,17 +39,17 @@ def say(rc: Call, id: str = "u-1", at: int | None = None, **values: str | None) 
 
 
 def user_of(tenant: Tenant, user_id: str) -> Any:
-    """Answer the user who has an ID, as the API shows them."""
+    """Return the user who has an ID, as the API shows them."""
     [user] = tenant.call("GET", f"/v1/users?userId={user_id}", tenant.sk).json["data"]
     return user
 
 
 def exported(tenant: Tenant, id: str) -> Any:
-    """Answer all that is stored about a user."""
+    """Return all that is stored about a user."""
     return tenant.call("GET", f"/v1/users/{id}/export", tenant.sk).json
 
 
 def kept(tenant: Tenant, user_id: str = "u-1") -> dict[str, str | None]:
-    """Answer what is kept of a user, by name; None of what was removed."""
+    """Return what is kept of a user, by name; None of what was removed."""
     told = exported(tenant, user_of(tenant, user_id)["id"])["attributes"]
     return {one["name"]: one["value"] for one in told}

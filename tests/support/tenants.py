@@ -98,14 +98,14 @@ class Tenant:
         return self.call("POST", "/v1/login", key or self.sk, claim)
 
     def login(self, **claim: Any) -> dict[str, Any]:
-        """Log in as the backend, and answer the body."""
+        """Log in as the backend, and return the body."""
         response = self.try_login(**claim)
         assert response.status_code in (200, 201), response.text
         body: dict[str, Any] = response.json
         return body
 
     def session(self, **claim: Any) -> str:
-        """Log in as the backend, and answer the session's token."""
+        """Log in as the backend, and return the session's token."""
         token: str = self.login(**claim)["session"]["token"]
         return token
 
@@ -158,7 +158,7 @@ class Tenant:
         return message
 
     def begin(self, key: str, message: str = "Hello", **members: Any) -> str:
-        """Begin a conversation, and answer its id."""
+        """Begin a conversation, and return its id."""
         made = self.call("POST", "/v1/conversations", key, {"message": message, **members})
         assert made.status_code == 201, made.text
         id: str = made.json["id"]
@@ -177,7 +177,7 @@ class Tenant:
         return self.call("DELETE", f"/v1/users/{id}", self.sk)
 
     def merge(self, source: str, target: str) -> str:
-        """Make a user part of another, and answer the merge's id."""
+        """Make a user part of another, and return the merge's id."""
         made = self.call("POST", "/v1/merges", self.sk, {"from": source, "into": target})
         assert made.status_code == 201, made.text
         id: str = made.json["id"]

@@ -90,7 +90,7 @@ class PageIn(Shape):
     cursor = Text(position, metadata={"description": "The `nextCursor` of the page before."})
 
     def made(self, members: dict[str, Any]) -> dict[str, Any]:
-        """Have all parameters there."""
+        """Fill in the parameters that are missing."""
         return {field.attribute or name: None for name, field in self.fields.items()} | members
 
 

@@ -17,7 +17,7 @@ from service.times import rfc3339
 
 
 def problem(code: str, detail: str) -> list[Any]:
-    """Say what is wrong with a member."""
+    """Return what is wrong with a member."""
     return [{"code": code, "detail": detail}]
 
 

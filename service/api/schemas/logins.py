@@ -17,7 +17,7 @@ from service.api.schemas.people import ToldBuyerOut, ToldOut
 from service.model import identifiers
 from service.model.errors import FieldError
 from service.model.identifiers import Malformed
-from service.model.logins import LoginSent
+from service.model.logins import LoginRequest
 from service.model.users import Claim
 
 
@@ -65,14 +65,14 @@ class LoginIn(Shape):
         as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
     )
 
-    def load(self, data: Any, **kwargs: Any) -> LoginSent:
+    def load(self, data: Any, **kwargs: Any) -> LoginRequest:
         """Read what was sent."""
         members = super().load(data, **kwargs)
         device_id, proof = members.pop("device_id"), members.pop("proof")
         unusable = {name: value for name, value in members.items() if isinstance(value, Malformed)}
         ignored = tuple(FieldError(f"/{name}", why.code, why.detail) for name, why in unusable.items())
         claim, email = Claim(**members | dict.fromkeys(unusable)), data.get("email")
-        return LoginSent(claim, device_id, proof, email if isinstance(email, str) else None, ignored)
+        return LoginRequest(claim, device_id, proof, email if isinstance(email, str) else None, ignored)
 
 
 class SessionOut(Answer):
@@ -176,7 +176,7 @@ class LogoutIn(Shape):
     user = Text(as_sent, blank_is_missing=True)
 
     def made(self, members: dict[str, Any]) -> dict[str, Any]:
-        """Answer the members. Raises ValidationError for more than one, or none."""
+        """Return the members. Raises ValidationError for more than one, or none."""
         if sum(value is not None for value in members.values()) != 1:
             several = problem("exactly-one", "Give one of deviceId, userId and user.")
             raise ma.ValidationError({"_schema": several})

@@ -8,7 +8,7 @@ import marshmallow as ma
 from service.api.schemas.fields import Answer, Boolean, Nested, Shape, Text
 from service.api.schemas.logins import ResolutionOut, as_sent
 from service.api.schemas.people import BuyerOut
-from service.desk.purchasing import Bought, RestoreSent
+from service.desk.purchasing import Bought, RestoreRequest
 from service.model import identifiers
 from service.model.identifiers import Malformed, store_text
 from service.model.purchases import StoreAccount
@@ -53,9 +53,9 @@ class RestoreIn(Shape):
     device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True)
     proof = Text(as_sent, blank_is_missing=True, metadata=PROOF)
 
-    def made(self, members: dict[str, Any]) -> RestoreSent:
+    def made(self, members: dict[str, Any]) -> RestoreRequest:
         """Make a restore."""
-        return RestoreSent(**members)
+        return RestoreRequest(**members)
 
 
 class PurchaseIn(RestoreIn):
@@ -66,7 +66,7 @@ class PurchaseIn(RestoreIn):
     purchased_at = Text(moment, data_key="purchasedAt", blank_is_missing=True)
     expires_at = Text(moment, data_key="expiresAt", blank_is_missing=True)
 
-    def made(self, members: dict[str, Any]) -> RestoreSent:
+    def made(self, members: dict[str, Any]) -> RestoreRequest:
         """Make a purchase of what is told of it."""
         names = ("product", "transaction", "purchased_at", "expires_at")
         return super().made(members | {"bought": Bought(**{name: members.pop(name) for name in names})})

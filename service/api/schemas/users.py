@@ -48,7 +48,7 @@ class UserChangeIn(Shape):
     name = Text(identifiers.name, allow_none=True)
 
     def made(self, members: dict[str, Any]) -> dict[str, Any]:
-        """Have what is empty mean what is taken away."""
+        """Read what is empty as what is removed."""
         return {name: value or None for name, value in members.items()}
 
 

@@ -75,7 +75,7 @@ class Bounded(psycopg.Connection[Any]):
         raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
     def cut(self) -> None:
-        """Have the wait for an answer end that did not come in time; another thread's wait."""
+        """End another thread's wait for an answer that did not come in time."""
         self.until, self._is_cut = float("inf"), True
         self._cancel(self._alone)
         with suppress(psycopg.Error, OSError):
@@ -156,7 +156,7 @@ class PreparedCursor:
             self._rows = self._types.load_rows(0, result.ntuples, tuple)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """Answer the rows of the last statement."""
+        """Return the rows of the last statement."""
         return self._rows
 
     def say(self, statements: str) -> None:

@@ -24,11 +24,11 @@ class Deadline(threading.local):
     waited = 0.0
 
     def left(self) -> float:
-        """Answer how many seconds are left; a little always is, to put things in order."""
+        """Return how many seconds are left; a little always is, to put things in order."""
         return min(self.late() - time.monotonic(), threading.TIMEOUT_MAX)
 
     def late(self) -> float:
-        """Answer when it is too late, by ``time.monotonic()``; as ``left``."""
+        """Return when it is too late, by ``time.monotonic()``; as ``left``."""
         return max(self.until, time.monotonic() + 0.05)
 
 
@@ -83,7 +83,7 @@ class Pool:
             connection.close()
 
     def left_to_wait(self) -> float:
-        """Answer for how many seconds to wait for a store that may be silent. Raises StoreUnavailable.
+        """Return for how many seconds to wait for a store that may be silent. Raises StoreUnavailable.
 
         While it is, the time counts that a request has waited for its thread: else those who queue for
         the threads that wait for the store would wait after them, and each as long again.

@@ -33,7 +33,7 @@ class _Names:
         self._known: list[ConnDict] = []
 
     def addresses(self, params: dict[str, Any], seconds: float) -> list[ConnDict]:
-        """Answer the parameters of each address that there is to try."""
+        """Return the parameters of each address that there is to try."""
         asked = self._asking.submit(self._ask, params)
         try:
             asked.result(min(seconds, LOOKUP) if self._known else seconds)
@@ -125,7 +125,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self.execute_prepared(f"WITH {named} {last}" if others else last, values)
 
     def locked(self, query: Any, how: str, of: Any) -> Any:
-        """Have a query lock its rows."""
+        """Return a query that locks its rows."""
         return query.for_update(f"FOR {how}", of=of)
 
     def extend_deadline(self, seconds: int) -> None:
@@ -138,7 +138,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self.names, self.watch = _Names(), Watch()
 
     def is_dead(self) -> bool:
-        """Tell whether this thread's connection was cut off."""
+        """Return whether this thread's connection was cut off."""
         return not self.is_closed() and bool(self.connection().closed)
 
     def _is_clean(self, connection: Any) -> bool:

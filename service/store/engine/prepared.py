@@ -32,7 +32,7 @@ class Compiled:
         self._ordered = itemgetter(*order) if several else lambda values: [values[place] for place in order]
 
     def parameters(self, values: tuple[Any, ...]) -> list[Any]:
-        """Answer the parameters for some values."""
+        """Return the parameters for some values."""
         return list(self._ordered(self._constants + values))
 
 
@@ -51,7 +51,7 @@ class Prepared:
         self._compiled: dict[tuple[type, Lock], Compiled] = {}
 
     def __call__(self, *values: Any) -> "Statement":
-        """Answer the query of these values, to be run like any other."""
+        """Return the query of these values, to be run like any other."""
         return Statement(self, values)
 
     def built(self, database: Any, values: tuple[Any, ...], lock: Lock) -> Any:
@@ -60,7 +60,7 @@ class Prepared:
         return query.for_update(lock[0], of=lock[1]) if lock else query
 
     def compiled(self, database: peewee.Database, lock: Lock) -> Compiled:
-        """Answer the query as a kind of database has it."""
+        """Return the query as a kind of database has it."""
         kind = type(database), lock
         if kind not in self._compiled:
             places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
@@ -78,17 +78,17 @@ class Statement:
     lock: Lock = None
 
     def for_update(self, how: str, of: Any) -> "Statement":
-        """Have it also lock its rows."""
+        """Return it so that it also locks its rows."""
         return Statement(self.query, self.values, (how, of))
 
     def sql(self, database: peewee.Database) -> tuple[str, list[Any]]:
-        """Answer the SQL for a kind of database, and its parameters."""
+        """Return the SQL for a kind of database, and its parameters."""
         compiled = self.query.compiled(database, self.lock)
         return compiled.sql, compiled.parameters(self.values)
 
 
 def as_value(value: Any) -> Any:
-    """Have a value stand where only parts of queries may."""
+    """Make a value a part of a query."""
     return value if isinstance(value, peewee.Node) else peewee.Value(value, converter=False)
 
 

@@ -83,14 +83,14 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             self.execute_sql(sql, values)
 
     def locked(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
-        """Answer the query as it is: the transaction has locked all rows."""
+        """Return the query as it is: the transaction has locked all rows."""
         return query
 
     def extend_deadline(self, seconds: int) -> None:
         """Do nothing: no statement is ever cut off."""
 
     def is_dead(self) -> bool:
-        """Tell whether this thread's connection was cut off: to a file none is."""
+        """Return whether this thread's connection was cut off: to a file none is."""
         return False
 
     def connect(self, reuse_if_open: bool = False) -> bool:
@@ -122,7 +122,7 @@ class Sqlite(Pool, peewee.SqliteDatabase):
 
 
 def _is_done(step: Callable[..., object], *arguments: Any, until: float) -> bool:
-    """Take a step, and tell whether nobody was in its way; from then on, whoever is raises."""
+    """Take a step, and return whether nobody was in its way; from then on, whoever is raises."""
     try:
         step(*arguments)
     except (peewee.OperationalError, sqlite3.OperationalError) as error:

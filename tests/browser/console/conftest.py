@@ -23,7 +23,7 @@ class Scene:
 
 
 def begin(tenant: Tenant, **claim: Any) -> tuple[str, str]:
-    """Log somebody in who writes, and answer the ids of both."""
+    """Log somebody in who writes, and return the ids of both."""
     login = tenant.login(**claim)
     thread = tenant.begin(login["session"]["token"], "Where is it?", subject="Parcel")
     return login["user"]["id"], thread

@@ -25,7 +25,7 @@ PAYLOADS = (
 
 @pytest.fixture
 def hostile(tenant: Tenant) -> list[str]:
-    """Everything that users can write, written with an aim; answer the pages that show it."""
+    """Everything that users can write, written with an aim; return the pages that show it."""
     paths = ["/console", "/console/users"]
     for number, payload in enumerate(PAYLOADS):
         id = f"{number}{re.sub(' ', '_', payload)}"
