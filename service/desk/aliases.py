@@ -8,9 +8,10 @@ from typing import assert_never
 from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
-from service.desk.merging import merge, present, preview_merge, standing, undo
+from service.desk.merging import merge, present, preview_merge, standing
 from service.desk.proving import require_may_prove, require_proof
 from service.desk.transactions import one_transaction
+from service.desk.undoing import undo
 from service.desk.users import show
 from service.encryption import Encryption
 from service.model.callers import Backend, EndUser
