@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from service.desk.editing import require_part
 from service.desk.erasing import tidy
+from service.model.errors import StaleState
 from service.store.checks import CHECKS
 from service.store.devices import DeviceStore
 from service.store.tables import TABLES, Apps, Rates
@@ -270,3 +272,11 @@ def test_what_is_said_of_a_part_during_an_undo_is_theirs(tenant, meanwhile):
 
     assert (undo(tenant, made), happened) == (200, [one])
     assert [user(tenant, id)["email"] for id in (one, two)] == ["one@example.org"] * 2
+
+
+def test_who_is_no_part_of_a_user_by_now_is_given_nothing(tenant, store):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    app = store.of(tenant.id)
+
+    with pytest.raises(StaleState):
+        require_part(app, joan, app.users.with_id(jane))

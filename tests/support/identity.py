@@ -192,7 +192,10 @@ class Identity(Users):
         self._leave_device(source)
         for name in ("email", "name"):
             self._rank(name, source, target)
+        brought = self.users[source].primary
         self.merges[told] = Merge(source, home)
+        if self.users[target].primary is None and brought in self.ids_of(target):
+            self._change_user(target, primary=brought)
         self._choose_primary(target)
 
     def _rank(self, name: str, source: str, target: str) -> None:

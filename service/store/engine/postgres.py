@@ -146,7 +146,8 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def _execute(self, statements: str) -> None:
         """Send several statements in one message, so in one round trip."""
-        self.connection().prepared.say(statements)
+        self._next.is_prepared = True
+        self.cursor().say(statements)
 
 
 def _within(seconds: float) -> str:
