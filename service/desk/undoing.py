@@ -29,7 +29,8 @@ def undo(store: AppStore, merge: Merge, log: AuditLog) -> Merge:
         raise Conflict("undo-conflict", "a later merge stands on this one, or a user was erased")
     everyone = (source.id, *store.users.part_of(source.id))
     fields = all_fields(store, target.id)
-    goes, stays = _apart(fields, everyone, counted=counts(source, target))
+    hidden = [one for one in everyone if not store.users.is_part_of_one_world(one, source.id)]
+    goes, stays = _apart(fields, everyone, counted=counts(source, target), hidden=hidden)
     source = _standing_again(store, target, source, goes, everyone, merge)
     after = _without(store, target, stays, everyone)
     store.users.lock_emails(source.email, target.email, after.email)
@@ -74,12 +75,12 @@ def _give_back(store: AppStore, source: User, target: User, everyone: tuple[str,
 
 
 def _apart(
-    fields: tuple[Field, ...], everyone: tuple[str, ...], *, counted: bool
+    fields: tuple[Field, ...], everyone: tuple[str, ...], *, counted: bool, hidden: list[str]
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Divide what was said among those who go, and those who stay."""
     goes = [field for field in fields if field.home in everyone]
     stays = [field for field in fields if field.home not in everyone]
-    return rules.parted(goes, counted=counted), rules.parted(stays, counted=True)
+    return rules.parted(goes, counted=counted, hidden=hidden), rules.parted(stays, counted=True)
 
 
 def _keep_fields(store: AppStore, fields: tuple[Field, ...]) -> None:

@@ -7,7 +7,7 @@ stays has nothing to show: so it fills what is blank. What was said of somebody 
 part of somebody who was is ranked below nought, and never shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from service.model.users import REMOVED, Field, User
@@ -52,10 +52,12 @@ def joined(target: Sequence[Field], source: Sequence[Field], *, counts: bool) ->
     return tuple(fields)
 
 
-def parted(fields: Sequence[Field], *, counted: bool) -> tuple[Field, ...]:
-    """Return the fields of some who stand apart again; ``counted`` as they did where they were."""
+def parted(fields: Sequence[Field], *, counted: bool, hidden: Collection[str] = ()) -> tuple[Field, ...]:
+    """Return the fields of some who stand apart again; ``counted`` as they did where they were. Where none of
+    them did, those of the records that are ``hidden`` among themselves do not count now either."""
     if not counted:
-        fields = [replace(field, rank=0) for field in sorted(fields, key=_rank)]
+        in_order = sorted(fields, key=_rank)
+        fields = [replace(field, rank=-1 if field.home in hidden else 0) for field in in_order]
     return tuple(field for name in NAMES for field in _ranked(sorted(_named(fields, name), key=_rank)))
 
 

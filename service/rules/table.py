@@ -7,6 +7,7 @@ of them, and a situation has exactly one member per column.
 
 from dataclasses import dataclass
 from enum import Flag
+from functools import cached_property
 from itertools import product
 from typing import Generic, TypeVar
 
@@ -42,7 +43,14 @@ class Table(Generic[Act]):
 
     def decide(self, *situation: Flag) -> Rule[Act]:
         """Return the first rule that fits."""
-        return next(rule for rule in self.rules if rule.fits(situation))
+        return self._deciding[situation]
+
+    @cached_property
+    def _deciding(self) -> dict[Situation, Rule[Act]]:
+        return {
+            situation: next(rule for rule in self.rules if rule.fits(situation))
+            for situation in self.situations()
+        }
 
     def situations(self) -> tuple[Situation, ...]:
         """Return every situation that the columns can express."""

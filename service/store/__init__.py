@@ -1,6 +1,7 @@
 """The database layer: takes and returns values of the model; peewee stays behind it."""
 
 from contextlib import AbstractContextManager
+from functools import lru_cache, partial
 
 from service.store.apps import AllApps, KeyStore
 from service.store.attributes import AttributeStore
@@ -15,6 +16,9 @@ from service.store.merges import MergeStore
 from service.store.purchases import PurchaseStore
 from service.store.users import UserStore
 
+# How many apps' stores are kept.
+MAX_KEPT = 1000
+
 
 class Store:
     """One database: the apps, and a store of each."""
@@ -22,10 +26,12 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.apps = AllApps(database)
+        # A request asks for it several times, and all that it holds is its app's id.
+        self._of = lru_cache(MAX_KEPT)(partial(AppStore, database))
 
     def of(self, app_id: str) -> "AppStore":
         """Return the store of an app, whether or not there is such an app."""
-        return AppStore(self.database, app_id)
+        return self._of(app_id)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Do all or nothing of what is done inside."""

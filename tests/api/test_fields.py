@@ -369,6 +369,19 @@ def test_who_stands_alone_has_no_copy_of_what_they_show(tenant, store):
     assert store.of(tenant.id).fields.of_homes([one, two]) == ()
 
 
+def test_whom_nobody_proved_shows_after_an_undo_what_they_showed_before(tenant):
+    tenant.set(identityVerification="off", anonymousOnLogin="merge-once")
+    visit = tenant.login(name="Bo")
+    tenant.try_login(key=tenant.pk, deviceId=visit["deviceId"], userId="one")
+    one = tenant.find(userId="one")[0]["id"]
+    before = shown(tenant, one)
+    merge = tenant.merge(one, tenant.known(userId="two"))
+
+    tenant.undo(merge)
+
+    assert shown(tenant, one) == before == {"userId": "one", "email": None, "name": None}
+
+
 def test_nothing_that_nobody_proved_is_shown_of_who_was_proven(tenant):
     tenant.set(identityVerification="off")
     tenant.try_login(key=tenant.pk, **TWO)

@@ -93,7 +93,7 @@ def test_what_make_run_prints_is_shown(databases):
     shown = next(fence for fence in README.fences() if fence.text.startswith("$ make run\n"))
     applied = "".join(f"applied {name}\n" for name in migrate(databases.fresh("sqlite")))
     filled_in = lines_of_make_run().replace("{URL}", pages.ADDRESS).replace("{PK}", "pk_1")
-    assert pages.fits(shown.text, f"$ make run\n\n{applied}{filled_in}\n")
+    assert pages.fits(shown.text, f"$ make run\n\n{applied}{filled_in}\n"), f"it has to be:\n{applied}"
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.path) for page in PAGES])

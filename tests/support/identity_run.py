@@ -168,10 +168,11 @@ class IdentityRun(RuleBasedStateMachine):
 
     def compare_users(self) -> None:
         """Require that the users are those of the model."""
-        listed = [user_of(user, verified=user["verified"]) for user in self._listed()]
-        assert {user["id"]: user for user in listed} == {
-            id: self.model.user(id) for id in self.model.standing()
-        }
+        listed = {user["id"]: user_of(user, verified=user["verified"]) for user in self._listed()}
+        expected = {id: self.model.user(id) for id in self.model.standing()}
+        differ = {id: (listed.get(id), expected.get(id)) for id in listed.keys() | expected.keys()}
+        differ = {id: both for id, both in differ.items() if both[0] != both[1]}
+        assert not differ, f"as the service and as the model has them: {differ}"
 
     def _listed(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.call("GET", "users?limit=100").json["data"]
