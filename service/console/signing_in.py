@@ -15,7 +15,7 @@ from service.desk import console_sessions
 from service.model.callers import Backend
 from service.model.identifiers import name
 
-pages = Blueprint("door", __name__)
+pages = Blueprint("sign_in", __name__)
 
 
 class SignInIn(Shape):
@@ -53,7 +53,7 @@ def sign_in() -> Any:
 def sign_out(_caller: Backend) -> Any:
     """Sign out, here and wherever else this session's cookie is."""
     console_sessions.sign_out(context().store, request.cookies.get(COOKIE, ""))
-    return delete_cookie(_to("console.door.show", done="ended"))
+    return delete_cookie(_to("console.sign_in.show", done="ended"))
 
 
 @pages.get("/assets/<name>")

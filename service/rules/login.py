@@ -1,4 +1,4 @@
-"""Who is this? The seven rules by which a login finds its user (docs/rules.md).
+"""Who is this? The rules by which a login finds its user (docs/rules.md).
 
 What this module may not know: where users are kept, how a login arrives, whether the claim is true
 (that was settled before), and what becomes of the device's anonymous user (``anonymous.py``).

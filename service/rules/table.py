@@ -42,7 +42,7 @@ class Table(Generic[Act]):
     rules: tuple[Rule[Act], ...]
 
     def decide(self, *situation: Flag) -> Rule[Act]:
-        """Return the first rule that fits."""
+        """Return the first rule that fits. A situation has one member of each column, never several."""
         return self._deciding[situation]
 
     @cached_property

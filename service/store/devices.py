@@ -148,7 +148,7 @@ class SessionStore:
         return self._database.change_at_once(begun) > 0
 
     def of_user(self, user: str) -> tuple[Session, ...]:
-        """Return a user's sessions, the oldest first."""
+        """Return a user's sessions, the oldest first, also those that have expired."""
         rows = self._database.rows(
             Sessions.select(*SESSION_COLUMNS)
             .where((Sessions.app == self._app) & (Sessions.user == user))

@@ -12,7 +12,7 @@ DEVICE = "device-of-the-test-0001"
 ABSENT = "device-nobody-has-seen-1"
 
 # What is claimed, what is known of it, the rule, and whom it finds; None is a new user.
-FIFTEEN = [
+SITUATIONS = [
     ("known", "not-given", "known-user-id", "known"),
     ("known", "unknown", "known-user-id", "known"),
     ("known", "unclaimed", "known-user-id", "known"),
@@ -50,7 +50,7 @@ def refusal(response):
 
 @pytest.mark.parametrize(
     ("user_id", "email", "rule", "whom"),
-    [pytest.param(*case, id=f"{case[0]}-and-{case[1]}") for case in FIFTEEN],
+    [pytest.param(*case, id=f"{case[0]}-and-{case[1]}") for case in SITUATIONS],
 )
 def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, whom):
     people = populate(tenant, user_id, email)

@@ -1,4 +1,4 @@
-"""The seven rules of login: each situation has its rule, and each rule its plan."""
+"""The rules of login: each situation has its rule, and each rule its plan."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def arranged(user_id: UserId, email: Email) -> tuple[Claim, Evidence]:
     return claim, Evidence(KNOWN if user_id is UserId.KNOWN else None, HOLDERS[email])
 
 
-FIFTEEN = [
+SITUATIONS = [
     (UserId.KNOWN, Email.NOT_GIVEN, "known-user-id", Use(KNOWN)),
     (UserId.KNOWN, Email.UNKNOWN, "known-user-id", Use(KNOWN, EMAIL)),
     (UserId.KNOWN, Email.UNCLAIMED, "known-user-id", Use(KNOWN, EMAIL)),
@@ -67,7 +67,7 @@ def named(value: object) -> str | None:
 
 @pytest.mark.parametrize(
     ("user_id", "email", "rule", "plan"),
-    [pytest.param(*case, id=f"{named(case[0])}-and-{named(case[1])}") for case in FIFTEEN],
+    [pytest.param(*case, id=f"{named(case[0])}-and-{named(case[1])}") for case in SITUATIONS],
 )
 def test_each_situation_has_its_rule_and_plan(user_id, email, rule, plan):
     claim, evidence = arranged(user_id, email)
@@ -78,8 +78,8 @@ def test_each_situation_has_its_rule_and_plan(user_id, email, rule, plan):
     assert (decision.rule.name, decision.plan) == (rule, plan)
 
 
-def test_the_fifteen_are_all_situations():
-    tested = [case[:2] for case in FIFTEEN]
+def test_these_are_all_situations():
+    tested = [case[:2] for case in SITUATIONS]
 
     assert len(tested) == 15
     assert set(tested) == set(LOGIN.situations())

@@ -9,6 +9,7 @@ from service.model.users import User
 from service.rules import fields as rules
 from service.store import Store
 from service.store.database import Database
+from service.store.tables import Users
 from tests.store.conftest import an_app
 from tests.support.marks import at_once
 
@@ -188,3 +189,16 @@ def test_nobody_of_another_app_is_found(store, app_id, database_url):
     )
 
     assert found == (None, None, None, (), (), False)
+
+
+def test_of_who_was_erased_no_column_is_left_that_may_be_empty(store, app_id):
+    jane = add(store, app_id, User(new_id("usr"), "u-1", "jane@example.org", "Jane", (), 1))
+    kept = {"merged_into", "cleared_at", "erased_at"}
+    personal = [field for field in Users._meta.sorted_fields if field.null and field.name not in kept]
+    row = Users.select(*personal).where((Users.app == app_id) & (Users.id == jane.id))
+    assert None not in store.database.row(row)
+
+    with store.transaction():
+        store.of(app_id).users.erase((jane.id,), 2)
+
+    assert set(store.database.row(row)) == {None}
