@@ -53,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Crew:
+class Fleet:
     """Servers that are loaded together, each with examples of its own."""
 
     members: list[servers.Server]
@@ -81,7 +81,7 @@ class Side:
     arguments: tuple[str, ...] = ()
 
     @contextmanager
-    def served(self, loader: Loader, calls: int) -> Iterator[Crew]:
+    def served(self, loader: Loader, calls: int) -> Iterator[Fleet]:
         """Have a server for each core, as of several processes with one port one may get all connections.
 
         They have answered so many calls of each kind.
@@ -91,10 +91,10 @@ class Side:
                 servers.serve(self.app, self.url, 1, *self.arguments, checkout=self.checkout)
                 for _ in range(CORES)
             )
-            crew = Crew([stack.enter_context(one) for one in serving], self.calls)
+            fleet = Fleet([stack.enter_context(one) for one in serving], self.calls)
             for name in self.calls:
-                crew.load(name, loader.load, calls=calls // CORES)
-            yield crew
+                fleet.load(name, loader.load, calls=calls // CORES)
+            yield fleet
 
 
 @dataclass(frozen=True)
@@ -138,22 +138,22 @@ class Meter:
     seconds: float
     postmaster: psutil.Process
 
-    def pair(self, crews: dict[int, Crew], name: str) -> list[tuple[Turn, Turn]]:
+    def pair(self, fleets: dict[int, Fleet], name: str) -> list[tuple[Turn, Turn]]:
         """Measure both checkouts; return nothing if others used the machine however often it was tried."""
         for _ in range(ATTEMPTS):
-            turns = {place: self.turn(crew, name) for place, crew in crews.items()}
+            turns = {place: self.turn(fleet, name) for place, fleet in fleets.items()}
             if all(turn.strangers <= STRANGERS for turn in turns.values()):
                 return [(turns[0], turns[1])]
         return []
 
-    def turn(self, crew: Crew, name: str) -> Turn:
+    def turn(self, fleet: Fleet, name: str) -> Turn:
         """Measure one kind of call."""
-        before = self._used(crew)
-        connections = max(1, CONNECTIONS // len(crew.members))
-        loads = crew.load(name, self.load, seconds=self.seconds, connections=connections)
+        before = self._used(fleet)
+        connections = max(1, CONNECTIONS // len(fleet.members))
+        loads = fleet.load(name, self.load, seconds=self.seconds, connections=connections)
         time.sleep(REST)
         passed, all_used, ours, server, database = (
-            after - earlier for after, earlier in zip(self._used(crew), before, strict=True)
+            after - earlier for after, earlier in zip(self._used(fleet), before, strict=True)
         )
         calls = sum(load.calls for load in loads)
         return Turn(
@@ -165,13 +165,13 @@ class Meter:
             (all_used - ours) / passed / CORES,
         )
 
-    def _used(self, crew: Crew) -> tuple[float, ...]:
+    def _used(self, fleet: Fleet) -> tuple[float, ...]:
         return (
             time.perf_counter(),
             usage.of_all(),
             # The servers and what loads them are descendants of this process.
             usage.of(psutil.Process(), self.postmaster),
-            usage.of(*(server.process for server in crew.members)),
+            usage.of(*(server.process for server in fleet.members)),
             usage.of(self.postmaster),
         )
 
@@ -196,12 +196,12 @@ def compare(old: Path, new: Path, plan: Plan) -> Comparison:
         for number in progress.track(range(plan.rounds), description="rounds"):
             comparison.nothing.append(meter.turn(idle, NOTHING.name))
             with ExitStack() as turns:
-                crews = {
+                fleets = {
                     place: turns.enter_context(sides[place].served(loader, plan.warm_up))
                     for place in ((0, 1), (1, 0))[number % 2]
                 }
                 for name, pairs in comparison.pairs.items():
-                    pairs.extend(meter.pair(crews, name))
+                    pairs.extend(meter.pair(fleets, name))
         return comparison
 
 
