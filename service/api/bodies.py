@@ -45,7 +45,7 @@ def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:
         raise Refused(*field_errors(error.messages_dict, "")) from None
 
 
-# A line's end for whoever reads it in a terminal; and no noun is written other than in a shape.
+# A line's end for whoever reads it in a terminal; and no record is written other than in a shape.
 _WRITING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 
 

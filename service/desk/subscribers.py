@@ -107,7 +107,7 @@ def add_alias(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subsc
 def receive(
     store: AppStore, caller: Caller, id: str, token: str, product: str | None, *, restores: bool
 ) -> Subscriber:
-    """Have the store account that a token stands for lead to whoever has an ID; with a product it is a
+    """Make the store account that a token stands for that of whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
     world = _World(store, caller)
     user, home = world.find(id) or world.create(id)

@@ -118,16 +118,16 @@ class ConversationOut(Answer):
     created_at = Time(data_key="createdAt")
     updated_at = Time(data_key="updatedAt")
 
-    def written(self, noun: Conversation) -> dict[str, Any]:
+    def written(self, record: Conversation) -> dict[str, Any]:
         """Write one conversation: by hand, as a list has twenty of them."""
         return {
-            "id": noun.id,
-            "user": noun.user,
-            "subject": noun.subject,
-            "status": noun.status,
-            "unread": noun.unread,
-            "createdAt": rfc3339(noun.created_at),
-            "updatedAt": rfc3339(noun.updated_at),
+            "id": record.id,
+            "user": record.user,
+            "subject": record.subject,
+            "status": record.status,
+            "unread": record.unread,
+            "createdAt": rfc3339(record.created_at),
+            "updatedAt": rfc3339(record.updated_at),
         }
 
 

@@ -77,18 +77,18 @@ class Answer(ma.Schema):
     sometimes: ClassVar[frozenset[str]] = frozenset()
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """Write a noun as JSON has it, or several.
+        """Write a record as JSON has it, or several.
 
-        What a noun holds, JSON can say, and only a few fields write it otherwise. marshmallow's own dump,
+        What a record holds, JSON can say, and only a few fields write it otherwise. marshmallow's own dump,
         which asks of each value what it is, takes many times as long.
         """
         if self.many if many is None else many:
-            return [self.written(noun) for noun in obj]
+            return [self.written(record) for record in obj]
         return self.written(obj)
 
-    def written(self, noun: Any) -> dict[str, Any]:
-        """Write one noun."""
-        members = {key: value(noun) for key, value in self._values}
+    def written(self, record: Any) -> dict[str, Any]:
+        """Write one record."""
+        members = {key: value(record) for key, value in self._values}
         for key, write in self._writes:
             if members[key] is not None:
                 members[key] = write(members[key])
@@ -99,7 +99,7 @@ class Answer(ma.Schema):
 
     @cached_property
     def _fields(self) -> list[tuple[str, str, ma.fields.Field[Any]]]:
-        """The members by their keys, with the attributes that they are of a noun."""
+        """The members by their keys, with the attributes that they are of a record."""
         return [
             (field.data_key or name, field.attribute or name, field)
             for name, field in self.dump_fields.items()
@@ -252,14 +252,14 @@ class TextIfAny(ma.fields.String):
 
 
 def _value_of(name: str, field: ma.fields.Field[Any]) -> Callable[[Any], Any]:
-    """Return what takes a member from a noun."""
+    """Return what takes a member from a record."""
     if isinstance(field, ma.fields.Function | ma.fields.Constant):
         return partial(field.serialize, name)
     return attrgetter(name)
 
 
 def _writing(field: ma.fields.Field[Any]) -> Callable[[Any], Any] | None:
-    """Return what writes a member that JSON has otherwise than the noun, if it does."""
+    """Return what writes a member that JSON has otherwise than the record, if it does."""
     match field:
         case Written():
             return field.write
