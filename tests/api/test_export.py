@@ -1,6 +1,7 @@
 """Export: all that is stored about a user, and nothing of anybody else."""
 
 import json
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -131,3 +132,14 @@ def test_it_holds_nothing_that_opens_anything_and_nothing_of_others(tenant, worl
         assert digest(secret) not in text or secret == own["deviceId"]
     for theirs in (other["user"]["id"], "Another's", "u-18", "Somebody else", digest(other["deviceId"])):
         assert theirs not in text
+
+
+def test_store_accounts_are_listed_in_the_order_in_which_they_were_claimed(tenant, time_machine):
+    jane = tenant.known(userId="u-1")
+    accounts = [{"store": "app_store", "account": f"apple-{number}"} for number in (2, 1, 3)]
+    for day, account in enumerate(accounts, 1):
+        time_machine.move_to(datetime(2030, 1, day, tzinfo=UTC))
+        sent = {"storeAccount": account, "product": "pro", "transaction": f"t-{day}", "userId": "u-1"}
+        assert tenant.call("POST", "/v1/purchases", tenant.sk, sent).status_code == 200
+    listed = [(one["store"], one["account"]) for one in export(tenant, jane)["storeAccounts"]]
+    assert listed == [(one["store"], one["account"]) for one in accounts]

@@ -1,5 +1,7 @@
 """Aliases, merges and their undo, over HTTP: many IDs, one person, and two again."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.support.cases import cases
@@ -27,6 +29,25 @@ def test_an_unknown_id_becomes_an_alias_and_logs_in(tenant):
     assert response.status_code == 201
     assert (response.json["userId"], response.json["aliases"]) == ("u-1", ["u-2"])
     assert tenant.known(userId="u-2") == jane
+
+
+def test_aliases_are_listed_in_the_order_in_which_they_were_given(tenant, time_machine):
+    jane = tenant.known(userId="u-1")
+    for day, user_id in enumerate(("u-3", "u-2", "u-4"), 1):
+        time_machine.move_to(datetime(2030, 1, day, tzinfo=UTC))
+        tenant.alias(jane, user_id)
+    assert tenant.user(jane)["aliases"] == ["u-3", "u-2", "u-4"]
+
+
+def test_who_loses_the_primary_id_to_an_undo_is_known_by_the_oldest_that_stays(tenant, sound, time_machine):
+    jane, joan = tenant.known(email="jane@example.org"), tenant.known(userId="u-1")
+    made = merged(tenant, joan, jane)
+    for day, user_id in enumerate(("u-3", "u-2"), 1):
+        time_machine.move_to(datetime(2030, 1, day, tzinfo=UTC))
+        tenant.alias(jane, user_id)
+    undo(tenant, made)
+    shown = tenant.user(jane)
+    assert (shown["userId"], shown["aliases"]) == ("u-3", ["u-2"])
 
 
 def test_an_alias_given_twice_changes_nothing(tenant):

@@ -45,6 +45,14 @@ def test_the_same_transaction_twice_changes_nothing(tenant):
     assert again.json["user"] == first.json["user"]
 
 
+def test_purchases_are_listed_by_when_they_were_made(tenant):
+    jane = tenant.known(userId="u-1")
+    buy(tenant, "u-1", "t-1", purchasedAt="2026-01-02T00:00:00Z")
+    buy(tenant, "u-1", "t-2", purchasedAt="2026-01-03T00:00:00Z")
+    buy(tenant, "u-1", "t-3", purchasedAt="2026-01-01T00:00:00Z")
+    assert [one["transaction"] for one in tenant.user(jane)["purchases"]] == ["t-3", "t-1", "t-2"]
+
+
 def test_what_has_ended_is_not_active(tenant):
     tenant.known(userId="u-1")
     response = buy(tenant, "u-1", expiresAt="2001-01-01T00:00:00+01:00")
