@@ -62,6 +62,8 @@ def scene(app):
     device = tenant.login()["deviceId"]
     session = tenant.session(userId="u-1", email=JANE, name="Jane", deviceId=device)
     tenant.begin(session)
+    # So whoever logs in there next clears the anonymous user, but nobody who is refused.
+    tenant.call("POST", "/v1/clearAnonymousUser", session, {"clear": True})
     return Scene(tenant, other, *secrets(identity_key), *secrets(hmac_key), device, session)
 
 
