@@ -1,5 +1,7 @@
 """Users in the store: what the indexes decide, and what no API test reaches."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 
 from service.model.errors import StaleState
@@ -58,6 +60,21 @@ def test_each_world_has_an_unclaimed_user_of_an_email(store, app_id):
     found = [store.of(app_id).users.with_email("Jane@example.org", verified=world) for world in (True, False)]
 
     assert found == [(user,) for user in users]
+
+
+def test_who_decides_by_an_email_waits_for_whoever_does_in_another_letter_case(store, app_id):
+    def decide() -> None:
+        with store.transaction():
+            store.of(app_id).users.lock_emails(None, "JANE@example.org")
+
+    with ThreadPoolExecutor(1) as other:
+        with store.transaction():
+            store.of(app_id).users.lock_emails("jane@example.org")
+            decided = other.submit(decide)
+            ended, _ = wait([decided], timeout=0.3)
+        decided.result()
+
+    assert not ended
 
 
 def test_an_email_that_an_unclaimed_user_has_is_refused_to_another_and_nothing_changes(store, app_id):
