@@ -353,6 +353,7 @@ def test_a_refused_login_changes_nothing(tenant, rows, key, claim):
     tenant.login(userId="u-17", email=EMAIL)
     anonymous = tenant.session(deviceId=DEVICE)
     thread = tenant.begin(anonymous)
+    assert tenant.call("POST", "/v1/clearAnonymousUser", anonymous, {"clear": True}).status_code == 200
     before = rows()
     response = tenant.try_login(key=getattr(tenant, key), **{"deviceId": DEVICE} | claim)
     assert response.status_code in (401, 422)
