@@ -143,3 +143,14 @@ def test_store_accounts_are_listed_in_the_order_in_which_they_were_claimed(tenan
         assert tenant.call("POST", "/v1/purchases", tenant.sk, sent).status_code == 200
     listed = [(one["store"], one["account"]) for one in export(tenant, jane)["storeAccounts"]]
     assert listed == [(one["store"], one["account"]) for one in accounts]
+
+
+def test_merges_and_sessions_are_listed_oldest_first(tenant, time_machine):
+    jane, made, devices = tenant.known(userId="u-0"), [], []
+    for day in (1, 2, 3):
+        time_machine.move_to(datetime(2030, 1, day, tzinfo=UTC))
+        made.append(tenant.merge(tenant.known(userId=f"u-{day}"), jane))
+        devices.append(digest(tenant.login(userId="u-0")["deviceId"]))
+    told = export(tenant, jane)
+    assert [one["id"] for one in told["merges"]] == made
+    assert [one["device"] for one in told["sessions"]][1:] == devices
