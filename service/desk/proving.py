@@ -215,13 +215,13 @@ def _taken_from(proven: Proven, request: LoginRequest, *, is_backend: bool) -> B
     if user_id is None and email is None:
         raise ProofInvalid
 
-    def taken(member: Member, said: str | None, request: str | None) -> str | None:
+    def taken(member: Member, said: str | None, beside: str | None) -> str | None:
         form = Form.JWT if proven.covers_all else Form.HMAC
-        match covering.cover(member, said, request, form=form, by_backend=is_backend).then:
+        match covering.cover(member, said, beside, form=form, by_backend=is_backend).then:
             case Take.PROVEN:
                 return said
             case Take.SENT:
-                return request
+                return beside
             case Take.REFUSE:
                 raise ProofInvalid
             case never:

@@ -28,6 +28,13 @@ COMMON: Messages = {
     "null": problem("null", "This member is not null."),
 }
 
+# A member: its key in JSON, its name in a record, and its field.
+Member = tuple[str, str, ma.fields.Field[Any]]
+
+
+def _by_key(fields: dict[str, ma.fields.Field[Any]]) -> list[Member]:
+    return [(field.data_key or name, field.attribute or name, field) for name, field in fields.items()]
+
 
 class Shape(ma.Schema):
     """The base of what is sent: members that it does not name are refused."""
@@ -52,7 +59,7 @@ class Shape(ma.Schema):
         if not isinstance(data, dict) or not data.keys() <= self._keys:
             return None
         members = {}
-        for key, name, field in self._by_key:
+        for key, name, field in self._members:
             try:
                 value = field.deserialize(data.get(key, ma.missing), key, data)
             except ma.ValidationError:
@@ -62,13 +69,12 @@ class Shape(ma.Schema):
         return members
 
     @cached_property
-    def _by_key(self) -> list[tuple[str, str, ma.fields.Field[Any]]]:
-        fields = self.load_fields.items()
-        return [(field.data_key or name, field.attribute or name, field) for name, field in fields]
+    def _members(self) -> list[Member]:
+        return _by_key(self.load_fields)
 
     @cached_property
     def _keys(self) -> frozenset[str]:
-        return frozenset(key for key, _, _ in self._by_key)
+        return frozenset(key for key, _, _ in self._members)
 
 
 class Answer(ma.Schema):
@@ -98,25 +104,21 @@ class Answer(ma.Schema):
         return members
 
     @cached_property
-    def _fields(self) -> list[tuple[str, str, ma.fields.Field[Any]]]:
-        """The members by their keys, with the attributes that they are of a record."""
-        return [
-            (field.data_key or name, field.attribute or name, field)
-            for name, field in self.dump_fields.items()
-        ]
+    def _members(self) -> list[Member]:
+        return _by_key(self.dump_fields)
 
     @cached_property
     def _values(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        return [(key, _value_of(name, field)) for key, name, field in self._fields]
+        return [(key, _value_of(name, field)) for key, name, field in self._members]
 
     @cached_property
     def _writes(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        writes = [(key, _writing(field)) for key, _, field in self._fields]
+        writes = [(key, _writing(field)) for key, _, field in self._members]
         return [(key, write) for key, write in writes if write is not None]
 
     @cached_property
     def _if_any(self) -> list[str]:
-        return [key for key, _, field in self._fields if isinstance(field, TextIfAny)]
+        return [key for key, _, field in self._members if isinstance(field, TextIfAny)]
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Say in the OpenAPI document whether a member is always there."""
