@@ -53,25 +53,26 @@ def log_in() -> Any:
     """
     current = serving()
     store, encryption, config = current.context.store, current.context.encryption, current.context.config
-    named = _named(current.request)
-    caller, known = login.who_calls(store, config.admin_key, bearer(), current.id, named)
+    named = _naming_a_device(current.request)
+    caller, begun = login.who_calls(store, config.admin_key, bearer(), current.id, named)
     current.caller = caller
     if not isinstance(caller, Backend | Widget):
         raise NotAllowed
     require_page(caller)
     request = read(LOGIN, current.request)
-    done = login.log_in(store_of(caller), encryption, caller, request, limits(caller), known)
+    done = login.log_in(store_of(caller), encryption, caller, request, limits(caller), begun)
     current.rule = done.resolution.rule
     return _unproven(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
 
 
-def _named(request: Request) -> tuple[str, str] | None:
-    """Return the user ID and the device ID that a login names, if it names both. What is wrong with the body
-    is told later, to who may call."""
+def _naming_a_device(request: Request) -> LoginRequest | None:
+    """Return what a login says, if it names a device. What is wrong with the body is told later, to who may
+    call."""
     with suppress(Refused, HTTPException, Malformed):
         login: LoginRequest = read(LOGIN, request)
-        if login.claim.user_id is not None and login.device_id is not None:
-            return login.claim.user_id, parse_device_id(login.device_id)
+        if login.device_id is not None:
+            parse_device_id(login.device_id)
+            return login
     return None
 
 

@@ -1,9 +1,9 @@
 """Login, from the credential to the session: who calls, what is believed, who it is, and what becomes of the
 device's anonymous user.
 
-Two questions to the store are most logins. One finds the key with whom a backend names; the other begins the
-session of somebody about whom nothing changes, if they are of the same version still. If they are not, or
-there is more to do, all is looked up and decided in a transaction, by ``resolver``.
+Most logins are of somebody known, on a device of theirs, and change nothing. On PostgreSQL one statement
+finds that this is so, with the key of a backend, and begins the session. If it is not so, all is looked up
+and decided in a transaction, by ``resolver``.
 """
 
 from dataclasses import dataclass, replace
@@ -32,41 +32,48 @@ from service.model.identifiers import (
     new_id,
     read_credential,
 )
-from service.model.logins import Login, LoginRequest, Resolution
+from service.model.logins import ComingBack, Login, LoginRequest, Resolution
 from service.model.sessions import Device, Session, SessionShown
 from service.model.users import Claim, User
+from service.rules import believing
 from service.rules.anonymous import Act as Outcome
-from service.rules.login import Attach, Create, Use
+from service.rules.believing import is_word_always_believed
+from service.rules.login import Attach, Create, Use, unchanged
 from service.store import AppStore, Store
 from service.times import now
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was found of whom a login names and of the device, by its digest: the user, with whom the user ID
-    was given to; nobody, unless the device is known and has no anonymous user."""
+class Begun:
+    """The session of somebody who came back, who they were then, and what is decided of them."""
 
-    user_id: str
-    device: str
-    found: tuple[User, str] | None
+    found: Resolved
+    user: User
+    session: Session
+    token: str
 
 
 def who_calls(
-    store: Store, admin_key: str, credential: str, request_id: str, named: tuple[str, str] | None
-) -> tuple[Caller, Known | None]:
-    """Return who logs somebody in, and, for a backend, what is known of the user ID and the device ID that
-    the request names: both are found by one question.
+    store: Store, admin_key: str, credential: str, request_id: str, request: LoginRequest | None
+) -> tuple[Caller, Begun | None]:
+    """Return who logs somebody in, by the credential of a request that may name a user ID and a device.
 
-    Raises InvalidCredential.
+    If a backend says that somebody comes back, return also the session that has begun: to find the key and
+    that this is so is one question. Raises InvalidCredential.
     """
     parts = read_credential(credential)
-    if named is None or parts is None or parts[0] != "sk":
+    if parts is None or parts[0] != "sk" or request is None or not _says_who_comes_back(request):
         return identify(store, admin_key, credential, request_id), None
-    user_id, device_id = named
-    device = digest(device_id)
     own = store.of(parts[1])
-    key, found = own.users.with_key(digest(credential), user_id, coming_to=device)
-    return key_holder(own, key, request_id), Known(user_id, device, found)
+    who, token = _coming_back(own, request.claim, request.device_id or "", verified=True)
+    holder, found = own.logins.begin_with_key(who, digest(credential))
+    return key_holder(own, holder, request_id), _begun(who, token, request.claim, found)
+
+
+def _says_who_comes_back(request: LoginRequest) -> bool:
+    """Return whether a backend's request says by itself that somebody known comes to their device."""
+    names_both = request.claim.user_id is not None and request.device_id is not None
+    return names_both and request.proof is None and is_word_always_believed(believing.Caller.BACKEND)
 
 
 def log_in(
@@ -75,7 +82,7 @@ def log_in(
     caller: Backend | Widget,
     request: LoginRequest,
     limits: Limits,
-    known: Known | None,
+    begun: Begun | None,
 ) -> Login:
     """Log a device in as whoever the caller proves to be, or whom a backend says it is.
 
@@ -90,38 +97,45 @@ def log_in(
         limits.count_identity(claim)
     if isinstance(caller, Backend) and request.device_id is not None:
         require_device_id(request.device_id)
-    login = _come_back(store, caller.app, claim, request.device_id, known, verified=verified)
-    login = login or _log_in(store, caller, claim, request.device_id, verified=verified)
+    if begun is None and (isinstance(caller, Widget) or request.proof is not None):
+        begun = _come_back(store, claim, request.device_id, verified=verified)
+    if begun is not None and request.device_id is not None:
+        login = _login(caller.app, begun.found, begun.user, begun.session, begun.token, request.device_id)
+    else:
+        login = _log_in(store, caller, claim, request.device_id, verified=verified)
     metrics.logged_in(login.resolution.rule)
     return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
 
 
-def _come_back(
-    store: AppStore, app: App, claim: Claim, device_id: str | None, known: Known | None, *, verified: bool
-) -> Login | None:
-    """Log in a known user about whom a login changes nothing, on a known device without an anonymous user.
-
-    That is most logins by far, so nothing is locked meanwhile: the statement that begins the session asks
-    whether they are of the same version. None if they are not, or if there is more to do.
-    """
+def _come_back(store: AppStore, claim: Claim, device_id: str | None, *, verified: bool) -> Begun | None:
+    """Begin the session of a known user about whom a login changes nothing, on a known device without an
+    anonymous user; None if they are not, or if there is more to do."""
     if device_id is None or claim.user_id is None:
         return None
-    device = digest(device_id)
-    if known and (known.user_id, known.device) == (claim.user_id, device):
-        found = known.found
-    else:
-        found = store.users.with_user_id_and_home(claim.user_id, verified=verified, coming_to=device)
+    who, token = _coming_back(store, claim, device_id, verified=verified)
+    return _begun(who, token, claim, store.logins.begin(who))
+
+
+def _coming_back(store: AppStore, claim: Claim, device_id: str, *, verified: bool) -> tuple[ComingBack, str]:
+    token = new_credential("st", store.app_id)
+    who = ComingBack(
+        claim.user_id or "",
+        verified,
+        digest(device_id),
+        **unchanged(claim),
+        token=digest(token),
+        claim=None if verified else claim,
+        at=now(),
+    )
+    return who, token
+
+
+def _begun(who: ComingBack, token: str, claim: Claim, found: tuple[User, str] | None) -> Begun | None:
     if found is None:
         return None
-    resolved = Resolved.by_user_id(claim, *found)
-    if resolved.changes:
-        return None
     user, home = found
-    session, token = _session(device, user.id, home, claim, verified, now()), new_credential("st", app.id)
-    says = claim.email is not None or claim.name is not None
-    if not store.sessions.replace_unless_changed(session, digest(token), user, says=says):
-        return None
-    return _login(app, resolved, user, session, token, device_id)
+    session = _session(who.device, user.id, home, claim, who.verified, who.at)
+    return Begun(Resolved.by_user_id(claim, user, home), user, session, token)
 
 
 @one_transaction

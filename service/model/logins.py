@@ -23,6 +23,30 @@ class LoginRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ComingBack:
+    """Somebody known who logs in on a known device, by its digest, so that nothing changes but its session:
+    they have this user ID in the verified or the unverified world, and their email and name, as far as they
+    are given, are these.
+
+    ``token`` is the digest of the new session's; ``claim`` what the session keeps of an unproven login.
+    """
+
+    user_id: str
+    verified: bool
+    device: str
+    email: str | None
+    name: str | None
+    token: str
+    claim: Claim | None
+    at: int
+
+    @property
+    def says_something(self) -> bool:
+        """Whether something is said of them, which is kept of each of several who are one."""
+        return self.email is not None or self.name is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """Which rule decided a login, why, what it changed on a user who was there before, and what was left
     out, as it could not be used."""

@@ -155,6 +155,12 @@ def decide(claim: Claim, evidence: Evidence) -> Decision:
     return Decision(rule, plan, _changes(plan))
 
 
+def unchanged(claim: Claim) -> dict[str, str | None]:
+    """Return which fields whoever has the claimed user ID must have for a login to change nothing of them, by
+    their names; None stands for any value."""
+    return {"email": claim.email, "name": claim.name}
+
+
 def decide_identify(user_id: str, known: User | None, before: User | None) -> Decision:
     """Return which rule decides whom RevenueCat's ``identify`` logs in, and the plan it makes.
 

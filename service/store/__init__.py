@@ -12,6 +12,7 @@ from service.store.devices import DeviceStore, SessionStore
 from service.store.fields import FieldStore
 from service.store.history import HistoryStore
 from service.store.limits import IdempotencyKeyStore, RateStore
+from service.store.logins import LoginStore
 from service.store.merges import MergeStore
 from service.store.purchases import PurchaseStore
 from service.store.users import UserStore
@@ -48,6 +49,7 @@ class AppStore:
         self.users = UserStore(database, app_id)
         self.devices = DeviceStore(database, app_id)
         self.sessions = SessionStore(database, app_id)
+        self.logins = LoginStore(database, app_id)
         self.conversations = ConversationStore(database, app_id)
         self.attributes = AttributeStore(database, app_id)
         self.fields = FieldStore(database, app_id)

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN
 
 from service.model.apps import App
 from service.model.sessions import Device, Session
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
-from service.store.engine.prepared import Prepared, as_value
-from service.store.tables import Apps, Devices, Fields, Sessions, UserIds, Users
+from service.store.engine.prepared import Prepared
+from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
 SESSION_COLUMNS = (
@@ -129,23 +129,9 @@ class SessionStore:
 
     def replace(self, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
-        whose = session.user, session.home or session.user, session.verified, _as_json(session.claim)
+        whose = session.user, session.home or session.user, session.verified, claim_as_json(session.claim)
         when = session.began_at, session.used_at
         self._database.add(_log_in(self._app, session.device, token, *whose, *when))
-
-    def replace_unless_changed(self, session: Session, token: str, user: User, *, says: bool) -> bool:
-        """As ``replace``, in a transaction of its own, if the device has no anonymous user and the user is of
-        the same version; and, where the login ``says`` something of them, if that need not be kept, as they
-        are one with nobody. Return whether that is so.
-
-        It may be run twice, as who logs in twice is logged in.
-        """
-        whose = user.id, session.home, session.verified, _as_json(session.claim)
-        when = session.began_at, session.used_at
-        # Of nobody, whose id is empty, is anything kept.
-        seen = user.version, session.home if says else ""
-        begun = _begin_unless_changed(self._app, session.device, token, *whose, *when, *seen)
-        return self._database.change_at_once(begun) > 0
 
     def of_user(self, user: str) -> tuple[Session, ...]:
         """Return a user's sessions, the oldest first, also those that have expired."""
@@ -235,7 +221,7 @@ def _session_of_token(app: Any, token: Any) -> Any:
     )
 
 
-_OF_A_LOGIN = (
+OF_A_LOGIN = (
     Sessions.token,
     Sessions.user,
     Sessions.home,
@@ -246,38 +232,17 @@ _OF_A_LOGIN = (
 )
 
 
-def _instead(begun: Any) -> Any:
-    """Replace the session that the device has."""
-    return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN)
+def in_place(begun: Any) -> Any:
+    """Have sessions take the place of those that their devices have."""
+    return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=OF_A_LOGIN)
 
 
 def _replaced(app: Any, device: Any, *values: Any) -> Any:
-    fields = dict(zip(_OF_A_LOGIN, values, strict=True))
-    return _instead(Sessions.insert({Sessions.app: app, Sessions.device: device} | fields))
+    fields = dict(zip(OF_A_LOGIN, values, strict=True))
+    return in_place(Sessions.insert({Sessions.app: app, Sessions.device: device} | fields))
 
 
-_log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
-
-
-def _begun_unless_changed(app: Any, device: Any, *values: Any, locked: Any) -> Any:
-    token, id, home, verified, claim, began_at, used_at, version, says = values
-    here, whose = Devices.alias("d"), Users.alias("u")
-    kept = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == says))
-    how = (as_value(value) for value in (home, verified, claim, began_at, used_at))
-    unchanged = (
-        here.select(here.app, here.digest, as_value(token), whose.id, *how)
-        .join(whose, on=((whose.app == here.app) & (whose.id == id) & (whose.version == version)))
-        .where((here.app == app) & (here.digest == device) & here.anonymous.is_null())
-        # The former release, which may serve still, does not count what it changes.
-        .where(lives(whose) & ~fn.EXISTS(kept))
-    )
-    # In the order in which every login locks them.
-    unchanged = locked(unchanged, 'NO KEY UPDATE OF "d" FOR SHARE OF "u"', None)
-    columns = Sessions.app, Sessions.device, *_OF_A_LOGIN
-    return _instead(Sessions.insert_from(unchanged, columns))
-
-
-_begin_unless_changed = Prepared(_begun_unless_changed, 11, locks=True)
+_log_in = Prepared(_replaced, 2 + len(OF_A_LOGIN))
 
 
 @Prepared
@@ -285,7 +250,8 @@ def _use(app: Any, token: Any, at: Any) -> Any:
     return Sessions.update(used_at=at).where((Sessions.app == app) & (Sessions.token == token))
 
 
-def _as_json(claim: Claim | None) -> str | None:
+def claim_as_json(claim: Claim | None) -> str | None:
+    """Write what an unproven login said as it is kept."""
     return json.dumps(asdict(claim)) if claim else None
 
 

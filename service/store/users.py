@@ -13,7 +13,6 @@ from typing import Any
 
 from peewee import JOIN, SQL, fn
 
-from service.model.apps import App, Key
 from service.model.errors import StaleState
 from service.model.identifiers import (
     ANONYMOUS_PREFIXES,
@@ -24,15 +23,12 @@ from service.model.identifiers import (
     user_id_digest,
 )
 from service.model.users import User
-from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, inserting
 from service.store.tables import (
-    Apps,
     Conversations,
     Devices,
     History,
-    Keys,
     Sessions,
     StoreAccounts,
     UserIds,
@@ -69,29 +65,10 @@ class UserStore:
         found = self.with_user_id_and_home(user_id, verified=verified)
         return found[0] if found else None
 
-    def with_user_id_and_home(
-        self, user_id: str, *, verified: bool, coming_to: str | None = None
-    ) -> tuple[User, str] | None:
-        """As ``with_user_id``, with the user to whom the ID was given; nobody, where a device is named that
-        they are ``coming_to``, unless it is known and has no anonymous user."""
-        asked = self._app, verified, user_id_digest(user_id)
-        query = _with_user_id(*asked) if coming_to is None else _coming_to(*asked, coming_to)
-        rows = self._database.rows(query)
-        return _as_user_and_home(rows) if rows else None
-
-    def with_key(
-        self, key: str, user_id: str, *, coming_to: str
-    ) -> tuple[tuple[App, Key] | None, tuple[User, str] | None]:
-        """Find a key by its digest, with its app; if there is one, also whom of the proven world a user ID
-        leads to, as ``with_user_id_and_home``."""
-        rows = self._database.rows(_with_key(self._app, key, user_id_digest(user_id), coming_to))
-        if not rows:
-            return None, None
-        first = len(KEY_COLUMNS)
-        second = first + len(APP_COLUMNS)
-        who = [row[second:] for row in rows]
-        found = None if who[0][0] is None else _as_user_and_home(who)
-        return (as_app(rows[0][first:second]), as_key(rows[0][:first])), found
+    def with_user_id_and_home(self, user_id: str, *, verified: bool) -> tuple[User, str] | None:
+        """As ``with_user_id``, with the user to whom the ID was given."""
+        rows = self._database.rows(_with_user_id(self._app, verified, user_id_digest(user_id)))
+        return (as_user([row[:-1] for row in rows]), rows[0][-1]) if rows else None
 
     def with_email(self, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
@@ -233,7 +210,7 @@ class UserStore:
     def merged(self, id: str, into: str) -> User | None:
         """Find a user who is part of another, as they were; their IDs are the other's now."""
         row = self._database.row(
-            Users.select(*USER_COLUMNS[:-1]).where(
+            Users.select(*USER_FIELDS).where(
                 (Users.app == self._app) & (Users.id == id) & (Users.merged_into == into)
             )
         )
@@ -364,8 +341,7 @@ class UserStore:
 _KEYS: dict[str, Callable[[str], str]] = {"email": email_key, "name": search_key}
 
 
-# A user, once for each of their user IDs.
-USER_COLUMNS = (
+USER_FIELDS = (
     Users.id,
     Users.user_id,
     Users.email,
@@ -373,8 +349,9 @@ USER_COLUMNS = (
     Users.created_at,
     Users.verified,
     Users.version,
-    UserIds.value,
 )
+# A user, once for each of their user IDs.
+USER_COLUMNS = (*USER_FIELDS, UserIds.value)
 
 
 def as_users(rows: Iterable[tuple[Any, ...]]) -> list[User]:
@@ -390,10 +367,6 @@ def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
     id, user_id, email, name, created_at, verified, version, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
     return User(id, user_id, email, name, aliases, created_at, bool(verified), version=version)
-
-
-def _as_user_and_home(rows: Sequence[tuple[Any, ...]]) -> tuple[User, str]:
-    return as_user([row[:-1] for row in rows]), rows[0][-1]
 
 
 def lives(users: Any = Users) -> Any:
@@ -441,36 +414,12 @@ def _with_id(app: Any, id: Any) -> Any:
     return _users(app, Users.id == id)
 
 
-def _having_id(app: Any, verified: Any, digest: Any) -> Any:
+@Prepared
+def _with_user_id(app: Any, verified: Any, digest: Any) -> Any:
     given = UserIds.alias()
     given_here = (given.app == app) & (given.verified == verified) & (given.digest == digest)
     query = _users(app, given_here).select_extend(given.home)
     return query.join(given, on=((given.app == Users.app) & (given.user == Users.id)))
-
-
-_with_user_id = Prepared(_having_id)
-
-
-def _having_id_at(app: Any, verified: Any, digest: Any, device: Any) -> Any:
-    here = (Devices.app == app) & (Devices.digest == device) & Devices.anonymous.is_null()
-    return _having_id(app, verified, digest).where(fn.EXISTS(Devices.select(SQL("1")).where(here)))
-
-
-_coming_to = Prepared(_having_id_at)
-
-
-@Prepared
-def _with_key(app: Any, key: Any, digest: Any, device: Any) -> Any:
-    coming = _having_id_at(app, True, digest, device).order_by()
-    coming = coming.select_extend(Users.app, UserIds.added_at, UserIds.digest).alias("coming")
-    who = [coming.c[column.column_name] for column in (*USER_COLUMNS, UserIds.home)]
-    return (
-        Keys.select(*KEY_COLUMNS, *APP_COLUMNS, *who)
-        .join(Apps, on=(Apps.app == Keys.app))
-        .join(coming, JOIN.LEFT_OUTER, on=(coming.c.app == Keys.app))
-        .where((Keys.app == app) & (Keys.digest == key))
-        .order_by(coming.c.added_at, coming.c.digest)
-    )
 
 
 @Prepared

@@ -15,6 +15,7 @@ from service.rules.login import (
     decide_identify,
     email_situation,
     rule_of_creation,
+    unchanged,
     user_id_situation,
 )
 
@@ -169,6 +170,19 @@ def test_only_what_differs_is_a_change(claim, changes):
     decision = decide(claim, Evidence(by_user_id=KNOWN))
 
     assert decision.changes == changes
+
+
+@pytest.mark.parametrize("stored_name", [None, "Kim", "Lee"])
+@pytest.mark.parametrize("stored_email", [None, "kim@example.org", "lee@example.org"])
+@pytest.mark.parametrize("name", [None, "Kim"])
+@pytest.mark.parametrize("email", [None, "kim@example.org"])
+def test_a_login_changes_nothing_of_those_who_have_these_fields(email, name, stored_email, stored_name):
+    claim, user = Claim("u-1", email, name), User("usr_1", "u-1", stored_email, stored_name, (), 0, True)
+    has_them = all(value in (None, getattr(user, field)) for field, value in unchanged(claim).items())
+
+    decision = decide(claim, Evidence(by_user_id=user))
+
+    assert (decision.changes == ()) == has_them
 
 
 def test_a_login_by_email_leaves_the_email_as_it_is_written():
