@@ -55,7 +55,7 @@ screenshots: .venv/.dev  ## Make the pictures in docs/ anew, with Chromium as ab
 	@$(CHROMIUM)
 	$(BIN)/python -m tests.browser.screenshots docs
 
-bench: .venv/.dev  ## Measure how fast it is on both engines, and how much memory it takes
+bench: .venv/.dev  ## Measure what a call costs on both engines, and how much memory a worker takes
 	$(BIN)/python -m bench
 
 bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 thousand and 1 million users

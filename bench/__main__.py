@@ -1,14 +1,11 @@
-"""``python -m bench`` measures how fast Usher is, ``python -m bench growth`` whether it stays so, and
-``python -m bench compare`` what another checkout costs."""
+"""``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
+when a store grows, and what another checkout costs."""
 
 import argparse
-import logging
 import tempfile
 from pathlib import Path
 
-import structlog
-
-from bench import compare, growth, speed
+from bench import compare, growth, speed, speed_results
 from bench.servers import POSTGRESQL, TITLES
 
 # In memory, as /tmp may be, nothing would ever be synced.
@@ -18,8 +15,6 @@ ON_A_DISK = Path("/var/tmp")  # noqa: S108 - directories of random names are mad
 def main() -> None:
     """Measure, print, and write the results beside this file."""
     chosen = _parser().parse_args()
-    # The app that runs in this process would fill the terminal.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     if ON_A_DISK.is_dir():
         tempfile.tempdir = str(ON_A_DISK)
     chosen.into.mkdir(parents=True, exist_ok=True)
@@ -30,15 +25,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Usher.")
     parser.set_defaults(run=_measure_speed)
     parser.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
-    _add_rounds(parser, rounds=20, seconds=0.5)
+    _add_rounds(parser, rounds=12, seconds=1)
     _add_results(parser)
     parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        help="of each server; of two, one may take all connections, which halves the rate",
+        "--requests", type=int, default=40_000, metavar="N", help="before memory is looked at"
     )
-    parser.add_argument("--requests", type=int, default=100_000, help="before memory is looked at")
     commands = parser.add_subparsers(metavar="COMMAND")
     command = commands.add_parser("growth", help="measure stores of growing size beside each other")
     command.set_defaults(run=_measure_growth)
@@ -76,9 +67,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _measure_speed(chosen: argparse.Namespace) -> None:
-    plan = speed.Plan(chosen.rounds, chosen.seconds, chosen.workers, chosen.requests)
+    plan = speed.Plan(chosen.rounds, chosen.seconds, chosen.requests)
     engines = [chosen.engine] if chosen.engine else list(TITLES)
-    print(speed.write([speed.measure(engine, plan) for engine in engines], plan, chosen.into))
+    print(speed_results.write([speed.measure(engine, plan) for engine in engines], plan, chosen.into))
 
 
 def _measure_growth(chosen: argparse.Namespace) -> None:

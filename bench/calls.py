@@ -3,7 +3,6 @@
 import json
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection
 
 import jwt
@@ -18,20 +17,13 @@ CONVERSATIONS = 30
 # How long a proof holds: longer than all rounds take, in seconds.
 HOURS = 6 * 60 * 60
 
-NOTHING = Call("a Flask endpoint that does nothing", (Request("GET", "/"),))
+PAGE: int = PageIn().fields["limit"].load_default
+
+LOGIN, WIDGET, NEW = "login of a known user", "the same from a widget, with a proof", "login of a new user"
+WHO, LIST, MESSAGE = "who is logged in", f"list of {PAGE} conversations", "message"
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A call, and its target as a ratio to the endpoint that does nothing. One that is not ``hot`` is
-    there to explain the others."""
-
-    call: Call
-    target: float | None = None
-    hot: bool = True
-
-
-def candidates(app: App, port: int, users: int = USERS, writers: int = WRITERS) -> list[Candidate]:
+def prepare(app: App, port: int, users: int = USERS, writers: int = WRITERS) -> dict[str, Call]:
     """Have people of an app log in to its server, and some of them write; return what they do next."""
     people = [_person(number) for number in range(users)]
     with closing(HTTPConnection("127.0.0.1", port)) as connection:
@@ -46,10 +38,6 @@ def candidates(app: App, port: int, users: int = USERS, writers: int = WRITERS) 
             ]
             for token in tokens
         ]
-
-    def logins(key: str, sent: list[dict[str, str]]) -> tuple[Request, ...]:
-        return tuple(Request("POST", "/v1/login", key, json.dumps(body)) for body in sent)
-
     known = [{"deviceId": device} | person for device, person in zip(devices, people, strict=True)]
     proved = [{"deviceId": device, "proof": _proof(app, number)} for number, device in enumerate(devices)]
     new = [{"userId": "n-{new}", "email": "n-{new}@example.org", "name": "Somebody New"}]
@@ -57,15 +45,15 @@ def candidates(app: App, port: int, users: int = USERS, writers: int = WRITERS) 
         Request("POST", f"/v1/conversations/{ids[0]}/messages", token, json.dumps({"body": "Where is it?"}))
         for token, ids in zip(tokens, begun, strict=True)
     )
-    return [
-        Candidate(Call("`GET /healthz`", (Request("GET", "/healthz"),)), hot=False),
-        Candidate(Call("login of a known user", logins(app.sk, known)), 0.50),
-        Candidate(Call("the same from a widget, with a proof", logins(app.pk, proved)), hot=False),
-        Candidate(Call("login of a new user", logins(app.sk, new), 201), 0.30),
-        Candidate(Call("who is logged in", _gets("/v1/me", tokens))),
-        Candidate(Call(f"list of {_page()} conversations", _gets("/v1/conversations", tokens)), 0.45),
-        Candidate(Call("message", written, 201), 0.40),
+    calls = [
+        Call(LOGIN, _logins(app.sk, known)),
+        Call(WIDGET, _logins(app.pk, proved)),
+        Call(NEW, _logins(app.sk, new), 201),
+        Call(WHO, _gets("/v1/me", tokens)),
+        Call(LIST, _gets("/v1/conversations", tokens)),
+        Call(MESSAGE, written, 201),
     ]
+    return {call.name: call for call in calls}
 
 
 def _person(number: int) -> dict[str, str]:
@@ -86,6 +74,12 @@ def _gets(path: str, tokens: list[str]) -> tuple[Request, ...]:
     return tuple(Request("GET", path, token) for token in tokens)
 
 
-def _page() -> int:
-    size: int = PageIn().fields["limit"].load_default
-    return size
+def _logins(key: str, bodies: list[dict[str, str]]) -> tuple[Request, ...]:
+    return tuple(Request("POST", "/v1/login", key, json.dumps(body)) for body in bodies)
+
+
+# Of the size of a login of a known user: a key, and what a backend says of a person.
+NOTHING = Call(
+    "a Flask endpoint that does nothing",
+    (Request("POST", "/", f"sk_{'a' * 64}", json.dumps({"deviceId": f"dev_{'a' * 43}"} | _person(100))),),
+)

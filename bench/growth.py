@@ -99,7 +99,7 @@ def measure(engine: str, plan: Plan) -> Growth:
         stores = dict(_filled(make, plan, progress))
         with ExitStack() as servers:
             ports = {
-                users: servers.enter_context(serve(USHER, url, 1)).port for users, (url, _) in stores.items()
+                users: servers.enter_context(serve(USHER, url)).port for users, (url, _) in stores.items()
             }
             people = {users: population for users, (_, population) in stores.items()}
             times = _take_turns(plan, ports, people, loader, progress)

@@ -3,10 +3,12 @@
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import chain, cycle
 from multiprocessing import get_context
+from statistics import mean
 from typing import Any
 from uuid import uuid4
 
@@ -54,6 +56,12 @@ class Load:
     calls: int
     seconds: float
     times: tuple[float, ...]
+
+    @classmethod
+    def together(cls, loads: "Sequence[Load]") -> "Load":
+        """Return what several servers bore at once."""
+        times = tuple(sorted(chain.from_iterable(load.times for load in loads)))
+        return cls(sum(load.calls for load in loads), mean(load.seconds for load in loads), times)
 
     @property
     def rate(self) -> float:

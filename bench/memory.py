@@ -8,38 +8,38 @@ from rich.progress import Progress
 from bench.load import Call, Loader
 from bench.servers import USHER, serve
 
-LIMIT = 100.0  # megabytes
+LIMIT = 60.0  # megabytes
 # In so many turns of each call.
 TURNS = 20
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What each worker takes after so many requests and after as many again, in megabytes, where what
-    the workers share counts in proportion."""
+    """What a worker takes after so many requests and after as many again, in megabytes, where what it
+    shares with others counts in proportion."""
 
     requests: int
-    first: tuple[float, ...]
-    second: tuple[float, ...]
+    first: float
+    second: float
 
     @property
     def holds(self) -> bool:
-        """Whether no worker takes more than it may."""
-        return max(self.first + self.second) <= LIMIT
+        """Whether it takes no more than it may."""
+        return max(self.first, self.second) <= LIMIT
 
 
 def measure_memory(
-    database_url: str, workers: int, calls: Sequence[Call], requests: int, loader: Loader, progress: Progress
+    database_url: str, calls: Sequence[Call], requests: int, loader: Loader, progress: Progress
 ) -> Memory:
-    """Send a new server a mix of calls, in turns, and look at its workers."""
+    """Send a new server a mix of calls, in turns, and look at the worker."""
     each = max(1, requests // (len(calls) * TURNS))
     sizes = []
     task = progress.add_task("memory", total=2 * TURNS * len(calls))
-    with serve(USHER, database_url, workers) as server:
+    with serve(USHER, database_url) as server:
         for _ in range(2):
             for _ in range(TURNS):
                 for call in calls:
                     loader.load(server.port, call, calls=each)
                     progress.advance(task)
-            sizes.append(tuple(size / 1e6 for size in server.memory()))
+            sizes.append(server.worker.memory_full_info().pss / 1e6)
     return Memory(each * TURNS * len(calls), *sizes)

@@ -1,12 +1,13 @@
-"""What everything is compared with: a Flask endpoint that does nothing and answers a little JSON."""
+"""What everything is compared with: a Flask endpoint that reads a small body and answers a little JSON."""
 
-from flask import Flask
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 app = Flask(__name__, static_folder=None)
 
 
-@app.get("/")
+@app.post("/")
 def nothing() -> ResponseReturnValue:
     """Answer that all is well."""
+    request.get_json()
     return {"status": "ok"}

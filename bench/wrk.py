@@ -1,6 +1,7 @@
 """Load a server with wrk, where it is installed: it takes a fraction of the CPU that a ``Loader`` does."""
 
 import json
+import shutil
 import subprocess
 import tempfile
 from uuid import uuid4
@@ -20,13 +21,18 @@ function done(summary, latency)
   local errors = summary.errors
   io.write("\\n", summary.requests, " ", summary.duration, " ",
     errors.connect + errors.read + errors.write + errors.status + errors.timeout)
-  for percent = 0, 99 do io.write(" ", latency:percentile(percent)) end
+  for place = 0, 999 do io.write(" ", latency:percentile(place / 10)) end
 end
 """
 
 
+def installed() -> bool:
+    """Return whether it is."""
+    return bool(shutil.which("wrk"))
+
+
 def load(port: int, call: Call, *, seconds: float, connections: int) -> Load:
-    """Send one kind of request for so many seconds, which are at least one; the times are a hundred of them.
+    """Send one kind of request for so many seconds, which are at least one; the times are a thousand of them.
 
     Raises AssertionError if there was an answer that tells an error, or none.
     """

@@ -11,37 +11,24 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
-from bench import compare, usage, wrk
+from bench import compare, fleets, meter, speed_results, usage, wrk
 from bench.apps import App
-from bench.calls import NOTHING, Candidate, candidates
+from bench.calls import LOGIN, NEW, NOTHING, prepare
 from bench.filling import fill
+from bench.fleets import Side, nothing
 from bench.growth import calls as calls_of_growth
 from bench.load import Call, Load, Loader, Request
+from bench.memory import Memory
+from bench.meter import Meter, Turn
 from bench.people import Population
 from bench.results import plot, table
-from bench.servers import NOOP, USHER, command, config, serve
-from bench.speed import Series
-from bench.statements import recorded, script_of
-from service.api.context import NAME
-from service.app import create_app
+from bench.servers import NOOP, USHER, command, serve
+from bench.speed import TARGETS, Plan, Series, Speed, Target
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, Databases
-from tests.support.marks import LONG
 from tests.support.servers import HERE
-
-CLIENTS = 2
-HOT = (
-    "login of a known user",
-    "login of a new user",
-    "who is logged in",
-    "list of 20 conversations",
-    "message",
-)
 
 
 @pytest.fixture(scope="module")
@@ -58,33 +45,19 @@ def url(databases: Databases) -> str:
 
 
 @pytest.fixture(scope="module")
-def busy_app(url: str) -> Iterator[Flask]:
-    app = create_app(config(url))
-    database = app.extensions[NAME].store.database
-    database.timeout = LONG
-    yield app
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def busy_client(busy_app: Flask) -> FlaskClient:
-    return busy_app.test_client()
-
-
-@pytest.fixture(scope="module")
-def measured(url: str, usher: int) -> dict[str, Candidate]:
-    return {one.call.name: one for one in candidates(App.create(url), usher, users=4, writers=2)}
+def calls(url: str, usher: int) -> dict[str, Call]:
+    return prepare(App.create(url), usher, users=4, writers=2)
 
 
 @pytest.fixture(scope="module")
 def noop(url: str) -> Iterator[int]:
-    with serve(NOOP, url, 1) as server:
+    with serve(NOOP, url) as server:
         yield server.port
 
 
 @pytest.fixture(scope="module")
 def usher(url: str) -> Iterator[int]:
-    with serve(USHER, url, 1) as server:
+    with serve(USHER, url) as server:
         yield server.port
 
 
@@ -125,70 +98,112 @@ def test_a_percentile_is_the_time_within_which_so_many_were_answered():
     assert [load.percentile(percent) for percent in (0, 50, 99, 100)] == [0, 100, 198, 199]
 
 
-def test_every_call_is_answered_as_it_is_meant_to_be(loader, usher, measured):
-    for one in measured.values():
-        assert len(loader.load(usher, one.call, calls=10, connections=2).times) == 10
+def test_every_call_is_answered_as_it_is_meant_to_be(loader, usher, calls):
+    for call in calls.values():
+        assert len(loader.load(usher, call, calls=10, connections=2).times) == 10
 
 
-def test_ratios_are_of_the_same_round():
-    slow_then_fast = Series("call", None, [Load(10, 1, (1,)), Load(100, 1, (1,))], [0.1, 0.5], [100, 200])
+def test_the_loads_of_several_servers_are_one():
+    load = Load.together([Load(2, 1, (1, 4)), Load(3, 1, (2, 3, 5))])
 
-    assert (slow_then_fast.ratio, slow_then_fast.bare_ratio) == (0.3, 0.3)
-    assert Series("call").bare_ratio is None
-
-
-# --- the bare database ---------------------------------------------------------------------------
+    assert load == Load(5, 1, (1, 2, 3, 4, 5))
+    assert load.rate == 5
 
 
-def test_what_is_sent_is_recorded_with_where_its_transaction_begins_and_ends(busy_client, measured):
-    request = measured["login of a new user"].call.requests[0]
+@pytest.mark.skipif(not wrk.installed(), reason="wrk is not installed")
+def test_wrk_loads_as_we_do(usher, calls):
+    load = wrk.load(usher, calls[NEW], seconds=1, connections=2)
 
-    with recorded() as sent:
-        busy_client.post(
-            request.path,
-            headers={"Authorization": f"Bearer {request.credential}"},
-            data=request.filled(),
-            content_type="application/json",
-        )
-
-    told = [re.search(r'^BEGIN|INSERT INTO "users"|^COMMIT', one.sql) for one in sent]
-    assert [found[0][:11] for found in told if found] == ["BEGIN", "INSERT INTO", "COMMIT"]
+    assert load.calls > 0
+    assert load.times == tuple(sorted(load.times))
+    with pytest.raises(AssertionError, match="Non-2xx"):
+        wrk.load(usher, NOTHING, seconds=1, connections=2)
 
 
-def test_nothing_is_recorded_any_more_after(busy_client):
-    with recorded() as sent:
-        pass
-    busy_client.get("/readyz")
-
-    assert sent == []
+# --- what a call takes ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", HOT)
-def test_a_bare_database_does_the_statements_of_a_call(url, busy_client, measured, name):
-    script = script_of(busy_client, measured[name].call, CLIENTS)
+def test_a_server_of_its_own_for_each_core_is_loaded(monkeypatch, loader, url):
+    monkeypatch.setattr(fleets, "CORES", 2)
 
-    rate = script.run(url, clients=CLIENTS, calls=20)
+    with nothing(url).served(loader, calls=4) as fleet:
+        load = fleet.load(NOTHING.name, loader.load, calls=5, connections=1)
 
-    assert rate > 0
-
-
-def test_what_a_call_makes_anew_is_made_anew_each_time(url, busy_client, measured):
-    script = script_of(busy_client, measured["message"].call, 1)
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        [before] = connection.execute("SELECT count(*) FROM messages").fetchone()
-        script.run(url, clients=1, calls=5)
-        [after] = connection.execute("SELECT count(*) FROM messages").fetchone()
-
-    assert after == before + 5
+    assert len({server.port for server in fleet.members}) == 2
+    assert load.calls == 10
 
 
-def test_a_statement_that_fails_is_told(url, busy_client, measured):
-    script = script_of(busy_client, measured["who is logged in"].call, 1)
-    script.lines.append("SELECT no_such_column;")
+def test_a_call_takes_cpu_of_the_server_the_database_and_who_loads_them(monkeypatch, loader, url, calls):
+    monkeypatch.setattr(fleets, "CORES", 1)
+    meter = Meter(loader.load, 0.2, usage.postmaster(url))
 
-    with pytest.raises(RuntimeError, match="no_such_column"):
-        script.run(url, clients=1, calls=5)
+    with Side(url, calls).served(loader, calls=4) as usher, nothing(url).served(loader, calls=4) as idle:
+        login, noop = meter.turn(usher, LOGIN), meter.turn(idle, NOTHING.name)
+
+    assert min(login.server, login.database, login.loader, noop.server, noop.loader) > 0
+    assert login.cpu == login.server + login.database
+    assert noop.cpu < login.cpu
+
+
+def test_of_sqlite_there_is_no_process():
+    assert usage.postmaster("sqlite:////nowhere") is None
+
+
+def test_what_others_disturbed_is_measured_again_and_then_left_out(monkeypatch):
+    busy, quiet = Turn(*[1] * 6, strangers=0.5), Turn(*[1] * 6, strangers=0)
+    turns = [busy, quiet, *[busy] * meter.ATTEMPTS]
+    monkeypatch.setattr(Meter, "turn", lambda *_: turns.pop(0))
+    measuring = Meter(wrk.load, 1, None)
+
+    assert measuring.undisturbed("call", None) == [quiet]
+    assert measuring.undisturbed("call", None) == []
+    assert turns == []
+
+
+def test_what_a_process_used_includes_those_that_it_began_and_that_have_ended():
+    spends = "import time\nwhile time.process_time() < 0.3: pass"
+    before = usage.of(psutil.Process())
+
+    subprocess.run([sys.executable, "-c", spends], check=True)
+
+    assert usage.of(psutil.Process()) - before > 0.25
+
+
+def turn(server: float, database: float = 0, p99: float = 1) -> Turn:
+    return Turn(server, database, loader=1, rate=1, p50=1, p99=p99, strangers=0)
+
+
+def test_a_call_is_counted_in_calls_that_do_nothing_in_the_same_round():
+    series = Series("call", rounds=[(turn(2, 2), turn(1)), (turn(8), turn(4)), (turn(9), turn(1))])
+
+    assert series.noops == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "missed"),
+    [
+        (Target(), []),
+        (Target(noops=2, p99=10, tail=10), []),
+        (Target(noops=1.9, p99=9, tail=9), ["no-ops", "p99", "p99/p50"]),
+    ],
+    ids=["none", "met", "missed"],
+)
+def test_a_target_is_the_most_that_is_aimed_at(target, missed):
+    assert Series("call", target, [(turn(2, p99=10), turn(1))]).missed() == missed
+
+
+@pytest.mark.parametrize("engine", TARGETS)
+def test_the_results_tell_what_misses_its_target(tmp_path, engine):
+    calls = {NOTHING.name: Target()} | TARGETS[engine]
+    series = [Series(name, target, [(turn(100), turn(1))]) for name, target in calls.items()]
+    speed = Speed(engine, "Python", "`wrk`", tuple(series), Memory(10, 59.0, 61.0), (0, 0))
+
+    text = speed_results.write([speed], Plan(1, 1, 10), tmp_path)
+
+    assert f"Targets missed: {LOGIN} (no-ops); " in text
+    assert text.endswith("memory.\n")
+    assert (tmp_path / "results.md").read_text() == text
+    assert (tmp_path / speed_results.PLOT).exists()
 
 
 # --- a great many people -------------------------------------------------------------------------
@@ -219,7 +234,7 @@ def test_as_many_rows_are_written_as_were_announced(filled):
 def test_everybody_in_a_store_that_was_filled_can_call(filled, loader):
     url, population, _ = filled
 
-    with serve(USHER, url, 1) as server:
+    with serve(USHER, url) as server:
         for call in calls_of_growth(population, random.Random(1)):
             assert len(loader.load(server.port, call, calls=20, connections=1).times) == 20
 
@@ -250,15 +265,15 @@ def checkout(directory: Path, added: str = "") -> Path:
 
 
 def test_a_checkout_that_takes_more_cpu_is_told_from_one_that_takes_less(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "CORES", 1)
+    monkeypatch.setattr(fleets, "CORES", 1)
     # Nothing is measured again, however busy this machine is.
-    monkeypatch.setattr(compare, "STRANGERS", float("inf"))
+    monkeypatch.setattr(meter, "STRANGERS", float("inf"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     old, new = checkout(tmp_path / "old", SLOW), checkout(tmp_path / "new")
 
     comparison = compare.compare(old, new, compare.Plan(1, 0.1, users=4, crowd=20, warm_up=20))
 
-    assert set(comparison.pairs) == set(HOT)
+    assert len(comparison.pairs) == 6
     for [(slow, quick)] in comparison.pairs.values():
         assert quick.server < slow.server
         assert slow.server > 5
@@ -266,7 +281,7 @@ def test_a_checkout_that_takes_more_cpu_is_told_from_one_that_takes_less(tmp_pat
 
 
 def test_a_comparison_has_the_ratios_of_a_round():
-    ones, twos = [compare.Turn(*[cost] * 5, strangers=0) for cost in (1, 2)]
+    ones, twos = [Turn(*[cost] * 6, strangers=0) for cost in (1, 2)]
     rounds = [(ones, twos), (twos, ones), (ones, twos), (ones, twos)]
 
     text = compare.written(compare.Comparison("Python", [ones], {"login": rounds}))
@@ -282,29 +297,10 @@ def test_a_comparison_has_the_ratios_of_a_round():
 
 
 def test_a_comparison_in_a_machine_that_others_use_is_none():
-    turn = compare.Turn(*[1] * 6)
+    measured = turn(1)
 
     with pytest.raises(RuntimeError, match="others"):
-        compare.written(compare.Comparison("Python", [turn], {"login": [(turn, turn)]}))
-
-
-def test_what_a_process_used_includes_those_that_it_began_and_that_have_ended():
-    spends = "import time\nwhile time.process_time() < 0.3: pass"
-    before = usage.of(psutil.Process())
-
-    subprocess.run([sys.executable, "-c", spends], check=True)
-
-    assert usage.of(psutil.Process()) - before > 0.25
-
-
-@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
-def test_wrk_loads_as_we_do(usher, measured):
-    load = wrk.load(usher, measured["login of a new user"].call, seconds=1, connections=2)
-
-    assert load.calls > 0
-    assert load.times == tuple(sorted(load.times))
-    with pytest.raises(AssertionError, match="Non-2xx"):
-        wrk.load(usher, NOTHING, seconds=1, connections=2)
+        compare.written(compare.Comparison("Python", [measured], {"login": [(measured, measured)]}))
 
 
 # --- the results ---------------------------------------------------------------------------------
@@ -319,7 +315,7 @@ def test_a_plot_loads_nothing_and_runs_nothing(tmp_path):
     assert "&lt;two&gt;" in drawn
 
 
-@pytest.mark.parametrize("name", ["ratios.svg", "growth.svg"])
+@pytest.mark.parametrize("name", ["cpu.svg", "growth.svg"])
 def test_the_plots_that_pages_show_load_nothing(name):
     drawn = (HERE / "bench" / name).read_text()
 
