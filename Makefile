@@ -21,7 +21,7 @@ CHROMIUM = command -v chromium > /dev/null || { \
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots bench bench-growth bench-compare check format lock clean
+.PHONY: help run test test-browser screenshots bench bench-profile bench-growth bench-compare check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -57,6 +57,9 @@ screenshots: .venv/.dev  ## Make the pictures in docs/ anew, with Chromium as ab
 
 bench: .venv/.dev  ## Measure what a call costs on both engines, and how much memory a worker takes
 	$(BIN)/python -m bench
+
+bench-profile: .venv/.dev  ## Measure where the time of a call goes: by part of the server and by statement
+	$(BIN)/python -m bench profile
 
 bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 thousand and 1 million users
 	$(BIN)/python -m bench growth

@@ -5,7 +5,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import compare, growth, speed, speed_results
+from bench import compare, growth, profile, profile_results, speed, speed_results
 from bench.servers import POSTGRESQL, TITLES
 
 # In memory, as /tmp may be, nothing would ever be synced.
@@ -31,6 +31,10 @@ def _parser() -> argparse.ArgumentParser:
         "--requests", type=int, default=40_000, metavar="N", help="before memory is looked at"
     )
     commands = parser.add_subparsers(metavar="COMMAND")
+    command = commands.add_parser("profile", help="measure where the time of a call goes, on PostgreSQL")
+    command.set_defaults(run=_profile)
+    _add_rounds(command, rounds=12, seconds=1)
+    _add_results(command)
     command = commands.add_parser("growth", help="measure stores of growing size beside each other")
     command.set_defaults(run=_measure_growth)
     command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
@@ -70,6 +74,11 @@ def _measure_speed(chosen: argparse.Namespace) -> None:
     plan = speed.Plan(chosen.rounds, chosen.seconds, chosen.requests)
     engines = [chosen.engine] if chosen.engine else list(TITLES)
     print(speed_results.write([speed.measure(engine, plan) for engine in engines], plan, chosen.into))
+
+
+def _profile(chosen: argparse.Namespace) -> None:
+    plan = profile.Plan(chosen.rounds, chosen.seconds)
+    print(profile_results.write(profile.measure(plan), plan, chosen.into))
 
 
 def _measure_growth(chosen: argparse.Namespace) -> None:

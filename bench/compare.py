@@ -75,9 +75,10 @@ def compare(old: Path, new: Path, plan: Plan) -> Comparison:
         ]
         progress.remove_task(task)
         url = sides[0].url
+        python = " (old) and ".join(checkout.version() for checkout in checkouts) + " (new)"
         meter = Meter.of(url, plan.seconds, loader)
         circumstances = (
-            f"{servers.versions(url, *checkouts)}; {CORES} servers of one process, {CONNECTIONS} connections,"
+            f"{servers.versions(url, python)}; {CORES} servers of one process, {CONNECTIONS} connections,"
             f" loaded by {meter.loaded_by}."
         )
         comparison = Comparison(circumstances, [], {name: [] for name in sides[0].calls})

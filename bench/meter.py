@@ -17,10 +17,11 @@ REST = 0.2  # seconds until a server is done with calls whose answers nobody wai
 
 @dataclass(frozen=True)
 class Turn:
-    """What a call took: milliseconds of CPU of the server, of PostgreSQL and of who loaded them, calls per
-    second, and milliseconds until so many of a hundred were answered. Others took ``strangers`` of the
-    machine meanwhile, of which all is 1."""
+    """What one of so many ``calls`` took: milliseconds of CPU of the server, of PostgreSQL and of who loaded
+    them, calls per second, and milliseconds until so many of a hundred were answered. Others took
+    ``strangers`` of the machine meanwhile, of which all is 1."""
 
+    calls: int
     server: float
     database: float
     loader: float
@@ -33,6 +34,11 @@ class Turn:
     def cpu(self) -> float:
         """Milliseconds of CPU of the server and of PostgreSQL."""
         return self.server + self.database
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others took so much that it does not count."""
+        return self.strangers > STRANGERS
 
     @property
     def tail(self) -> float:
@@ -63,7 +69,7 @@ class Meter:
         it was tried."""
         for _ in range(ATTEMPTS):
             turns = [self.turn(fleet, name) for fleet in fleets]
-            if all(turn.strangers <= STRANGERS for turn in turns):
+            if not any(turn.disturbed for turn in turns):
                 return turns
         return []
 
@@ -76,6 +82,7 @@ class Meter:
             after - earlier for after, earlier in zip(self._used(fleet), before, strict=True)
         )
         return Turn(
+            load.calls,
             1000 * server / load.calls,
             1000 * database / load.calls,
             1000 * (ours - server - database) / load.calls,

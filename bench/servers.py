@@ -148,16 +148,15 @@ def gather_statistics(database_url: str) -> None:
             connection.execute("CHECKPOINT")
 
 
-def versions(database_url: str, *checkouts: Checkout) -> str:
-    """Return what is measured on, and nothing that is peculiar to one machine."""
+def versions(database_url: str, python: str = "") -> str:
+    """Return what is measured on, and nothing that is peculiar to one machine; ``python`` if not ours."""
     if database_url.startswith("sqlite:"):
         engine = f"SQLite {sqlite3.sqlite_version}"
     else:
         with psycopg.connect(database_url) as connection:
             number = connection.info.server_version
             engine = f"PostgreSQL {number // 10_000}.{number % 10_000}"
-    pythons = [checkout.version() for checkout in checkouts or [HERE]]
-    return f"{os.cpu_count()} cores, {' and '.join(pythons)}, {engine}"
+    return f"{os.cpu_count()} cores, {python or HERE.version()}, {engine}"
 
 
 def _environment(database_url: str) -> dict[str, str]:

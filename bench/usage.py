@@ -18,6 +18,32 @@ def of(*processes: psutil.Process) -> float:
     return seconds
 
 
+def by_mode(*processes: psutil.Process) -> tuple[float, float]:
+    """Return what processes and their descendants took in programs, and in the kernel; in hundredths of a
+    second, of which many pass while this is asked for."""
+    user = system = 0.0
+    for process in processes:
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = one.cpu_times()
+                user += times.user + times.children_user
+                system += times.system + times.children_system
+    return user, system
+
+
+def switches(*processes: psutil.Process) -> tuple[int, int]:
+    """Return how often the threads of processes gave up a core to wait for something, and how often it was
+    taken from them."""
+    waited = taken = 0
+    for process in processes:
+        for thread in process.threads():
+            with suppress(psutil.NoSuchProcess):
+                counts = psutil.Process(thread.id).num_ctx_switches()
+                waited += counts.voluntary
+                taken += counts.involuntary
+    return waited, taken
+
+
 def of_all() -> float:
     """Return what was taken of the machine, also by other machines on the same hardware."""
     times = psutil.cpu_times()

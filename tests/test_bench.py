@@ -150,7 +150,7 @@ def test_of_sqlite_there_is_no_process():
 
 
 def test_what_others_disturbed_is_measured_again_and_then_left_out(monkeypatch):
-    busy, quiet = Turn(*[1] * 6, strangers=0.5), Turn(*[1] * 6, strangers=0)
+    busy, quiet = Turn(*[1] * 7, strangers=0.5), Turn(*[1] * 7, strangers=0)
     turns = [busy, quiet, *[busy] * meter.ATTEMPTS]
     monkeypatch.setattr(Meter, "turn", lambda *_: turns.pop(0))
     measuring = Meter(wrk.load, 1, None)
@@ -170,7 +170,7 @@ def test_what_a_process_used_includes_those_that_it_began_and_that_have_ended():
 
 
 def turn(server: float, database: float = 0, p99: float = 1) -> Turn:
-    return Turn(server, database, loader=1, rate=1, p50=1, p99=p99, strangers=0)
+    return Turn(1, server, database, loader=1, rate=1, p50=1, p99=p99, strangers=0)
 
 
 def test_a_call_is_counted_in_calls_that_do_nothing_in_the_same_round():
@@ -281,7 +281,7 @@ def test_a_checkout_that_takes_more_cpu_is_told_from_one_that_takes_less(tmp_pat
 
 
 def test_a_comparison_has_the_ratios_of_a_round():
-    ones, twos = [Turn(*[cost] * 6, strangers=0) for cost in (1, 2)]
+    ones, twos = [Turn(*[cost] * 7, strangers=0) for cost in (1, 2)]
     rounds = [(ones, twos), (twos, ones), (ones, twos), (ones, twos)]
 
     text = compare.written(compare.Comparison("Python", [ones], {"login": rounds}))
