@@ -16,7 +16,8 @@ CORES = os.cpu_count() or 1
 CONNECTIONS = 16  # of all servers that are loaded at a time
 WARM_UP = 400  # calls of each kind, before anything is measured
 # gunicorn with threads as a Flask application has it by default: without our settings, with its own logging.
-PLAIN = "--config=python:bench.noop", "--worker-class=gthread", "--threads=4"
+# Its control socket alone is off, which is a file at home, and one for all.
+PLAIN = "--config=python:bench.noop", "--worker-class=gthread", "--threads=4", "--no-control-socket"
 
 
 @dataclass(frozen=True)
