@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -97,6 +97,10 @@ class Database:
         rows = self.rows(query)
         return rows[0] if rows else None
 
+    def rows_of_each(self, *queries: Statement) -> list[list[tuple[Any, ...]]]:
+        """Run prepared queries that only read, in one round trip, and return the rows of each."""
+        return self.ask(self._fetch_each, queries)
+
     def change(self, query: Any) -> int:
         """Run a statement that answers no rows, and return how many rows it changed."""
         if not self.peewee.in_transaction():
@@ -156,17 +160,21 @@ class Database:
         with self._connected:
             # What was added before a transaction inside another is none of its business.
             self._add_all()
+            is_outermost = not self.peewee.in_transaction()
             with self.peewee.atomic():
                 try:
                     yield
-                    self._add_all()
+                    if added := self._here.added:
+                        end = self.peewee.execute_at_the_end if is_outermost else self.peewee.execute_all
+                        end([statement.sql(self.peewee) for statement in added])
                 finally:
-                    self._here.added.clear()
+                    self._here.added = []
                 # What fails from here on may have been committed, so it must not be run again.
                 self._here.committing = True
 
     def lock(self, app: str, *names: str) -> None:
-        """Lock these names of an app until the transaction ends, waiting for whoever has locked one."""
+        """Lock these names of an app until the transaction ends, waiting for whoever has locked one, before
+        the next statement is run."""
         self._add_all()
         self.peewee.lock(app, *names)
 
@@ -200,6 +208,10 @@ class Database:
 
     def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
         return list(self._run(query).fetchall())
+
+    def _fetch_each(self, queries: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+        self._add_all()
+        return self.peewee.execute_together([query.sql(self.peewee) for query in queries])
 
     def _commit(self, query: Any) -> tuple[Any, ...] | None:
         self._here.committing = True

@@ -148,6 +148,7 @@ def test_one_name_is_held_by_one_transaction_at_a_time(patient, app_id):
     def hold(number: int) -> None:
         with patient.transaction():
             patient.lock(app_id, "name")
+            patient.ping()
             inside.append(number)
             most.append(len(inside))
             patient.ping()

@@ -102,6 +102,12 @@ def until(operator: psycopg.Connection, sql: str, *values: object) -> None:
     wait_until(lambda: operator.execute(sql, values).fetchone()[0], lambda: sql)
 
 
+def lock(database: Database, app: str, name: str) -> None:
+    """Lock a name with the statement that comes next."""
+    database.lock(app, name)
+    database.ping()
+
+
 # --- races -------------------------------------------------------------------------------------------
 
 
@@ -113,10 +119,10 @@ def test_of_two_use_cases_that_wait_for_each_other_the_loser_is_run_again(opened
     def cross(store: Store, first: str, second: str) -> str:
         attempts.append(first)
         store.database.change(mark(app_id, first))
-        store.database.lock(app_id, first)
+        lock(store.database, app_id, first)
         if len(attempts) <= 2:
             met.wait(LONG)
-        store.database.lock(app_id, second)
+        lock(store.database, app_id, second)
         return "done"
 
     ended = at_once(lambda: cross(store, "a", "b"), lambda: cross(store, "b", "a"))
@@ -129,11 +135,11 @@ def test_the_same_name_of_another_app_is_another(opened, app_id):
 
     def lock_of_another() -> str:
         with database.transaction():
-            database.lock("app_other", "name")
+            lock(database, "app_other", "name")
         return "locked"
 
     with database.transaction():
-        database.lock(app_id, "name")
+        lock(database, app_id, "name")
         assert at_once(lock_of_another) == ["locked"]
 
 
@@ -216,11 +222,11 @@ def test_who_asks_a_connection_that_is_known_to_be_lost_is_told_so(opened, opera
         kill(operator, connection.info.backend_pid)
 
         with pytest.raises(psycopg.Error, match="closed the connection|terminating connection"):
-            connection.ask(connection.pgconn.exec_prepared, b"none", [])
+            connection.ask(connection.pgconn.send_query_prepared, b"none", [])
         for call, *values in (
-            (connection.pgconn.exec_, b"SELECT 1"),
-            (connection.pgconn.prepare, b"one", b"SELECT 1"),
-            (connection.pgconn.exec_prepared, b"one", []),
+            (connection.pgconn.send_query, b"SELECT 1"),
+            (connection.pgconn.send_prepare, b"one", b"SELECT 1"),
+            (connection.pgconn.send_query_prepared, b"one", []),
         ):
             with pytest.raises(psycopg.OperationalError, match="no connection"):
                 connection.ask(call, *values)
@@ -342,7 +348,7 @@ def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
 def test_a_connection_is_handed_on_without_traces(opened, app_id):
     database = opened()
     with suppress(StaleState), database.transaction():
-        database.lock(app_id, "name")
+        lock(database, app_id, "name")
         database.extend_deadline(600)
         raise StaleState
     first = backend(database)
@@ -407,9 +413,9 @@ def test_waiting_for_a_lock_is_bounded_like_everything(opened, operator, app_id)
     holder, database = opened(), opened(timeout=0.5)
 
     with holder.transaction():
-        holder.lock(app_id, "name")
+        lock(holder, app_id, "name")
         with pytest.raises(StoreUnavailable), within(LONG / 2), database.transaction():
-            database.lock(app_id, "name")
+            lock(database, app_id, "name")
 
 
 def test_one_clock_bounds_several_questions_together(opened):
@@ -429,11 +435,11 @@ def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_whil
     def take_over() -> str:
         locked.wait(LONG)
         with database.transaction():
-            database.lock(app_id, "name")
+            lock(database, app_id, "name")
         return "locked"
 
     with pytest.raises(StoreUnavailable), stopped.transaction():
-        stopped.lock(app_id, "name")
+        lock(stopped, app_id, "name")
         locked.set()
         taken = at_once(take_over)
 

@@ -61,6 +61,7 @@ def watch_every_database() -> None:
 
     def compare(self: Statement, database: peewee.Database) -> tuple[str, list[Any]]:
         made = prepared(self, database)
+        _require_scope(made[0])
         kind = type(database), self.query, self.lock, tuple((type(one), bool(one)) for one in self.values)
         if kind not in compared:
             query = self.query.built(database, self.values, self.lock)
@@ -75,11 +76,12 @@ def watch_every_database() -> None:
 def watch(database: peewee.Database) -> None:
     """Raise AssertionError for each statement that could reach into another app."""
 
-    def look(event: Any) -> None:
-        missing = unscoped(event.sql)
-        assert not missing, f"{missing} without an app in: {event.sql}"
+    database.query_hooks.append(lambda event: _require_scope(event.sql))
 
-    database.query_hooks.append(look)
+
+def _require_scope(sql: str) -> None:
+    missing = unscoped(sql)
+    assert not missing, f"{missing} without an app in: {sql}"
 
 
 @lru_cache(maxsize=10_000)

@@ -4,11 +4,8 @@ are written and read by psycopg as ever."""
 
 import hashlib
 import re
-import socket
-import threading
-import time
-import weakref
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -20,30 +17,36 @@ from psycopg.pq.abc import PGresult
 
 from service.store.engine.pool import Deadline
 
-# By how much an answer may be later than it should, in seconds, before somebody looks.
-LATE = 0.1
-
 # Raised by psycopg's functions that wait; it has no public name, so here alone it is named.
 WaitTimeout = psycopg.errors._WaitTimeout
 
 _PLACE = re.compile("%[s%]")
 _IDLE = TransactionStatus.IDLE
 _WITH_ROWS = ExecStatus.TUPLES_OK
-_FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK})
+_FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC})
+
+Sql = tuple[str, Sequence[Any]]
+Rows = list[tuple[Any, ...]]
 
 
 class Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's deadline, whatever the network does."""
 
     deadline = Deadline()
-    # Until when the answer has to come that is waited for inside of libpq, by `time.monotonic()`.
-    until = float("inf")
-    _alone = _is_cut = False
 
     @cached_property
     def prepared(self) -> "PreparedCursor":
         """The cursor that all prepared statements share."""
         return PreparedCursor(self)
+
+    @cached_property
+    def _readable(self) -> select.poll:
+        return self._poll(select.POLLIN)
+
+    def _poll(self, events: int) -> select.poll:
+        poll = select.poll()
+        poll.register(self.pgconn.socket, events)
+        return poll
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait as psycopg does, no longer than the deadline leaves."""
@@ -51,125 +54,162 @@ class Bounded(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
         except WaitTimeout:
-            self._cancel(alone)
-            # The answer may still come, to a question that nobody asks any more.
-            self.pgconn.finish()
+            self._give_up(alone)
             raise
 
-    def ask(self, call: Callable[..., PGresult], *what: Any) -> PGresult:
-        """Make a call of libpq's that waits for an answer, as long as it is watched.
+    def ask(self, send: Callable[..., None], *what: Any) -> PGresult:
+        """Send one message, and return the last answer to it.
 
-        Raises psycopg.Error for an answer that is an error.
+        Raises psycopg.Error for an answer that is an error, and WaitTimeout if it does not come in time.
         """
-        self._alone, self.until = self._is_alone(), self.deadline.late()
-        try:
-            result = call(*what)
-        finally:
-            self.until = float("inf")
-        if self._is_cut:
-            self.pgconn.finish()
-        if result.status in _FINE:
-            return result
-        if self._is_cut:
-            raise WaitTimeout
-        raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        alone = self._is_alone()
+        send(*what)
+        self._flush(alone)
+        last = result = self._answer(alone)
+        while result is not None:
+            last, result = result, self._answer(alone)
+        return _fine(last)
 
-    def cut(self) -> None:
-        """End another thread's wait for an answer that did not come in time."""
-        self.until, self._is_cut = float("inf"), True
-        self._cancel(self._alone)
-        with suppress(psycopg.Error, OSError):
-            line = socket.socket(fileno=self.pgconn.socket)
-            try:
-                line.shutdown(socket.SHUT_RDWR)
-            finally:
-                line.detach()
+    def ask_all(
+        self, before: Sequence[str], named: Sequence[tuple[bytes, Sequence[Any]]], after: Sequence[str]
+    ) -> list[PGresult]:
+        """Run prepared statements in one round trip, between others that are written out, and return the
+        answers to the former. After one that fails none is run. Raises as ``ask``."""
+        alone, pgconn = self._is_alone(), self.pgconn
+        pgconn.enter_pipeline_mode()
+        for sql in before:
+            pgconn.send_query_params(sql.encode(), None)
+        for name, values in named:
+            pgconn.send_query_prepared(name, values)
+        for sql in after:
+            pgconn.send_query_params(sql.encode(), None)
+        pgconn.pipeline_sync()
+        self._flush(alone)
+        results = []
+        for _ in range(len(before) + len(named) + len(after)):
+            results.append(self._answer(alone))
+            # It ends each of them.
+            self._answer(alone)
+        self._answer(alone)
+        pgconn.exit_pipeline_mode()
+        fine = [_fine(result) for result in results]
+        return fine[len(before) : len(before) + len(named)]
+
+    def _answer(self, alone: bool) -> PGresult | None:
+        """Wait for the next answer; None after the last to a statement."""
+        pgconn = self.pgconn
+        while pgconn.is_busy():
+            self._receive(self._readable, alone)
+        return pgconn.get_result()
+
+    def _flush(self, alone: bool) -> None:
+        """Send what the socket did not take at once; the server may have to be heard before it reads on."""
+        while self.pgconn.flush():
+            self._receive(self._poll(select.POLLIN | select.POLLOUT), alone)
+
+    def _receive(self, poll: select.poll, alone: bool) -> None:
+        if not poll.poll(1000 * self.deadline.left()):
+            self._give_up(alone)
+            raise WaitTimeout
+        self.pgconn.consume_input()
 
     def _is_alone(self) -> bool:
         return self.pgconn.transaction_status == _IDLE
 
-    def _cancel(self, alone: bool) -> None:
-        # In a transaction the server ends a slow statement by itself, and a commit is never cut off.
+    def _give_up(self, alone: bool) -> None:
+        """End a wait. In a transaction the server ends a slow statement by itself, and a commit is never cut
+        off."""
         if alone:
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=0.1)
+        # The answer may still come, to a question that nobody asks any more.
+        self.pgconn.finish()
 
 
-class Watch:
-    """Cuts off connections whose answer is late: who waits inside of libpq cannot look at a clock."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[Bounded] = weakref.WeakSet()
-        self._is_kept = False
-
-    def add(self, connection: Bounded) -> None:
-        """Watch a connection for as long as it lasts."""
-        with self._lock:
-            self._connections.add(connection)
-            if not self._is_kept:
-                self._is_kept = True
-                threading.Thread(target=self._keep, name="watch", daemon=True).start()
-
-    def _keep(self) -> None:
-        while self._look():
-            time.sleep(LATE)
-
-    def _look(self) -> bool:
-        with self._lock:
-            connections = list(self._connections)
-            self._is_kept = bool(connections)
-        now = time.monotonic()
-        for connection in connections:
-            if connection.until <= now:
-                # Those that are late are late together, and each may have to be cancelled first.
-                threading.Thread(target=connection.cut, name="cut", daemon=True).start()
-        return bool(connections)
+def _fine(result: PGresult | None) -> PGresult:
+    if result is None:
+        raise psycopg.OperationalError("the connection was lost")
+    if result.status in _FINE:
+        return result
+    raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
 class PreparedCursor:
     """As much of a cursor as statements need that stay prepared for as long as their connection lasts. It is
-    used for one after the other; what one answers is read before the next one is sent."""
+    used for one after the other; what one answers is read before the next one is sent.
+
+    ``before`` is to be run first, in the same round trip as what is run next.
+    """
 
     def __init__(self, connection: Bounded) -> None:
         self._connection = connection
         self._types = Transformer(connection)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[Rows] = []
+        self.before: list[str] = []
+        self.beside: Sequence[Sql] = ()
         self.rowcount = 0
 
     def execute(self, sql: str, values: Any = ()) -> None:
-        """Run a statement with its values."""
-        sent = self._types.dump_sequence(values, [PyFormat.TEXT] * len(values))
-        # As in psycopg: what a text is, the server knows; what else a value is, it is told.
-        types = self._types.types or ()
-        name = self._names.get((sql, types)) or self._prepare(sql, types)
+        """Run a statement with its values, and those ``beside`` it, in one round trip."""
+        statements, self.beside = [(sql, values), *self.beside], ()
+        self.run(statements)
+
+    def fetchall(self) -> Rows:
+        """Return the rows of the last statement."""
+        return self._rows[0]
+
+    def fetch_each(self) -> list[Rows]:
+        """Return the rows of each of the last statements that were run in one round trip."""
+        return self._rows
+
+    def run(self, statements: Sequence[Sql], *after: str) -> None:
+        """Run statements, and others ``after`` them, in one round trip."""
+        named = [self._named(sql, values) for sql, values in statements]
+        before, self.before = self.before, []
         try:
-            result = self._connection.ask(self._connection.pgconn.exec_prepared, name, sent)
+            if before or after or len(named) > 1:
+                results = self._connection.ask_all(before, named, after)
+            else:
+                results = [self._connection.ask(self._connection.pgconn.send_query_prepared, *named[0])]
         except psycopg.errors.InvalidSqlStatementName:
             self._names.clear()
             raise
-        self.rowcount = result.command_tuples or 0
-        self._rows = []
-        if result.status == _WITH_ROWS:
-            self._types.set_pgresult(result)
-            self._rows = self._types.load_rows(0, result.ntuples, tuple)
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return the rows of the last statement."""
-        return self._rows
+        self.rowcount = results[0].command_tuples or 0 if results else 0
+        self._rows = [self._read(result) for result in results]
 
     def say(self, statements: str) -> None:
         """Run statements without values and answers in one message, so in one round trip."""
-        self._connection.ask(self._connection.pgconn.exec_, statements.encode())
+        self.flush()
+        self._connection.ask(self._connection.pgconn.send_query, statements.encode())
+
+    def flush(self) -> None:
+        """Run what is to be run before anything else."""
+        if self.before:
+            self.run(())
+
+    def _named(self, sql: str, values: Sequence[Any]) -> tuple[bytes, Sequence[Any]]:
+        """Return the name by which a statement is prepared, and its values as they are sent."""
+        sent = self._types.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        # As in psycopg: what a text is, the server knows; what else a value is, it is told.
+        types = self._types.types or ()
+        return self._names.get((sql, types)) or self._prepare(sql, types), sent
+
+    def _read(self, result: PGresult) -> Rows:
+        if result.status != _WITH_ROWS:
+            return []
+        self._types.set_pgresult(result)
+        return self._types.load_rows(0, result.ntuples, tuple)
 
     def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes:
+        # A pooler may put a transaction before another server than what comes before it.
+        self.flush()
         places = iter(range(1, len(types) + 1))
         numbered = _PLACE.sub(lambda found: "%" if found[0] == "%%" else f"${next(places)}", sql)
         # Behind a pooler another may have prepared it here already, and then it is the same.
         told = f"{types} {numbered}".encode()
         name = b"usher_" + hashlib.blake2b(told, digest_size=16).hexdigest().encode()
         with suppress(psycopg.errors.DuplicatePreparedStatement):
-            self._connection.ask(self._connection.pgconn.prepare, name, numbered.encode(), types)
+            self._connection.ask(self._connection.pgconn.send_prepare, name, numbered.encode(), types)
         self._names[sql, types] = name
         return name

@@ -33,10 +33,14 @@ class Deadline(threading.local):
 
 
 class _Next(threading.local):
-    """What this thread connects with, and whether the statement that it runs is a prepared one."""
+    """What this thread connects with, whether the statement that it runs is a prepared one, and what it runs
+    when its transaction ends."""
 
     connection: Any = None
     is_prepared = False
+
+    def __init__(self) -> None:
+        self.last: list[Any] = []
 
 
 class Pool:

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import peewee
 import psycopg
@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
 from service.model.errors import BadSettings
-from service.store.engine.libpq import Bounded, WaitTimeout, Watch
+from service.store.engine.libpq import Bounded, PreparedCursor, Sql, WaitTimeout
 from service.store.engine.pool import Pool
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
@@ -65,7 +65,6 @@ class _Adapter(peewee.Psycopg3Adapter):
                 if not addresses:
                     raise
         connection.deadline, db.silent = db.deadline, False
-        db.watch.add(connection)
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
         return connection
@@ -83,25 +82,27 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
             raise BadSettings("DATABASE_URL is no URL that PostgreSQL's libpq can read") from None
         params = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3} | named
         name = params.pop("dbname", None) or params.get("user") or "postgres"
-        self.names, self.watch = _Names(), Watch()
+        self.names = _Names()
         super().__init__(name, prefer_psycopg3=True, autoconnect=False, **params)
 
     def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
-        """Begin a transaction."""
+        """Begin a transaction, with its first statement."""
         # The server gives up before we do, so that no statement runs on unheard.
-        self._execute("BEGIN; " + _within(self.deadline.left() * 0.9))
+        self._prepared().before[:] = ["BEGIN", *_within(self.deadline.left() * 0.9)]
 
     def lock(self, app: str, *names: str) -> None:
-        """Lock these names of an app until the transaction ends."""
+        """Lock these names of an app until the transaction ends, before the next statement is run."""
         for name in sorted(set(names)):
             number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
-            self.execute_prepared("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(number, signed=True),))
+            lock = f"SELECT pg_advisory_xact_lock({int.from_bytes(number, signed=True)})"
+            self._prepared().before.append(lock)
 
     def cursor(self, named_cursor: Any = None) -> Any:
         """Open a cursor; what is prepared shares one."""
         if self._next.is_prepared:
             self._next.is_prepared = False
-            return self.connection().prepared
+            return self._prepared()
+        self._prepared().flush()
         return super().cursor(named_cursor)
 
     def execute_prepared(self, sql: str, values: Sequence[Any]) -> Any:
@@ -109,20 +110,40 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self._next.is_prepared = True
         return self.execute_sql(sql, values)
 
+    def execute_together(self, statements: Sequence[Sql]) -> list[list[tuple[Any, ...]]]:
+        """Run statements in one round trip, and return the rows of each."""
+        first, *beside = statements
+        self._prepared().beside = beside
+        rows: list[list[tuple[Any, ...]]] = self.execute_prepared(*first).fetch_each()
+        return rows
+
     def commit(self) -> None:
-        """Commit a transaction."""
-        self._execute("COMMIT")
+        """Commit a transaction, if anything was done in it, with what was left for its end."""
+        prepared, (last, self._next.last) = self._prepared(), (self._next.last, [])
+        if "BEGIN" in prepared.before and not last:
+            prepared.before.clear()
+        else:
+            prepared.run(last, "COMMIT")
 
     def rollback(self) -> None:
         """Undo a transaction, and nothing else: psycopg would also forget what is prepared."""
-        self._execute("ROLLBACK")
+        prepared, self._next.last = self._prepared(), []
+        begun = "BEGIN" not in prepared.before
+        prepared.before.clear()
+        if begun:
+            prepared.say("ROLLBACK")
 
-    def execute_all(self, statements: list[tuple[str, list[Any]]]) -> None:
+    def execute_all(self, statements: list[Sql]) -> None:
         """Run statements that add rows, and see nothing of each other, as one."""
-        *others, last = (sql for sql, _ in statements)
-        named = ", ".join(f'"added{place}" AS ({sql})' for place, sql in enumerate(others))
-        values = [value for _, values in statements for value in values]
-        self.execute_prepared(f"WITH {named} {last}" if others else last, values)
+        self.execute_prepared(*_as_one(statements))
+
+    def execute_at_the_end(self, statements: list[Sql]) -> None:
+        """As ``execute_all``, when the transaction is committed; at once if it is all of the transaction, as
+        on a connection that turns out to be dead it is tried again, which a commit may not be."""
+        if self._prepared().before:
+            self.execute_all(statements)
+        else:
+            self._next.last = [_as_one(statements)]
 
     def locked(self, query: Any, how: str, of: Any) -> Any:
         """Return a query that locks its rows."""
@@ -130,12 +151,12 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def extend_deadline(self, seconds: int) -> None:
         """Let the statements of this transaction take as long."""
-        self._execute(_within(seconds))
+        self._prepared().before.extend(_within(seconds))
 
     def after_fork(self) -> None:
-        """Leave alone what was opened before a fork, and whoever looked up names and kept watch there."""
+        """Leave alone what was opened before a fork, and whoever looked up names there."""
         super().after_fork()
-        self.names, self.watch = _Names(), Watch()
+        self.names = _Names()
 
     def is_dead(self) -> bool:
         """Return whether this thread's connection was cut off."""
@@ -144,16 +165,23 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
     def _is_clean(self, connection: Any) -> bool:
         return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
 
-    def _execute(self, statements: str) -> None:
-        """Send several statements in one message, so in one round trip."""
-        self._next.is_prepared = True
-        self.cursor().say(statements)
+    def _prepared(self) -> PreparedCursor:
+        return cast(PreparedCursor, self.connection().prepared)
 
 
-def _within(seconds: float) -> str:
+def _as_one(statements: list[Sql]) -> Sql:
+    *others, last = (sql for sql, _ in statements)
+    named = ", ".join(f'"added{place}" AS ({sql})' for place, sql in enumerate(others))
+    values = [value for _, values in statements for value in values]
+    return (f"WITH {named} {last}" if others else last), values
+
+
+def _within(seconds: float) -> tuple[str, str]:
     """Bound each statement, and each pause in which a client that went away would hold its locks.
 
     SET LOCAL ends with the transaction, so it also serves behind a pooler of connections.
     """
     limit = max(1, int(seconds * 1000))
-    return f"SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {limit}"
+    times = "statement_timeout", "idle_in_transaction_session_timeout"
+    first, second = (f"SET LOCAL {name} = {limit}" for name in times)
+    return first, second

@@ -10,6 +10,7 @@ from typing import Any
 import peewee
 
 Lock = tuple[str, Any] | None
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,15 @@ class Statement:
         """Return the SQL for a kind of database, and its parameters."""
         compiled = self.query.compiled(database, self.lock)
         return compiled.sql, compiled.parameters(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prepared query that only reads, to be put together with others, and what makes an answer of its
+    rows."""
+
+    statement: Statement
+    read: Callable[[Rows], Any]
 
 
 def as_value(value: Any) -> Any:

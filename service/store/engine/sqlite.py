@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -81,6 +81,12 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         """Run statements one after the other, as a file is near."""
         for sql, values in statements:
             self.execute_sql(sql, values)
+
+    execute_at_the_end = execute_all
+
+    def execute_together(self, statements: Sequence[tuple[str, list[Any]]]) -> list[list[tuple[Any, ...]]]:
+        """Run statements, and return the rows of each."""
+        return [self.execute_sql(*statement).fetchall() for statement in statements]
 
     def locked(self, query: Any, how: str, of: Any) -> Any:  # noqa: ARG002 - PostgreSQL has a use for them
         """Return the query as it is: the transaction has locked all rows."""
