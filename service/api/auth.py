@@ -7,7 +7,7 @@ from typing import Any
 from flask import Request
 
 from service.api.context import serving
-from service.desk.credentials import identify
+from service.desk.credentials import Ahead, identify
 from service.model.callers import Backend, Caller, EndUser, Operator, Widget
 from service.model.errors import InvalidCredential, NotAllowed
 
@@ -34,15 +34,18 @@ def page_of(request: Request) -> str | None:
     return request.headers.get("Origin")
 
 
-def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
-    """Let an endpoint be called by these kinds, and give it the caller first.
+def guarded(
+    view: View, kinds: tuple[type[Caller], ...], ahead: Callable[[], Ahead | None] | None = None
+) -> View:
+    """Let an endpoint be called by these kinds, and give it the caller first; ``ahead`` says what to ask the
+    store together with who it is.
 
     Raises InvalidCredential (401), and NotAllowed (403) for a valid credential of another kind.
     """
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
-        caller = whoever_calls(bearer())
+        caller = whoever_calls(bearer(), ahead and ahead())
         if not isinstance(caller, kinds):
             raise NotAllowed
         require_page(caller)
@@ -51,11 +54,11 @@ def guarded(view: View, kinds: tuple[type[Caller], ...]) -> View:
     return guard
 
 
-def whoever_calls(credential: str) -> Caller:
+def whoever_calls(credential: str, ahead: Ahead | None = None) -> Caller:
     """Return who calls, by their credential. Raises InvalidCredential."""
     current = serving()
     store, admin_key = current.context.store, current.context.config.admin_key
-    current.caller = identify(store, admin_key, credential, current.id)
+    current.caller = identify(store, admin_key, credential, current.id, ahead)
     return current.caller
 
 

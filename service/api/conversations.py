@@ -1,10 +1,12 @@
 """Conversations and their messages, for users and for agents."""
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, request
 
-from service.api.context import store_of
+from service.api.bodies import read
+from service.api.context import serving, store_of
 from service.api.endpoints import alt_response, body, doc, open_to, query, refuses, response
 from service.api.schemas.conversations import (
     ConversationIn,
@@ -18,6 +20,7 @@ from service.api.schemas.conversations import (
     StatusIn,
 )
 from service.desk import conversations as desk
+from service.desk.credentials import Ahead
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Conversation, Status
 from service.model.errors import Refused
@@ -27,6 +30,8 @@ from service.model.pages import Page
 api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
 
 Caller = EndUser | Backend
+
+CONVERSATIONS = ConversationsIn()
 
 IDEMPOTENCY_KEY = {
     "in": "header",
@@ -52,9 +57,16 @@ def begin(caller: Caller, content: dict[str, Any]) -> Any:
     return conversation, 201 if is_new else 200
 
 
+def _page_ahead() -> Ahead | None:
+    # What is wrong with the query is told later, to who may call.
+    with suppress(Refused):
+        return desk.page_ahead(**read(CONVERSATIONS, serving().request, "query"))
+    return None
+
+
 @api.get("")
-@open_to(EndUser, Backend)
-@query(ConversationsIn())
+@open_to(EndUser, Backend, ahead=_page_ahead)
+@query(CONVERSATIONS)
 @response(200, ConversationsOut())
 @refuses(404)
 def list_conversations(caller: Caller, params: dict[str, Any]) -> Page[Conversation]:

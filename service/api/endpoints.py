@@ -12,19 +12,23 @@ from service.api.auth import SCHEMES, guarded
 from service.api.bodies import JSON, as_json, read
 from service.api.context import serving
 from service.api.openapi import describe
+from service.desk.credentials import Ahead
 from service.model.callers import Caller
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 
-def open_to(*kinds: type[Caller], by_hand: bool = False) -> Decorator:
-    """Let these call an endpoint, and give it the caller first; ``by_hand`` if it sees to that itself."""
+def open_to(
+    *kinds: type[Caller], by_hand: bool = False, ahead: Callable[[], Ahead | None] | None = None
+) -> Decorator:
+    """Let these call an endpoint, and give it the caller first; ``by_hand`` if it sees to that itself. What
+    an end user asks ``ahead`` is asked of the store together with who it is."""
     security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]
 
     def decorate(view: View) -> View:
         described = doc(security=security)(refuses(401, 403, 414, 503)(view))
-        return described if by_hand else guarded(described, kinds)
+        return described if by_hand else guarded(described, kinds, ahead)
 
     return decorate
 

@@ -24,7 +24,7 @@ from service.api.schemas.logins import (
     UnprovenMeOut,
 )
 from service.desk import login, sessions
-from service.desk.purchasing import with_purchases
+from service.desk.purchasing import purchases_ahead, with_purchases
 from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import InvalidCredential, NotAllowed, Refused
 from service.model.identifiers import Malformed, read_credential
@@ -115,12 +115,12 @@ def clear_anonymous_user(caller: EndUser | Backend, content: dict[str, Any]) -> 
 
 
 @api.get("/me")
-@open_to(EndUser)
+@open_to(EndUser, ahead=lambda: purchases_ahead)
 @response(200, MeOut())
 def me(caller: EndUser) -> Any:
     """Show who is logged in; to an unproven login, what it claimed."""
     expires_at = caller.session.expires_at(caller.app.settings)
-    user = caller.session.claim or with_purchases(store_of(caller), caller.user)
+    user = caller.session.claim or with_purchases(store_of(caller), caller.user, caller.ahead)
     me = Me(user, SessionShown(expires_at, caller.session.verified))
     return _unproven(me, UNPROVEN_ME) or me
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from service.desk import users
+from service.desk.credentials import Ahead
 from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
 from service.model.callers import Backend, EndUser
@@ -53,6 +54,15 @@ def begin(
     return shown_to(caller, conversation)[0], True
 
 
+def page_ahead(
+    *, user: str | None, status: Status | None, cursor: Position | None, limit: int
+) -> Ahead | None:
+    """Ask for what ``list_conversations`` shows to whoever's session it turns out to be."""
+    if user is not None:
+        return None
+    return lambda store, token: store.conversations.page_of_session(token, status, cursor, limit + 1)
+
+
 def list_conversations(
     store: AppStore,
     caller: Writer,
@@ -70,7 +80,10 @@ def list_conversations(
     scope = scope_of(caller)
     if user is not None:
         scope = replace(scope, user=users.show(store, user).id)
-    found = store.conversations.page(scope, status, cursor, limit + 1)
+    # What was asked ahead is all of the user's.
+    found = caller.ahead if isinstance(caller, EndUser) and scope.device is None else None
+    if found is None:
+        found = store.conversations.page(scope, status, cursor, limit + 1)
     return Page.of(
         shown_to(caller, *found),
         limit,

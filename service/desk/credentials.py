@@ -4,6 +4,7 @@ Nothing here is remembered between requests.
 """
 
 import hmac
+from collections.abc import Callable
 
 from service.desk.transactions import one_transaction
 from service.model.apps import App, Key, KeyKind
@@ -12,14 +13,22 @@ from service.model.errors import InvalidCredential
 from service.model.identifiers import digest, read_console_session, read_credential
 from service.model.sessions import ConsoleSession, Session
 from service.store import AppStore, Store
+from service.store.engine.prepared import Question
 from service.times import MINUTE, now
+
+# What to ask about a session, of its app's store and by the digest of its token, before it is known whose it
+# is.
+Ahead = Callable[[AppStore, str], Question]
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
 LAG = MINUTE
 
 
-def identify(store: Store, admin_key: str, credential: str, request_id: str) -> Caller:
-    """Return who holds a credential, and calls in the request of this id.
+def identify(
+    store: Store, admin_key: str, credential: str, request_id: str, ahead: Ahead | None = None
+) -> Caller:
+    """Return who holds a credential, and calls in the request of this id; for an end user, what they ask
+    ``ahead`` is asked together with that.
 
     Raises InvalidCredential if it is malformed, unknown, expired or revoked; never said which.
     """
@@ -31,7 +40,7 @@ def identify(store: Store, admin_key: str, credential: str, request_id: str) -> 
     prefix, app = parts
     own = store.of(app)
     if prefix == "st":
-        return _end_user(own, hashed, request_id)
+        return _end_user(own, hashed, request_id, ahead)
     return key_holder(own, own.keys.with_digest(hashed), request_id)
 
 
@@ -50,9 +59,12 @@ def identify_agent(store: Store, cookie: str, request_id: str) -> tuple[Backend,
     return Backend(its_app, Actor(key.id, request_id, proven=True)), session
 
 
-def _end_user(store: AppStore, token: str, request_id: str) -> EndUser:
-    at = now()
-    found = store.sessions.with_token(token)
+def _end_user(store: AppStore, token: str, request_id: str, ahead: Ahead | None) -> EndUser:
+    at, answer = now(), None
+    if ahead is None:
+        found = store.sessions.with_token(token)
+    else:
+        found, answer = store.sessions.with_token_and(token, ahead(store, token))
     if found is None:
         raise InvalidCredential
     its_app, user, session = found
@@ -60,7 +72,7 @@ def _end_user(store: AppStore, token: str, request_id: str) -> EndUser:
         raise InvalidCredential
     if session.used_at < at - LAG:
         session = _note_session(store, token, session, at)
-    return EndUser(its_app, user, session, Actor("session", request_id))
+    return EndUser(its_app, user, session, Actor("session", request_id), answer)
 
 
 def key_holder(store: AppStore, found: tuple[App, Key] | None, request_id: str) -> Backend | Widget:

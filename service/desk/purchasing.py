@@ -18,13 +18,14 @@ from service.model.errors import Conflict, NotFound, ProofInvalid, Refused
 from service.model.history import Event
 from service.model.identifiers import digest
 from service.model.logins import Resolution, Restored
-from service.model.purchases import StoreAccount
+from service.model.purchases import Purchase, StoreAccount
 from service.model.users import User
 from service.proofs import Proven
 from service.rules.restoring import Act, decide, in_order, outcome, owner_is, shares
 from service.rules.sessions import Asks
 from service.rules.table import Rule
 from service.store import AppStore
+from service.store.engine.prepared import Question
 from service.times import now
 
 
@@ -224,7 +225,12 @@ def allow_sharing(store: AppStore, device: str, allowed: bool) -> bool:
     return allowed
 
 
-def with_purchases(store: AppStore, user: User) -> User:
+def purchases_ahead(store: AppStore, token: str) -> Question:
+    """Ask what ``with_purchases`` shows, of whoever's session has a token, by its digest."""
+    return store.purchases.shown_of_session(token)
+
+
+def with_purchases(store: AppStore, user: User, found: tuple[Purchase, ...] | None = None) -> User:
     """Return a user with what was bought under their store accounts, and with what is claimed under an ID of
-    theirs, the oldest first."""
-    return replace(user, purchases=store.purchases.shown_of(user.id))
+    theirs, the oldest first; with what was ``found`` of that, if it was asked ahead."""
+    return replace(user, purchases=store.purchases.shown_of(user.id) if found is None else found)

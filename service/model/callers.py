@@ -1,6 +1,7 @@
 """Who calls, by their credential, and who changes something."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from service.model.apps import App
 from service.model.sessions import Session
@@ -40,12 +41,14 @@ class Widget:
 
 @dataclass(frozen=True, slots=True)
 class EndUser:
-    """Who calls with a session token: one user on one device."""
+    """Who calls with a session token: one user on one device. ``ahead`` is what was asked of the store
+    together with who it is, if anything was."""
 
     app: App
     user: User
     session: Session
     actor: Actor
+    ahead: Any = None
 
 
 Caller = Operator | Backend | Widget | EndUser

@@ -15,7 +15,8 @@ from peewee import CTE, Case, Select
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.pages import Position
 from service.store.database import Database
-from service.store.engine.prepared import Prepared, Statement, as_value, inserting
+from service.store.devices import user_of_session
+from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
 from service.store.tables import Conversations, Messages, Users
 
 
@@ -44,7 +45,15 @@ class ConversationStore:
         query = _page(_shape(scope), status is not None, before is not None)
         at, id = before or (None, None)
         shown = query(self._app, scope.user, scope.device, status and status.value, at, id, limit)
-        return tuple(map(as_conversation, self._database.rows(shown)))
+        return _as_page(self._database.rows(shown))
+
+    def page_of_session(
+        self, token: str, status: Status | None, before: Position | None, limit: int
+    ) -> Question:
+        """As ``page``, of all conversations of whoever's session has a token, by its digest."""
+        query = _page(Scope(Side.USER, ""), status is not None, before is not None, of_session=True)
+        at, id = before or (None, None)
+        return Question(query(self._app, token, None, status and status.value, at, id, limit), _as_page)
 
     def create(self, conversation: Conversation, first: Message, device: str | None, home: str) -> None:
         """Add a conversation with its first message; ``device`` is where a user began it, and ``home`` the
@@ -227,8 +236,10 @@ def _with_id(shape: Scope) -> Prepared:
 
 
 @cache
-def _page(shape: Scope, of_status: bool, goes_on: bool) -> Prepared:
+def _page(shape: Scope, of_status: bool, goes_on: bool, of_session: bool = False) -> Prepared:
     def build(app: Any, user: Any, device: Any, status: Any, at: Any, id: Any, limit: Any) -> Any:
+        if of_session:
+            user = user_of_session(app, user)
         query = _seen(app, _of_shape(shape, user, device))
         if of_status:
             query = query.where(Conversations.status == status)
@@ -313,6 +324,10 @@ def _unread(side: Side) -> Any:
 
 # To ask an enumeration for its word takes longer, twenty times for a page.
 _STATUS = {status.value: status for status in Status}
+
+
+def _as_page(rows: Rows) -> tuple[Conversation, ...]:
+    return tuple(map(as_conversation, rows))
 
 
 def as_conversation(row: tuple[Any, ...]) -> Conversation:

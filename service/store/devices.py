@@ -12,7 +12,7 @@ from service.model.sessions import Device, Session
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
-from service.store.engine.prepared import Prepared
+from service.store.engine.prepared import Prepared, Question
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
@@ -119,13 +119,12 @@ class SessionStore:
 
     def with_token(self, token: str) -> tuple[App, User, Session] | None:
         """Find a session by the digest of its token, with its app and user."""
-        rows = self._database.rows(_session_of_token(self._app, token))
-        first = len(SESSION_COLUMNS)
-        second = first + len(APP_COLUMNS)
-        if not rows:
-            return None
-        user = as_user([row[second:] for row in rows])
-        return as_app(rows[0][first:second]), user, as_session(rows[0])
+        return _found(self._database.rows(_session_of_token(self._app, token)))
+
+    def with_token_and(self, token: str, question: Question) -> tuple[tuple[App, User, Session] | None, Any]:
+        """As ``with_token``, with the answer to a question that is put in the same round trip."""
+        rows, answer = self._database.rows_of_each(_session_of_token(self._app, token), question.statement)
+        return _found(rows), question.read(answer)
 
     def replace(self, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""
@@ -185,6 +184,20 @@ class SessionStore:
     def _end(self, condition: Any) -> tuple[str, ...]:
         query = Sessions.delete().where((Sessions.app == self._app) & condition).returning(Sessions.device)
         return tuple(device for (device,) in self._database.rows(query))
+
+
+def _found(rows: list[tuple[Any, ...]]) -> tuple[App, User, Session] | None:
+    if not rows:
+        return None
+    first = len(SESSION_COLUMNS)
+    second = first + len(APP_COLUMNS)
+    user = as_user([row[second:] for row in rows])
+    return as_app(rows[0][first:second]), user, as_session(rows[0])
+
+
+def user_of_session(app: Any, token: Any) -> Any:
+    """Select whose session has a token, by its digest."""
+    return Sessions.select(Sessions.user).where((Sessions.app == app) & (Sessions.token == token))
 
 
 @Prepared

@@ -7,7 +7,8 @@ from typing import Any
 from service.model.identifiers import new_id
 from service.model.purchases import Purchase, StoreAccount
 from service.store.database import Database
-from service.store.engine.prepared import Prepared
+from service.store.devices import user_of_session
+from service.store.engine.prepared import Prepared, Question, Rows
 from service.store.tables import Purchases, StoreAccounts, UserIds, Users
 from service.store.users import proven
 
@@ -83,12 +84,16 @@ class PurchaseStore:
 
     def of_user(self, user: str) -> tuple[Purchase, ...]:
         """Return what was bought under a user's accounts, the oldest first."""
-        return tuple(map(_as_purchase, self._database.rows(_of_user(self._app, user))))
+        return _as_purchases(self._database.rows(_of_user(self._app, user)))
 
     def shown_of(self, user: str) -> tuple[Purchase, ...]:
         """As ``of_user``, with what was bought by whoever claims in the unproven world to have a user ID of
         theirs."""
-        return tuple(map(_as_purchase, self._database.rows(_shown_of(self._app, user))))
+        return _as_purchases(self._database.rows(_shown_of(self._app, user)))
+
+    def shown_of_session(self, token: str) -> Question:
+        """As ``shown_of``, for whoever's session has a token, by its digest."""
+        return Question(_shown_of_session(self._app, token), _as_purchases)
 
     def accounts(self, user: str) -> tuple[StoreAccount, ...]:
         """Return a user's accounts, the oldest first."""
@@ -144,8 +149,7 @@ def _of_user(app: Any, user: Any) -> Any:
     return _under(app, _accounts(app, StoreAccounts.user == user))
 
 
-@Prepared
-def _shown_of(app: Any, user: Any) -> Any:
+def _shown(app: Any, user: Any) -> Any:
     theirs = UserIds.select(UserIds.digest).where((UserIds.app == app) & (UserIds.user == user))
     claims = UserIds.alias()
     claimants = claims.select(claims.user).where(
@@ -153,6 +157,14 @@ def _shown_of(app: Any, user: Any) -> Any:
     )
     own = _accounts(app, StoreAccounts.user == user)
     return _under(app, own | _accounts(app, StoreAccounts.user.in_(claimants)))
+
+
+_shown_of = Prepared(_shown)
+
+
+@Prepared
+def _shown_of_session(app: Any, token: Any) -> Any:
+    return _shown(app, user_of_session(app, token))
 
 
 def _accounts(app: Any, condition: Any) -> Any:
@@ -182,6 +194,10 @@ def _under(app: Any, accounts: Any) -> Any:
         .where((Purchases.app == app) & Purchases.account.in_(accounts))
         .order_by(Purchases.purchased_at, Purchases.id)
     )
+
+
+def _as_purchases(rows: Rows) -> tuple[Purchase, ...]:
+    return tuple(map(_as_purchase, rows))
 
 
 def _as_purchase(row: tuple[Any, ...]) -> Purchase:
