@@ -1,19 +1,24 @@
 """How gunicorn serves Usher; found by its name when ``gunicorn wsgi:app`` starts in this directory."""
 
+import select
 from pathlib import Path
 
 from service.config import Config
 from service.logs import LOGGING
 from service.server.hooks import child_exit, on_exit, on_starting  # noqa: F401 - gunicorn calls them by name
-from service.server.workers import Worker
+from service.server.logger import Logger
+from service.server.workers import EpollWorker, Worker
 
 # Read here already, so that a bad setting ends the server before a worker is made.
 _config = Config.from_environment()
 
-worker_class = Worker
+worker_class = EpollWorker if hasattr(select, "epoll") else Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
-threads = 8
+# Each waits for the disk at a commit, so that one would leave a processor idle. But more than these only take
+# the interpreter's lock from each other; and where all of them wait for a store that is away, the time that a
+# request waits for a thread counts.
+threads = 4
 
 # Longer than the 90 seconds for which Heroku's router keeps an idle connection.
 keepalive = 100
@@ -30,4 +35,5 @@ limit_request_line = 0
 # A database connection opened before the fork would be shared by all workers.
 preload_app = False
 
+logger_class = Logger
 logconfig_dict = LOGGING

@@ -82,7 +82,7 @@ def formatter() -> logging.Formatter:
     )
 
 
-# Also gunicorn's `logconfig_dict`. Its access log would hold URLs, and with them emails and user IDs.
+# Also gunicorn's `logconfig_dict`.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -95,10 +95,7 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {
-        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
-        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-    },
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
 }
 
 

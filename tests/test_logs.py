@@ -187,10 +187,9 @@ def test_gunicorn_speaks_of_processes_and_not_of_requests(lines, text, arguments
     assert [line["event"] for line in lines()] == [written]
 
 
-def test_debugging_lines_and_gunicorns_access_log_are_not_written(lines):
+def test_debugging_lines_are_not_written(lines):
     get_logger().debug("looked")
     logging.getLogger("peewee").debug("SELECT 1")
-    logging.getLogger("gunicorn.access").info("GET /v1/users?email=%s", PERSONAL)
 
     assert lines() == []
 

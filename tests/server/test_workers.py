@@ -2,14 +2,17 @@
 
 import logging
 import socket
+import time
 from types import SimpleNamespace
 
 import pytest
 from gunicorn import util
 from gunicorn.config import Config
+from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service.server.logger import Logger
 from service.server.workers import Worker
 
 LOG = logging.getLogger("gunicorn.error")
@@ -45,27 +48,55 @@ def test_who_is_gone_is_refused_nothing():
         Worker.handle_error(SimpleNamespace(log=LOG), None, ours, None, ValueError("x"))
 
 
-@pytest.mark.parametrize("name", ["get_thread_pool", "enqueue_req", "finish_request", "handle_error"])
-def test_gunicorn_has_the_method_that_the_worker_overrides(name):
+@pytest.mark.parametrize(
+    "name", ["init_process", "run", "handle_quit", "handle_error", "handle", "notify", "is_parent_alive"]
+)
+def test_gunicorn_has_the_method_that_the_worker_overrides_or_calls(name):
     assert callable(getattr(ThreadWorker, name, None)), f"gunicorn's ThreadWorker has no {name} any more"
 
 
 def test_gunicorn_has_the_attributes_that_the_worker_uses():
     worker = ThreadWorker(0, 0, [], None, 1, Config(), LOG)
     worker.tmp.close()
+    used = {"alive", "cfg", "keepalived_conns", "log", "sockets", "worker_connections"}
 
-    missing = {"cfg", "log", "nr_conns", "tpool"} - vars(worker).keys()
+    missing = used - vars(worker).keys()
 
     assert not missing, f"gunicorn's ThreadWorker has no {missing} any more"
 
 
-def test_gunicorn_has_the_socket_of_a_connection():
+def test_gunicorn_counts_idle_connections_where_the_worker_keeps_them():
+    used = ThreadWorker.handle_request.__code__.co_names
+
+    assert "keepalived_conns" in used, "gunicorn's ThreadWorker does not count keepalived_conns any more"
+
+
+def test_gunicorn_writes_for_each_signal_into_the_pipe_that_the_worker_waits_for():
+    used = ThreadWorker.init_signals.__code__.co_names
+
+    assert {"set_wakeup_fd", "PIPE"} <= set(used), "gunicorn's signals wake no worker by its PIPE any more"
+
+
+def test_gunicorn_has_what_the_worker_uses_of_a_connection():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = TConn(Config(), ours, None, None)
+        connection.init()
+        connection.set_timeout()
+        theirs.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore")
+        next(connection.parser)
 
-        assert getattr(connection, "sock", None) is ours, "gunicorn's TConn has no sock any more"
+        assert connection.sock is ours, "gunicorn's TConn has no sock any more"
+        assert connection.timeout > time.monotonic(), "gunicorn's TConn has no timeout any more"
+        assert connection.data_ready is False, "gunicorn's TConn has no data_ready any more"
+        assert connection.parser.unreader.buf.getvalue() == b"more", "gunicorn reads ahead elsewhere"
 
 
-def test_gunicorn_has_the_function_that_the_worker_calls():
+def test_gunicorn_has_the_function_that_closes_a_connection():
     assert callable(getattr(util, "close_graceful", None)), "gunicorn.util has no close_graceful any more"
+
+
+def test_gunicorn_writes_the_line_of_a_request_with_the_method_that_the_logger_overrides():
+    assert "access" in vars(GunicornLogger), "gunicorn's Logger has no access any more"
+
+    Logger.access(SimpleNamespace(), *[None] * 4)

@@ -1,0 +1,144 @@
+"""The connections of a worker: who is waited for, and what the kernel is told of them.
+
+All threads wait on one epoll, and whoever is woken serves the connection by itself. gunicorn's gthread hands
+each request from its main thread to a pool and back, and that costs more than an endpoint that does nothing:
+a queue, a future, a pipe, and a switch of threads each way.
+
+epoll forgets a connection when it has told of it, until it is asked again (``EPOLLONESHOT``). So each has one
+thread at a time, and no lock is needed: whoever takes a connection out of ``idle``, to serve it or to close
+it, has it alone.
+"""
+
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.util import close_graceful
+from gunicorn.workers.gthread import TConn
+
+# For how many seconds a client may say nothing in the middle of a request, and take to hang up after it.
+SILENCE, GOODBYE = 10, 0.5
+
+# The same, as the kernel is told: a number of seconds, and of microseconds.
+_SILENCE = struct.pack("ll", SILENCE, 0)
+
+_READABLE = select.EPOLLIN | select.EPOLLONESHOT
+_WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
+
+
+class Connections:
+    """The connections that came in by ``listeners``, at most ``limit`` at once.
+
+    ``idle`` are those that no thread serves, by file descriptor, and the longest idle first.
+    """
+
+    def __init__(self, cfg: Any, listeners: Sequence[socket.socket], limit: int) -> None:
+        self._cfg = cfg
+        self._limit = limit
+        self._epoll = select.epoll()
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._addresses = {listener: listener.getsockname() for listener in listeners}
+        self._all: set[Any] = set()
+        self.idle: dict[int, Any] = {}
+        # Who reads this learns that it is over. It is never read empty, so that each thread learns it.
+        self._over = os.eventfd(0)
+        self._epoll.register(self._over, select.EPOLLIN)
+        for number, listener in self._listeners.items():
+            listener.setblocking(False)
+            self._epoll.register(number, _READABLE)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def next(self) -> Any:
+        """Wait until somebody sends something, and return their connection; None when it is over."""
+        while True:
+            for number, _ in self._epoll.poll(maxevents=1):
+                connection = self.idle.pop(number, None)
+                if connection:
+                    return connection
+                if number == self._over:
+                    return None
+                # Else the main thread was faster at closing it.
+                if listener := self._listeners.get(number):
+                    self._accept(listener)
+
+    def listen(self) -> None:
+        """Wait for who connects; again, if there were too many connections, or too many files were open."""
+        for listener in self._listeners.values():
+            self._wait_for(listener)
+
+    def _wait_for(self, listener: socket.socket) -> None:
+        if len(self) < self._limit:
+            # It may be closed by now.
+            with suppress(OSError, ValueError):
+                self._epoll.modify(listener.fileno(), _READABLE)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Wait for a request from who connects: a connection on which nothing is sent takes no thread."""
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            # Another worker was faster, or the client did not wait.
+            self._wait_for(listener)
+            return
+        except OSError:
+            # Too many files are open. To try it again at once would go on and on.
+            return
+        # Who vanishes or stalls in the middle of a request would keep a thread for good. The kernel counts:
+        # it heeds this whenever the socket is a blocking one, however often gunicorn turns that off and on.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SILENCE)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SILENCE)
+        connection = TConn(self._cfg, client, address, self._addresses[listener])
+        # Else gunicorn would wait for it in the thread.
+        connection.data_ready = True
+        connection.set_timeout()
+        self._all.add(connection)
+        self._wait_for(listener)
+        self.idle[client.fileno()] = connection
+        self._epoll.register(client.fileno(), _READABLE)
+
+    def keep(self, connection: Any) -> None:
+        """Wait for the next request on a connection."""
+        number = connection.sock.fileno()
+        # What was read already makes nothing readable. But it can be written to: this is told at once, and
+        # after whom it is told of now, so that nobody who sends one request after the other holds up others.
+        events = _WRITABLE if connection.parser.unreader.buf.getvalue() else _READABLE
+        connection.set_timeout()
+        self.idle[number] = connection
+        # When the server stops, the main thread may be faster at closing it.
+        with suppress(OSError):
+            self._epoll.modify(number, events)
+
+    def part(self, connection: Any) -> None:
+        """Close a connection after its last answer, so that the answer arrives."""
+        close_graceful(connection.sock, timeout=GOODBYE)
+        self._all.discard(connection)
+
+    def close_idle(self, until: float = float("inf")) -> None:
+        """Close whoever has been idle for too long; and whoever is idle at all from ``until`` on, by
+        ``time.monotonic()``."""
+        now = time.monotonic()
+        for connection in list(self.idle.values()):
+            if min(connection.timeout, until) > now:
+                break
+            # Else a thread was faster at serving it.
+            if self.idle.pop(connection.sock.fileno(), None):
+                connection.close()
+                self._all.discard(connection)
+
+    def refuse(self) -> None:
+        """Accept nobody any more."""
+        for number, listener in self._listeners.items():
+            # To close it is not enough, as other processes have it open too.
+            self._epoll.unregister(number)
+            listener.close()
+
+    def end(self) -> None:
+        """Let each thread that has nothing to serve end; may be called by a signal."""
+        os.eventfd_write(self._over, 1)

@@ -1,0 +1,263 @@
+"""A worker's threads wait for connections themselves: each has one thread at a time, and none while it is
+silent."""
+
+import errno
+import os
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from gunicorn.config import Config
+
+from service import threads
+from service.server import connections
+from service.server.connections import Connections
+from tests.support.workers import GET, working
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def hello(_environ, start):
+    start("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+class Held:
+    """An application that serves only when the test lets it, and remembers the order."""
+
+    def __init__(self):
+        self.begun, self.free = threading.Semaphore(0), threading.Semaphore(0)
+        self.served = []
+
+    def __call__(self, environ, start):
+        self.begun.release()
+        self.free.acquire()
+        self.served.append(environ["PATH_INFO"])
+        return hello(environ, start)
+
+
+def get(path):
+    return GET.replace(b" / ", f" {path} ".encode())
+
+
+def test_requests_are_answered_on_a_connection_that_is_kept():
+    with working(hello) as served:
+        client = served.connect()
+        assert [client.ask() for _ in range(3)] == [b"hello"] * 3
+
+
+def test_who_connects_and_sends_nothing_takes_no_thread():
+    with working(hello) as served:
+        silent = [served.connect() for _ in range(20)]
+        assert served.ask() == b"hello"
+        assert silent[-1].ask() == b"hello"
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["who sends nothing", "who has been answered"])
+def test_an_idle_connection_is_closed_after_a_while(asks):
+    with working(hello, keepalive=1) as served:
+        client, began = served.connect(), time.monotonic()
+        if asks:
+            client.ask()
+        assert client.is_closed(within=10)
+        assert time.monotonic() - began > 0.9
+
+
+def test_a_connection_is_as_long_idle_as_its_last_request_is_ago():
+    with working(hello, keepalive=2) as served:
+        client, other = served.connect(), served.connect()
+        until = time.monotonic() + 3.5
+        while time.monotonic() < until:
+            assert client.ask() == b"hello"
+            time.sleep(0.1)
+        assert other.is_closed(within=0)
+
+
+def test_there_are_never_more_connections_than_allowed_and_again_some_when_others_have_gone():
+    with working(hello, worker_connections=3) as served:
+        first, _, _ = [served.connect() for _ in range(3)]
+        fourth = served.connect()
+        fourth.send()
+        assert not fourth.is_closed(within=1.5)
+        first.close()
+        assert fourth.read()[1] == b"hello"
+
+
+def test_where_almost_all_connections_are_idle_an_answer_is_the_last():
+    with working(hello, worker_connections=3) as served:
+        silent = [served.connect(), served.connect()]
+        client = served.connect()
+        client.send()
+        assert client.read() == (200, b"hello", True)
+        assert silent[0].ask() == b"hello"
+
+
+def test_requests_that_were_sent_at_once_are_answered_in_their_order_and_others_in_between():
+    app = Held()
+    with working(app) as served:
+        eager, other = served.connect(), served.connect()
+        eager.send(get("/1") + get("/2") + get("/3"))
+        app.begun.acquire()
+        other.send(get("/other"))
+        # Until it is there.
+        time.sleep(0.2)
+        app.free.release(4)
+        assert [eager.read()[0] for _ in range(3)] == [200] * 3
+        assert other.read()[0] == 200
+    assert app.served == ["/1", "/other", "/2", "/3"]
+
+
+def test_a_body_that_nobody_read_is_no_part_of_the_next_request():
+    with working(hello) as served:
+        client = served.connect()
+        assert [client.ask(POST), client.ask(), client.ask(POST), client.ask()] == [b"hello"] * 4
+
+
+def test_threads_serve_at_the_same_time_and_never_two_of_them_one_connection():
+    app = Held()
+    with working(app, threads=2) as served:
+        one, two = served.connect(), served.connect()
+        one.send(get("/1"))
+        app.begun.acquire()
+        one.send(get("/1"))
+        two.send(get("/2"))
+        app.begun.acquire()
+        assert not app.begun.acquire(timeout=0.2)
+        app.free.release(3)
+        assert [one.read()[0], one.read()[0], two.read()[0]] == [200] * 3
+
+
+def large(_environ, start):
+    start("200 OK", [("Content-Length", str(1 << 26))])
+    return [bytes(1 << 26)]
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["at first", "after a request"])
+@pytest.mark.parametrize(
+    ("app", "sent"),
+    [
+        pytest.param(hello, GET[:-2], id="in a head"),
+        pytest.param(lambda environ, start: [environ["wsgi.input"].read()], POST[:-1], id="in a body"),
+        pytest.param(large, GET, id="in an answer"),
+    ],
+)
+def test_who_falls_silent_in_the_middle_lets_go_of_the_thread(monkeypatch, before, app, sent):
+    def first_hello(environ, start):
+        return (app if environ["REMOTE_PORT"] in stalling else hello)(environ, start)
+
+    stalling = set()
+    monkeypatch.setattr(connections, "_SILENCE", struct.pack("ll", 0, 300_000))
+    with working(first_hello) as served:
+        client = served.connect()
+        if before:
+            assert client.ask(before) == b"hello"
+        stalling.add(str(client.socket.getsockname()[1]))
+        client.send(sent)
+        time.sleep(0.1)
+        began = time.monotonic()
+        assert served.ask() == b"hello"
+        assert time.monotonic() - began > 0.1
+
+
+def test_a_request_knows_how_long_it_has_waited_for_a_thread():
+    held = Held()
+
+    def app(environ, start):
+        waited[environ["PATH_INFO"]] = threads.waited()
+        return held(environ, start)
+
+    waited = {}
+    with working(app) as served:
+        first, second = served.connect(), served.connect()
+        first.send(get("/first"))
+        held.begun.acquire()
+        second.send(get("/second"))
+        time.sleep(1)
+        held.free.release(2)
+        assert second.read()[0] == 200
+    assert waited["/first"] < 0.5
+    assert 0.9 < waited["/second"] < 10
+
+
+def test_of_what_does_not_come_over_tcp_nobody_knows_how_long_it_has_waited():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        threads.begin(ours)
+    assert threads.waited() == 0
+
+
+class FullListener(socket.socket):
+    """A listener that has an error to tell before it accepts anybody."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+        self.bind(("127.0.0.1", 0))
+        self.listen()
+
+    def accept(self):
+        error, self.error = self.error, None
+        if error:
+            raise error
+        return super().accept()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(BlockingIOError(), id="another worker was faster"),
+        pytest.param(ConnectionAbortedError(), id="the client did not wait"),
+        pytest.param(OSError(errno.EMFILE, os.strerror(errno.EMFILE)), id="too many open files"),
+    ],
+)
+def test_who_could_not_be_accepted_is_accepted_later(error):
+    with working(hello, FullListener(error)) as served:
+        assert served.ask() == b"hello"
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def pair(listener):
+    """Connections with one in it, taken by this thread, and its client."""
+    made = Connections(Config(), [listener], 10)
+    with socket.create_connection(listener.getsockname()) as client:
+        client.sendall(GET)
+        taken = made.next()
+        yield made, taken
+        taken.close()
+
+
+def test_what_is_told_of_a_connection_that_somebody_else_has_is_not_heeded(pair):
+    made, taken = pair
+    taken.init()
+    made.keep(taken)
+    made.idle.clear()
+    made.end()
+
+    assert made.next() is None
+
+
+def test_a_connection_that_a_thread_has_taken_is_not_closed_as_idle(pair):
+    made, taken = pair
+    # As the main thread saw it a moment ago.
+    made.idle = Seen({taken.sock.fileno(): taken})
+
+    made.close_idle(until=0)
+
+    assert taken.sock.recv(1) == b"G"
+
+
+class Seen(dict):
+    """What somebody else takes something out of as soon as it was looked at."""
+
+    def values(self):
+        seen = list(super().values())
+        self.clear()
+        return seen
