@@ -27,9 +27,9 @@ from tests.support.tenants import Tenant
 IN_TIME = 3
 # What a machine that does other things as well may add to that.
 LATE = 2
-WORKERS, THREADS = 2, 8
+WORKERS, THREADS = 2, 4
 # Several times as many as there are threads to wait.
-MANY = 3 * WORKERS * THREADS
+MANY = 6 * WORKERS * THREADS
 
 
 @dataclass
