@@ -7,12 +7,16 @@ from service.config import Config
 from service.logs import LOGGING
 from service.server.hooks import child_exit, on_exit, on_starting  # noqa: F401 - gunicorn calls them by name
 from service.server.logger import Logger
-from service.server.workers import EpollWorker, Worker
+
+if hasattr(select, "epoll"):
+    from service.server.epoll import EpollWorker as Worker
+else:
+    from service.server.workers import Worker
 
 # Read here already, so that a bad setting ends the server before a worker is made.
 _config = Config.from_environment()
 
-worker_class = EpollWorker if hasattr(select, "epoll") else Worker
+worker_class = Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
 # Each waits for the disk at a commit, so that one would leave a processor idle. But more than these only take

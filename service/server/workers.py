@@ -1,28 +1,14 @@
-"""gunicorn's worker with threads, for clients that vanish, stall, or send what is no HTTP.
+"""gunicorn's worker with threads, for clients that send what is no HTTP."""
 
-What is overridden and called of gunicorn's has no underscore, but most of it is not documented either.
-``tests/server/test_workers.py`` fails by the name of what a later gunicorn lacks.
-"""
-
-import os
-import select
 import socket
-import time
 from contextlib import suppress
 from http import HTTPStatus
-from threading import Thread
 from typing import Any
 
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
-from service import threads
 from service.api import problems
-from service.server.connections import Connections
-
-# For how many seconds a client whose connection was idle when the server was asked to stop may send one more
-# request on it: it may be on its way.
-LINGER = 2
 
 # What gunicorn refuses, where that is not just a bad request.
 _REFUSALS: dict[type[Exception], HTTPStatus] = {
@@ -37,8 +23,8 @@ _REFUSALS: dict[type[Exception], HTTPStatus] = {
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's gthread, where there is no epoll: on a developer's macOS. A client who stalls keeps a thread
-    there, and no request knows how long it has waited for one."""
+    """gunicorn's gthread, as it serves where there is no epoll: on a developer's macOS. There a client who
+    stalls keeps a thread, and no request knows how long it has waited for one."""
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: Exception) -> None:
         """Refuse what is no HTTP in the shape of everything refused; gunicorn's page would quote it."""
@@ -52,69 +38,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # Who does not read is not waited for.
         with suppress(OSError):
             client.send(problems.as_bytes(status), socket.MSG_DONTWAIT)
-
-
-class EpollWorker(Worker):
-    """A worker whose threads wait for connections themselves; ``Connections`` says why.
-
-    The main thread serves nobody. Once a second it tells the master that it lives, and closes what has been
-    idle for too long.
-    """
-
-    def init_process(self) -> None:
-        """Begin in the new process: an epoll made before the fork would be shared by all workers."""
-        self.connections = Connections(self.cfg, self.sockets, self.worker_connections)
-        # gunicorn counts them: where there are too many, an answer is the last on its connection.
-        self.keepalived_conns = self.connections.idle
-        super().init_process()
-
-    def run(self) -> None:
-        """Serve until asked to stop, or until nobody is left who would ask."""
-        # A thread that is in the middle of a request at SIGQUIT, or for too long, ends with the process.
-        serving = [Thread(target=self._serve, daemon=True) for _ in range(self.cfg.threads)]
-        for thread in serving:
-            thread.start()
-        # With a thread less, the worker ends, and the master replaces it by a whole one.
-        while self.alive and self.is_parent_alive() and all(thread.is_alive() for thread in serving):
-            self.notify()
-            self.connections.listen()
-            self.connections.close_idle()
-            self._wait(1)
-        self._stop(serving)
-
-    def handle_quit(self, sig: Any, frame: Any) -> None:
-        """End at once at SIGQUIT or SIGINT. A thread that writes a line meanwhile could spoil the end."""
-        self.connections.end()
-        super().handle_quit(sig, frame)
-
-    def _serve(self) -> None:
-        while connection := self.connections.next():
-            threads.begin(connection.sock)
-            is_kept = False
-            try:
-                is_kept = self.handle(connection)
-            except BaseException:  # whatever it is, others are served
-                self.log.exception("Error handling request")
-            if is_kept:
-                self.connections.keep(connection)
-            else:
-                self.connections.part(connection)
-
-    def _stop(self, serving: list[Thread]) -> None:
-        """Accept nobody any more, answer who is being served, and whose request is on its way."""
-        self.connections.refuse()
-        now = time.monotonic()
-        linger, until = now + LINGER, now + self.cfg.graceful_timeout
-        while len(self.connections) and time.monotonic() < until:
-            self.notify()
-            self.connections.close_idle(linger)
-            self._wait(0.05)
-        self.connections.end()
-        for thread in serving:
-            thread.join(max(0, until - time.monotonic()))
-        self.connections.close_idle(until=0)
-
-    def _wait(self, seconds: float) -> None:
-        """Wait, but for no longer than until the next signal, which writes into this pipe."""
-        if select.select(self.PIPE[:1], [], [], seconds)[0]:
-            os.read(self.PIPE[0], select.PIPE_BUF)

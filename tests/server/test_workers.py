@@ -14,6 +14,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.server.logger import Logger
 from service.server.workers import Worker
+from service.store.migrating import migrate
+from tests.support import servers
 
 LOG = logging.getLogger("gunicorn.error")
 
@@ -100,3 +102,23 @@ def test_gunicorn_writes_the_line_of_a_request_with_the_method_that_the_logger_o
     assert "access" in vars(GunicornLogger), "gunicorn's Logger has no access any more"
 
     Logger.access(SimpleNamespace(), *[None] * 4)
+
+
+WITHOUT_EPOLL = """
+import select
+for name in [name for name in dir(select) if name.lower().startswith("epoll")]:
+    delattr(select, name)
+from gunicorn.app.wsgiapp import run
+run()
+"""
+
+
+def test_where_there_is_no_epoll_requests_are_served_and_what_is_none_is_refused(monkeypatch, tmp_path):
+    url = f"sqlite:///{tmp_path}/usher.sqlite"
+    migrate(url)
+    monkeypatch.setattr(servers, "GUNICORN", ["-c", WITHOUT_EPOLL])
+    with servers.serve(url, workers=1) as server:
+        assert server.get("/healthz").status_code == 200
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"nonsense\r\n\r\n")
+            assert b'"code": "bad-request"' in client.makefile("rb").read()

@@ -177,6 +177,8 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(words, cwd=HERE, env=env, capture_output=True, text=True, check=False)
 
 
+# What Python runs.
+GUNICORN = ["-m", "gunicorn"]
 SETTINGS = {
     "ADMIN_KEY": ADMIN_KEY,
     "SECRET_KEY": SECRET_KEY,
@@ -187,7 +189,7 @@ SETTINGS = {
 
 def start(database_url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start gunicorn, and wait for nothing."""
-    words = [sys.executable, "-m", "gunicorn", "wsgi:app", *arguments]
+    words = [sys.executable, *GUNICORN, "wsgi:app", *arguments]
     env = os.environ | SETTINGS | {"DATABASE_URL": database_url} | environment
     output = subprocess.PIPE
     return subprocess.Popen(words, cwd=HERE, env=env, stdout=output, stderr=output, text=True)

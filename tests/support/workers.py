@@ -11,8 +11,8 @@ from typing import Any
 
 from gunicorn.config import Config
 
+from service.server.epoll import EpollWorker
 from service.server.logger import Logger
-from service.server.workers import EpollWorker
 from tests.support.servers import TIMEOUT
 
 App = Callable[..., Any]

@@ -1,0 +1,85 @@
+"""A worker whose threads wait for connections themselves.
+
+What is overridden and called of gunicorn's has no underscore, but most of it is not documented either.
+``tests/server/test_workers.py`` fails by the name of what a later gunicorn lacks.
+"""
+
+import os
+import select
+import time
+from threading import Thread
+from typing import Any
+
+from service import threads
+from service.server.connections import Connections
+from service.server.workers import Worker
+
+# For how many seconds a client whose connection was idle when the server was asked to stop may send one more
+# request on it: it may be on its way.
+LINGER = 2
+
+
+class EpollWorker(Worker):
+    """Threads that each serve the connection for which they are woken; ``connections`` says why.
+
+    The main thread serves nobody. Once a second it tells the master that it lives, and closes what has been
+    idle for too long.
+    """
+
+    def init_process(self) -> None:
+        """Begin in the new process: an epoll made before the fork would be shared by all workers."""
+        self.connections = Connections(self.cfg, self.sockets, self.worker_connections)
+        # gunicorn counts them: where there are too many, an answer is the last on its connection.
+        self.keepalived_conns = self.connections.idle
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until asked to stop, or until nobody is left who would ask."""
+        # A thread that is in the middle of a request at SIGQUIT, or for too long, ends with the process.
+        serving = [Thread(target=self._serve, daemon=True) for _ in range(self.cfg.threads)]
+        for thread in serving:
+            thread.start()
+        # With a thread less, the worker ends, and the master replaces it by a whole one.
+        while self.alive and self.is_parent_alive() and all(thread.is_alive() for thread in serving):
+            self.notify()
+            self.connections.listen()
+            self.connections.close_idle()
+            self._wait(1)
+        self._stop(serving)
+
+    def handle_quit(self, sig: Any, frame: Any) -> None:
+        """End at once at SIGQUIT or SIGINT. A thread that writes a line meanwhile could spoil the end."""
+        self.connections.end()
+        super().handle_quit(sig, frame)
+
+    def _serve(self) -> None:
+        while connection := self.connections.next():
+            threads.begin(connection.sock)
+            is_kept = False
+            try:
+                is_kept = self.handle(connection)
+            except BaseException:  # whatever it is, others are served
+                self.log.exception("Error handling request")
+            if is_kept:
+                self.connections.keep(connection)
+            else:
+                self.connections.part(connection)
+
+    def _stop(self, serving: list[Thread]) -> None:
+        """Accept nobody any more, answer who is being served, and whose request is on its way."""
+        self.connections.refuse()
+        now = time.monotonic()
+        linger, until = now + LINGER, now + self.cfg.graceful_timeout
+        while len(self.connections) and time.monotonic() < until:
+            self.notify()
+            self.connections.close_idle(linger)
+            self._wait(0.05)
+        self.connections.end()
+        for thread in serving:
+            thread.join(max(0, until - time.monotonic()))
+        self.connections.close_idle(until=0)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, but for no longer than until the next signal, which writes into this pipe."""
+        if select.select(self.PIPE[:1], [], [], seconds)[0]:
+            os.read(self.PIPE[0], select.PIPE_BUF)
