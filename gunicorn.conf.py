@@ -19,9 +19,8 @@ _config = Config.from_environment()
 worker_class = Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
-# Each waits for the disk at a commit, so that one would leave a processor idle. But more than these only take
-# the interpreter's lock from each other; and where all of them wait for a store that is away, the time that a
-# request waits for a thread counts.
+# One would leave a processor idle while it waits for a commit; 8 take the interpreter's lock from each other
+# more often. All may wait for a store that is away: how long a request waits for a thread counts then.
 threads = 4
 
 # Longer than the 90 seconds for which Heroku's router keeps an idle connection.

@@ -41,8 +41,11 @@ class Connections:
         self._cfg = cfg
         self._limit = limit
         self._epoll = select.epoll()
-        self._listeners = {listener.fileno(): listener for listener in listeners}
-        self._addresses = {listener: listener.getsockname() for listener in listeners}
+        self._given = listeners
+        # gunicorn's own sockets cannot be asked for anything once they are closed, as a thread still may.
+        copies = [listener.dup() for listener in listeners]
+        self._listeners = {listener.fileno(): listener for listener in copies}
+        self._addresses = {listener: listener.getsockname() for listener in copies}
         self._all: set[Any] = set()
         self.idle: dict[int, Any] = {}
         # Who reads this learns that it is over. It is never read empty, so that each thread learns it.
@@ -99,9 +102,9 @@ class Connections:
         connection.data_ready = True
         connection.set_timeout()
         self._all.add(connection)
-        self._wait_for(listener)
         self.idle[client.fileno()] = connection
         self._epoll.register(client.fileno(), _READABLE)
+        self._wait_for(listener)
 
     def keep(self, connection: Any) -> None:
         """Wait for the next request on a connection."""
@@ -137,6 +140,8 @@ class Connections:
         for number, listener in self._listeners.items():
             # To close it is not enough, as other processes have it open too.
             self._epoll.unregister(number)
+            listener.close()
+        for listener in self._given:
             listener.close()
 
     def end(self) -> None:

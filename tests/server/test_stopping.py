@@ -9,11 +9,11 @@ from contextlib import closing
 import psutil
 import pytest
 
+from service.server import epoll
 from service.server.connections import Connections
 from service.store.migrating import migrate
-from tests.server.test_connections import Held, get, hello
 from tests.support.servers import TIMEOUT, serve, wait_until
-from tests.support.workers import GET, Client, working
+from tests.support.workers import Client, Held, get, hello, working
 
 # What idle connections may delay a stop, in seconds, and what a machine that does other things may add.
 LINGER, LATE = 2, 5
@@ -41,14 +41,17 @@ def test_idle_connections_delay_a_stop_for_a_moment_only():
 
 def test_without_connections_nothing_delays_a_stop():
     with working(hello) as served:
-        served.connect().ask(GET.replace(b"1.1", b"1.0"))
+        client = served.connect()
+        client.ask()
+        client.close()
         began = time.monotonic()
         served.worker.stop()
         assert served.has_ended()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < LINGER
 
 
-def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection():
+def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection(monkeypatch):
+    monkeypatch.setattr(epoll, "LINGER", TIMEOUT)
     with working(hello) as served:
         new, kept = served.connect(), served.connect()
         kept.ask()

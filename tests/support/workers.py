@@ -5,11 +5,12 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import parse_headers
 from typing import Any
 
 from gunicorn.config import Config
+from gunicorn.sock import TCPSocket
 
 from service.server.epoll import EpollWorker
 from service.server.logger import Logger
@@ -17,6 +18,31 @@ from tests.support.servers import TIMEOUT
 
 App = Callable[..., Any]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def get(path: str) -> bytes:
+    """Write a request for a path."""
+    return GET.replace(b" / ", f" {path} ".encode())
+
+
+def hello(_environ: Any, start: App) -> list[bytes]:
+    """Say hello."""
+    start("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+class Held:
+    """An application that serves only when the test lets it, and remembers the order."""
+
+    def __init__(self) -> None:
+        self.begun, self.free = threading.Semaphore(0), threading.Semaphore(0)
+        self.served: list[str] = []
+
+    def __call__(self, environ: Any, start: App) -> list[bytes]:
+        self.begun.release()
+        self.free.acquire()
+        self.served.append(environ["PATH_INFO"])
+        return hello(environ, start)
 
 
 class Log(logging.LoggerAdapter):
@@ -68,24 +94,38 @@ class Client:
     def is_closed(self, within: float) -> bool:
         """Return whether the worker closes the connection within so many seconds, and says nothing before."""
         self.socket.settimeout(within)
+        with suppress(TimeoutError, BlockingIOError):
+            try:
+                return self.socket.recv(1) == b""
+            except ConnectionResetError:
+                return True
+        return False
+
+    def hears_nothing(self, seconds: float) -> bool:
+        """Return whether for so many seconds the worker neither sends anything nor closes the connection."""
+        self.socket.settimeout(seconds)
         try:
-            return self.socket.recv(1) == b""
+            self.socket.recv(1, socket.MSG_PEEK)
         except TimeoutError:
-            return False
-        except ConnectionResetError:
             return True
         finally:
             self.socket.settimeout(TIMEOUT)
+        return False
 
     def close(self) -> None:
         self._answers.close()
         self.socket.close()
 
 
+def listening() -> TCPSocket:
+    """Listen on a port that is free, as gunicorn does."""
+    return TCPSocket(("127.0.0.1", 0), Config(), None)
+
+
 class Served:
     """A worker that serves."""
 
-    def __init__(self, app: App, settings: dict[str, Any], listener: socket.socket) -> None:
+    def __init__(self, app: App, settings: dict[str, Any], listener: Any) -> None:
         config = Config()
         for name, value in settings.items():
             config.set(name, value)
@@ -110,17 +150,15 @@ class Served:
 
 
 @contextmanager
-def working(app: App, listener: socket.socket | None = None, **settings: Any) -> Iterator[Served]:
+def working(app: App, listener: Any = None, **settings: Any) -> Iterator[Served]:
     """Have a worker with one thread, or as the settings say; its end is part of the test."""
-    with listener or socket.create_server(("127.0.0.1", 0)) as bound:
-        served = Served(
-            app, {"threads": 1, "keepalive": TIMEOUT, "graceful_timeout": TIMEOUT} | settings, bound
-        )
-        try:
-            yield served
-        finally:
-            for client in served.clients:
-                client.close()
-            served.worker.stop()
-            assert served.has_ended()
-            served.worker.tmp.close()
+    settings = {"threads": 1, "keepalive": TIMEOUT, "graceful_timeout": TIMEOUT} | settings
+    served = Served(app, settings, listener or listening())
+    try:
+        yield served
+    finally:
+        for client in served.clients:
+            client.close()
+        served.worker.stop()
+        assert served.has_ended()
+        served.worker.tmp.close()
