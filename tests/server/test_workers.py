@@ -104,10 +104,12 @@ def test_gunicorn_writes_the_line_of_a_request_with_the_method_that_the_logger_o
     Logger.access(SimpleNamespace(), *[None] * 4)
 
 
+# What is imported already may have taken epoll for granted.
 WITHOUT_EPOLL = """
-import select
-for name in [name for name in dir(select) if name.lower().startswith("epoll")]:
-    delattr(select, name)
+import select, selectors, sys
+del select.epoll
+selectors.DefaultSelector = selectors.PollSelector
+sys.modules["service.server.connections"] = None
 from gunicorn.app.wsgiapp import run
 run()
 """
