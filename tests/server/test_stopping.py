@@ -85,7 +85,10 @@ def test_what_takes_longer_than_the_time_for_it_ends_with_the_process():
         app.begun.acquire()
         served.worker.stop()
         assert served.has_ended(within=1 + LATE)
+        # Here the process goes on.
         app.free.release()
+        wait_until(lambda: served.worker.connections.idle)
+        served.worker.connections.close_idle(until=0)
 
 
 def test_a_worker_without_its_master_ends():
