@@ -23,7 +23,8 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Return the credential of this request. Raises InvalidCredential if there is none."""
-    scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
+    header: str = serving().request.environ.get("HTTP_AUTHORIZATION", "")
+    scheme, _, credential = header.partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
@@ -31,7 +32,8 @@ def bearer() -> str:
 
 def page_of(request: Request) -> str | None:
     """Return the origin of the page that sends a request, if a page does."""
-    return request.headers.get("Origin")
+    origin: str | None = request.environ.get("HTTP_ORIGIN")
+    return origin
 
 
 def guarded(

@@ -37,7 +37,7 @@ from service.model.sessions import Device, Session, SessionShown
 from service.model.users import Claim, User
 from service.rules import believing
 from service.rules.anonymous import Act as Outcome
-from service.rules.believing import is_word_always_believed
+from service.rules.believing import ALWAYS_BELIEVED
 from service.rules.login import Attach, Create, Use, unchanged
 from service.store import AppStore, Store
 from service.times import now
@@ -73,7 +73,7 @@ def who_calls(
 def _says_who_comes_back(request: LoginRequest) -> bool:
     """Return whether a backend's request says by itself that somebody known comes to their device."""
     names_both = request.claim.user_id is not None and request.device_id is not None
-    return names_both and request.proof is None and is_word_always_believed(believing.Caller.BACKEND)
+    return names_both and request.proof is None and believing.Caller.BACKEND in ALWAYS_BELIEVED
 
 
 def log_in(

@@ -27,8 +27,32 @@ SILENCE, GOODBYE = 10, 0.5
 # The same, as the kernel is told: a number of seconds, and of microseconds.
 _SILENCE = struct.pack("ll", SILENCE, 0)
 
+# What is larger is sent as it comes, in bytes.
+LARGE = 64 * 1024
+
 _READABLE = select.EPOLLIN | select.EPOLLONESHOT
 _WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
+
+
+class Client(socket.socket):
+    """The connection to a client. What is sent to it waits for ``flush``: gunicorn sends the head of a
+    response by itself, and a client that is woken for it would have to be woken again."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(fileno=accepted.detach())
+        self._waiting: list[bytes] = []
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send data, a large one at once."""
+        self._waiting.append(data)
+        if len(data) > LARGE:
+            self.flush(flags)
+
+    def flush(self, flags: int = 0) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            super().sendall(b"".join(waiting), flags)
 
 
 class Connections:
@@ -97,13 +121,13 @@ class Connections:
         # it heeds this whenever the socket is a blocking one, however often gunicorn turns that off and on.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SILENCE)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SILENCE)
-        connection = TConn(self._cfg, client, address, self._addresses[listener])
+        connection = TConn(self._cfg, Client(client), address, self._addresses[listener])
         # Else gunicorn would wait for it in the thread.
         connection.data_ready = True
         connection.set_timeout()
         self._all.add(connection)
-        self.idle[client.fileno()] = connection
-        self._epoll.register(client.fileno(), _READABLE)
+        self.idle[connection.sock.fileno()] = connection
+        self._epoll.register(connection.sock.fileno(), _READABLE)
         self._wait_for(listener)
 
     def keep(self, connection: Any) -> None:

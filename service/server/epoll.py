@@ -28,6 +28,8 @@ class EpollWorker(Worker):
 
     def init_process(self) -> None:
         """Begin in the new process: an epoll made before the fork would be shared by all workers."""
+        # gunicorn asks for each setting by two functions, fifty times a request.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self.connections = Connections(self.cfg, self.sockets, self.worker_connections)
         # gunicorn counts them: where there are too many, an answer is the last on its connection.
         self.keepalived_conns = self.connections.idle
@@ -58,6 +60,10 @@ class EpollWorker(Worker):
             is_kept = False
             try:
                 is_kept = self.handle(connection)
+                connection.sock.flush()
+            except OSError:
+                # Who vanished has no use for an answer.
+                is_kept = False
             except BaseException:  # whatever it is, others are served
                 self.log.exception("Error handling request")
             if is_kept:

@@ -150,11 +150,16 @@ def as_app(row: tuple[Any, ...]) -> App:
     return App(id, name, _from_json(settings), created_at)
 
 
+# To ask an enumeration for its word takes longer.
+_KINDS = {kind.value: kind for kind in KeyKind}
+
+
 def as_key(row: tuple[Any, ...]) -> Key:
     """Make a key of its columns."""
-    id, kind, created_at, last_used_at, proof = row
-    if kind != KeyKind.IDENTITY.value:
-        return Key(id, KeyKind(kind), created_at, last_used_at)
+    id, name, created_at, last_used_at, proof = row
+    kind = _KINDS[name]
+    if kind is not KeyKind.IDENTITY:
+        return Key(id, kind, created_at, last_used_at)
     # A server of the version before, which may run beside this one for a while, makes keys without it.
     return Key(id, KeyKind.IDENTITY, created_at, last_used_at, ProofKind(proof or ProofKind.JWT))
 
