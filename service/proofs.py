@@ -19,6 +19,8 @@ from service.model.errors import ProofInvalid
 LEEWAY = 30  # seconds
 MAX_LIFE = 24 * 60 * 60  # seconds from `iat` to `exp`
 
+_JWS = jwt.PyJWS()
+
 
 @dataclass(frozen=True)
 class Proven:
@@ -43,7 +45,7 @@ def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> t
         raise ProofInvalid
     for secret in secrets:
         try:
-            payload = jwt.PyJWS().decode(proof, secret.encode(), algorithms=["HS256"])
+            payload = _JWS.decode(proof, secret.encode(), algorithms=["HS256"])
         except (jwt.PyJWTError, ValueError):
             # Signed with another secret, or not at all, or no JWT: the next secret says.
             continue

@@ -4,7 +4,9 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, request
+from werkzeug.exceptions import HTTPException
 
+from service.api.auth import page_of
 from service.api.bodies import read
 from service.api.context import serving, store_of
 from service.api.endpoints import alt_response, body, doc, open_to, query, refuses, response
@@ -31,7 +33,7 @@ api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
 
 Caller = EndUser | Backend
 
-CONVERSATIONS = ConversationsIn()
+CONVERSATIONS, MESSAGE = ConversationsIn(), MessageIn()
 
 IDEMPOTENCY_KEY = {
     "in": "header",
@@ -109,9 +111,19 @@ def list_messages(caller: Caller, params: dict[str, Any], id: str) -> Any:
     return desk.list_messages(store_of(caller), caller, id, **params)
 
 
+def _message_ahead() -> Ahead | None:
+    current = serving().request
+    # Whether a page may write depends on the app, and nothing is written before that is known.
+    if page_of(current) is not None or current.view_args is None:
+        return None
+    with suppress(Refused, HTTPException):
+        return desk.write_ahead(current.view_args["id"], key=_key(), **read(MESSAGE, current))
+    return None
+
+
 @api.post("/<id>/messages")
-@open_to(EndUser, Backend)
-@body(MessageIn())
+@open_to(EndUser, Backend, ahead=_message_ahead)
+@body(MESSAGE)
 @doc(parameters=[IDEMPOTENCY_KEY])
 @response(201, MessageOut())
 @alt_response(200, MessageOut())

@@ -12,6 +12,7 @@ from service.desk import users
 from service.desk.credentials import Ahead
 from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
+from service.model.apps import MIN_SESSION_DAYS
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.errors import InvalidCredential, NotFound, Refused, StaleState
@@ -19,7 +20,7 @@ from service.model.identifiers import is_id, new_id
 from service.model.pages import Item, Page, Position
 from service.model.users import User
 from service.store import AppStore
-from service.times import now
+from service.times import DAY, now
 
 
 @one_transaction
@@ -119,6 +120,20 @@ def list_messages(
     )
 
 
+def write_ahead(id: str, *, body: str, agent_name: str | None, key: str | None) -> Ahead | None:
+    """Ask for what ``write`` does, by whoever's session it turns out to be, if that is certain to be
+    allowed."""
+    if agent_name is not None or key is not None or not is_id("cnv", id):
+        return None
+    at = now()
+    message = Message(new_id("msg"), 0, Author(Side.USER, None), body, False, at)
+    # No app can have its sessions end sooner.
+    alive_since = at - MIN_SESSION_DAYS * DAY
+    return lambda store, token: store.conversations.append_of_session(
+        token, id, message, alive_since=alive_since
+    )
+
+
 def write(
     store: AppStore, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
 ) -> tuple[Message, bool]:
@@ -128,6 +143,9 @@ def write(
     """
     _require_agent(caller, agentName=agent_name)
     message = _message(caller, body, agent_name, now())
+    if isinstance(caller, EndUser) and caller.ahead is not None:
+        written = replace(caller.ahead, author=message.author, verified=message.verified)
+        return message_shown_to(caller, written), True
     if key is None:
         return _append(store, caller, id, message), True
     return _write_once(store, caller, id, message, ("write", id, body, agent_name), key)

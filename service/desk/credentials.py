@@ -18,7 +18,7 @@ from service.times import MINUTE, now
 
 # What to ask about a session, of its app's store and by the digest of its token, before it is known whose it
 # is.
-Ahead = Callable[[AppStore, str], Question]
+Ahead = Callable[[AppStore, str], Question | None]
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
 LAG = MINUTE
@@ -61,10 +61,11 @@ def identify_agent(store: Store, cookie: str, request_id: str) -> tuple[Backend,
 
 def _end_user(store: AppStore, token: str, request_id: str, ahead: Ahead | None) -> EndUser:
     at, answer = now(), None
-    if ahead is None:
+    question = ahead and ahead(store, token)
+    if question is None:
         found = store.sessions.with_token(token)
     else:
-        found, answer = store.sessions.with_token_and(token, ahead(store, token))
+        found, answer = store.sessions.with_token_and(token, question)
     if found is None:
         raise InvalidCredential
     its_app, user, session = found

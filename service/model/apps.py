@@ -42,6 +42,10 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+# The fewest days after which an app may have a session end.
+MIN_SESSION_DAYS = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """An app's settings, with their defaults."""

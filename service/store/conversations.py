@@ -10,14 +10,15 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from peewee import CTE, Case, Select
+from peewee import CTE, SQL, Case, Select
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.pages import Position
 from service.store.database import Database
 from service.store.devices import user_of_session
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
-from service.store.tables import Conversations, Messages, Users
+from service.store.tables import Conversations, Messages, Sessions, Users
+from service.store.users import lives
 
 
 class ConversationStore:
@@ -146,6 +147,24 @@ class ConversationStore:
             return None
         _, _, number, at = row
         return replace(message, number=number, created_at=at)
+
+    def append_of_session(
+        self, token: str, id: str, message: Message, *, alive_since: int
+    ) -> Question | None:
+        """Append a message of whoever's session has a token, by its digest, if the session began and was used
+        after a time, and the conversation was begun on its device: so that it sees it, whatever its app's
+        settings are. The answer is the message, without its author, or None.
+
+        None instead of a question on SQLite, where a statement that changes a row is no part of another.
+        """
+        if self._database.is_sqlite:
+            return None
+        what = message.id, message.body, message.created_at
+        return Question(
+            _append_of_session(self._app, token, alive_since, id, *what),
+            lambda rows: replace(message, number=rows[0][2], created_at=rows[0][3]) if rows else None,
+            changes=True,
+        )
 
     def message(self, scope: Scope, conversation: str, id: str) -> Message | None:
         """Find a message of a conversation."""
@@ -289,15 +308,19 @@ def _said(message: Message) -> tuple[Any, ...]:
 
 def _counted(shape: Scope, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
     """Count one more message of a side, and return its place; a user's reopens."""
+    return _counted_where(_in_view(app, _of_shape(shape, user, device)), side, id, at)
+
+
+def _counted_where(seen: Any, side: Side, id: Any, at: Any) -> Any:
     unread = _unread(Side.AGENT if side is Side.USER else Side.USER)
     # This time was taken before the row was locked, so that of the message before may be later.
     last = Case(None, [(Conversations.updated_at > at, Conversations.updated_at)], at)
     fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
     if side is Side.USER:
         fields[Conversations.status] = Status.OPEN.value
-    seen = _in_view(app, _of_shape(shape, user, device)) & (Conversations.id == id)
     place = Conversations.app, Conversations.id, Conversations.messages, Conversations.updated_at
-    return Conversations.update(fields | {Conversations.updated_at: last}).where(seen).returning(*place)
+    counted = Conversations.update(fields | {Conversations.updated_at: last})
+    return counted.where(seen & (Conversations.id == id)).returning(*place)
 
 
 @cache
@@ -316,6 +339,33 @@ def _append(shape: Scope, side: Side) -> Prepared:
         return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(counted)
 
     return Prepared(build, 5 + len(_SAID))
+
+
+@Prepared
+def _append_of_session(
+    app: Any, token: Any, alive_since: Any, conversation: Any, id: Any, body: Any, at: Any
+) -> Any:
+    """As ``_append``, by a user who is known by their session's token."""
+    session, user = Sessions.alias("s"), Users.alias("u")
+    writer = (
+        session.select(session.app, session.user, session.device, session.home, session.verified)
+        .join(user, on=((user.app == session.app) & (user.id == session.user)))
+        .where((session.app == app) & (session.token == token) & lives(user))
+        .where((session.began_at > alive_since) & (session.used_at > alive_since))
+    ).cte("writer")
+
+    def of_writer(column: Any) -> Any:
+        return Select([writer], [column]).where(writer.c.app == app)
+
+    theirs = (Conversations.app == app) & (Conversations.user == of_writer(writer.c.user))
+    theirs &= Conversations.device == of_writer(writer.c.device)
+    counted = CTE("counted", _counted_where(theirs, Side.USER, conversation, at))
+    place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
+    by = as_value(Side.USER.value), writer.c.home, SQL("NULL")
+    said = as_value(id), *by, as_value(body), writer.c.verified
+    both = counted.join(writer, on=(writer.c.app == counted.c.app))
+    message = Select([both], [*place, *said]).where(counted.c.app == app)
+    return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(writer, counted)
 
 
 def _unread(side: Side) -> Any:

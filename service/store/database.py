@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import psycopg
 from service.model.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
 from service.store.engine.libpq import WaitTimeout
 from service.store.engine.postgres import Postgres
-from service.store.engine.prepared import Statement
+from service.store.engine.prepared import Question, Rows, Statement
 from service.store.engine.sqlite import Sqlite
 
 # Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
@@ -97,9 +97,10 @@ class Database:
         rows = self.rows(query)
         return rows[0] if rows else None
 
-    def rows_of_each(self, *queries: Statement) -> list[list[tuple[Any, ...]]]:
-        """Run prepared queries that only read, in one round trip, and return the rows of each."""
-        return self.ask(self._fetch_each, queries)
+    def rows_and(self, query: Statement, question: Question) -> tuple[Rows, Any]:
+        """As ``rows``, with the answer to a question that is put in the same round trip; one that changes
+        something is not put again if its answer is lost."""
+        return self.ask(self._fetch_both, query, question)
 
     def change(self, query: Any) -> int:
         """Run a statement that answers no rows, and return how many rows it changed."""
@@ -128,13 +129,6 @@ class Database:
         if any(other.query is statement.query for other in self._here.added):
             self._add_all()
         self._here.added.append(statement)
-
-    def change_at_once(self, query: Any) -> int:
-        """As ``change``, of a statement that may be run twice: it is a transaction by itself, and needs no
-        messages around it."""
-        if self.is_sqlite:
-            return self.change(query)
-        return self.ask(self._count, query)
 
     def row_at_once(self, query: Any) -> tuple[Any, ...] | None:
         """As ``row``, of a statement that changes something: it is a transaction by itself, unless there is
@@ -209,9 +203,11 @@ class Database:
     def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
         return list(self._run(query).fetchall())
 
-    def _fetch_each(self, queries: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
-        self._add_all()
-        return self.peewee.execute_together([query.sql(self.peewee) for query in queries])
+    def _fetch_both(self, query: Statement, question: Question) -> tuple[Rows, Any]:
+        self._here.committing = question.changes
+        both = query.sql(self.peewee), question.statement.sql(self.peewee)
+        rows, answer = self.peewee.execute_together(both)
+        return rows, question.read(answer)
 
     def _commit(self, query: Any) -> tuple[Any, ...] | None:
         self._here.committing = True

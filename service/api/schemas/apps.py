@@ -8,6 +8,7 @@ import marshmallow as ma
 
 from service.api.schemas.fields import Answer, Enum, List, Nested, Shape, Text, TextIfAny, Time, WholeNumber
 from service.model.apps import (
+    MIN_SESSION_DAYS,
     ONE_WAY,
     AnonymousPolicy,
     ConversationScope,
@@ -80,8 +81,8 @@ class SettingsShape(Shape):
     client_purchases = Enum(Switch, data_key="clientPurchases")
     revenuecat = Enum(Switch)
     origins = List(Text(origin, metadata=ORIGIN))
-    session_days = WholeNumber(1, 365, data_key="sessionDays")
-    idle_days = WholeNumber(1, 365, data_key="idleDays")
+    session_days = WholeNumber(MIN_SESSION_DAYS, 365, data_key="sessionDays")
+    idle_days = WholeNumber(MIN_SESSION_DAYS, 365, data_key="idleDays")
 
     def made(self, members: dict[str, Any]) -> dict[str, Any]:
         """Make settings, which do not change, of what was sent."""

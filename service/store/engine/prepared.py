@@ -90,11 +90,12 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prepared query that only reads, to be put together with others, and what makes an answer of its
-    rows."""
+    """A prepared query that is put together with another, and what makes an answer of its rows; whether it
+    changes something."""
 
     statement: Statement
     read: Callable[[Rows], Any]
+    changes: bool = False
 
 
 def as_value(value: Any) -> Any:
