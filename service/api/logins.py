@@ -11,7 +11,7 @@ from service.api.auth import bearer, may_call_from_this_page, require_page, whoe
 from service.api.bodies import as_json, read
 from service.api.context import context, serving, store_of
 from service.api.endpoints import alt_response, body, doc, open_to, refuses, response
-from service.api.limits import limits
+from service.api.limits import limits, limits_in
 from service.api.schemas.logins import (
     LOGOUT_BODY,
     ClearingIn,
@@ -53,8 +53,8 @@ def log_in() -> Any:
     """
     current = serving()
     store, encryption, config = current.context.store, current.context.encryption, current.context.config
-    named = _naming_a_device(current.request)
-    caller, begun = login.who_calls(store, config.admin_key, bearer(), current.id, named)
+    said = _said(current.request)
+    caller, begun = login.who_calls(store, config.admin_key, bearer(), current.id, said, limits_in)
     current.caller = caller
     if not isinstance(caller, Backend | Widget):
         raise NotAllowed
@@ -65,14 +65,13 @@ def log_in() -> Any:
     return _unproven(done, UNPROVEN_LOGIN) or (done, 201 if done.created else 200)
 
 
-def _naming_a_device(request: Request) -> LoginRequest | None:
-    """Return what a login says, if it names a device. What is wrong with the body is told later, to who may
-    call."""
+def _said(request: Request) -> LoginRequest | None:
+    """Return what a login says. What is wrong with the body is told later, to who may call."""
     with suppress(Refused, HTTPException, Malformed):
         login: LoginRequest = read(LOGIN, request)
         if login.device_id is not None:
             parse_device_id(login.device_id)
-            return login
+        return login
     return None
 
 

@@ -5,6 +5,7 @@ Nothing here is remembered between requests.
 
 import hmac
 from collections.abc import Callable
+from typing import Any
 
 from service.desk.transactions import one_transaction
 from service.model.apps import App, Key, KeyKind
@@ -76,15 +77,18 @@ def _end_user(store: AppStore, token: str, request_id: str, ahead: Ahead | None)
     return EndUser(its_app, user, session, Actor("session", request_id), answer)
 
 
-def key_holder(store: AppStore, found: tuple[App, Key] | None, request_id: str) -> Backend | Widget:
-    """Return who calls with a key that was looked up. Raises InvalidCredential if there is none."""
+def key_holder(
+    store: AppStore, found: tuple[App, Key] | None, request_id: str, ahead: Any = None
+) -> Backend | Widget:
+    """Return who calls with a key that was looked up, a widget with what was asked ahead. Raises
+    InvalidCredential if there is none."""
     if found is None:
         raise InvalidCredential
     app, key = found
     _note_use(store, key)
     is_backend = key.kind is KeyKind.SECRET
     actor = Actor(key.id, request_id, proven=is_backend)
-    return Backend(app, actor) if is_backend else Widget(app, actor)
+    return Backend(app, actor) if is_backend else Widget(app, actor, ahead)
 
 
 def _note_use(store: AppStore, key: Key) -> None:

@@ -13,6 +13,7 @@ from service.model.errors import TooMany
 from service.model.identifiers import email_key
 from service.model.users import Claim
 from service.store import AppStore
+from service.store.engine.prepared import Question
 from service.times import MINUTE, now
 
 # How many times an address's rate all addresses of an app may have together.
@@ -41,15 +42,22 @@ class Limits:
         """Count a login as somebody, after it was proven. Raises TooMany."""
         self._count("login", {"identifier": (_identifier(claim), 1)}, self.login_rate)
 
-    def require_few_failures(self) -> None:
-        """Raise TooMany if too many proofs failed that came from this address."""
+    def require_few_failures(self, failures: int | None = None) -> None:
+        """Raise TooMany if too many proofs failed that came from this address; so many, if it was asked."""
         if not self.proof_failure_rate:
             return
         at = now()
-        address = self._digest(_network(self.address))
-        failures = self.store.rates.current("failure address", address, at // MINUTE)
+        if failures is None:
+            failures = self.store.rates.current("failure address", *self._failing(at))
         if failures >= self.proof_failure_rate:
             raise _too_many(at)
+
+    def asked_failures(self) -> Question:
+        """Ask how many proofs failed that came from this address."""
+        return self.store.rates.asked_current("failure address", *self._failing(now()))
+
+    def _failing(self, at: int) -> tuple[str, int]:
+        return self._digest(_network(self.address)), at // MINUTE
 
     def count_failure(self, claim: Claim) -> None:
         """Count a proof that failed. Raises TooMany."""

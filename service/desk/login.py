@@ -6,6 +6,7 @@ finds that this is so, with the key of a backend, and begins the session. If it 
 and decided in a transaction, by ``resolver``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -15,7 +16,7 @@ from service.desk.editing import give_user_id, say
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import clear, merge
-from service.desk.proving import believe
+from service.desk.proving import asked_ahead, believe
 from service.desk.resolver import Resolved, resolve
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
@@ -54,17 +55,26 @@ class Begun:
 
 
 def who_calls(
-    store: Store, admin_key: str, credential: str, request_id: str, request: LoginRequest | None
+    store: Store,
+    admin_key: str,
+    credential: str,
+    request_id: str,
+    request: LoginRequest | None,
+    limits_in: Callable[[AppStore], Limits],
 ) -> tuple[Caller, Begun | None]:
-    """Return who logs somebody in, by the credential of a request that may name a user ID and a device.
+    """Return who logs somebody in, by the credential of a request that may be malformed, and then is None.
 
     If a backend says that somebody comes back, return also the session that has begun: to find the key and
-    that this is so is one question. Raises InvalidCredential.
+    that this is so is one question, as it is to find a widget's and what its proof is checked against.
+    Raises InvalidCredential.
     """
-    parts = read_credential(credential)
-    if parts is None or parts[0] != "sk" or request is None or not _says_who_comes_back(request):
+    kind, app = read_credential(credential) or ("", "")
+    own = store.of(app)
+    if kind == "pk" and request is not None and request.proof is not None:
+        holder, ahead = own.keys.with_digest_and(digest(credential), *asked_ahead(own, limits_in(own)))
+        return key_holder(own, holder, request_id, ahead), None
+    if kind != "sk" or request is None or not _says_who_comes_back(request):
         return identify(store, admin_key, credential, request_id), None
-    own = store.of(parts[1])
     who, token = _coming_back(own, request.claim, request.device_id or "", verified=True)
     holder, found = own.logins.begin_with_key(who, digest(credential))
     return key_holder(own, holder, request_id), _begun(who, token, request.claim, found)

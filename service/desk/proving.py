@@ -26,8 +26,11 @@ from service.rules.believing import Act, Proof, Says
 from service.rules.covering import Form, Member, Take
 from service.rules.sessions import Allow, Asks, Show
 from service.store import AppStore
+from service.store.engine.prepared import Question
 from service.times import MINUTE, now
 
+# Keys, with what is kept of them under our own.
+Secrets = tuple[tuple[Key, str], ...]
 # What is believed of a claim, and what is left out of it, as it can't be used.
 Believed = tuple[Claim, tuple[FieldError, ...]]
 
@@ -60,6 +63,11 @@ def believe(
             raise ProofRequired
         case never:
             assert_never(never)
+
+
+def asked_ahead(store: AppStore, limits: Limits) -> tuple[Question, Question]:
+    """Ask for what a proof is checked against: the app's identity secrets, and how many have failed."""
+    return store.keys.asked_identity_secrets(), limits.asked_failures()
 
 
 def require_may_prove(caller: EndUser, asks: Asks) -> None:
@@ -149,17 +157,18 @@ def _form(proof: str | None) -> Proof:
 def _proven(
     store: AppStore, encryption: Encryption, caller: Backend | Widget, request: LoginRequest, limits: Limits
 ) -> Believed:
-    with _failures_counted(limits, request.claim):
-        proven, key = _check(store, encryption, request)
+    secrets, failures = (isinstance(caller, Widget) and caller.ahead) or (None, None)
+    with _failures_counted(limits, request.claim, failures):
+        proven, key = _check(store, encryption, request, secrets)
         believed = _taken_from(proven, request, is_backend=isinstance(caller, Backend))
     _note_use(store, key)
     return believed
 
 
 @contextmanager
-def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
+def _failures_counted(limits: Limits, claim: Claim, failures: int | None = None) -> Iterator[None]:
     """Count a proof that fails to show who is claimed. Raises TooMany where too many did."""
-    limits.require_few_failures()
+    limits.require_few_failures(failures)
     try:
         yield
     except ProofInvalid:
@@ -167,14 +176,16 @@ def _failures_counted(limits: Limits, claim: Claim) -> Iterator[None]:
         raise
 
 
-def _check(store: AppStore, encryption: Encryption, request: LoginRequest) -> tuple[Proven, Key]:
+def _check(
+    store: AppStore, encryption: Encryption, request: LoginRequest, secrets: Secrets | None = None
+) -> tuple[Proven, Key]:
     """Read the proof with every live secret of the app that proves in this way; return what it says, and
     which one it was."""
     proof = request.proof or ""
     form = Form.JWT if proofs.is_jwt(proof) else Form.HMAC
     opened = (
         (key, encryption.decrypt(sealed))
-        for key, sealed in store.keys.identity_secrets()
+        for key, sealed in (store.keys.identity_secrets() if secrets is None else secrets)
         if key.proof is not None and covering.may_have_made(key.proof, form)
     )
     keys = {secret: key for key, secret in opened if secret is not None}

@@ -33,10 +33,11 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """Who calls with an app's publishable key."""
+    """Who calls with an app's publishable key. ``ahead`` is as an EndUser's."""
 
     app: App
     actor: Actor
+    ahead: Any = None
 
 
 @dataclass(frozen=True, slots=True)

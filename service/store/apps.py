@@ -11,7 +11,7 @@ from peewee import IntegrityError
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import StaleState
 from service.store.database import Database
-from service.store.engine.prepared import Prepared
+from service.store.engine.prepared import Prepared, Question, Rows
 from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
@@ -90,13 +90,20 @@ class KeyStore:
 
     def with_digest(self, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
-        row = self._database.row(_key_and_app(self._app, digest))
-        return None if row is None else (as_app(row[len(KEY_COLUMNS) :]), as_key(row[: len(KEY_COLUMNS)]))
+        return _as_holder(self._database.rows(_key_and_app(self._app, digest)))
+
+    def with_digest_and(self, digest: str, *questions: Question) -> tuple[tuple[App, Key] | None, list[Any]]:
+        """As ``with_digest``, with the answers to questions that are put in the same round trip."""
+        rows, answers = self._database.rows_and(_key_and_app(self._app, digest), *questions)
+        return _as_holder(rows), answers
 
     def identity_secrets(self) -> tuple[tuple[Key, str], ...]:
         """Return an app's identity keys with their sealed secrets, the newest first."""
-        rows = self._database.rows(_identity_secrets(self._app))
-        return tuple((as_key(row[:-1]), row[-1]) for row in rows)
+        return _as_secrets(self._database.rows(_identity_secrets(self._app)))
+
+    def asked_identity_secrets(self) -> Question:
+        """As ``identity_secrets``, to be asked together with something else."""
+        return Question(_identity_secrets(self._app), _as_secrets)
 
     def create(self, key: Key, digest: str, sealed: str | None) -> None:
         """Add a key."""
@@ -119,6 +126,15 @@ class KeyStore:
     def delete(self, id: str) -> bool:
         """Delete a key, and return whether there was one."""
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
+
+
+def _as_holder(rows: Rows) -> tuple[App, Key] | None:
+    first = len(KEY_COLUMNS)
+    return (as_app(rows[0][first:]), as_key(rows[0][:first])) if rows else None
+
+
+def _as_secrets(rows: Rows) -> tuple[tuple[Key, str], ...]:
+    return tuple((as_key(row[:-1]), row[-1]) for row in rows)
 
 
 @Prepared

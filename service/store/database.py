@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -97,10 +97,10 @@ class Database:
         rows = self.rows(query)
         return rows[0] if rows else None
 
-    def rows_and(self, query: Statement, question: Question) -> tuple[Rows, Any]:
-        """As ``rows``, with the answer to a question that is put in the same round trip; one that changes
+    def rows_and(self, query: Statement, *questions: Question) -> tuple[Rows, list[Any]]:
+        """As ``rows``, with the answers to questions that are put in the same round trip; one that changes
         something is not put again if its answer is lost."""
-        return self.ask(self._fetch_both, query, question)
+        return self.ask(self._fetch_all, query, questions)
 
     def change(self, query: Any) -> int:
         """Run a statement that answers no rows, and return how many rows it changed."""
@@ -203,11 +203,11 @@ class Database:
     def _fetch(self, query: Any) -> list[tuple[Any, ...]]:
         return list(self._run(query).fetchall())
 
-    def _fetch_both(self, query: Statement, question: Question) -> tuple[Rows, Any]:
-        self._here.committing = question.changes
-        both = query.sql(self.peewee), question.statement.sql(self.peewee)
-        rows, answer = self.peewee.execute_together(both)
-        return rows, question.read(answer)
+    def _fetch_all(self, query: Statement, questions: Sequence[Question]) -> tuple[Rows, list[Any]]:
+        self._here.committing = any(question.changes for question in questions)
+        statements = query, *(question.statement for question in questions)
+        rows, *answers = self.peewee.execute_together([one.sql(self.peewee) for one in statements])
+        return rows, [question.read(answer) for question, answer in zip(questions, answers, strict=True)]
 
     def _commit(self, query: Any) -> tuple[Any, ...] | None:
         self._here.committing = True

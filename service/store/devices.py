@@ -123,7 +123,7 @@ class SessionStore:
 
     def with_token_and(self, token: str, question: Question) -> tuple[tuple[App, User, Session] | None, Any]:
         """As ``with_token``, with the answer to a question that is put in the same round trip."""
-        rows, answer = self._database.rows_and(_session_of_token(self._app, token), question)
+        rows, (answer,) = self._database.rows_and(_session_of_token(self._app, token), question)
         return _found(rows), answer
 
     def replace(self, session: Session, token: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from peewee import Case
 
 from service.store.database import Database
-from service.store.engine.prepared import Prepared
+from service.store.engine.prepared import Prepared, Question, Rows
 from service.store.tables import IdempotencyKeys as Keys
 from service.store.tables import Rates
 
@@ -63,12 +63,19 @@ class RateStore:
 
     def current(self, kind: str, address: str, minute: int) -> int:
         """Return how many were counted in this minute."""
-        row = self._database.row(_counted(self._app, kind, address, minute))
-        return int(row[0]) if row else 0
+        return _as_count(self._database.rows(_counted(self._app, kind, address, minute)))
+
+    def asked_current(self, kind: str, address: str, minute: int) -> Question:
+        """As ``current``, to be asked together with something else."""
+        return Question(_counted(self._app, kind, address, minute), _as_count)
 
     def forget_before(self, minute: int) -> int:
         """Forget what was counted before a minute, and return how many rows that was."""
         return self._database.change(Rates.delete().where((Rates.app == self._app) & (Rates.minute < minute)))
+
+
+def _as_count(rows: Rows) -> int:
+    return int(rows[0][0]) if rows else 0
 
 
 @Prepared
