@@ -53,6 +53,7 @@ class Meter:
     load: Callable[..., Load]
     seconds: float
     postmaster: psutil.Process | None
+    connections: int = CONNECTIONS
 
     @classmethod
     def of(cls, url: str, seconds: float, loader: Loader) -> "Meter":
@@ -94,7 +95,7 @@ class Meter:
 
     def send(self, fleet: Fleet, name: str) -> Load:
         """Send one kind of call, on all connections."""
-        connections = max(1, CONNECTIONS // len(fleet.members))
+        connections = max(1, self.connections // len(fleet.members))
         return fleet.load(name, self.load, seconds=self.seconds, connections=connections)
 
     def _used(self, fleet: Fleet) -> tuple[float, ...]:

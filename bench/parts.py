@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 PY_SPY = Path(sys.executable).with_name("py-spy")
-RATE = 200  # samples per second
+RATE = 500  # samples per second
 
 THREADS, ELSE = "gunicorn and its threads", "anything else"
 # By the files they are made of. The first that fits counts.
@@ -54,28 +54,23 @@ def counted(lines: Iterable[str]) -> Counter[str]:
     return counts
 
 
-def sampled(processes: Iterable[psutil.Process], seconds: float, load: Callable[[], object]) -> Counter[str]:
-    """Return how many samples are in each part while processes are loaded, for so many seconds.
+def sampled(process: psutil.Process, seconds: float, load: Callable[[], object]) -> Counter[str]:
+    """Return how many samples are in each part while a process is loaded, for so many seconds.
 
     Those count in which a thread holds the lock of the interpreter: what waits takes no CPU. Raises
     RuntimeError if py-spy fails, as it does where the kernel lets only root look into other processes.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        files = {process.pid: Path(directory) / str(process.pid) for process in processes}
-        spies = [_spy(pid, file, seconds) for pid, file in files.items()]
+    with tempfile.NamedTemporaryFile("r") as file:
+        what = "record", "--gil", "--full-filenames", "--format=raw", f"--rate={RATE}"
+        until = f"--duration={max(1, round(seconds))}"
+        spy = subprocess.Popen(
+            [PY_SPY, *what, until, f"--output={file.name}", f"--pid={process.pid}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         load()
-        errors = [spy.communicate()[1] for spy in spies]
-        if any(spy.returncode for spy in spies):
-            raise RuntimeError(f"py-spy failed: {''.join(errors)}")
-        return sum((counted(file.read_text().splitlines()) for file in files.values()), Counter())
-
-
-def _spy(pid: int, file: Path, seconds: float) -> subprocess.Popen[str]:
-    what = "record", "--gil", "--full-filenames", "--format=raw", f"--rate={RATE}"
-    until = f"--duration={max(1, round(seconds))}"
-    return subprocess.Popen(
-        [PY_SPY, *what, until, f"--output={file}", f"--pid={pid}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        errors = spy.communicate()[1]
+        if spy.returncode:
+            raise RuntimeError(f"py-spy failed: {errors}")
+        return counted(Path(file.name).read_text().splitlines())

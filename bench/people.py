@@ -14,15 +14,7 @@ from bench.apps import App
 from service.model.conversations import Side, Status
 from service.model.history import Event
 from service.model.identifiers import digest, email_key, search_key, user_id_digest
-from service.store.tables import (
-    Conversations,
-    Devices,
-    History,
-    Messages,
-    Sessions,
-    UserIds,
-    Users,
-)
+from service.store.tables import Conversations, Devices, History, Messages, Sessions, UserIds, Users
 from service.times import DAY, now
 
 # The first user has so many conversations.
@@ -147,18 +139,8 @@ class Population:
             at, id = self._user(number)
             after = WRITTEN % (self.user_id(number), self.email(number), self.name(number))
             request = _id("", at, number)[1:]
-            yield (
-                self.app,
-                id,
-                _id("hst", at, number),
-                at,
-                Event.CREATED.value,
-                RULE,
-                by,
-                request,
-                None,
-                after,
-            )
+            what = at, Event.CREATED.value, RULE, by, request, None, after
+            yield (self.app, id, _id("hst", at, number), *what)
 
     def _devices(self) -> Iterator[Row]:
         for number in range(self.users):

@@ -1,19 +1,21 @@
-"""Where the time of a call goes with all cores busy: in the server by part, in PostgreSQL by statement.
+"""Where the time of a call goes: in the server by part, in PostgreSQL by statement.
 
-What a call takes is counted while nobody looks on; only then py-spy does, which stops a server each time, and
-tells how that is distributed.
+What a call takes is counted with all cores busy, while nobody looks on. How that is distributed is asked of
+the calls of a single client, to a server that has a core of its own. Else PostgreSQL takes a server's core
+when it is sent a statement, while a thread holds the interpreter, and that wait would be told as work.
 """
 
 import os
 from collections import Counter
 from contextlib import closing
-from dataclasses import astuple, dataclass, replace
-from operator import add, sub
+from dataclasses import dataclass, replace
+from operator import sub
+from statistics import median
 
 import psutil
 from rich.progress import Progress
 
-from bench import parts, queries, syscalls, usage
+from bench import cores, parts, queries, syscalls, usage
 from bench.calls import LIST, LOGIN, MESSAGE, NOTHING
 from bench.fleets import CORES, Fleet, nothing
 from bench.load import Loader
@@ -23,11 +25,13 @@ from bench.servers import POSTGRESQL, databases, versions
 from bench.speed import filled
 
 CALLS = LOGIN, LIST, MESSAGE
+SPYING = 2  # as most samples find a server that waits, and do not count
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure: ``rounds`` of so many seconds for each call, and as long again for py-spy."""
+    """How to measure: ``rounds`` of so many seconds for each call. A single client calls as long for the
+    statements, and ``SPYING`` times as long for py-spy."""
 
     rounds: int
     seconds: float
@@ -35,49 +39,31 @@ class Plan:
 
 @dataclass(frozen=True)
 class Spent:
-    """What calls take together: seconds of CPU of the servers in programs and in the kernel, those of
-    PostgreSQL and of its processes that serve no client, and how often the threads of the servers waited for
-    something, and how often a core was taken from them."""
+    """What a call takes: seconds of CPU of the servers in programs and in the kernel, those of PostgreSQL and
+    of its processes that serve no client, and how often the threads of the servers waited for something, and
+    how often a core was taken from them."""
 
-    user: float = 0
-    system: float = 0
-    database_user: float = 0
-    database_system: float = 0
-    background: float = 0
-    waits: float = 0
-    interruptions: float = 0
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(*map(add, astuple(self), astuple(other)))
-
-    def __sub__(self, earlier: "Spent") -> "Spent":
-        return Spent(*map(sub, astuple(self), astuple(earlier)))
-
-
-@dataclass(frozen=True)
-class Account:
-    """What was ``spent`` in the turns that nobody disturbed."""
-
-    turns: list[Turn]
-    spent: Spent
-
-    @property
-    def calls(self) -> int:
-        """How many calls these were."""
-        return sum(turn.calls for turn in self.turns)
+    user: float
+    system: float
+    database_user: float
+    database_system: float
+    background: float
+    waits: float
+    interruptions: float
 
 
 @dataclass(frozen=True)
 class CallProfile:
-    """Where the time of one call goes: ``samples`` of the server by part, system calls for each call if these
-    could be counted, and the ``statements`` of so many ``calls`` of a single client."""
+    """Where the time of one call goes: what was ``spent`` at which ``rate`` per second in the turns that
+    nobody disturbed, system calls if these could be counted, and for a single client ``samples`` of the
+    server by part, and ``statements``."""
 
     name: str
-    account: Account
-    samples: Counter[str]
+    spent: Spent
+    rate: float
     system_calls: float | None
+    samples: Counter[str]
     statements: list[Statement]
-    calls: int
 
 
 @dataclass(frozen=True)
@@ -113,39 +99,44 @@ def measure(plan: Plan) -> Profile:
 
 
 def _profiled(fleet: Fleet, name: str, rounds: int, meter: Meter, counter: StatementCounter) -> CallProfile:
-    account = _counted(fleet, name, rounds, meter, counter.background())
-    workers = [server.worker for server in fleet.members]
+    spent, rate = _counted(fleet, name, rounds, meter, counter.background())
     sent: list[int] = []
+    workers = [server.worker for server in fleet.members]
     number = syscalls.counted(workers, lambda: sent.append(meter.send(fleet, name).calls))
-    longer = replace(meter, seconds=rounds * meter.seconds)
-    samples = parts.sampled(workers, longer.seconds, lambda: longer.send(fleet, name))
-    counter.reset()
-    # Where several clients call, a statement also waits for a core, and its times are of the clock.
-    alone = Fleet(fleet.members[:1], fleet.calls).load(
-        name, meter.load, seconds=longer.seconds, connections=1
-    )
-    return CallProfile(
-        name, account, samples, number / sent[0] if number else None, counter.statements(), alone.calls
-    )
+    one = Fleet(fleet.members[:1], fleet.calls)
+    alone = replace(meter, connections=1, seconds=rounds * meter.seconds)
+    longer = replace(alone, seconds=SPYING * alone.seconds)
+    assert meter.postmaster
+    with cores.kept_apart(workers[0], meter.postmaster):
+        samples = parts.sampled(workers[0], longer.seconds, lambda: longer.send(one, name))
+        counter.reset()
+        calls = alone.send(one, name).calls
+    statements = queries.together(counter.statements(), calls)
+    return CallProfile(name, spent, rate, number / sent[0] if number else None, samples, statements)
 
 
-def _counted(fleet: Fleet, name: str, rounds: int, meter: Meter, background: list[psutil.Process]) -> Account:
+def _counted(
+    fleet: Fleet, name: str, rounds: int, meter: Meter, background: list[psutil.Process]
+) -> tuple[Spent, float]:
     turns: list[Turn] = []
-    spent = Spent()
+    amounts: list[list[float]] = []
     for _ in range(ATTEMPTS * rounds):
         before = _spent(fleet, meter, background)
         turn = meter.turn(fleet, name)
         if not turn.disturbed:
-            spent += _spent(fleet, meter, background) - before
             turns.append(turn)
+            amounts.append(list(map(sub, _spent(fleet, meter, background), before)))
         if len(turns) == rounds:
-            return Account(turns, spent)
+            calls = sum(turn.calls for turn in turns)
+            spent = Spent(*(sum(amount) / calls for amount in zip(*amounts, strict=True)))
+            return spent, median(turn.rate for turn in turns)
     raise RuntimeError("others used the machine nearly all the time")
 
 
-def _spent(fleet: Fleet, meter: Meter, background: list[psutil.Process]) -> Spent:
+def _spent(fleet: Fleet, meter: Meter, background: list[psutil.Process]) -> tuple[float, ...]:
+    """Return what was taken since the servers began, in the order of ``Spent``."""
     assert meter.postmaster
-    return Spent(
+    return (
         *usage.by_mode(*fleet.processes),
         *usage.by_mode(meter.postmaster),
         usage.of(*background),

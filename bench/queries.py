@@ -23,10 +23,10 @@ _READ = re.compile(r'(?:FROM|JOIN) "(\w+)"')
 @dataclass(frozen=True)
 class Statement:
     """A statement's short form, how often it was executed, and how long that took altogether, and planning
-    it, in milliseconds on the clock."""
+    it, in milliseconds on the clock; or as often and as many microseconds for one call."""
 
     form: str
-    times: int
+    times: float
     execution: float
     planning: float
 
@@ -43,7 +43,7 @@ def short(sql: str) -> str:
 
 
 def together(statements: Iterable[Statement], calls: int) -> list[Statement]:
-    """Return the statements of so many calls, one of each form, those first that take longest."""
+    """Return what one of so many calls takes of each form of a statement, those first that take longest."""
     forms: dict[str, list[Statement]] = {}
     for one in statements:
         if one.times >= RARE * calls:
@@ -51,9 +51,9 @@ def together(statements: Iterable[Statement], calls: int) -> list[Statement]:
     summed = [
         Statement(
             form,
-            sum(one.times for one in same),
-            sum(one.execution for one in same),
-            sum(one.planning for one in same),
+            sum(one.times for one in same) / calls,
+            1000 * sum(one.execution for one in same) / calls,
+            1000 * sum(one.planning for one in same) / calls,
         )
         for form, same in forms.items()
     ]

@@ -1,20 +1,26 @@
 """How much CPU was used, by whom, in seconds."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
 import psycopg
 
 
+def families(*processes: psutil.Process) -> Iterator[psutil.Process]:
+    """Return processes and their descendants."""
+    for process in processes:
+        yield from (process, *process.children(recursive=True))
+
+
 def of(*processes: psutil.Process) -> float:
     """Return what processes and their descendants took, with those that have ended meanwhile."""
     seconds = 0.0
-    for process in processes:
-        for one in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess, OSError):
-                ended = one.cpu_times()
-                seconds += _taken(one.pid) + ended.children_user + ended.children_system
+    for one in families(*processes):
+        with suppress(psutil.NoSuchProcess, OSError):
+            ended = one.cpu_times()
+            seconds += _taken(one.pid) + ended.children_user + ended.children_system
     return seconds
 
 
@@ -22,12 +28,11 @@ def by_mode(*processes: psutil.Process) -> tuple[float, float]:
     """Return what processes and their descendants took in programs, and in the kernel; in hundredths of a
     second, of which many pass while this is asked for."""
     user = system = 0.0
-    for process in processes:
-        for one in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                times = one.cpu_times()
-                user += times.user + times.children_user
-                system += times.system + times.children_system
+    for one in families(*processes):
+        with suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            user += times.user + times.children_user
+            system += times.system + times.children_system
     return user, system
 
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 import psutil
 import pytest
 
-from bench import fleets, meter, parts, profile, profile_results, queries, speed, syscalls, usage
+from bench import cores, fleets, meter, parts, profile, profile_results, queries, speed, syscalls, usage
 from bench.calls import LOGIN, prepare
 from bench.queries import Statement
 
@@ -46,7 +47,7 @@ def test_what_is_sampled_is_who_holds_the_interpreter():
     with subprocess.Popen([sys.executable, "-c", spins], stdout=subprocess.PIPE) as spinning:
         try:
             spinning.stdout.readline()
-            samples = parts.sampled([psutil.Process(spinning.pid)], 1, lambda: None)
+            samples = parts.sampled(psutil.Process(spinning.pid), 1, lambda: None)
         except RuntimeError as error:
             pytest.skip(f"py-spy may not look into a process here: {error}")
         finally:
@@ -92,7 +93,7 @@ def test_a_statement_is_named_for_its_tables(sql, form):
     assert queries.short(sql) == form
 
 
-def test_statements_of_one_form_are_one_and_rare_ones_none():
+def test_statements_of_one_form_are_one_for_a_call_and_rare_ones_none():
     ones = [
         Statement("a", 100, 1, 2),
         Statement("b", 100, 9, 0),
@@ -100,7 +101,7 @@ def test_statements_of_one_form_are_one_and_rare_ones_none():
         Statement("c", 0, 1, 0),
     ]
 
-    assert queries.together(ones, 100) == [Statement("b", 100, 9, 0), Statement("a", 150, 2, 3)]
+    assert queries.together(ones, 100) == [Statement("b", 1, 90, 0), Statement("a", 1.5, 20, 30)]
 
 
 def test_a_profile_tells_where_the_time_of_a_call_goes(tmp_path, monkeypatch):
@@ -111,15 +112,36 @@ def test_a_profile_tells_where_the_time_of_a_call_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "DEEP", 20)
     monkeypatch.setattr(speed, "prepare", partial(prepare, users=8, writers=2))
     monkeypatch.setattr(profile, "CALLS", (LOGIN,))
+
     # Whether py-spy may look, another test knows.
-    monkeypatch.setattr(parts, "sampled", lambda *_: Counter({parts.THREADS: 3, "service/desk": 1}))
+    def sampled(_process: psutil.Process, _seconds: float, load: Callable[[], object]) -> Counter[str]:
+        load()
+        return Counter({parts.THREADS: 3, "service/store": 1})
+
+    monkeypatch.setattr(parts, "sampled", sampled)
     plan = profile.Plan(1, 0.2)
 
     measured = profile.measure(plan)
     text = profile_results.write(measured, plan, tmp_path)
 
     _, login = measured.calls
-    assert min(login.account.spent.user, login.account.spent.database_user) > 0
+    assert min(login.spent.user, login.spent.database_user) > 0
     assert any(one.form.startswith("INSERT sessions") for one in login.statements)
     assert f"## PostgreSQL: {LOGIN}" in text
     assert (tmp_path / "profile.md").read_text() == text
+
+
+def test_a_process_that_is_kept_apart_shares_no_core_with_the_others_until_it_is_done():
+    allowed = os.sched_getaffinity(0)
+    with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            with cores.kept_apart(psutil.Process(one.pid), psutil.Process(other.pid)):
+                during = [os.sched_getaffinity(process.pid) for process in (one, other)]
+            after = [os.sched_getaffinity(process.pid) for process in (one, other)]
+        finally:
+            one.kill()
+            other.kill()
+
+    assert len(during[0]) == 1
+    assert during == [during[0], allowed - during[0] or allowed]
+    assert after == [allowed, allowed]
