@@ -27,32 +27,37 @@ SILENCE, GOODBYE = 10, 0.5
 # The same, as the kernel is told: a number of seconds, and of microseconds.
 _SILENCE = struct.pack("ll", SILENCE, 0)
 
-# What is larger is sent as it comes, in bytes.
-LARGE = 64 * 1024
-
 _READABLE = select.EPOLLIN | select.EPOLLONESHOT
 _WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
 
 class Client(socket.socket):
-    """The connection to a client. What is sent to it waits for ``flush``: gunicorn sends the head of a
-    response by itself, and a client that is woken for it would have to be woken again."""
+    """The connection to a client. The head of a response, which gunicorn sends by itself, waits for what
+    comes after it: a client that is woken for it would have to be woken again."""
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(fileno=accepted.detach())
-        self._waiting: list[bytes] = []
+        # None before the first that is sent of a response, and empty after.
+        self._head: bytes | None = None
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send data, a large one at once."""
-        self._waiting.append(data)
-        if len(data) > LARGE:
-            self.flush(flags)
+        """Send data, with the head before it; the head itself waits."""
+        if self._head is None:
+            self._head = data
+        else:
+            head, self._head = self._head, b""
+            super().sendall(head + data if head else data, flags)
 
-    def flush(self, flags: int = 0) -> None:
-        """Send what waits."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            super().sendall(b"".join(waiting), flags)
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file after the head."""
+        self.sendall(b"")
+        return super().sendfile(file, offset, count)
+
+    def flush(self) -> None:
+        """Send the head if it still waits, as a response ends here."""
+        head, self._head = self._head, None
+        if head:
+            super().sendall(head)
 
 
 class Connections:

@@ -54,16 +54,18 @@ class EpollWorker(Worker):
         self.connections.end()
         super().handle_quit(sig, frame)
 
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request; what nobody read of it may never come, so the answer does not wait for that."""
+        is_kept = super().handle_request(req, conn)
+        conn.sock.flush()
+        return is_kept
+
     def _serve(self) -> None:
         while connection := self.connections.next():
             threads.begin(connection.sock)
             is_kept = False
             try:
                 is_kept = self.handle(connection)
-                connection.sock.flush()
-            except OSError:
-                # Who vanished has no use for an answer.
-                is_kept = False
             except BaseException:  # whatever it is, others are served
                 self.log.exception("Error handling request")
             if is_kept:

@@ -51,7 +51,11 @@ def test_who_is_gone_is_refused_nothing():
 
 
 @pytest.mark.parametrize(
-    "name", ["init_process", "run", "handle_quit", "handle_error", "handle", "notify", "is_parent_alive"]
+    "name",
+    [
+        *("init_process", "run", "handle_quit", "handle_error", "handle_request", "handle"),
+        *("notify", "is_parent_alive"),
+    ],
 )
 def test_gunicorn_has_the_method_that_the_worker_overrides_or_calls(name):
     assert callable(getattr(ThreadWorker, name, None)), f"gunicorn's ThreadWorker has no {name} any more"
