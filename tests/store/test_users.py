@@ -66,10 +66,12 @@ def test_who_decides_by_an_email_waits_for_whoever_does_in_another_letter_case(s
     def decide() -> None:
         with store.transaction():
             store.of(app_id).users.lock_emails(None, "JANE@example.org")
+            store.database.ping()
 
     with ThreadPoolExecutor(1) as other:
         with store.transaction():
             store.of(app_id).users.lock_emails("jane@example.org")
+            store.database.ping()
             decided = other.submit(decide)
             ended, _ = wait([decided], timeout=0.3)
         decided.result()

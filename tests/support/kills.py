@@ -7,7 +7,6 @@ reaches the store, so there is no other moment that it could tell from these.
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -16,10 +15,14 @@ from service.desk.aliases import merge_users, undo_merge
 from service.model.callers import Actor, Backend
 from service.store import Store
 from service.store.database import Database
+from service.store.engine.libpq import Bounded
+from service.store.engine.sqlite import Sqlite
 from tests.support.processes import processes
 from tests.support.servers import TIMEOUT, wait_until
 
 DOOMED = "usher-doomed"
+# By which statements reach PostgreSQL, one or several at once.
+ROUND_TRIPS = "wait", "ask", "ask_all"
 DEEDS: dict[str, Callable[..., Any]] = {"merge": merge_users, "undo": undo_merge}
 
 
@@ -49,7 +52,7 @@ def _do_and_die(moment: int, url: str, app: str, deed: str, *ids: str) -> None:
 
 def _die_at(moment: int, database: Any) -> None:
     """Kill this process at a moment, counted from 1; what begins and commits are statements as well."""
-    opened, passed = database.cursor, 0
+    passed = 0
 
     def pass_by() -> None:
         nonlocal passed
@@ -57,20 +60,30 @@ def _die_at(moment: int, database: Any) -> None:
         if passed == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def watched(run: Callable[..., Any]) -> Callable[..., Any]:
+        def run_or_die(*args: Any, **how: Any) -> Any:
+            pass_by()
+            answer = run(*args, **how)
+            if any(one in ("COMMIT", ("COMMIT",)) for one in args):
+                pass_by()
+            return answer
+
+        return run_or_die
+
     class Watched:
         def __init__(self, cursor: Any) -> None:
             self._cursor = cursor
-
-        def _run(self, method: str, sql: str, *values: Any) -> None:
-            pass_by()
-            getattr(self._cursor, method)(sql, *values)
-            if sql == "COMMIT":
-                pass_by()
+            self.execute = watched(cursor.execute)
 
         def __getattr__(self, name: str) -> Any:
-            return partial(self._run, name) if name in ("execute", "say") else getattr(self._cursor, name)
+            return getattr(self._cursor, name)
 
-    database.cursor = lambda *args, **kwargs: Watched(opened(*args, **kwargs))
+    if isinstance(database, Sqlite):
+        opened = database.cursor
+        database.cursor = lambda *args, **kwargs: Watched(opened(*args, **kwargs))
+    else:
+        for name in ROUND_TRIPS:
+            setattr(Bounded, name, watched(getattr(Bounded, name)))
 
 
 def _wait_until_buried(url: str) -> None:

@@ -8,7 +8,7 @@ index is always used, and only what was read tells whether it was one that finds
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -47,20 +47,27 @@ class Plan:
 
 
 @contextmanager
-def looking(database: peewee.Database) -> Iterator[list[Plan]]:
+def looking(database: Any) -> Iterator[list[Plan]]:
     """Gather the plans of the statements that are run inside."""
     plans: list[Plan] = []
-    run = database._execute_cursor
+    run, run_together = database._execute_cursor, database.execute_together
 
     def look(sql: str, params: Any = None, **how: Any) -> Any:
         plans.extend(plans_of(database, sql, params or ()))
         return run(sql, params, **how)
 
-    database._execute_cursor = look
+    def look_at_others(statements: Sequence[tuple[str, Any]]) -> Any:
+        if not isinstance(database, Sqlite):
+            # The first is run like any other.
+            for sql, params in statements[1:]:
+                plans.extend(plans_of(database, sql, params))
+        return run_together(statements)
+
+    database._execute_cursor, database.execute_together = look, look_at_others
     try:
         yield plans
     finally:
-        del database._execute_cursor
+        del database._execute_cursor, database.execute_together
 
 
 def plans_of(database: peewee.Database, sql: str, params: Any) -> list[Plan]:
