@@ -204,14 +204,20 @@ class Database:
         return list(self._run(query).fetchall())
 
     def _fetch_all(self, query: Statement, questions: Sequence[Question]) -> tuple[Rows, list[Any]]:
-        self._here.committing = any(question.changes for question in questions)
+        if any(question.changes for question in questions):
+            self._begin_to_commit()
         statements = query, *(question.statement for question in questions)
         rows, *answers = self.peewee.execute_together([one.sql(self.peewee) for one in statements])
         return rows, [question.read(answer) for question, answer in zip(questions, answers, strict=True)]
 
     def _commit(self, query: Any) -> tuple[Any, ...] | None:
-        self._here.committing = True
+        self._begin_to_commit()
         return self.row(query)
+
+    def _begin_to_commit(self) -> None:
+        # What is sent once only is not what finds out that a connection was dead before.
+        self.peewee.require_alive()
+        self._here.committing = True
 
     def _count(self, query: Any) -> int:
         return int(self._run(query).rowcount)

@@ -2,12 +2,21 @@
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 import time_machine
 
 from service.times import now
 
 NOT_OURS = "https://elsewhere.example"
+CALLS = pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/me", None),
+        ("GET", "/v1/conversations", None),
+        ("POST", "/v1/conversations/{id}/messages", {"body": "Second"}),
+    ],
+)
 
 
 @pytest.fixture
@@ -32,18 +41,26 @@ def later(**time):
     return time_machine.travel(now() / 1000 + timedelta(**time).total_seconds())
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/v1/me", None),
-        ("GET", "/v1/conversations", None),
-        ("POST", "/v1/conversations/{id}/messages", {"body": "Second"}),
-    ],
-)
+@CALLS
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_it_is_one_round_trip(tenant, jane, id, statements, method, path, body):
     assert tenant.call(method, path.format(id=id), jane, body).status_code in (200, 201)
     assert len(statements) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@CALLS
+def test_on_a_connection_that_has_died_meanwhile_it_is_asked_again(
+    tenant, jane, id, database_url, method, path, body
+):
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+
+    assert tenant.call(method, path.format(id=id), jane, body).status_code in (200, 201)
+    assert written(tenant, id) == ["First", *(body or {}).values()]
 
 
 def test_a_message_is_told_as_it_is_kept(tenant, jane, id):

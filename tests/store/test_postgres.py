@@ -232,6 +232,13 @@ def test_who_asks_a_connection_that_is_known_to_be_lost_is_told_so(opened, opera
                 connection.ask(call, *values)
 
 
+def test_who_is_answered_nothing_takes_the_connection_for_lost(opened):
+    database = opened()
+
+    with pytest.raises(StoreUnavailable):
+        database.ask(lambda: database.peewee.connection().ask(lambda: None))
+
+
 def test_a_question_that_is_the_death_of_every_connection_is_given_up(opened, operator):
     database = opened()
 

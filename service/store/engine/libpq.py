@@ -95,6 +95,12 @@ class Bounded(psycopg.Connection[Any]):
         fine = [_fine(result) for result in results]
         return fine[len(before) : len(before) + len(named)]
 
+    def hear(self) -> None:
+        """Take note of what the server said while nobody asked: mostly that it hangs up. Raises psycopg.Error
+        then."""
+        while self._readable.poll(0):
+            self.pgconn.consume_input()
+
     def _answer(self, alone: bool) -> PGresult | None:
         """Wait for the next answer; None after the last to a statement."""
         pgconn = self.pgconn

@@ -162,6 +162,10 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         """Return whether this thread's connection was cut off."""
         return not self.is_closed() and bool(self.connection().closed)
 
+    def require_alive(self) -> None:
+        """Raise psycopg.Error if the server is known to have cut off this thread's connection."""
+        self.connection().hear()
+
     def _is_clean(self, connection: Any) -> bool:
         return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
 

@@ -99,6 +99,9 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         """Return whether this thread's connection was cut off: to a file none is."""
         return False
 
+    def require_alive(self) -> None:
+        """Do nothing: it always is."""
+
     def connect(self, reuse_if_open: bool = False) -> bool:
         """Connect this thread to the file that is there: what is written into one that was removed or
         replaced is lost, and no error tells of it."""
