@@ -61,7 +61,7 @@ def begin(caller: Caller, content: dict[str, Any]) -> Any:
 
 def _page_ahead() -> Ahead | None:
     # What is wrong with the query is told later, to who may call.
-    with suppress(Refused):
+    with suppress(Refused, HTTPException):
         return desk.page_ahead(**read(CONVERSATIONS, serving().request, "query"))
     return None
 

@@ -136,11 +136,13 @@ def test_what_is_wrong_is_told_to_who_may_call_and_to_nobody_else(tenant, jane, 
     assert (refused, written(tenant, id)) == ([status, 401], ["First"])
 
 
-def test_a_list_that_is_asked_for_wrongly_is_refused_to_who_may_call(tenant, jane):
-    wrong = "/v1/conversations?limit=0"
+@pytest.mark.parametrize(
+    ("query", "status"), [("limit=0", 422), ("cursor=x", 422), ("cursor=%ff", 400), ("user=usr_1", 422)]
+)
+def test_a_list_that_is_asked_for_wrongly_is_refused_to_who_may_call(tenant, jane, query, status):
+    refused = [tenant.call("GET", f"/v1/conversations?{query}", key) for key in (jane, f"{jane[:-4]}aaaa")]
 
-    assert [tenant.call("GET", wrong, key).status_code for key in (jane, f"{jane[:-4]}aaaa")] == [422, 401]
-    assert tenant.call("GET", "/v1/conversations?user=usr_1", jane).status_code == 422
+    assert [answer.status_code for answer in refused] == [status, 401]
 
 
 def test_a_claim_that_nobody_proved_sees_and_writes_what_its_own_device_began(tenant):
