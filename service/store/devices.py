@@ -123,8 +123,13 @@ class SessionStore:
 
     def with_token_and(self, token: str, question: Question) -> tuple[tuple[App, User, Session] | None, Any]:
         """As ``with_token``, with the answer to a question that is put in the same round trip."""
-        rows, (answer,) = self._database.rows_and(_session_of_token(self._app, token), question)
-        return _found(rows), answer
+        whose = _session_of_token(self._app, token)
+        if question.changes:
+            rows, (answer,) = self._database.rows_and(whose, question)
+            return _found(rows), answer
+        # No session begins twice: one that is there after the answer was there before.
+        answer, (found,) = self._database.rows_and(question.statement, Question(whose, _found))
+        return found, question.read(answer)
 
     def replace(self, session: Session, token: str) -> None:
         """Log a device in; whatever session it had has ended."""

@@ -1,5 +1,6 @@
 """What a session asks together with whose it is: in one round trip, and nothing that it may not."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -7,6 +8,7 @@ import pytest
 import time_machine
 
 from service.times import now
+from tests.support.marks import wait_until_somebody_waits_for
 
 NOT_OURS = "https://elsewhere.example"
 CALLS = pytest.mark.parametrize(
@@ -61,6 +63,23 @@ def test_on_a_connection_that_has_died_meanwhile_it_is_asked_again(
 
     assert tenant.call(method, path.format(id=id), jane, body).status_code in (200, 201)
     assert written(tenant, id) == ["First", *(body or {}).values()]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("path", "table"), [("/v1/me", "purchases"), ("/v1/conversations", "conversations")])
+def test_who_is_logged_out_meanwhile_is_not_told_that_there_is_nothing(
+    tenant, jane, id, database_url, path, table
+):
+    # From now on it is prepared.
+    tenant.call("GET", path, jane)
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor(1) as thread:
+        other.execute(f"LOCK {table} IN ACCESS EXCLUSIVE MODE")
+        asked = thread.submit(tenant.call, "GET", path, jane)
+        wait_until_somebody_waits_for(other)
+        other.execute("DELETE FROM sessions WHERE app = %s", (tenant.id,))
+        other.commit()
+
+        assert asked.result().status_code == 401
 
 
 def test_a_message_is_told_as_it_is_kept(tenant, jane, id):

@@ -1,7 +1,6 @@
 """Who comes back to their device is logged in by one statement, on SQLite after one look. Whatever happens
 between the two, or before a lock is free, the login ends as if all of it had come after."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -9,6 +8,7 @@ import pytest
 
 from service.store.devices import DeviceStore
 from service.store.logins import LoginStore
+from tests.support.marks import wait_until_somebody_waits_for
 from tests.support.signing import identity_key, proof_of
 
 DEVICE = "device-of-the-test-0001"
@@ -185,15 +185,6 @@ def test_what_is_changed_where_a_login_waits_is_seen(tenant, kim, steps, databas
         connection.commit()
 
     assert (login.result().json["resolution"]["changes"], steps != []) == (changed, True)
-
-
-def wait_until_somebody_waits_for(connection):
-    """Wait until another transaction waits for what this one has locked."""
-    while not connection.execute(
-        "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    ).fetchone():
-        time.sleep(0.01)
-        connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def test_a_dead_key_finds_nobody_who_comes_back(tenant, kim):

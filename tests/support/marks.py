@@ -1,12 +1,15 @@
 """Marks: rows that a test leaves in an app of its own and counts, and ways to leave them at once."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import peewee
+import psycopg
 
 from service.store.database import Database
 from service.store.tables import Rates
@@ -39,3 +42,12 @@ def another_writes(file: Path) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
+
+
+def wait_until_somebody_waits_for(connection: psycopg.Connection[Any]) -> None:
+    """Wait until another transaction waits for what this one has locked."""
+    while not connection.execute(
+        "SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    ).fetchone():
+        time.sleep(0.01)
+        connection.execute("SELECT pg_stat_clear_snapshot()")
