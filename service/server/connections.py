@@ -113,6 +113,9 @@ class Connections:
 
     def _accept(self, listener: socket.socket) -> None:
         """Wait for a request from who connects: a connection on which nothing is sent takes no thread."""
+        if len(self) >= self._limit:
+            # The main thread asked for who connects just before somebody did.
+            return
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):

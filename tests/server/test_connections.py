@@ -61,6 +61,27 @@ def test_there_are_never_more_connections_than_allowed_and_again_some_when_other
         assert fourth.read()[1] == b"hello"
 
 
+def test_who_is_asked_for_while_the_last_is_accepted_waits():
+    class AskedForAgain(FullListener):
+        def accept(self):
+            made.listen()
+            return super().accept()
+
+    listener = AskedForAgain(None)
+    made = Connections(Config(), [listener], 1)
+    with (
+        socket.create_connection(listener.getsockname()) as first,
+        socket.create_connection(listener.getsockname()),
+    ):
+        first.sendall(GET)
+        connection = made.next()
+        made.end()
+        assert made.next() is None
+        assert len(made) == 1
+        connection.close()
+    made.refuse()
+
+
 def test_where_almost_all_connections_are_idle_an_answer_is_the_last():
     with working(hello, worker_connections=3) as served:
         silent = [served.connect(), served.connect()]
