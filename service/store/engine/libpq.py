@@ -184,11 +184,6 @@ class PreparedCursor:
         self.rowcount = results[0].command_tuples or 0 if results else 0
         self._rows = [self._read(result) for result in results]
 
-    def say(self, statements: str) -> None:
-        """Run statements without values and answers in one message, so in one round trip."""
-        self.flush()
-        self._connection.ask(self._connection.pgconn.send_query, statements.encode())
-
     def flush(self) -> None:
         """Run what is to be run before anything else."""
         if self.before:

@@ -131,7 +131,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         begun = "BEGIN" not in prepared.before
         prepared.before.clear()
         if begun:
-            prepared.say("ROLLBACK")
+            prepared.run((), "ROLLBACK")
 
     def execute_all(self, statements: list[Sql]) -> None:
         """Run statements that add rows, and see nothing of each other, as one."""
