@@ -22,7 +22,8 @@ LINGER, LATE = 2, 5
 def is_refused(served):
     try:
         served.connect()
-    except ConnectionRefusedError:
+    # Reset, if it was just being closed.
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False
 
