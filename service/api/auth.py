@@ -23,8 +23,7 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Return the credential of this request. Raises InvalidCredential if there is none."""
-    header: str = serving().request.environ.get("HTTP_AUTHORIZATION", "")
-    scheme, _, credential = header.partition(" ")
+    scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidCredential
     return credential.strip(" ")
@@ -32,22 +31,19 @@ def bearer() -> str:
 
 def page_of(request: Request) -> str | None:
     """Return the origin of the page that sends a request, if a page does."""
-    origin: str | None = request.environ.get("HTTP_ORIGIN")
-    return origin
+    return request.headers.get("Origin")
 
 
-def guarded(
-    view: View, kinds: tuple[type[Caller], ...], ahead: Callable[[], Ahead | None] | None = None
-) -> View:
-    """Let an endpoint be called by these kinds, and give it the caller first; ``ahead`` says what to ask the
-    store together with who it is.
+def guarded(view: View, kinds: tuple[type[Caller], ...], ahead: Ahead | None = None) -> View:
+    """Let an endpoint be called by these kinds, and give it the caller first; what an end user asks ``ahead``
+    is asked of the store together with who it is.
 
     Raises InvalidCredential (401), and NotAllowed (403) for a valid credential of another kind.
     """
 
     @wraps(view)
     def guard(*args: Any, **kwargs: Any) -> Any:
-        caller = whoever_calls(bearer(), ahead and ahead())
+        caller = whoever_calls(bearer(), ahead)
         if not isinstance(caller, kinds):
             raise NotAllowed
         require_page(caller)

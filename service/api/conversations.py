@@ -22,12 +22,13 @@ from service.api.schemas.conversations import (
     StatusIn,
 )
 from service.desk import conversations as desk
-from service.desk.credentials import Ahead
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Conversation, Status
 from service.model.errors import Refused
 from service.model.identifiers import Malformed, idempotency_key
 from service.model.pages import Page
+from service.store import AppStore
+from service.store.engine.prepared import Question
 
 api = Blueprint("conversations", __name__, url_prefix="/v1/conversations")
 
@@ -59,10 +60,10 @@ def begin(caller: Caller, content: dict[str, Any]) -> Any:
     return conversation, 201 if is_new else 200
 
 
-def _page_ahead() -> Ahead | None:
+def _page_ahead(store: AppStore, token: str) -> Question | None:
     # What is wrong with the query is told later, to who may call.
     with suppress(Refused, HTTPException):
-        return desk.page_ahead(**read(CONVERSATIONS, serving().request, "query"))
+        return desk.page_ahead(store, token, **read(CONVERSATIONS, serving().request, "query"))
     return None
 
 
@@ -111,13 +112,14 @@ def list_messages(caller: Caller, params: dict[str, Any], id: str) -> Any:
     return desk.list_messages(store_of(caller), caller, id, **params)
 
 
-def _message_ahead() -> Ahead | None:
+def _message_ahead(store: AppStore, token: str) -> Question | None:
     current = serving().request
     # Whether a page may write depends on the app, and nothing is written before that is known.
     if page_of(current) is not None or current.view_args is None:
         return None
     with suppress(Refused, HTTPException):
-        return desk.write_ahead(current.view_args["id"], key=_key(), **read(MESSAGE, current))
+        content = read(MESSAGE, current)
+        return desk.write_ahead(store, token, current.view_args["id"], key=_key(), **content)
     return None
 
 

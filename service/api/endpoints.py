@@ -19,9 +19,7 @@ View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 
-def open_to(
-    *kinds: type[Caller], by_hand: bool = False, ahead: Callable[[], Ahead | None] | None = None
-) -> Decorator:
+def open_to(*kinds: type[Caller], by_hand: bool = False, ahead: Ahead | None = None) -> Decorator:
     """Let these call an endpoint, and give it the caller first; ``by_hand`` if it sees to that itself. What
     an end user asks ``ahead`` is asked of the store together with who it is."""
     security: list[dict[str, list[str]]] = [{SCHEMES[kind][0]: []} for kind in kinds]

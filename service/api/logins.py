@@ -114,7 +114,7 @@ def clear_anonymous_user(caller: EndUser | Backend, content: dict[str, Any]) -> 
 
 
 @api.get("/me")
-@open_to(EndUser, ahead=lambda: purchases_ahead)
+@open_to(EndUser, ahead=purchases_ahead)
 @response(200, MeOut())
 def me(caller: EndUser) -> Any:
     """Show who is logged in; to an unproven login, what it claimed."""

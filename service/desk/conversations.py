@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import assert_never
 
 from service.desk import users
-from service.desk.credentials import Ahead
 from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
 from service.model.apps import MIN_SESSION_DAYS
@@ -20,6 +19,7 @@ from service.model.identifiers import is_id, new_id
 from service.model.pages import Item, Page, Position
 from service.model.users import User
 from service.store import AppStore
+from service.store.engine.prepared import Question
 from service.times import DAY, now
 
 
@@ -56,12 +56,18 @@ def begin(
 
 
 def page_ahead(
-    *, user: str | None, status: Status | None, cursor: Position | None, limit: int
-) -> Ahead | None:
-    """Ask for what ``list_conversations`` shows to whoever's session it turns out to be."""
+    store: AppStore,
+    token: str,
+    *,
+    user: str | None,
+    status: Status | None,
+    cursor: Position | None,
+    limit: int,
+) -> Question | None:
+    """Ask for what ``list_conversations`` shows to whoever's session has a token, by its digest."""
     if user is not None:
         return None
-    return lambda store, token: store.conversations.page_of_session(token, status, cursor, limit + 1)
+    return store.conversations.page_of_session(token, status, cursor, limit + 1)
 
 
 def list_conversations(
@@ -120,8 +126,10 @@ def list_messages(
     )
 
 
-def write_ahead(id: str, *, body: str, agent_name: str | None, key: str | None) -> Ahead | None:
-    """Ask for what ``write`` does, by whoever's session it turns out to be, if that is certain to be
+def write_ahead(
+    store: AppStore, token: str, id: str, *, body: str, agent_name: str | None, key: str | None
+) -> Question | None:
+    """Ask for what ``write`` does, by whoever's session has a token, by its digest, if that is certain to be
     allowed."""
     if agent_name is not None or key is not None or not is_id("cnv", id):
         return None
@@ -129,9 +137,7 @@ def write_ahead(id: str, *, body: str, agent_name: str | None, key: str | None) 
     message = Message(new_id("msg"), 0, Author(Side.USER, None), body, False, at)
     # No app can have its sessions end sooner.
     alive_since = at - MIN_SESSION_DAYS * DAY
-    return lambda store, token: store.conversations.append_of_session(
-        token, id, message, alive_since=alive_since
-    )
+    return store.conversations.append_of_session(token, id, message, alive_since=alive_since)
 
 
 def write(

@@ -16,6 +16,11 @@ from service.store.tables import TABLES, Apps, Keys, Sessions
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
+# A key with its app; both have a time at which they were made.
+HOLDER = [
+    *(f"key_{column.column_name}" for column in KEY_COLUMNS),
+    *("app", *(f"app_{column.column_name}" for column in APP_COLUMNS[1:])),
+]
 
 
 class AllApps:
@@ -90,12 +95,12 @@ class KeyStore:
 
     def with_digest(self, digest: str) -> tuple[App, Key] | None:
         """Find a key by the digest of what it is, with its app."""
-        return _as_holder(self._database.rows(_key_and_app(self._app, digest)))
+        return as_holder(self._database.rows(_key_and_app(self._app, digest)))
 
     def with_digest_and(self, digest: str, *questions: Question) -> tuple[tuple[App, Key] | None, list[Any]]:
         """As ``with_digest``, with the answers to questions that are put in the same round trip."""
         rows, answers = self._database.rows_and(_key_and_app(self._app, digest), *questions)
-        return _as_holder(rows), answers
+        return as_holder(rows), answers
 
     def identity_secrets(self) -> tuple[tuple[Key, str], ...]:
         """Return an app's identity keys with their sealed secrets, the newest first."""
@@ -128,11 +133,6 @@ class KeyStore:
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
 
 
-def _as_holder(rows: Rows) -> tuple[App, Key] | None:
-    first = len(KEY_COLUMNS)
-    return (as_app(rows[0][first:]), as_key(rows[0][:first])) if rows else None
-
-
 def _as_secrets(rows: Rows) -> tuple[tuple[Key, str], ...]:
     return tuple((as_key(row[:-1]), row[-1]) for row in rows)
 
@@ -142,13 +142,17 @@ def _app(app: Any) -> Any:
     return Apps.select(*APP_COLUMNS).where(Apps.app == app)
 
 
-@Prepared
-def _key_and_app(app: Any, digest: Any) -> Any:
+def key_and_app(app: Any, digest: Any) -> Any:
+    """Select a key by its digest, with its app, under HOLDER's names."""
+    columns: list[Any] = [*KEY_COLUMNS, *APP_COLUMNS]
     return (
-        Keys.select(*KEY_COLUMNS, *APP_COLUMNS)
+        Keys.select(*(column.alias(name) for name, column in zip(HOLDER, columns, strict=True)))
         .join(Apps, on=(Apps.app == Keys.app))
         .where((Keys.app == app) & (Keys.digest == digest))
     )
+
+
+_key_and_app = Prepared(key_and_app)
 
 
 @Prepared
@@ -160,22 +164,23 @@ def _identity_secrets(app: Any) -> Any:
     )
 
 
+def as_holder(rows: Rows) -> tuple[App, Key] | None:
+    """Make a key and its app of the columns of HOLDER, with which the first row begins, if there is one."""
+    first = len(KEY_COLUMNS)
+    return (as_app(rows[0][first : len(HOLDER)]), as_key(rows[0][:first])) if rows else None
+
+
 def as_app(row: tuple[Any, ...]) -> App:
     """Make an app of its columns."""
     id, name, settings, created_at = row
     return App(id, name, _from_json(settings), created_at)
 
 
-# To ask an enumeration for its word takes longer.
-_KINDS = {kind.value: kind for kind in KeyKind}
-
-
 def as_key(row: tuple[Any, ...]) -> Key:
     """Make a key of its columns."""
-    id, name, created_at, last_used_at, proof = row
-    kind = _KINDS[name]
-    if kind is not KeyKind.IDENTITY:
-        return Key(id, kind, created_at, last_used_at)
+    id, kind, created_at, last_used_at, proof = row
+    if kind != KeyKind.IDENTITY.value:
+        return Key(id, KeyKind(kind), created_at, last_used_at)
     # A server of the version before, which may run beside this one for a while, makes keys without it.
     return Key(id, KeyKind.IDENTITY, created_at, last_used_at, ProofKind(proof or ProofKind.JWT))
 

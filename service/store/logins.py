@@ -16,18 +16,16 @@ from service.model.apps import App, Key, KeyKind
 from service.model.identifiers import user_id_digest
 from service.model.logins import ComingBack
 from service.model.users import User
-from service.store.apps import APP_COLUMNS, KEY_COLUMNS, as_app, as_key
+from service.store.apps import HOLDER, as_holder, key_and_app
 from service.store.database import Database
 from service.store.devices import OF_A_LOGIN, claim_as_json, in_place
 from service.store.engine.prepared import Prepared, as_value
-from service.store.tables import Apps, Devices, Fields, Keys, Sessions, UserIds, Users
+from service.store.tables import Devices, Fields, Sessions, UserIds, Users
 from service.store.users import USER_FIELDS, as_user, lives
 
 # A user, and to whom the user ID was given, who may be part of them now.
 Found = tuple[User, str]
 
-_KEY = [f"key_{column.column_name}" for column in KEY_COLUMNS]
-_APP = ["app", *(f"app_{column.column_name}" for column in APP_COLUMNS[1:])]
 _USER = [column.column_name for column in USER_FIELDS]
 
 
@@ -46,11 +44,7 @@ class LoginStore:
     def begin_with_key(self, who: ComingBack, key: str) -> tuple[tuple[App, Key] | None, Found | None]:
         """As ``begin``, if the key of this digest is a secret one. Return also the key, with its app."""
         rows = self._rows(_LOOK_WITH_KEY, _BEGIN_WITH_KEY, who, key)
-        if not rows:
-            return None, None
-        first, second = len(_KEY), len(_KEY) + len(_APP)
-        holder = as_app(rows[0][first:second]), as_key(rows[0][:first])
-        return holder, self._begun(who, [row[second:] for row in rows])
+        return as_holder(rows), self._begun(who, [row[len(HOLDER) :] for row in rows])
 
     def _rows(self, look: Prepared, begin: Prepared, who: ComingBack, *key: str) -> list[tuple[Any, ...]]:
         conditions = *key, *self._conditions(who)
@@ -118,17 +112,6 @@ def _session(seen: Any, app: Any, values: Sequence[Any]) -> Any:
     return in_place(Sessions.insert_from(row, [Sessions.app, Sessions.device, *OF_A_LOGIN]))
 
 
-def _holder(app: Any, key: Any) -> Any:
-    """Select a key with its app."""
-    columns: list[Any] = [*KEY_COLUMNS, *APP_COLUMNS]
-    named = zip([*_KEY, *_APP], columns, strict=True)
-    return (
-        Keys.select(*(column.alias(name) for name, column in named))
-        .join(Apps, on=(Apps.app == Keys.app))
-        .where((Keys.app == app) & (Keys.digest == key))
-    )
-
-
 def _look(*values: Any, locked: Any, with_key: bool, begins: bool) -> Any:
     """Select the key, if asked to, and whom it is about, once for each of their user IDs; and begin the
     session, if asked to."""
@@ -139,10 +122,10 @@ def _look(*values: Any, locked: Any, with_key: bool, begins: bool) -> Any:
     shown: list[Any] = []
     parts: list[Any] = []
     if with_key:
-        holder = _holder(conditions[0], key).cte("k")
+        holder = key_and_app(conditions[0], key).cte("k")
         is_secret = (holder.c.app == conditions[0]) & (holder.c.key_kind == KeyKind.SECRET.value)
         seen = seen.join(holder, on=is_secret)
-        shown, parts = [holder.c[name] for name in (*_KEY, *_APP)], [holder]
+        shown, parts = [holder.c[name] for name in HOLDER], [holder]
     if begins:
         # In the order in which every login locks them.
         seen = locked(seen, 'NO KEY UPDATE OF "d" FOR SHARE OF "u"', None)

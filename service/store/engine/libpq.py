@@ -16,6 +16,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from service.store.engine.pool import Deadline
+from service.store.engine.prepared import Rows
 
 # Raised by psycopg's functions that wait; it has no public name, so here alone it is named.
 WaitTimeout = psycopg.errors._WaitTimeout
@@ -23,10 +24,9 @@ WaitTimeout = psycopg.errors._WaitTimeout
 _PLACE = re.compile("%[s%]")
 _IDLE = TransactionStatus.IDLE
 _WITH_ROWS = ExecStatus.TUPLES_OK
-_FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC})
+_FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK})
 
 Sql = tuple[str, Sequence[Any]]
-Rows = list[tuple[Any, ...]]
 
 
 class Bounded(psycopg.Connection[Any]):

@@ -18,6 +18,7 @@ from psycopg.waiting import wait_conn
 from service.model.errors import BadSettings
 from service.store.engine.libpq import Bounded, PreparedCursor, Sql, WaitTimeout
 from service.store.engine.pool import Pool
+from service.store.engine.prepared import Rows
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
 HANDSHAKE = 10.0
@@ -110,11 +111,11 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self._next.is_prepared = True
         return self.execute_sql(sql, values)
 
-    def execute_together(self, statements: Sequence[Sql]) -> list[list[tuple[Any, ...]]]:
+    def execute_together(self, statements: Sequence[Sql]) -> list[Rows]:
         """Run statements in one round trip, and return the rows of each."""
         first, *beside = statements
         self._prepared().beside = beside
-        rows: list[list[tuple[Any, ...]]] = self.execute_prepared(*first).fetch_each()
+        rows: list[Rows] = self.execute_prepared(*first).fetch_each()
         return rows
 
     def commit(self) -> None:
