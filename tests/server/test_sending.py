@@ -7,7 +7,7 @@ import threading
 import time
 
 from tests.support.servers import TIMEOUT
-from tests.support.workers import GET, Held, hello, working
+from tests.support.workers import GET, hello, in_the_middle, working
 
 
 def test_an_answer_does_not_wait_for_a_body_that_nobody_reads():
@@ -83,11 +83,7 @@ def test_who_sends_its_last_request_is_answered():
 
 
 def test_who_vanishes_before_the_answer_harms_nobody():
-    app = Held()
-    with working(app) as served:
-        client = served.connect()
-        client.send()
-        app.begun.acquire()
+    with in_the_middle() as (served, client, app):
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         app.free.release(2)

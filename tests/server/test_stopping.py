@@ -13,7 +13,7 @@ from service.server import epoll
 from service.server.connections import Connections
 from service.store.migrating import migrate
 from tests.support.servers import TIMEOUT, serve, wait_until
-from tests.support.workers import Client, Held, get, hello, working
+from tests.support.workers import Client, get, hello, in_the_middle, working
 
 # What idle connections may delay a stop, in seconds, and what a machine that does other things may add.
 LINGER, LATE = 2, 5
@@ -65,11 +65,7 @@ def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection
 
 
 def test_what_was_begun_is_answered_and_nobody_is_accepted_meanwhile():
-    app = Held()
-    with working(app) as served:
-        client = served.connect()
-        client.send()
-        app.begun.acquire()
+    with in_the_middle() as (served, client, app):
         served.worker.stop()
         wait_until(lambda: is_refused(served))
         assert not served.has_ended(within=LINGER + 0.5)
@@ -79,11 +75,7 @@ def test_what_was_begun_is_answered_and_nobody_is_accepted_meanwhile():
 
 
 def test_what_takes_longer_than_the_time_for_it_ends_with_the_process():
-    app = Held()
-    with working(app, graceful_timeout=1) as served:
-        client = served.connect()
-        client.send()
-        app.begun.acquire()
+    with in_the_middle(graceful_timeout=1) as (served, _, app):
         served.worker.stop()
         assert served.has_ended(within=1 + LATE)
         # Here the process goes on.

@@ -162,3 +162,14 @@ def working(app: App, listener: Any = None, **settings: Any) -> Iterator[Served]
         served.worker.stop()
         assert served.has_ended()
         served.worker.tmp.close()
+
+
+@contextmanager
+def in_the_middle(**settings: Any) -> Iterator[tuple[Served, Client, Held]]:
+    """Have a worker in the middle of a client's request, which ends when the test lets it."""
+    app = Held()
+    with working(app, **settings) as served:
+        client = served.connect()
+        client.send()
+        app.begun.acquire()
+        yield served, client, app
