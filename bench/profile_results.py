@@ -20,8 +20,8 @@ part holds the interpreter; a frame of the standard library counts for who calle
 Python that called that. Of *n* samples a part that has *k* may as well have two times √*k* more or fewer.
 
 What this cannot say: a single client's calls are spread a little differently from those of many. For each of
-them gunicorn wakes up and hands it to a thread, which under load it does for several at once, and no thread
-waits for another; so gunicorn's share is rather less with all cores busy, and the others' more. py-spy stops
+them a thread is woken, where under load it goes on with the next call, and no thread waits for another; so
+gunicorn's share is rather less with all cores busy, and the others' more. py-spy stops
 the server to look, which wakes its threads, also for gunicorn's account. It does not see work that needs no
 interpreter, and it sees a short wait in the kernel that does not give the interpreter up, as where a message
 to PostgreSQL is sent. Where others use the machine, or it has one core, that wait is long, and the share of
