@@ -63,7 +63,8 @@ def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -
     rule = decide(user, owner, user_id)
     match rule.then:
         case Act.NOTHING:
-            return user, False
+            # As they are now: whoever linked it meanwhile may have committed since they were shown.
+            return owner or user, False
         case Act.REFUSE:
             raise Refused.member("userId", "reserved", rule.because)
         case Act.TAKEN:
