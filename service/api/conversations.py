@@ -27,6 +27,7 @@ from service.model.conversations import Conversation, Status
 from service.model.errors import Refused
 from service.model.identifiers import Malformed, idempotency_key
 from service.model.pages import Page
+from service.model.sessions import Token
 from service.store import AppStore
 from service.store.engine.prepared import Question
 
@@ -60,7 +61,7 @@ def begin(caller: Caller, content: dict[str, Any]) -> Any:
     return conversation, 201 if is_new else 200
 
 
-def _page_ahead(store: AppStore, token: str) -> Question | None:
+def _page_ahead(store: AppStore, token: Token) -> Question | None:
     # What is wrong with the query is told later, to who may call.
     with suppress(Refused, HTTPException):
         return desk.page_ahead(store, token, **read(CONVERSATIONS, serving().request, "query"))
@@ -112,7 +113,7 @@ def list_messages(caller: Caller, params: dict[str, Any], id: str) -> Any:
     return desk.list_messages(store_of(caller), caller, id, **params)
 
 
-def _message_ahead(store: AppStore, token: str) -> Question | None:
+def _message_ahead(store: AppStore, token: Token) -> Question | None:
     current = serving().request
     # Whether a page may write depends on the app, and nothing is written before that is known.
     if page_of(current) is not None or current.view_args is None:

@@ -17,6 +17,7 @@ from service.model.conversations import Author, Conversation, Message, Scope, Si
 from service.model.errors import InvalidCredential, NotFound, Refused, StaleState
 from service.model.identifiers import is_id, new_id
 from service.model.pages import Item, Page, Position
+from service.model.sessions import Token
 from service.model.users import User
 from service.store import AppStore
 from service.store.engine.prepared import Question
@@ -57,14 +58,14 @@ def begin(
 
 def page_ahead(
     store: AppStore,
-    token: str,
+    token: Token,
     *,
     user: str | None,
     status: Status | None,
     cursor: Position | None,
     limit: int,
 ) -> Question | None:
-    """Ask for what ``list_conversations`` shows to whoever's session has a token, by its digest."""
+    """Ask for what ``list_conversations`` shows to whoever's session has a token."""
     if user is not None:
         return None
     return store.conversations.page_of_session(token, status, cursor, limit + 1)
@@ -127,9 +128,9 @@ def list_messages(
 
 
 def write_ahead(
-    store: AppStore, token: str, id: str, *, body: str, agent_name: str | None, key: str | None
+    store: AppStore, token: Token, id: str, *, body: str, agent_name: str | None, key: str | None
 ) -> Question | None:
-    """Ask for what ``write`` does, by whoever's session has a token, by its digest, if that is certain to be
+    """Ask for what ``write`` does, by whoever's session has a token, if that is certain to be
     allowed."""
     if agent_name is not None or key is not None or not is_id("cnv", id):
         return None

@@ -11,15 +11,14 @@ from service.desk.transactions import one_transaction
 from service.model.apps import App, Key, KeyKind
 from service.model.callers import Actor, Backend, Caller, EndUser, Operator, Widget
 from service.model.errors import InvalidCredential
-from service.model.identifiers import digest, read_console_session, read_credential
-from service.model.sessions import ConsoleSession, Session
+from service.model.identifiers import device_of_token, digest, read_console_session, read_credential
+from service.model.sessions import ConsoleSession, Session, Token
 from service.store import AppStore, Store
 from service.store.engine.prepared import Question
 from service.times import MINUTE, now
 
-# What to ask about a session, of its app's store and by the digest of its token, before it is known whose it
-# is.
-Ahead = Callable[[AppStore, str], Question | None]
+# What to ask about a session, of its app's store and by its token, before it is known whose it is.
+Ahead = Callable[[AppStore, Token], Question | None]
 
 # How far "last used" may lag behind: a write for each request would cost more than it tells.
 LAG = MINUTE
@@ -41,7 +40,7 @@ def identify(
     prefix, app = parts
     own = store.of(app)
     if prefix == "st":
-        return _end_user(own, hashed, request_id, ahead)
+        return _end_user(own, read_token(own, credential), request_id, ahead)
     return key_holder(own, own.keys.with_digest(hashed), request_id)
 
 
@@ -60,7 +59,13 @@ def identify_agent(store: Store, cookie: str, request_id: str) -> tuple[Backend,
     return Backend(its_app, Actor(key.id, request_id, proven=True)), session
 
 
-def _end_user(store: AppStore, token: str, request_id: str, ahead: Ahead | None) -> EndUser:
+def read_token(store: AppStore, text: str) -> Token:
+    """Return a well-formed session token as a session is found by it."""
+    hashed, device = digest(text), device_of_token(text)
+    return Token(device or store.sessions.device_of(hashed) or "", hashed)
+
+
+def _end_user(store: AppStore, token: Token, request_id: str, ahead: Ahead | None) -> EndUser:
     at, answer = now(), None
     question = ahead and ahead(store, token)
     if question is None:
@@ -98,7 +103,7 @@ def _note_use(store: AppStore, key: Key) -> None:
 
 
 @one_transaction
-def _note_session(store: AppStore, token: str, session: Session, at: int) -> Session:
+def _note_session(store: AppStore, token: Token, session: Session, at: int) -> Session:
     return store.sessions.touch(token, session, at)
 
 

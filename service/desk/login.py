@@ -28,9 +28,9 @@ from service.model.history import Event
 from service.model.identifiers import (
     digest,
     new_anonymous_user_id,
-    new_credential,
     new_device_id,
     new_id,
+    new_token,
     read_credential,
 )
 from service.model.logins import ComingBack, Login, LoginRequest, Resolution
@@ -127,11 +127,12 @@ def _come_back(store: AppStore, claim: Claim, device_id: str | None, *, verified
 
 
 def _coming_back(store: AppStore, claim: Claim, device_id: str, *, verified: bool) -> tuple[ComingBack, str]:
-    token = new_credential("st", store.app_id)
+    device = digest(device_id)
+    token = new_token(store.app_id, device)
     who = ComingBack(
         claim.user_id or "",
         verified,
-        digest(device_id),
+        device,
         **unchanged(claim),
         token=digest(token),
         claim=None if verified else claim,
@@ -168,7 +169,7 @@ def _log_in(
     if not claim.names_somebody:
         store.devices.set_anonymous(device.digest, user.id)
     session = _session(device.digest, user.id, found.home, claim, verified, at)
-    token = new_credential("st", app.id)
+    token = new_token(app.id, device.digest)
     store.sessions.replace(session, digest(token))
     return _login(app, found, user, session, token, device_id)
 

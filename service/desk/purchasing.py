@@ -19,6 +19,7 @@ from service.model.history import Event
 from service.model.identifiers import digest
 from service.model.logins import Resolution, Restored
 from service.model.purchases import Purchase, StoreAccount
+from service.model.sessions import Token
 from service.model.users import User
 from service.proofs import Proven
 from service.rules.restoring import Act, decide, in_order, outcome, owner_is, shares
@@ -225,8 +226,8 @@ def allow_sharing(store: AppStore, device: str, allowed: bool) -> bool:
     return allowed
 
 
-def purchases_ahead(store: AppStore, token: str) -> Question:
-    """Ask what ``with_purchases`` shows, of whoever's session has a token, by its digest."""
+def purchases_ahead(store: AppStore, token: Token) -> Question:
+    """Ask what ``with_purchases`` shows, of whoever's session has a token."""
     return store.purchases.shown_of_session(token)
 
 

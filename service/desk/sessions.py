@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service.desk.credentials import read_token
 from service.desk.transactions import one_transaction
 from service.model.callers import Backend, EndUser
 from service.model.errors import Refused
@@ -14,9 +15,9 @@ from service.times import now
 @one_transaction
 def log_out_token(store: AppStore, token: str) -> None:
     """End the session of a token, if there is one."""
-    hashed = digest(token)
-    _lock(store, store.sessions.devices_of(token=hashed))
-    _share_again(store, store.sessions.end(token=hashed))
+    ended = read_token(store, token)
+    _lock(store, (ended.device,))
+    _share_again(store, store.sessions.end(ended))
 
 
 @one_transaction
@@ -35,7 +36,7 @@ def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user
     if user is not None and is_id("usr", user):
         found = [store.users.survivor(user)]
     users = [user.id for user in found if user is not None]
-    _lock(store, store.sessions.devices_of(users=users))
+    _lock(store, store.sessions.devices_of(users))
     _share_again(store, store.sessions.end_of_users(*users))
 
 

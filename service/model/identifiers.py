@@ -4,6 +4,7 @@ This module knows no HTTP, no schema library and no store: text goes in, and eit
 stored comes out, or ``Malformed``. docs/identifiers.md lists what is taken.
 """
 
+import base64
 import hashlib
 import re
 import secrets
@@ -67,7 +68,8 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.$-]+")
 _HEX = re.compile(r"[0-9a-f]{32}")
-_CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+# A session's token also says its device.
+_CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}(?:\.[A-Za-z0-9_-]{43})?")
 _SIGN_IN = re.compile(r"si_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
 # Names such as `.test` and `.local` have a dot, which is all that docs/identifiers.md asks of a domain, and
@@ -334,6 +336,20 @@ def is_id(kind: str, text: str) -> bool:
 def new_credential(prefix: str, app: str) -> str:
     """Make a key or token (``sk``, ``pk``, ``st``, ``ik``, ``si``) with its app and 256 random bits."""
     return f"{prefix}_{app.removeprefix('app_')}_{secrets.token_urlsafe(32)}"
+
+
+def new_token(app: str, device: str) -> str:
+    """Make the token of a session on a device, by its digest, which the token says too: so that finding the
+    session takes no index of tokens, which each login would have to change."""
+    told = base64.urlsafe_b64encode(bytes.fromhex(device)).decode().rstrip("=")
+    return f"{new_credential('st', app)}.{told}"
+
+
+def device_of_token(text: str) -> str | None:
+    """Return the digest of the device that a well-formed token says; None if it is one of the first releases,
+    which say none."""
+    _, _, told = text.partition(".")
+    return base64.urlsafe_b64decode(f"{told}=").hex() if told else None
 
 
 def read_credential(text: str) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """Devices, and who is logged in there; and who is signed in to the console."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.model.apps import Settings
 from service.model.users import Claim
@@ -43,6 +44,13 @@ class Session:
     def expires_at(self, settings: Settings) -> int:
         """Return when it ends if nothing more happens, by the settings as they are now."""
         return min(self.began_at + settings.session_days * DAY, self.used_at + settings.idle_days * DAY)
+
+
+class Token(NamedTuple):
+    """A session's token, by what is kept of it: the digests of its device and of the token."""
+
+    device: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

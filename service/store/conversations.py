@@ -14,8 +14,9 @@ from peewee import CTE, SQL, Case, Select
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.pages import Position
+from service.model.sessions import Token
 from service.store.database import Database
-from service.store.devices import user_of_session
+from service.store.devices import user_of_session, with_token
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
 from service.store.tables import Conversations, Messages, Sessions, Users
 from service.store.users import lives
@@ -49,12 +50,12 @@ class ConversationStore:
         return _as_page(self._database.rows(shown))
 
     def page_of_session(
-        self, token: str, status: Status | None, before: Position | None, limit: int
+        self, token: Token, status: Status | None, before: Position | None, limit: int
     ) -> Question:
-        """As ``page``, of all conversations of whoever's session has a token, by its digest."""
+        """As ``page``, of all conversations of whoever's session has a token."""
         query = _page(Scope(Side.USER, ""), status is not None, before is not None, of_session=True)
         at, id = before or (None, None)
-        return Question(query(self._app, token, None, status and status.value, at, id, limit), _as_page)
+        return Question(query(self._app, *token, status and status.value, at, id, limit), _as_page)
 
     def create(self, conversation: Conversation, first: Message, device: str | None, home: str) -> None:
         """Add a conversation with its first message; ``device`` is where a user began it, and ``home`` the
@@ -149,9 +150,9 @@ class ConversationStore:
         return replace(message, number=number, created_at=at)
 
     def append_of_session(
-        self, token: str, id: str, message: Message, *, alive_since: int
+        self, token: Token, id: str, message: Message, *, alive_since: int
     ) -> Question | None:
-        """Append a message of whoever's session has a token, by its digest, if the session began and was used
+        """Append a message of whoever's session has a token, if the session began and was used
         after a time, and the conversation was begun on its device: so that it sees it, whatever its app's
         settings are. The answer is the message, without its author, or None.
 
@@ -161,7 +162,7 @@ class ConversationStore:
             return None
         what = message.id, message.body, message.created_at
         return Question(
-            _append_of_session(self._app, token, alive_since, id, *what),
+            _append_of_session(self._app, *token, alive_since, id, *what),
             lambda rows: replace(message, number=rows[0][2], created_at=rows[0][3]) if rows else None,
             changes=True,
         )
@@ -258,7 +259,8 @@ def _with_id(shape: Scope) -> Prepared:
 def _page(shape: Scope, of_status: bool, goes_on: bool, of_session: bool = False) -> Prepared:
     def build(app: Any, user: Any, device: Any, status: Any, at: Any, id: Any, limit: Any) -> Any:
         if of_session:
-            user = user_of_session(app, user)
+            # A token's values stand in these places.
+            user, device = user_of_session(app, user, device), None
         query = _seen(app, _of_shape(shape, user, device))
         if of_status:
             query = query.where(Conversations.status == status)
@@ -341,16 +343,14 @@ def _append(shape: Scope, side: Side) -> Prepared:
     return Prepared(build, 5 + len(_SAID))
 
 
-@Prepared
-def _append_of_session(
-    app: Any, token: Any, alive_since: Any, conversation: Any, id: Any, body: Any, at: Any
-) -> Any:
+def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *message: Any) -> Any:
     """As ``_append``, by a user who is known by their session's token."""
+    conversation, id, body, at = message
     session, user = Sessions.alias("s"), Users.alias("u")
     writer = (
         session.select(session.app, session.user, session.device, session.home, session.verified)
         .join(user, on=((user.app == session.app) & (user.id == session.user)))
-        .where((session.app == app) & (session.token == token) & lives(user))
+        .where((session.app == app) & with_token(session, device, digest) & lives(user))
         .where((session.began_at > alive_since) & (session.used_at > alive_since))
     ).cte("writer")
 
@@ -366,6 +366,9 @@ def _append_of_session(
     both = counted.join(writer, on=(writer.c.app == counted.c.app))
     message = Select([both], [*place, *said]).where(counted.c.app == app)
     return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(writer, counted)
+
+
+_append_of_session = Prepared(_appended_of_session, 8)
 
 
 def _unread(side: Side) -> Any:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from service.model.apps import App
-from service.model.sessions import Device, Session
+from service.model.sessions import Device, Session, Token
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
@@ -117,13 +117,15 @@ class SessionStore:
         row = self._database.row(self._database.locked(_session_of_device(self._app, device), of=Sessions))
         return None if row is None else (as_session(row), row[-1])
 
-    def with_token(self, token: str) -> tuple[App, User, Session] | None:
-        """Find a session by the digest of its token, with its app and user."""
-        return _found(self._database.rows(_session_of_token(self._app, token)))
+    def with_token(self, token: Token) -> tuple[App, User, Session] | None:
+        """Find a session by its token, with its app and user."""
+        return _found(self._database.rows(_session_of_token(self._app, *token)))
 
-    def with_token_and(self, token: str, question: Question) -> tuple[tuple[App, User, Session] | None, Any]:
+    def with_token_and(
+        self, token: Token, question: Question
+    ) -> tuple[tuple[App, User, Session] | None, Any]:
         """As ``with_token``, with the answer to a question that is put in the same round trip."""
-        whose = _session_of_token(self._app, token)
+        whose = _session_of_token(self._app, *token)
         if question.changes:
             rows, (answer,) = self._database.rows_and(whose, question)
             return _found(rows), answer
@@ -131,11 +133,16 @@ class SessionStore:
         answer, (found,) = self._database.rows_and(question.statement, Question(whose, _found))
         return found, question.read(answer)
 
-    def replace(self, session: Session, token: str) -> None:
-        """Log a device in; whatever session it had has ended."""
+    def device_of(self, digest: str) -> str | None:
+        """Return the device of a token that does not say it, by the token's digest."""
+        row = self._database.row(_device_of_token(self._app, digest))
+        return None if row is None else row[0]
+
+    def replace(self, session: Session, digest: str) -> None:
+        """Log a device in, with the token of this digest; whatever session it had has ended."""
         whose = session.user, session.home or session.user, session.verified, claim_as_json(session.claim)
         when = session.began_at, session.used_at
-        self._database.add(_log_in(self._app, session.device, token, *whose, *when))
+        self._database.add(_log_in(self._app, session.device, None, digest, *whose, *when))
 
     def of_user(self, user: str) -> tuple[Session, ...]:
         """Return a user's sessions, the oldest first, also those that have expired."""
@@ -151,22 +158,21 @@ class SessionStore:
         old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
         return self._database.change(Sessions.delete().where((Sessions.app == self._app) & old))
 
-    def touch(self, token: str, session: Session, at: int) -> Session:
+    def touch(self, token: Token, session: Session, at: int) -> Session:
         """Note that a session was used."""
-        self._database.change(_use(self._app, token, at))
+        self._database.change(_use(self._app, *token, at))
         return replace(session, used_at=at)
 
-    def devices_of(self, *, token: str | None = None, users: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the devices where the session of a token is, by its digest, or one of these users."""
-        theirs = Sessions.user.in_(users) if token is None else Sessions.token == token
+    def devices_of(self, users: Sequence[str]) -> tuple[str, ...]:
+        """Return the devices where a session of these users is."""
         rows = self._database.rows(
-            Sessions.select(Sessions.device).where((Sessions.app == self._app) & theirs)
+            Sessions.select(Sessions.device).where((Sessions.app == self._app) & Sessions.user.in_(users))
         )
         return tuple(device for (device,) in rows)
 
-    def end(self, *, token: str) -> tuple[str, ...]:
-        """End the session of a token, by its digest, and return the devices that this leaves."""
-        return self._end(Sessions.token == token)
+    def end(self, token: Token) -> tuple[str, ...]:
+        """End the session of a token, and return the devices that this leaves."""
+        return self._end(with_token(Sessions, *token))
 
     def end_on_device(self, device: str) -> tuple[str, ...]:
         """End a device's session; as ``end``."""
@@ -200,9 +206,16 @@ def _found(rows: list[tuple[Any, ...]]) -> tuple[App, User, Session] | None:
     return as_app(rows[0][first:second]), user, as_session(rows[0])
 
 
-def user_of_session(app: Any, token: Any) -> Any:
-    """Select whose session has a token, by its digest."""
-    return Sessions.select(Sessions.user).where((Sessions.app == app) & (Sessions.token == token))
+def with_token(sessions: Any, device: Any, digest: Any) -> Any:
+    """Return the condition that a session has a token."""
+    # A former release, which may serve still, sets its own and leaves the other.
+    return (sessions.device == device) & (fn.COALESCE(sessions.token, sessions.secret) == digest)
+
+
+def user_of_session(app: Any, device: Any, digest: Any) -> Any:
+    """Select whose session has a token."""
+    whose = (Sessions.app == app) & with_token(Sessions, device, digest)
+    return Sessions.select(Sessions.user).where(whose)
 
 
 @Prepared
@@ -226,7 +239,12 @@ def _session_of_device(app: Any, device: Any) -> Any:
 
 
 @Prepared
-def _session_of_token(app: Any, token: Any) -> Any:
+def _device_of_token(app: Any, digest: Any) -> Any:
+    return Sessions.select(Sessions.device).where((Sessions.app == app) & (Sessions.token == digest))
+
+
+@Prepared
+def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
     ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
     return (
         Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *USER_COLUMNS)
@@ -234,13 +252,14 @@ def _session_of_token(app: Any, token: Any) -> Any:
         .switch(Sessions)
         .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
         .join(UserIds, JOIN.LEFT_OUTER, on=ids)
-        .where((Sessions.app == app) & (Sessions.token == token) & lives())
+        .where((Sessions.app == app) & with_token(Sessions, device, digest) & lives())
         .order_by(UserIds.added_at, UserIds.digest)
     )
 
 
 OF_A_LOGIN = (
     Sessions.token,
+    Sessions.secret,
     Sessions.user,
     Sessions.home,
     Sessions.verified,
@@ -264,8 +283,9 @@ _log_in = Prepared(_replaced, 2 + len(OF_A_LOGIN))
 
 
 @Prepared
-def _use(app: Any, token: Any, at: Any) -> Any:
-    return Sessions.update(used_at=at).where((Sessions.app == app) & (Sessions.token == token))
+def _use(app: Any, device: Any, digest: Any, at: Any) -> Any:
+    used = (Sessions.app == app) & with_token(Sessions, device, digest)
+    return Sessions.update(used_at=at).where(used)
 
 
 def claim_as_json(claim: Claim | None) -> str | None:

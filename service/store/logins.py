@@ -71,7 +71,7 @@ class LoginStore:
 
 
 def _values(who: ComingBack) -> tuple[Any, ...]:
-    return who.token, who.verified, claim_as_json(who.claim), who.at, who.at
+    return None, who.token, who.verified, claim_as_json(who.claim), who.at, who.at
 
 
 def _seen(conditions: Sequence[Any], version: Any = None) -> Any:
@@ -106,8 +106,19 @@ def _is(column: Any, value: Any) -> Any:
 
 def _session(seen: Any, app: Any, values: Sequence[Any]) -> Any:
     """Insert the session of what was seen, in place of the one that the device has."""
-    token, verified, claim, began_at, used_at = map(as_value, values)
-    columns = seen.c.app, seen.c.digest, token, seen.c.id, seen.c.home, verified, claim, began_at, used_at
+    token, secret, verified, claim, began_at, used_at = map(as_value, values)
+    columns = (
+        seen.c.app,
+        seen.c.digest,
+        token,
+        secret,
+        seen.c.id,
+        seen.c.home,
+        verified,
+        claim,
+        began_at,
+        used_at,
+    )
     row = Select([seen], columns).where(seen.c.app == app)
     return in_place(Sessions.insert_from(row, [Sessions.app, Sessions.device, *OF_A_LOGIN]))
 
@@ -144,7 +155,7 @@ def _begin_as_seen(*values: Any) -> Any:
     return _session(_seen(values[:CONDITIONS], version).alias("seen"), app, session)
 
 
-CONDITIONS, VALUES = 7, 5
+CONDITIONS, VALUES = 7, 6
 
 _LOOK = Prepared(partial(_look, with_key=False, begins=False), CONDITIONS, locks=True)
 _LOOK_WITH_KEY = Prepared(partial(_look, with_key=True, begins=False), CONDITIONS + 1, locks=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.model.identifiers import new_id
 from service.model.purchases import Purchase, StoreAccount
+from service.model.sessions import Token
 from service.store.database import Database
 from service.store.devices import user_of_session
 from service.store.engine.prepared import Prepared, Question, Rows
@@ -91,9 +92,9 @@ class PurchaseStore:
         theirs."""
         return _as_purchases(self._database.rows(_shown_of(self._app, user)))
 
-    def shown_of_session(self, token: str) -> Question:
-        """As ``shown_of``, for whoever's session has a token, by its digest."""
-        return Question(_shown_of_session(self._app, token), _as_purchases)
+    def shown_of_session(self, token: Token) -> Question:
+        """As ``shown_of``, for whoever's session has a token."""
+        return Question(_shown_of_session(self._app, *token), _as_purchases)
 
     def accounts(self, user: str) -> tuple[StoreAccount, ...]:
         """Return a user's accounts, the oldest first."""
@@ -163,8 +164,8 @@ _shown_of = Prepared(_shown)
 
 
 @Prepared
-def _shown_of_session(app: Any, token: Any) -> Any:
-    return _shown(app, user_of_session(app, token))
+def _shown_of_session(app: Any, device: Any, digest: Any) -> Any:
+    return _shown(app, user_of_session(app, device, digest))
 
 
 def _accounts(app: Any, condition: Any) -> Any:

@@ -149,11 +149,14 @@ class Devices(Model):
 class Sessions(Model):
     """What each device is logged in as: one row per device, so a login replaces the one before.
     ``claim`` is what an unverified login said, in JSON: all that its holder is ever told; ``home`` is
-    the user whose ID it logged in with."""
+    the user whose ID it logged in with. ``secret`` is the digest of its token, which says the device; as no
+    index holds it, PostgreSQL changes no index for a login. One that stands in ``token`` is of a former
+    release's token, which does not say the device, and ``secret`` counts for nothing then."""
 
     app = TextField()
     device = TextField()
-    token = TextField()
+    token = TextField(null=True)
+    secret = TextField(null=True)
     user = TextField()
     home = TextField()
     verified = BooleanField()
