@@ -364,8 +364,8 @@ def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *
     by = as_value(Side.USER.value), writer.c.home, SQL("NULL")
     said = as_value(id), *by, as_value(body), writer.c.verified
     both = counted.join(writer, on=(writer.c.app == counted.c.app))
-    message = Select([both], [*place, *said]).where(counted.c.app == app)
-    return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(writer, counted)
+    row = Select([both], [*place, *said]).where(counted.c.app == app)
+    return Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(writer, counted)
 
 
 _append_of_session = Prepared(_appended_of_session, 8)

@@ -104,10 +104,11 @@ class Database:
 
     def change(self, query: Any) -> int:
         """Run a statement that answers no rows, and return how many rows it changed."""
-        if not self.peewee.in_transaction():
-            with self.transaction():
-                return self.change(query)
-        return self._count(query)
+        if self.peewee.in_transaction():
+            return self._count(query)
+        with self._connected:
+            self._begin_to_commit()
+            return int(self.peewee.alone(self._count, query))
 
     def put(self, table: Any, rows: list[dict[str, Any]]) -> None:
         """Write rows, of which there is at least one, in place of those with the same primary keys."""

@@ -223,7 +223,7 @@ def test_an_answer_has_its_members_and_no_others(tenant):
     assert re.fullmatch(r"usr_[0-9a-f]{32}", body["user"]["id"])
     assert re.fullmatch(time, body["user"]["createdAt"])
     assert re.fullmatch(time, body["session"]["expiresAt"])
-    assert re.fullmatch(rf"st_{tenant.id[4:]}_[\w-]{{43}}", body["session"]["token"], re.ASCII)
+    assert re.fullmatch(rf"st_{tenant.id[4:]}_[\w-]{{43}}\.[\w-]{{43}}", body["session"]["token"], re.ASCII)
 
 
 @cases(

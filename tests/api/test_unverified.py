@@ -10,7 +10,9 @@ from tests.support.cases import cases
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 # Secrets, and ids of what somebody made themselves, are random; all else has to be the same.
-RANDOM = re.compile(r"(?:st_[0-9a-f]{32}_|dev_)[\w-]{43}|(?:cnv|msg)_[0-9a-f]{32}|(?<=\": \")[0-9a-f]{32}")
+RANDOM = re.compile(
+    r"(?:st_[0-9a-f]{32}_[\w-]{43}\.|dev_)[\w-]{43}|(?:cnv|msg)_[0-9a-f]{32}|(?<=\": \")[0-9a-f]{32}"
+)
 
 KNOWN = {"userId": "known-id", "email": "known@example.org"}
 UNKNOWN = {"userId": "fresh-id", "email": "fresh@example.org"}

@@ -1,13 +1,15 @@
 """Who comes back to their device is logged in by one statement, on SQLite after one look. Whatever happens
-between the two, or before a lock is free, the login ends as if all of it had come after."""
+between the two, the login ends as if all of it had come before, or all of it after."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
+from service.model.identifiers import digest
 from service.store.devices import DeviceStore
 from service.store.logins import LoginStore
+from service.store.tables import Sessions
 from tests.support.marks import wait_until_somebody_waits_for
 from tests.support.signing import identity_key, proof_of
 
@@ -70,7 +72,7 @@ def test_a_backend_asks_who_comes_together_with_its_key(tenant, kim, store):
 
     assert tenant.login(deviceId=DEVICE, **KIM)["user"]["id"] == kim
 
-    begun = [sql for sql in statements if "INSERT" in sql]
+    begun = [sql for sql in statements if "UPDATE" in sql]
     assert (len(statements), len(begun)) == (2 if store.database.is_sqlite else 1, 1)
 
 
@@ -106,9 +108,9 @@ def erased(tenant, kim):
 
 
 @between_two_statements
-@pytest.mark.parametrize("happen", [merged_away, renamed, written_elsewhere, joined, erased])
+@pytest.mark.parametrize("happen", [merged_away, erased])
 @pytest.mark.parametrize("by", ["backend", "widget"])
-def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, steps, by, happen):
+def test_what_ends_the_session_meanwhile_is_seen(tenant, kim, meanwhile, steps, by, happen):
     key, who = tenant.sk, KIM
     if by == "widget":
         proof = proof_of(tenant, identity_key(tenant)[1], sub="u-kim", email=KIM["email"], name=KIM["name"])
@@ -123,6 +125,19 @@ def test_what_happens_to_the_user_meanwhile_is_seen(tenant, kim, meanwhile, step
     assert {name: now[name] for name in login["user"]} == login["user"]
     assert login["user"]["id"] == (became[0] or now["id"]) != (None if became[0] else kim)
     assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == now["id"]
+
+
+@between_two_statements
+@pytest.mark.parametrize("happen", [renamed, written_elsewhere, joined])
+def test_what_happens_to_the_user_meanwhile_comes_after(tenant, kim, meanwhile, steps, happen):
+    meanwhile(lambda: (happen(tenant, kim), steps.clear()))
+
+    login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert (login["user"]["name"], login["user"]["aliases"], steps) == ("Kim", [], [])
+    now = tenant.call("GET", f"/v1/users/{kim}", tenant.sk).json
+    assert {name: now[name] for name in login["user"]} != login["user"]
+    assert tenant.call("GET", "/v1/me", login["session"]["token"]).json["user"]["id"] == kim
 
 
 @between_two_statements
@@ -163,28 +178,55 @@ def test_a_logout_meanwhile_comes_before(tenant, kim, meanwhile):
 
 @while_a_lock_is_waited_for
 @pytest.mark.parametrize(
-    ("change", "changed"),
+    ("change", "is_another"),
     [
-        ("name = 'Kimberley', name_key = 'kimberley'", ["name"]),
-        ("email = NULL, email_key = NULL", ["email"]),
-        ("created_at = created_at", []),
+        ("UPDATE sessions SET secret = 'another'", True),
+        ("UPDATE sessions SET token = 'of a former release'", True),
+        ("DELETE FROM sessions", True),
+        ("UPDATE sessions SET used_at = used_at + 1", False),
     ],
 )
 @pytest.mark.parametrize("by", ["backend", "widget"])
-def test_what_is_changed_where_a_login_waits_is_seen(tenant, kim, steps, database_url, by, change, changed):
+def test_another_session_than_was_seen_is_looked_at_closer(
+    tenant, kim, steps, database_url, by, change, is_another
+):
     key, who = tenant.sk, KIM
     if by == "widget":
         proof = proof_of(tenant, identity_key(tenant)[1], sub="u-kim", email=KIM["email"], name=KIM["name"])
         key, who = tenant.pk, {"proof": proof}
     steps.clear()
     with psycopg.connect(database_url) as connection, ThreadPoolExecutor(1) as thread:
-        update = f"UPDATE users SET version = version + 1, {change} WHERE id = '{kim}'"  # noqa: S608 - ours
-        connection.execute(update)
+        connection.execute(f"{change} WHERE device = '{digest(DEVICE)}'")
         login = thread.submit(tenant.call, "POST", "/v1/login", key, {"deviceId": DEVICE} | who)
         wait_until_somebody_waits_for(connection)
         connection.commit()
 
-    assert (login.result().json["resolution"]["changes"], steps != []) == (changed, True)
+    token = login.result().json["session"]["token"]
+    assert (tenant.call("GET", "/v1/me", token).json["user"]["id"], steps != []) == (kim, is_another)
+
+
+@while_a_lock_is_waited_for
+def test_who_comes_back_waits_for_nobody_who_changes_the_user(tenant, kim, steps, database_url):
+    steps.clear()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT 1 FROM users FOR UPDATE")
+        connection.execute("SELECT 1 FROM devices FOR UPDATE")
+        login = tenant.login(deviceId=DEVICE, **KIM)
+
+    assert (login["user"]["id"], steps) == (kim, [])
+
+
+def test_a_former_releases_session_is_replaced_by_one_of_this(tenant, kim, store, steps):
+    store.database.change(
+        Sessions.update(token="its digest", secret=None).where(
+            (Sessions.app == tenant.id) & (Sessions.device == digest(DEVICE))
+        )
+    )
+    steps.clear()
+
+    looked_at_closer = [tenant.login(deviceId=DEVICE, **KIM) and len(steps) for _ in range(2)]
+
+    assert looked_at_closer == [1, 1]
 
 
 def test_a_dead_key_finds_nobody_who_comes_back(tenant, kim):

@@ -64,7 +64,7 @@ def watch_every_database() -> None:
         _require_scope(made[0])
         kind = type(database), self.query, self.lock, tuple((type(one), bool(one)) for one in self.values)
         if kind not in compared:
-            query = self.query.built(database, self.values, self.lock)
+            query = self.query.built(self.values, self.lock)
             assert made == database.get_sql_context().sql(query).query()
             compared.add(kind)
         return made

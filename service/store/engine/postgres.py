@@ -3,7 +3,7 @@ else."""
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -133,6 +133,10 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         prepared.before.clear()
         if begun:
             prepared.run((), "ROLLBACK")
+
+    def alone(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a step that is a transaction by itself."""
+        return step(*arguments)
 
     def execute_all(self, statements: list[Sql]) -> None:
         """Run statements that add rows, and see nothing of each other, as one."""

@@ -43,21 +43,19 @@ class Prepared:
     A value is passed on as it is: no field converts it, it is no list, and None is equal to nothing.
     """
 
-    def __init__(self, build: Callable[..., Any], values: int | None = None, *, locks: bool = False) -> None:
-        """``values`` says how many there are, if the signature does not; one that ``locks`` rows is also
-        given, as ``locked``, how a kind of database has that written."""
+    def __init__(self, build: Callable[..., Any], values: int | None = None) -> None:
+        """``values`` says how many there are, if the signature does not."""
         self._build = build
-        self._locks = locks
-        self._values = len(inspect.signature(build).parameters) - locks if values is None else values
+        self._values = len(inspect.signature(build).parameters) if values is None else values
         self._compiled: dict[tuple[type, Lock], Compiled] = {}
 
     def __call__(self, *values: Any) -> "Statement":
         """Return the query of these values, to be run like any other."""
         return Statement(self, values)
 
-    def built(self, database: Any, values: tuple[Any, ...], lock: Lock) -> Any:
+    def built(self, values: tuple[Any, ...], lock: Lock) -> Any:
         """Build the query as peewee has it."""
-        query = self._build(*values, locked=database.locked) if self._locks else self._build(*values)
+        query = self._build(*values)
         return query.for_update(lock[0], of=lock[1]) if lock else query
 
     def compiled(self, database: peewee.Database, lock: Lock) -> Compiled:
@@ -65,7 +63,7 @@ class Prepared:
         kind = type(database), lock
         if kind not in self._compiled:
             places = (peewee.Value(_Placeholder(place), converter=False) for place in range(self._values))
-            query = self.built(database, tuple(places), lock)
+            query = self.built(tuple(places), lock)
             self._compiled[kind] = Compiled(*database.get_sql_context().sql(query).query())
         return self._compiled[kind]
 

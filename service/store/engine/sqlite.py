@@ -1,5 +1,6 @@
 """SQLite: a file of this machine. What is peculiar to it stands here and nowhere else."""
 
+import math
 import os
 import sqlite3
 import threading
@@ -18,9 +19,11 @@ NAP = 0.008
 
 
 class _File(sqlite3.Connection):
-    """A connection that knows which file it has open, whatever may stand in its place by now."""
+    """A connection that knows which file it has open, whatever may stand in its place by now, and for how
+    many milliseconds it waits for others."""
 
     which: tuple[int, int] | None = None
+    busy_timeout = int(NAP * 1000)
 
 
 class Sqlite(Pool, peewee.SqliteDatabase):
@@ -43,7 +46,11 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         self._queue = threading.Lock()
 
     def begin(self, lock_type: str | None = None) -> None:
-        """Begin a transaction, waiting for whoever writes.
+        """Begin a transaction, waiting for whoever writes."""
+        self.alone(super().begin, lock_type)
+
+    def alone(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a step that is a transaction by itself, waiting for whoever writes.
 
         SQLite's own waiting sleeps ever longer and lets anybody by, so that of thirty who write at once
         some never get their turn. So one thread at a time stands at its door, and takes short naps only.
@@ -54,9 +61,10 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             raise StoreUnavailable
         try:
             self._wait_for_others(self.connection(), NAP)
-            while not _is_done(super().begin, lock_type, until=until):
+            while (done := _unless_busy(step, *arguments, until=until)) is None:
                 pass
             self.silent = False
+            return done[0]
         finally:
             self._queue.release()
 
@@ -112,34 +120,36 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             self.discard()
         self.connection().which = there or _which(self.database)
         self._had_file = True
-        self._wait_for_others(self.connection(), self.deadline.left())
+        # In whole seconds, so that it is seldom another than before.
+        self._wait_for_others(self.connection(), math.ceil(self.deadline.left()))
         return True
 
     def open(self) -> Any:
         """Open a connection, and set it up, waiting for others who set up a new file."""
-        opened: list[Any] = []
         until = time.monotonic() + self.deadline.left()
-        while not _is_done(lambda: opened.append(super(Sqlite, self).open()), until=until):
+        while (opened := _unless_busy(super().open, until=until)) is None:
             time.sleep(NAP)
         return opened[0]
 
     def _is_clean(self, connection: Any) -> bool:
         return not connection.in_transaction
 
-    def _wait_for_others(self, connection: Any, seconds: float) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {min(int(seconds * 1000), 2**31 - 1)}")
+    def _wait_for_others(self, connection: _File, seconds: float) -> None:
+        milliseconds = min(int(seconds * 1000), 2**31 - 1)
+        if connection.busy_timeout != milliseconds:
+            connection.busy_timeout = milliseconds
+            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
-def _is_done(step: Callable[..., object], *arguments: Any, until: float) -> bool:
-    """Take a step, and return whether nobody was in its way; from then on, whoever is raises."""
+def _unless_busy(step: Callable[..., Any], *arguments: Any, until: float) -> tuple[Any] | None:
+    """Take a step, and return its result; None if somebody is in its way, which raises from ``until`` on."""
     try:
-        step(*arguments)
+        return (step(*arguments),)
     except (peewee.OperationalError, sqlite3.OperationalError) as error:
         codes = {getattr(cause, "sqlite_errorcode", 0) & 0xFF for cause in (error, error.__context__)}
         if sqlite3.SQLITE_BUSY not in codes or time.monotonic() >= until:
             raise
-        return False
-    return True
+        return None
 
 
 def _which(path: str) -> tuple[int, int] | None:
