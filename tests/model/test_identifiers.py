@@ -499,6 +499,17 @@ def test_a_new_credential_names_its_kind_and_its_app(prefix):
     assert identifiers.read_credential(made) == (None if prefix == "ik" else (prefix, APP))
 
 
+@for_any(st.binary(min_size=32, max_size=32))
+def test_a_new_token_is_a_credential_that_says_its_device(device):
+    made = identifiers.new_token(APP, device.hex())
+    assert identifiers.read_credential(made) == ("st", APP)
+    assert identifiers.device_of_token(made) == device.hex()
+
+
+def test_a_former_releases_token_says_no_device():
+    assert identifiers.device_of_token(identifiers.new_credential("st", APP)) is None
+
+
 def test_new_secrets_are_distinct():
     made = {
         make()
@@ -515,7 +526,7 @@ GOOD_CREDENTIAL = f"sk_{APP[4:]}_{'-_aZ0' * 8}abc"
     "text",
     ["", *(prefix + GOOD_CREDENTIAL[2:] for prefix in ("ik", "ak", "SK")), "Bearer " + GOOD_CREDENTIAL]
     + [GOOD_CREDENTIAL[:-1] + end for end in ("", "=", "\u00e9", "\ud800")]
-    + [GOOD_CREDENTIAL + end for end in ("a", "\n")]
+    + [GOOD_CREDENTIAL + end for end in ("a", "\n", ".", ".abc", "." + "a" * 44)]
     + [
         GOOD_CREDENTIAL.replace("f_", "F_"),
         GOOD_CREDENTIAL.replace("f_", "\u0661_"),

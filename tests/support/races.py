@@ -120,7 +120,7 @@ def _left_behind(store: Store, app: str, calls: Sequence[Call]) -> dict[str, Any
         "sessions": {
             plain[device]: (plain[token], home, user)
             for device, token, home, user in rows(
-                Sessions, Sessions.device, Sessions.token, Sessions.home, Sessions.user
+                Sessions, Sessions.device, Sessions.secret, Sessions.home, Sessions.user
             )
         },
         "conversations": {
