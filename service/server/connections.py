@@ -5,8 +5,11 @@ each request from its main thread to a pool and back, and that costs more than a
 a queue, a future, a pipe, and a switch of threads each way.
 
 epoll forgets a connection when it has told of it, until it is asked again (``EPOLLONESHOT``). So each has one
-thread at a time, and no lock is needed: whoever takes a connection out of ``idle``, to serve it or to close
-it, has it alone.
+thread at a time, and no lock is needed: whoever takes a connection out of ``idle`` or ``begun``, to serve it
+or to close it, has it alone.
+
+A thread serves a request when all of it is there. Until then the connection waits again, with what has come
+of it, so that slow clients keep no thread. What ``framing`` does not wait for is served from its beginning.
 """
 
 import os
@@ -21,8 +24,12 @@ from typing import Any
 from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn
 
+from service.server.client import Client
+
 # For how many seconds a client may say nothing in the middle of a request, and take to hang up after it.
 SILENCE, GOODBYE = 10, 0.5
+# For how many seconds a request may come in while no thread serves it, however little at a time.
+PATIENCE = 30
 
 # The same, as the kernel is told: a number of seconds, and of microseconds.
 _SILENCE = struct.pack("ll", SILENCE, 0)
@@ -31,39 +38,11 @@ _READABLE = select.EPOLLIN | select.EPOLLONESHOT
 _WRITABLE = select.EPOLLOUT | select.EPOLLONESHOT
 
 
-class Client(socket.socket):
-    """The connection to a client. The head of a response, which gunicorn sends by itself, waits for what
-    comes after it: a client that is woken for it would have to be woken again."""
-
-    def __init__(self, accepted: socket.socket) -> None:
-        super().__init__(fileno=accepted.detach())
-        # None before the first that is sent of a response, and empty after.
-        self._head: bytes | None = None
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send data, with the head before it; the head itself waits."""
-        if self._head is None:
-            self._head = data
-        else:
-            head, self._head = self._head, b""
-            super().sendall(head + data if head else data, flags)
-
-    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send a file after the head."""
-        self.sendall(b"")
-        return super().sendfile(file, offset, count)
-
-    def flush(self) -> None:
-        """Send the head if it still waits, as a response ends here."""
-        head, self._head = self._head, None
-        if head:
-            super().sendall(head)
-
-
 class Connections:
     """The connections that came in by ``listeners``, at most ``limit`` at once.
 
-    ``idle`` are those that no thread serves, by file descriptor, and the longest idle first.
+    ``idle`` are those that no thread serves, by file descriptor, and the longest idle first. Beside them, in
+    no order, ``begun`` are those of whose next request a part is there.
     """
 
     def __init__(self, cfg: Any, listeners: Sequence[socket.socket], limit: int) -> None:
@@ -77,6 +56,7 @@ class Connections:
         self._addresses = {listener: listener.getsockname() for listener in copies}
         self._all: set[Any] = set()
         self.idle: dict[int, Any] = {}
+        self.begun: dict[int, Any] = {}
         # Who reads this learns that it is over. It is never read empty, so that each thread learns it.
         self._over = os.eventfd(0)
         self._epoll.register(self._over, select.EPOLLIN)
@@ -88,12 +68,15 @@ class Connections:
         return len(self._all)
 
     def next(self) -> Any:
-        """Wait until somebody sends something, and return their connection; None when it is over."""
+        """Wait until somebody has sent a request, and return their connection; None when it is over."""
         while True:
             for number, _ in self._epoll.poll(maxevents=1):
-                connection = self.idle.pop(number, None)
+                connection = self.idle.pop(number, None) or self.begun.pop(number, None)
                 if connection:
-                    return connection
+                    if connection.sock.receive():
+                        return connection
+                    self._wait_for_rest(connection)
+                    continue
                 if number == self._over:
                     return None
                 # Else the main thread was faster at closing it.
@@ -140,12 +123,28 @@ class Connections:
 
     def keep(self, connection: Any) -> None:
         """Wait for the next request on a connection."""
+        if connection.sock.take_back(connection.parser.unreader.take_buffered()):
+            # What was read already makes nothing readable. But it can be written to: this is told at once,
+            # and after whom it is told of now, so that nobody who sends one request after the other holds up
+            # others.
+            connection.set_timeout()
+            self._put(self.idle, connection, _WRITABLE)
+        else:
+            self._wait_for_rest(connection)
+
+    def _wait_for_rest(self, connection: Any) -> None:
+        """Wait for a request, or for the rest of the one that has begun."""
+        began = connection.sock.began
+        if began is None:
+            connection.set_timeout()
+            self._put(self.idle, connection, _READABLE)
+        else:
+            connection.timeout = min(time.monotonic() + SILENCE, began + PATIENCE)
+            self._put(self.begun, connection, _READABLE)
+
+    def _put(self, place: dict[int, Any], connection: Any, events: int) -> None:
         number = connection.sock.fileno()
-        # What was read already makes nothing readable. But it can be written to: this is told at once, and
-        # after whom it is told of now, so that nobody who sends one request after the other holds up others.
-        events = _WRITABLE if connection.parser.unreader.buf.getvalue() else _READABLE
-        connection.set_timeout()
-        self.idle[number] = connection
+        place[number] = connection
         # When the server stops, the main thread may be faster at closing it.
         with suppress(OSError):
             self._epoll.modify(number, events)
@@ -162,10 +161,21 @@ class Connections:
         for connection in list(self.idle.values()):
             if min(connection.timeout, until) > now:
                 break
-            # Else a thread was faster at serving it.
-            if self.idle.pop(connection.sock.fileno(), None):
-                connection.close()
-                self._all.discard(connection)
+            self._close(self.idle, connection)
+
+    def close_begun(self, until: float = float("inf")) -> None:
+        """Close whoever has said nothing for too long in the middle of a request, or takes too long for it;
+        and whoever is in the middle of one at all from ``until`` on."""
+        now = time.monotonic()
+        for connection in list(self.begun.values()):
+            if min(connection.timeout, until) <= now:
+                self._close(self.begun, connection)
+
+    def _close(self, place: dict[int, Any], connection: Any) -> None:
+        # Else a thread was faster at serving it.
+        if place.pop(connection.sock.fileno(), None):
+            connection.close()
+            self._all.discard(connection)
 
     def refuse(self) -> None:
         """Accept nobody any more."""

@@ -23,7 +23,7 @@ class EpollWorker(Worker):
     """Threads that each serve the connection for which they are woken; ``connections`` says why.
 
     The main thread serves nobody. Once a second it tells the master that it lives, and closes what has been
-    idle for too long.
+    idle or unfinished for too long.
     """
 
     def init_process(self) -> None:
@@ -46,6 +46,7 @@ class EpollWorker(Worker):
             self.notify()
             self.connections.listen()
             self.connections.close_idle()
+            self.connections.close_begun()
             self._wait(1)
         self._stop(serving)
 
@@ -74,18 +75,20 @@ class EpollWorker(Worker):
                 self.connections.part(connection)
 
     def _stop(self, serving: list[Thread]) -> None:
-        """Accept nobody any more, answer who is being served, and whose request is on its way."""
+        """Accept nobody any more, and answer whose request is served, has begun, or is on its way."""
         self.connections.refuse()
         now = time.monotonic()
         linger, until = now + LINGER, now + self.cfg.graceful_timeout
         while len(self.connections) and time.monotonic() < until:
             self.notify()
             self.connections.close_idle(linger)
+            self.connections.close_begun()
             self._wait(0.05)
         self.connections.end()
         for thread in serving:
             thread.join(max(0, until - time.monotonic()))
         self.connections.close_idle(until=0)
+        self.connections.close_begun(until=0)
 
     def _wait(self, seconds: float) -> None:
         """Wait, but for no longer than until the next signal, which writes into this pipe."""

@@ -3,6 +3,7 @@ silent."""
 
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -13,8 +14,10 @@ from gunicorn.config import Config
 from service import threads
 from service.server import connections
 from service.server.connections import Connections
+from service.server.framing import LIMIT
 from tests.support.workers import GET, Held, get, hello, listening, working
 
+LARGE = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % LIMIT
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -138,8 +141,7 @@ def large(_environ, start):
 @pytest.mark.parametrize(
     ("app", "sent"),
     [
-        pytest.param(hello, GET[:-2], id="in a head"),
-        pytest.param(lambda environ, start: [environ["wsgi.input"].read()], POST[:-1], id="in a body"),
+        pytest.param(lambda environ, _: [environ["wsgi.input"].read()], LARGE, id="in a body"),
         pytest.param(large, GET, id="in an answer"),
     ],
 )
@@ -177,6 +179,21 @@ def test_a_request_knows_how_long_it_has_waited_for_a_thread():
         assert second.read()[0] == 200
     assert waited["/first"] < 0.9
     assert 0.9 < waited["/second"] < 10
+
+
+def test_what_a_request_takes_to_come_is_no_wait_for_a_thread():
+    def app(environ, start):
+        waited.append(threads.waited())
+        return hello(environ, start)
+
+    waited = []
+    with working(app) as served:
+        client = served.connect()
+        client.send(POST[:-1])
+        time.sleep(1)
+        client.send(POST[-1:])
+        assert client.read()[1] == b"hello"
+    assert waited[0] < 0.9
 
 
 def test_of_what_does_not_come_over_tcp_nobody_knows_how_long_it_has_waited():
@@ -241,6 +258,18 @@ def test_what_is_told_of_a_connection_that_somebody_else_has_is_not_heeded(pair)
     assert made.next() is None
 
 
+def test_a_connection_on_which_nothing_has_come_after_all_is_still_idle(pair):
+    made, taken = pair
+    made.idle[taken.sock.fileno()] = taken
+    made._epoll.modify(taken.sock.fileno(), select.EPOLLOUT | select.EPOLLONESHOT)
+    taken.sock.recv(len(GET))
+    made.end()
+
+    assert made.next() is None
+    assert list(made.idle) == [taken.sock.fileno()]
+    assert not made.begun
+
+
 class Seen(dict):
     """What somebody else takes something out of as soon as it was looked at."""
 
@@ -255,6 +284,15 @@ def test_a_connection_that_a_thread_has_taken_is_not_closed_as_idle(pair):
     made.idle = Seen({taken.sock.fileno(): taken})
 
     made.close_idle(until=0)
+
+    assert taken.sock.recv(1) == b"G"
+
+
+def test_a_connection_that_a_thread_has_taken_is_not_closed_as_unfinished(pair):
+    made, taken = pair
+    made.begun = Seen({taken.sock.fileno(): taken})
+
+    made.close_begun(until=0)
 
     assert taken.sock.recv(1) == b"G"
 

@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 
+from service.server.framing import LIMIT
 from tests.support.servers import TIMEOUT
 from tests.support.workers import GET, hello, in_the_middle, working
 
@@ -13,7 +14,7 @@ from tests.support.workers import GET, hello, in_the_middle, working
 def test_an_answer_does_not_wait_for_a_body_that_nobody_reads():
     with working(hello) as served:
         client, began = served.connect(), time.monotonic()
-        client.send(GET[:-2] + b"Content-Length: 5\r\n\r\n")
+        client.send(GET[:-2] + b"Content-Length: %d\r\n\r\n" % LIMIT)
         assert client.read()[1] == b"hello"
         # As long as gunicorn waits for the rest.
         assert time.monotonic() - began < 4

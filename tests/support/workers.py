@@ -14,7 +14,7 @@ from gunicorn.sock import TCPSocket
 
 from service.server.epoll import EpollWorker
 from service.server.logger import Logger
-from tests.support.servers import TIMEOUT
+from tests.support.servers import TIMEOUT, wait_until
 
 App = Callable[..., Any]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -135,6 +135,7 @@ class Served:
         self.thread = threading.Thread(target=self.worker.init_process)
         self.clients: list[Client] = []
         self.thread.start()
+        wait_until(lambda: self.worker.booted)
 
     def connect(self) -> Client:
         self.clients.append(Client(self.address))

@@ -1,0 +1,80 @@
+"""The connection to a client, as a thread sees it: what it reads may have been read before, and what it
+sends is sent together."""
+
+import socket
+import time
+from typing import Any
+
+from service.server.framing import LIMIT, is_unfinished
+
+
+class Client(socket.socket):
+    """The connection to a client.
+
+    What has come of a request waits here until a thread reads it. The head of a response, which gunicorn
+    sends by itself, waits for what comes after it: a client that is woken for it would have to be woken
+    again.
+
+    ``began`` is when the request that is unfinished was first seen to be, by ``time.monotonic()``.
+    """
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(fileno=accepted.detach())
+        self.began: float | None = None
+        self._received = b""
+        # None before the first that is sent of a response, and empty after.
+        self._head: bytes | None = None
+
+    def receive(self) -> bool:
+        """Read what has come, without waiting, and return whether a thread should serve it now."""
+        try:
+            came = super().recv(max(LIMIT - len(self._received), 0), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            # Nothing new: a request was here already, or a thread was woken for who was closed meanwhile.
+            return self._is_whole()
+        except OSError:
+            # Whatever it is, it is gunicorn's to tell.
+            return True
+        if not came:
+            return True
+        self._received += came
+        return self._is_whole()
+
+    def take_back(self, rest: bytes) -> bool:
+        """Keep what was read beyond a request, and return whether it is another one."""
+        self.began = None
+        self._received = rest + self._received
+        return self._is_whole()
+
+    def _is_whole(self) -> bool:
+        if not is_unfinished(self._received):
+            return True
+        if self._received and self.began is None:
+            self.began = time.monotonic()
+        return False
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Read what was received before, and wait only if there is nothing of it."""
+        if received := self._received:
+            self._received = received[size:]
+            return received[:size]
+        return super().recv(size, flags)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send data, with the head before it; the head itself waits."""
+        if self._head is None:
+            self._head = data
+        else:
+            head, self._head = self._head, b""
+            super().sendall(head + data if head else data, flags)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file after the head."""
+        self.sendall(b"")
+        return super().sendfile(file, offset, count)
+
+    def flush(self) -> None:
+        """Send the head if it still waits, as a response ends here."""
+        head, self._head = self._head, None
+        if head:
+            super().sendall(head)
