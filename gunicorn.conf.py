@@ -10,13 +10,15 @@ from service.server.logger import Logger
 
 if hasattr(select, "epoll"):
     from service.server.epoll import EpollWorker as Worker
+    from service.server.lead import SerialWorker
 else:
     from service.server.workers import Worker
+    from service.server.workers import Worker as SerialWorker
 
 # Read here already, so that a bad setting ends the server before a worker is made.
 _config = Config.from_environment()
 
-worker_class = Worker
+worker_class = SerialWorker if _config.database_url.startswith("sqlite:") else Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
 # One would leave a processor idle while it waits for a commit; 8 take the interpreter's lock from each other

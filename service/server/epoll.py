@@ -63,16 +63,19 @@ class EpollWorker(Worker):
 
     def _serve(self) -> None:
         while connection := self.connections.next():
-            threads.begin(connection.sock)
-            is_kept = False
-            try:
-                is_kept = self.handle(connection)
-            except BaseException:  # whatever it is, others are served
-                self.log.exception("Error handling request")
-            if is_kept:
-                self.connections.keep(connection)
-            else:
-                self.connections.part(connection)
+            self._answer(connection)
+
+    def _answer(self, connection: Any) -> None:
+        threads.begin(connection.sock)
+        is_kept = False
+        try:
+            is_kept = self.handle(connection)
+        except BaseException:  # whatever it is, others are served
+            self.log.exception("Error handling request")
+        if is_kept:
+            self.connections.keep(connection)
+        else:
+            self.connections.part(connection)
 
     def _stop(self, serving: list[Thread]) -> None:
         """Accept nobody any more, and answer whose request is served, has begun, or is on its way."""

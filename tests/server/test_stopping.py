@@ -19,15 +19,6 @@ from tests.support.workers import Client, get, hello, in_the_middle, working
 LINGER, LATE = 2, 5
 
 
-def is_refused(served):
-    try:
-        served.connect()
-    # Reset, if it was just being closed.
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    return False
-
-
 def test_idle_connections_delay_a_stop_for_a_moment_only():
     with working(hello) as served:
         silent, kept = served.connect(), served.connect()
@@ -57,7 +48,7 @@ def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection
         new, kept = served.connect(), served.connect()
         kept.ask()
         served.worker.stop()
-        wait_until(lambda: is_refused(served))
+        wait_until(served.refuses)
         for client in (new, kept):
             client.send()
             assert client.read() == (200, b"hello", True)
@@ -67,7 +58,7 @@ def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection
 def test_what_was_begun_is_answered_and_nobody_is_accepted_meanwhile():
     with in_the_middle() as (served, client, app):
         served.worker.stop()
-        wait_until(lambda: is_refused(served))
+        wait_until(served.refuses)
         assert not served.has_ended(within=LINGER + 0.5)
         app.free.release()
         assert client.read() == (200, b"hello", False)

@@ -13,6 +13,7 @@ from gunicorn.config import Config
 from gunicorn.sock import TCPSocket
 
 from service.server.epoll import EpollWorker
+from service.server.lead import SerialWorker
 from service.server.logger import Logger
 from tests.support.servers import TIMEOUT, wait_until
 
@@ -54,7 +55,7 @@ class Log(logging.LoggerAdapter):
         """Do nothing: there is no file."""
 
 
-class WorkerInThread(EpollWorker):
+class InThread:
     """A worker that no signal reaches."""
 
     def init_signals(self) -> None:
@@ -68,6 +69,14 @@ class WorkerInThread(EpollWorker):
         """Do what SIGTERM does."""
         self.handle_exit(None, None)
         os.write(self.PIPE[1], b"1")
+
+
+class WorkerInThread(InThread, EpollWorker):
+    """As on PostgreSQL."""
+
+
+class SerialWorkerInThread(InThread, SerialWorker):
+    """As on SQLite."""
 
 
 class Client:
@@ -125,13 +134,13 @@ def listening() -> TCPSocket:
 class Served:
     """A worker that serves."""
 
-    def __init__(self, app: App, settings: dict[str, Any], listener: Any) -> None:
+    def __init__(self, app: App, settings: dict[str, Any], listener: Any, kind: type[EpollWorker]) -> None:
         config = Config()
         for name, value in settings.items():
             config.set(name, value)
         self.address = listener.getsockname()
         log = Log(logging.getLogger("gunicorn.error"))
-        self.worker = WorkerInThread(0, os.getppid(), [listener], app, 30, config, log)
+        self.worker = kind(0, os.getppid(), [listener], app, 30, config, log)
         self.thread = threading.Thread(target=self.worker.init_process)
         self.clients: list[Client] = []
         self.thread.start()
@@ -145,16 +154,27 @@ class Served:
         """Ask over a connection of its own."""
         return self.connect().ask()
 
+    def refuses(self) -> bool:
+        """Return whether nobody can connect any more."""
+        try:
+            self.connect()
+        # Reset, if it was just being closed.
+        except (ConnectionRefusedError, ConnectionResetError):
+            return True
+        return False
+
     def has_ended(self, within: float = TIMEOUT) -> bool:
         self.thread.join(within)
         return not self.thread.is_alive()
 
 
 @contextmanager
-def working(app: App, listener: Any = None, **settings: Any) -> Iterator[Served]:
+def working(
+    app: App, listener: Any = None, kind: type[EpollWorker] = WorkerInThread, **settings: Any
+) -> Iterator[Served]:
     """Have a worker with one thread, or as the settings say; its end is part of the test."""
     settings = {"threads": 1, "keepalive": TIMEOUT, "graceful_timeout": TIMEOUT} | settings
-    served = Served(app, settings, listener or listening())
+    served = Served(app, settings, listener or listening(), kind)
     try:
         yield served
     finally:
