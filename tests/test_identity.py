@@ -171,6 +171,10 @@ class Run(IdentityRun):
 
     # Users
 
+    @rule(claim=claims)
+    def the_backend_adds_a_user(self, claim: Claim) -> None:
+        self.do("POST", "users", claim.as_sent())
+
     @there_are_users
     @rule(which=numbers, changes=st.fixed_dictionaries({}, optional={"email": emails, "name": names}))
     def the_backend_corrects_a_user(self, which: int, changes: dict[str, str | None]) -> None:

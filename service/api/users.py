@@ -4,13 +4,14 @@ from typing import Any
 
 from flask import Blueprint
 
-from service.api.context import context, store_of
-from service.api.endpoints import body, open_to, query, refuses, response
+from service.api.context import context, serving, store_of
+from service.api.endpoints import alt_response, body, open_to, query, refuses, response
 from service.api.limits import limits
 from service.api.schemas.conversations import PageIn
-from service.api.schemas.logins import LoginIn
+from service.api.schemas.logins import LoginIn, UserIn
 from service.api.schemas.people import ProfileOut
 from service.api.schemas.users import (
+    AddedOut,
     ExplanationOut,
     ExportOut,
     HistoryOut,
@@ -20,6 +21,7 @@ from service.api.schemas.users import (
 )
 from service.desk import erasing
 from service.desk import users as desk
+from service.desk.adding import add_user
 from service.desk.explaining import explain_login
 from service.desk.purchasing import with_purchases
 from service.model.callers import Backend
@@ -37,8 +39,26 @@ api = Blueprint("users", __name__, url_prefix="/v1")
 @body(LoginIn(), required=False)
 @response(200, ExplanationOut())
 def resolve(caller: Backend, request: LoginRequest) -> Explanation:
-    """Return which rule would decide a login, to whom it would lead, and why; change nothing."""
+    """Return which rule would decide a login, to whom it would lead, and why; change nothing.
+
+    It answers for `POST /v1/users` too, which decides as a login without a device does.
+    """
     return explain_login(store_of(caller), context().encryption, caller, request, limits(caller))
+
+
+@api.post("/users")
+@open_to(Backend)
+@body(UserIn(), required=False)
+@response(200, AddedOut())
+@alt_response(201, AddedOut())
+def add(caller: Backend, request: LoginRequest) -> Any:
+    """Add a user by the rules of a login, without a device and a session.
+
+    201 if they are new, else 200; `resolution` names the rule that decided.
+    """
+    done = add_user(store_of(caller), context().encryption, caller, request, limits(caller))
+    serving().rule = done.resolution.rule
+    return done, 201 if done.created else 200
 
 
 @api.get("/users")

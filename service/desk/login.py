@@ -12,24 +12,20 @@ from typing import assert_never
 
 from service import metrics
 from service.desk.credentials import identify, key_holder
-from service.desk.editing import give_user_id, say
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import clear, merge
 from service.desk.proving import asked_ahead, believe
-from service.desk.resolver import Resolved, resolve
+from service.desk.resolver import Resolved, carry_out, resolve
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App
 from service.model.callers import Backend, Caller, Widget
 from service.model.errors import UnknownDevice
-from service.model.history import Event
 from service.model.identifiers import (
     digest,
-    new_anonymous_user_id,
     new_device_id,
-    new_id,
     new_token,
     read_credential,
 )
@@ -39,7 +35,7 @@ from service.model.users import Claim, User
 from service.rules import believing
 from service.rules.anonymous import Act as Outcome
 from service.rules.believing import ALWAYS_BELIEVED
-from service.rules.login import Attach, Create, Use, unchanged
+from service.rules.login import Create, unchanged
 from service.store import AppStore, Store
 from service.times import now
 
@@ -162,7 +158,7 @@ def _log_in(
         device = _device(store, caller, device_id, at)
     found = resolve(store, app, claim, device, verified=verified, at=at)
     log = AuditLog(store, replace(caller.actor, proven=verified), at)
-    user = _carry_out(store, found, verified, log)
+    user = carry_out(store, found, log, verified=verified)
     if is_new:
         store.devices.add(device.digest, at)
     user = _carry_out_outcome(store, found, device, user, log)
@@ -205,34 +201,6 @@ def _device(store: AppStore, caller: Backend | Widget, device_id: str, at: int) 
     if device is None:
         raise UnknownDevice
     return device
-
-
-def _carry_out(store: AppStore, found: Resolved, verified: bool, log: AuditLog) -> User:
-    rule = found.decision.rule.name
-    match found.decision.plan:
-        case Use(user, email, name):
-            return _say(store, user, found, log, email=email, name=name)
-        case Attach(user, user_id, name):
-            user = give_user_id(store, user, found.home or user.id, user_id, log, rule)
-            return _say(store, user, found, log, name=name)
-        case Create(user_id, email, name):
-            anonymous = user_id is None and email is None
-            if anonymous:
-                user_id = new_anonymous_user_id()
-            user = User(new_id("usr"), user_id, email, name, (), log.at, verified and not anonymous)
-            store.users.create(user)
-            log.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
-            return user
-        case never:
-            assert_never(never)
-
-
-def _say(store: AppStore, user: User, found: Resolved, log: AuditLog, **members: str | None) -> User:
-    """Set what is said of a user: those members that are not None."""
-    said = {name: value for name, value in members.items() if value is not None}
-    if not said or not (found.decision.changes or found.keeps):
-        return user
-    return say(store, user, found.home or user.id, said, log, found.decision.rule.name)
 
 
 def _carry_out_outcome(store: AppStore, found: Resolved, device: Device, user: User, log: AuditLog) -> User:

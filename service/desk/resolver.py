@@ -1,4 +1,4 @@
-"""Who logs in, and why: look up, lock, decide; the rules are in ``service.rules``.
+"""Who logs in, or is added, and why: look up, lock, decide, carry out; the rules are in ``service.rules``.
 
 What makes it right when a hundred logins run at once:
 
@@ -14,17 +14,20 @@ be; so nobody can prepare a record that its owner later walks into.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
-from service.desk.editing import all_fields
+from service.desk.editing import all_fields, give_user_id, say
+from service.desk.history import AuditLog
 from service.model.apps import App
-from service.model.identifiers import is_anonymous
+from service.model.history import Event
+from service.model.identifiers import is_anonymous, new_anonymous_user_id, new_id
 from service.model.sessions import Device
 from service.model.users import Claim, User
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
 from service.rules.anonymous import Act as Outcome
 from service.rules.fields import whose
-from service.rules.login import Create, Decision, Evidence, Use
+from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
 from service.store import AppStore
 
@@ -143,3 +146,32 @@ def _decide_outcome(
         identified_before=identified_before,
         absorbed=absorbed,
     )
+
+
+def carry_out(store: AppStore, found: Resolved, log: AuditLog, *, verified: bool) -> User:
+    """Do what was decided of who it is, and return them as they are then."""
+    rule = found.decision.rule.name
+    match found.decision.plan:
+        case Use(user, email, name):
+            return _say(store, user, found, log, email=email, name=name)
+        case Attach(user, user_id, name):
+            user = give_user_id(store, user, found.home or user.id, user_id, log, rule)
+            return _say(store, user, found, log, name=name)
+        case Create(user_id, email, name):
+            anonymous = user_id is None and email is None
+            if anonymous:
+                user_id = new_anonymous_user_id()
+            user = User(new_id("usr"), user_id, email, name, (), log.at, verified and not anonymous)
+            store.users.create(user)
+            log.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
+            return user
+        case never:
+            assert_never(never)
+
+
+def _say(store: AppStore, user: User, found: Resolved, log: AuditLog, **members: str | None) -> User:
+    """Set what is said of a user: those members that are not None."""
+    said = {name: value for name, value in members.items() if value is not None}
+    if not said or not (found.decision.changes or found.keeps):
+        return user
+    return say(store, user, found.home or user.id, said, log, found.decision.rule.name)

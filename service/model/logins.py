@@ -91,6 +91,15 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """What adding somebody answers: who it is, whether they are new, and why."""
+
+    user: User
+    created: bool
+    resolution: Resolution
+
+
+@dataclass(frozen=True, slots=True)
 class Me:
     """Who is logged in; for an unverified session of somebody, what its login said."""
 

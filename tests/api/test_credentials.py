@@ -29,6 +29,7 @@ ALLOWED = {
     ("POST", "/v1/conversations/<id>/messages"): {"sk", "st"},
     ("POST", "/v1/conversations/<id>/read"): {"sk", "st"},
     ("POST", "/v1/resolve"): {"sk"},
+    ("POST", "/v1/users"): {"sk"},
     ("GET", "/v1/users"): {"sk"},
     ("GET", "/v1/users/<id>"): {"sk"},
     ("PATCH", "/v1/users/<id>"): {"sk"},

@@ -175,6 +175,8 @@ def test_every_answer_is_as_the_document_says(document, tenant):  # noqa: PLR091
     tour.call("GET", "/v1/merges/{id}", sk, id=merge)
     tour.call("DELETE", "/v1/merges/{id}", sk, id=merge)
     tour.call("DELETE", "/v1/merges/{id}", sk, id=merge)
+    tour.call("POST", "/v1/users", sk, {"userId": "u-9", "email": "jane@example.org"})
+    tour.call("POST", "/v1/users", sk, {"name": "Jane"})
     tour.call("GET", "/v1/users", sk)
     tour.call("GET", "/v1/users/{id}", sk, id=user)
     tour.call("PATCH", "/v1/users/{id}", sk, {"name": "Jane"}, id=user)

@@ -74,6 +74,33 @@ LOGINS = {
 }
 
 
+def additions(*at_once: Claim, before: tuple[Claim, ...] = (), times: int = 25) -> Scenario:
+    """Add users without a device at once, and log in as every third of them."""
+
+    def prepare(race: Race) -> list[Request]:
+        for claim in before:
+            race.before(race.login(**claim))
+        return [
+            race.login(**claim) if number % 3 == 0 else race.request("users", **claim)
+            for number, claim in enumerate(islice(cycle(at_once), CALLERS // 2))
+        ]
+
+    return Scenario(prepare, times)
+
+
+ADDITIONS = {
+    "users who are added with one user ID": additions(BY_ID),
+    "users who are added with one email": additions(*SPELLED),
+    "users who are added with both": additions(*(BY_ID | email for email in SPELLED)),
+    "users who are added for one unclaimed email": additions(
+        *(person | BY_EMAIL for person in PEOPLE), before=(BY_EMAIL,)
+    ),
+    "users who are added while their emails move": additions(
+        BY_ID | BY_OTHER_EMAIL, BY_EMAIL, BY_ID | BY_EMAIL, BY_OTHER_EMAIL, before=(BY_ID | BY_EMAIL,)
+    ),
+}
+
+
 LOGOUTS: dict[str, Callable[[Race], Request]] = {
     "by token": lambda race: race.request("logout", race.tokens()[-1]),
     "by device": lambda race: race.request("logout", **DEVICE),
@@ -238,7 +265,9 @@ def any_login(race: Race) -> Request:
 
 def any_other_call(race: Race) -> Request:
     tokens, users, device = race.tokens(), list(race.model.users), random.choice(DEVICES)
+    added = random.choice([BY_ID, BY_EMAIL, {"userId": "u-2"} | BY_EMAIL, {"userId": "u-3", "name": "Jane"}])
     calls = [
+        race.request("users", **added),
         race.request("logout", deviceId=device),
         race.request("logout", userId=random.choice(["u-1", "u-2"])),
         race.request("clearAnonymousUser", deviceId=device, clear=random.choice([True, False])),
@@ -258,7 +287,7 @@ MIXTURES = {
     for policy in ("keep", "clear", "merge", "merge-once")
 }
 
-SCENARIOS = LOGINS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | MIXTURES
+SCENARIOS = LOGINS | ADDITIONS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | MIXTURES
 
 
 def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> None:

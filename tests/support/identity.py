@@ -89,12 +89,7 @@ class Identity(Users):
         """Do what the tables say; of who and what is new, the answer tells how it is called."""
         decision = self.decide(claim, device_id, proven=proven)
         device = self.devices.get(device_id, NOBODY)
-        home = decision.home or self._create(claim, device_id, proven, told)
-        if decision.rule == "attach-user-id":
-            self._give(home, claim.user_id or "")
-        if decision.home is not None:
-            says_email = decision.rule == "known-user-id"
-            self._say(home, email=claim.email if says_email else None, name=claim.name)
+        home = self._carry_out(decision, claim, device_id, proven, told)
         if decision.outcome == "merge":
             self._merge(told.get("merge", f"merge of {device.anonymous}"), device.anonymous or "", home)
         elif decision.outcome == "clear":
@@ -109,16 +104,38 @@ class Identity(Users):
         answer = {"token": told["token"], "device": device_id}
         if claimed is not None:
             return answer | {"status": 200, "user": claimed.as_sent(), "verified": False}
+        found = self._found(decision, home)
+        return answer | found | {"verified": found["user"]["verified"]}
+
+    def add(self, claim: Claim, told: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Do what the tables say where there is no device, and nobody logs in; None is answered where only a
+        device could tell who is meant."""
+        if not claim.names_somebody:
+            return None
+        decision = self.decide(claim, None, proven=True)
+        return self._found(decision, self._carry_out(decision, claim, "", True, told))
+
+    def _found(self, decision: Decision, home: str) -> dict[str, Any]:
         created = decision.user is None
-        user = self.user(self.one(home))
-        return answer | {
+        return {
             "status": 201 if created else 200,
-            "user": user,
-            "verified": user["verified"],
+            "user": self.user(self.one(home)),
             "created": created,
             "rule": decision.rule,
             "changes": decision.changes,
         }
+
+    def _carry_out(
+        self, decision: Decision, claim: Claim, device_id: str, proven: bool, told: Mapping[str, Any]
+    ) -> str:
+        """Make, name or describe whom a decision leads to, and return by which record it does."""
+        home = decision.home or self._create(claim, device_id, proven, told)
+        if decision.rule == "attach-user-id":
+            self._give(home, claim.user_id or "")
+        if decision.home is not None:
+            says_email = decision.rule == "known-user-id"
+            self._say(home, email=claim.email if says_email else None, name=claim.name)
+        return home
 
     def _create(self, claim: Claim, device_id: str, proven: bool, told: Mapping[str, Any]) -> str:
         id = told["id"] if told["id"] not in self.users else f"another than {told['id']}"

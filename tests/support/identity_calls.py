@@ -24,9 +24,14 @@ def login_of(status: int, body: dict[str, Any]) -> dict[str, Any]:
     if "created" not in body:
         # Nobody proved it: what was found is told to nobody.
         return told | {"user": body["user"], "verified": verified}
-    return told | {
+    return told | found_in(status, body, verified=verified) | {"verified": verified}
+
+
+def found_in(status: int, body: dict[str, Any], *, verified: bool) -> dict[str, Any]:
+    """Return who was found, and why, as the model answers it."""
+    return {
+        "status": status,
         "user": user_of(body["user"], verified=verified),
-        "verified": verified,
         "created": body["created"],
         "rule": body["resolution"]["rule"],
         "changes": frozenset(body["resolution"]["changes"]),
@@ -50,11 +55,14 @@ def after(model: Identity, call: Call) -> Identity | None:
 def _log_in(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
     if call.status not in (200, 201):
         return False
-    body = call.body
-    claim = Claim(sent.get("userId"), _as_kept(sent.get("email")), sent.get("name"))
+    body, claim = call.body, _claim(sent)
     told = {"token": body["session"]["token"], "id": body["user"]["id"], "userId": body["user"]["userId"]}
     device = sent.get("deviceId", body["deviceId"])
     return login_of(call.status, body) == model.log_in(claim, device, proven=True, told=told)
+
+
+def _claim(sent: dict[str, Any]) -> Claim:
+    return Claim(sent.get("userId"), _as_kept(sent.get("email")), sent.get("name"))
 
 
 def _as_kept(email: str | None) -> str | None:
@@ -109,7 +117,17 @@ def _merge(model: Identity, call: Call, sent: dict[str, Any], id: str | None = N
     return call.status == 201
 
 
-def _change_user(model: Identity, call: Call, sent: dict[str, Any], id: str, _: str = "") -> bool:
+def _add_user(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+    told = {"id": (call.body or {}).get("user", {}).get("id", "")}
+    found = model.add(_claim(sent), told)
+    if found is None or call.status not in (200, 201):
+        return found is None and call.status == 422
+    return found == found_in(call.status, call.body, verified=found["user"]["verified"])
+
+
+def _change_user(model: Identity, call: Call, sent: dict[str, Any], id: str = "", what: str = "") -> bool:
+    if not id:
+        return _add_user(model, call, sent)
     if call.request.method == "DELETE":
         model.erase(id)
         return call.status == 204

@@ -54,25 +54,31 @@ EMAIL = {
 }
 
 
-class LoginIn(Shape):
-    """What a login says; null and "" are as a member that is missing."""
+class UserIn(Shape):
+    """Whom somebody is added as; null and "" are as a member that is missing."""
 
-    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
     user_id = Text(identifiers.user_id, data_key="userId", blank_is_missing=True, metadata=USER_ID)
     email = OptionalText(identifiers.email, metadata=EMAIL)
     name = OptionalText(identifiers.name, metadata=NAME)
-    proof = Text(
-        as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
-    )
 
     def load(self, data: Any, **kwargs: Any) -> LoginRequest:
         """Read what was sent."""
         members = super().load(data, **kwargs)
-        device_id, proof = members.pop("device_id"), members.pop("proof")
+        beside = {name: members.pop(name, None) for name in ("device_id", "proof")}
         unusable = {name: value for name, value in members.items() if isinstance(value, Malformed)}
         ignored = tuple(FieldError(f"/{name}", why.code, why.detail) for name, why in unusable.items())
         claim, email = Claim(**members | dict.fromkeys(unusable)), data.get("email")
-        return LoginRequest(claim, device_id, proof, email if isinstance(email, str) else None, ignored)
+        as_sent = email if isinstance(email, str) else None
+        return LoginRequest(claim, **beside, email_as_sent=as_sent, ignored=ignored)
+
+
+class LoginIn(UserIn):
+    """What a login says; null and "" are as a member that is missing."""
+
+    device_id = Text(as_sent, data_key="deviceId", blank_is_missing=True, metadata=DEVICE_ID)
+    proof = Text(
+        as_sent, blank_is_missing=True, metadata={"description": "What shows that the identity is true."}
+    )
 
 
 class SessionOut(Answer):

@@ -6,9 +6,9 @@ import marshmallow as ma
 
 from service.api.schemas.conversations import ConversationOut, Cursor, MessageOut, PageIn
 from service.api.schemas.fields import Answer, Shape, Text, Time
-from service.api.schemas.logins import ClaimOut, IgnoredOut
+from service.api.schemas.logins import ClaimOut, IgnoredOut, ResolutionOut
 from service.api.schemas.merges import MergeOut
-from service.api.schemas.people import KnownUserOut, ProfileOut
+from service.api.schemas.people import KnownUserOut, ProfileOut, UserOut
 from service.model import identifiers
 from service.model.history import Event
 
@@ -39,6 +39,14 @@ class UsersOut(Answer):
 
     data = ma.fields.List(ma.fields.Nested(KnownUserOut()))
     next = Cursor(data_key="nextCursor", allow_none=True)
+
+
+class AddedOut(Answer):
+    """Who was added, or was there, and why."""
+
+    user = ma.fields.Nested(UserOut())
+    created = ma.fields.Boolean()
+    resolution = ma.fields.Nested(ResolutionOut())
 
 
 class UserChangeIn(Shape):
