@@ -196,6 +196,19 @@ class Run(IdentityRun):
         if user_id is not None and not (is_anonymous(user_id) and leads == [None, None]):
             self.do("POST", f"users/{self.record(which)}/aliases", {"userId": user_id})
 
+    @there_are_users
+    @rule(which=numbers, user_id=user_ids, theirs=numbers)
+    def the_backend_takes_an_id_away(self, which: int, user_id: str | None, theirs: int) -> None:
+        record = self.record(which)
+        own = self.model.ids_of(self.model.one(record))
+        user_id = user_id or (take(own, theirs) if own else "u-1")
+        self.do("DELETE", f"users/{record}/aliases", {"userId": user_id})
+
+    @there_are_users
+    @rule(which=numbers, user_id=user_ids.filter(bool), keep=st.booleans())
+    def the_backend_corrects_an_id(self, which: int, user_id: str, keep: bool) -> None:
+        self.do("PUT", f"users/{self.record(which)}/userId", {"userId": user_id, "keep": keep})
+
     # Merges
 
     @there_are_users

@@ -1,4 +1,4 @@
-"""Many IDs, one person: aliases, merges and their undo."""
+"""Many IDs, one person: aliases and their correction, merges and their undo."""
 
 from typing import Any
 
@@ -7,11 +7,20 @@ from flask import Blueprint
 from service.api.context import context, store_of
 from service.api.endpoints import alt_response, body, open_to, refuses, response
 from service.api.limits import limits
-from service.api.schemas.merges import AliasIn, ForeseenMergeOut, MergeIn, MergeOut, OwnAliasIn
+from service.api.schemas.merges import (
+    AliasIn,
+    CorrectionIn,
+    ForeseenMergeOut,
+    MergeIn,
+    MergeOut,
+    OwnAliasIn,
+)
 from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk
+from service.desk import correcting
 from service.model.callers import Backend, EndUser
 from service.model.merges import Merge
+from service.model.users import User
 
 api = Blueprint("merges", __name__, url_prefix="/v1")
 
@@ -29,6 +38,32 @@ def add_alias(caller: Backend, content: dict[str, str], id: str) -> Any:
     """
     user, is_new = desk.add_alias(store_of(caller), caller, id, content["user_id"])
     return user, 201 if is_new else 200
+
+
+@api.delete("/users/<id>/aliases")
+@open_to(Backend)
+@body(AliasIn())
+@response(200, KnownUserOut())
+@refuses(404, 409)
+def remove_user_id(caller: Backend, content: dict[str, str], id: str) -> User:
+    """Take a user ID away from a user, also the primary one; it is unknown from then on.
+
+    The sessions that began under it end. 404 for an ID that is not this user's.
+    """
+    return correcting.remove_user_id(store_of(caller), caller, id, content["user_id"])
+
+
+@api.put("/users/<id>/userId")
+@open_to(Backend)
+@body(CorrectionIn())
+@response(200, KnownUserOut())
+@refuses(404, 409)
+def correct_user_id(caller: Backend, content: dict[str, Any], id: str) -> User:
+    """Correct a user's primary user ID; the former one is unknown from then on, unless it is kept.
+
+    The sessions that began under an ID that goes end.
+    """
+    return correcting.correct_user_id(store_of(caller), caller, id, content["user_id"], keep=content["keep"])
 
 
 @api.post("/aliases")

@@ -26,8 +26,16 @@ def _user_id_attached(before: Members, after: Members) -> str:
     return f"Had no user ID, and was given {_quoted(after.get('userId'))}."
 
 
-def _user_id_removed(before: Members, _after: Members) -> str:
+def _user_id_removed(before: Members, after: Members) -> str:
+    if after:
+        return "Has no user ID any more: it was of somebody who became part of them."
     return f"The user ID {_quoted(before.get('userId'))} was taken away."
+
+
+def _user_id_changed(before: Members, after: Members) -> str:
+    if not after.get("userId"):
+        return f"The primary user ID {_quoted(before.get('userId'))} gave way to another."
+    return f"The primary user ID {_quoted(before.get('userId'))} was corrected to {_quoted(after['userId'])}."
 
 
 def _changed(member: str) -> Said:
@@ -87,6 +95,7 @@ SENTENCES: dict[Event, Said] = {
     Event.CREATED: _created,
     Event.USER_ID_ATTACHED: _user_id_attached,
     Event.USER_ID_REMOVED: _user_id_removed,
+    Event.USER_ID_CHANGED: _user_id_changed,
     Event.EMAIL_CHANGED: _changed("email"),
     Event.NAME_CHANGED: _changed("name"),
     Event.ATTRIBUTES_CHANGED: _attributes_changed,

@@ -102,9 +102,9 @@ def _standing_again(
 ) -> User:
     """Return how the one who goes is, with the IDs that were given to them since."""
     user_ids = (*store.users.user_ids_of(target.id, everyone), *merge.parked)
-    primary = source.user_id
+    primary = source.user_id if source.user_id in user_ids else None
     if primary is None or is_anonymous(primary):
-        primary = primary_of(user_ids) or primary
+        primary = primary_of(user_ids) or _as_nobody(store, source, primary)
     return replace(
         source,
         user_id=primary,
@@ -120,13 +120,19 @@ def _without(store: AppStore, target: User, fields: tuple[Field, ...], everyone:
     email, name = (rules.shown(fields, member) for member in rules.NAMES)
     primary = target.user_id if target.user_id in kept else primary_of(kept)
     born = store.users.user_ids_of(target.id, (target.id,))
-    if primary is None and born:
+    if primary is None and born and _as_nobody(store, target, born[0]):
         # Who was anonymous, and was never given an ID of their own, has no email of their own either: it was
         # said of those who were part of them. Without any of those they are anonymous again.
         email = rules.shown([field for field in fields if field.home != target.id], "email")
         primary = None if email else born[0]
     verified = target.verified and not is_of_a_device(primary)
     return replace(target, user_id=primary, email=email, name=name, verified=verified)
+
+
+def _as_nobody(store: AppStore, user: User, user_id: str | None) -> str | None:
+    """Return the ID by which a user is anonymous again, if they may be: who was somebody until their own IDs
+    were taken away is not, or the device of then would see what was written under those."""
+    return None if user_id is None or store.history.tells_of_a_lost_id(user.id) else user_id
 
 
 def _homes(store: AppStore, everyone: tuple[str, ...]) -> dict[str, str]:
@@ -157,8 +163,8 @@ def _devices_back(
 
 def _require_room(store: AppStore, source: User, target: User, merge: Merge) -> None:
     """Raise Conflict unless both can stand beside everybody else."""
-    if target.user_id is None and target.email is None:
-        raise Conflict("undo-conflict", "the survivor would have neither a user ID nor an email")
+    if any(user.user_id is None and user.email is None for user in (source, target)):
+        raise Conflict("undo-conflict", "one of the two would have neither a user ID nor an email")
     for user, other in ((source, target), (target, source)):
         if user.user_id is not None or user.email is None:
             continue

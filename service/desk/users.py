@@ -73,9 +73,14 @@ def _require_email_may_be(store: AppStore, user: User, email: str | None) -> Non
         return
     if email is None:
         raise Conflict("nothing-left", "a user without a user ID keeps their email")
-    having = store.users.with_email(email, verified=user.verified)
-    if any(other.user_id is None and other.id != user.id for other in having):
+    if has_rival(store, user, email):
         raise Conflict("unclaimed-email", "an unclaimed user has this email")
+
+
+def has_rival(store: AppStore, user: User, email: str | None) -> bool:
+    """Return whether somebody else of a user's world is unclaimed and has an email."""
+    having = () if email is None else store.users.with_email(email, verified=user.verified)
+    return any(other.user_id is None and other.id != user.id for other in having)
 
 
 def history(store: AppStore, id: str, cursor: Position | None, limit: int) -> Page[Entry]:

@@ -13,6 +13,7 @@ class Event(StrEnum):
     CREATED = "created"
     USER_ID_ATTACHED = "user-id-attached"
     USER_ID_REMOVED = "user-id-removed"
+    USER_ID_CHANGED = "user-id-changed"
     EMAIL_CHANGED = "email-changed"
     NAME_CHANGED = "name-changed"
     ATTRIBUTES_CHANGED = "attributes-changed"

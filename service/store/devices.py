@@ -182,9 +182,9 @@ class SessionStore:
         """End every session of these users; as ``end``."""
         return self._end(Sessions.user.in_(users))
 
-    def end_of_homes(self, user: str, homes: Sequence[str]) -> None:
-        """End a user's sessions that began under an ID of these, who are part of the user."""
-        self._end((Sessions.user == user) & Sessions.home.in_(homes))
+    def end_of_homes(self, user: str, homes: Sequence[str], since: int = 0) -> None:
+        """End a user's sessions that began under an ID of these, who are part of the user, since a time."""
+        self._end((Sessions.user == user) & Sessions.home.in_(homes) & (Sessions.began_at >= since))
 
     def set_verified(self, user: str, verified: bool) -> None:
         """Note whether whoever is logged in as a user is known to be them."""

@@ -47,6 +47,13 @@ class HistoryStore:
             for id, at, event, rule, by, request, before, after in rows
         )
 
+    def tells_of_a_lost_id(self, user: str) -> bool:
+        """Return whether a user ID was taken away from a user, or corrected. One that a migration took back
+        was never rightly theirs."""
+        lost = History.event.in_((Event.USER_ID_REMOVED.value, Event.USER_ID_CHANGED.value))
+        lines = History.select(History.id).where((History.app == self._app) & (History.user == user) & lost)
+        return self._database.row(lines.where(History.by != "migration").limit(1)) is not None
+
     def forget(self, users: Iterable[str]) -> None:
         """Leave of these users' lines what happened and when, and nothing personal."""
         self._database.change(

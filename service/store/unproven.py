@@ -23,6 +23,7 @@ LASTING = [
     for event in (
         Event.CREATED,
         Event.USER_ID_ATTACHED,
+        Event.USER_ID_CHANGED,
         Event.ALIAS_ADDED,
         Event.EMAIL_CHANGED,
         Event.NAME_CHANGED,
@@ -31,6 +32,10 @@ LASTING = [
         Event.ATTRIBUTES_CHANGED,
     )
 ]
+
+
+# How a line of the history begins that tells of a visitor's ID.
+VISITORS_ID = json.dumps({"userId": DEVICE_PREFIX})[:-2]
 
 
 def nobody_proven_rests_on_a_claim(store: AppStore) -> Iterator[str]:
@@ -59,8 +64,8 @@ def _what_lasts(
     match event:
         case Event.CREATED:
             return ", ".join(["proven"] + [f"undo {id}" for id in _merges(store, user)])
-        case Event.USER_ID_ATTACHED | Event.ALIAS_ADDED:
-            found = store.users.with_user_id_and_home(after.get("userId", ""), verified=True)
+        case Event.USER_ID_ATTACHED | Event.USER_ID_CHANGED | Event.ALIAS_ADDED:
+            found = store.users.with_user_id_and_home(after.get("userId") or "", verified=True)
             return "a user ID" if found and found[1] == user else None
         case Event.MERGED:
             standing = [id for id in _merges(store, user) if id == after.get("merge")]
@@ -108,7 +113,13 @@ def _acts(app: Any, of_which: Any, after: Any) -> Any:
     visitors = same(UserIds, History, home="user") & (
         fn.SUBSTR(UserIds.value, 1, len(DEVICE_PREFIX)) == DEVICE_PREFIX
     )
-    is_visitor = fn.EXISTS(UserIds.select(UserIds.user).where(visitors))
+    # Or their ID was taken away since.
+    gone = History.alias()
+    taken = same(gone, History, user="user") & (gone.event == Event.USER_ID_REMOVED.value)
+    begins = fn.SUBSTR(gone.before, 1, len(VISITORS_ID)) == VISITORS_ID
+    is_visitor = fn.EXISTS(UserIds.select(UserIds.user).where(visitors)) | fn.EXISTS(
+        gone.select(gone.id).where(taken & begins)
+    )
     # A visitor who was part of another when they were given an ID has it as an alias.
     naming = (since.event == Event.USER_ID_ATTACHED.value) | (
         (since.event == Event.ALIAS_ADDED.value) & is_visitor

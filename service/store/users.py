@@ -145,6 +145,29 @@ class UserStore:
         digest, search, proven = user_id_digest(value), search_key(value), not user.is_unproven
         self._database.add(_insert_user_id(self._app, proven, digest, user.id, home, value, search, at))
 
+    def given(self, user: User, value: str) -> tuple[str, int]:
+        """Return to whom one of a user's IDs was given, the user or who is part of them, and when."""
+        query = UserIds.select(UserIds.home, UserIds.added_at).where(self._one_of(user, value))
+        ((home, at),) = self._database.rows(query)
+        return home, at
+
+    def remove_user_id(self, user: User, value: str) -> None:
+        """Unlink one of a user's IDs."""
+        self._database.change(UserIds.delete().where(self._one_of(user, value)))
+        self._change(user.id)
+
+    def _one_of(self, user: User, value: str) -> Any:
+        mine = (UserIds.app == self._app) & (UserIds.verified == (not user.is_unproven))
+        return mine & (UserIds.digest == user_id_digest(value)) & (UserIds.user == user.id)
+
+    def rename_part(self, id: str, value: str, instead: str | None) -> None:
+        """Have who is part of another, and whose primary ID goes, be known by another ID ``instead`` when
+        they stand again, or by what they have then. An anonymous user's stays: it tells that they were one.
+        """
+        known_by = (Users.app == self._app) & (Users.id == id) & (Users.user_id == value)
+        is_part = Users.merged_into.is_null(False) & ~anonymous()
+        self._database.change(Users.update(user_id=instead).where(known_by & is_part))
+
     def remove_user_ids(self, user: User) -> User:
         """Unlink all of a user's IDs; return the user as they are then."""
         self._database.change(UserIds.delete().where((UserIds.app == self._app) & (UserIds.user == user.id)))

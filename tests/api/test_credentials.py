@@ -37,6 +37,8 @@ ALLOWED = {
     ("GET", "/v1/users/<id>/history"): {"sk"},
     ("GET", "/v1/users/<id>/export"): {"sk"},
     ("POST", "/v1/users/<id>/aliases"): {"sk"},
+    ("DELETE", "/v1/users/<id>/aliases"): {"sk"},
+    ("PUT", "/v1/users/<id>/userId"): {"sk"},
     ("POST", "/v1/aliases"): {"st"},
     ("POST", "/v1/merges"): {"sk"},
     ("GET", "/v1/merges/<id>"): {"sk"},

@@ -31,6 +31,8 @@ USER_CALLS = (
     ("GET", "/v1/users/<id>/history", None),
     ("GET", "/v1/users/<id>/export", None),
     ("POST", "/v1/users/<id>/aliases", {"userId": "mine"}),
+    ("PUT", "/v1/users/<id>/userId", {"userId": "mine", "keep": True}),
+    ("DELETE", "/v1/users/<id>/aliases", {"userId": "jane"}),
     ("DELETE", "/v1/users/<id>", None),
 )
 MERGE_CALLS = (("GET", "/v1/merges/<id>", None), ("DELETE", "/v1/merges/<id>", None))

@@ -169,6 +169,10 @@ def test_every_answer_is_as_the_document_says(document, tenant):  # noqa: PLR091
     tour.call("POST", "/v1/resolve", sk, {"userId": "u-3", "email": "jane@example.org"})
     tour.call("POST", "/v1/users/{id}/aliases", sk, {"userId": "u-3"}, id=user)
     tour.call("POST", "/v1/users/{id}/aliases", sk, {"userId": "u-2"}, id=user)
+    tour.call("DELETE", "/v1/users/{id}/aliases", sk, {"userId": "u-3"}, id=user)
+    tour.call("DELETE", "/v1/users/{id}/aliases", sk, {"userId": "u-3"}, id=user)
+    tour.call("PUT", "/v1/users/{id}/userId", sk, {"userId": "u-2"}, id=user)
+    tour.call("PUT", "/v1/users/{id}/userId", sk, {"userId": "u-5", "keep": True}, id=user)
     tour.call("POST", "/v1/aliases", token, {"userId": "u-4"})
     tour.call("POST", "/v1/merges", sk, {"from": other, "into": user, "dryRun": True})
     merge = tour.call("POST", "/v1/merges", sk, {"from": other, "into": user})["id"]

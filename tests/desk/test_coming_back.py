@@ -235,3 +235,19 @@ def test_a_dead_key_finds_nobody_who_comes_back(tenant, kim):
     refused = tenant.try_login(key=dead, deviceId=DEVICE, **KIM)
 
     assert (refused.status_code, refused.json["code"]) == (401, "invalid-credential")
+
+
+@between_two_statements
+def test_an_id_that_another_has_by_then_logs_in_the_other(tenant, kim, meanwhile):
+    others = []
+
+    def move_the_id():
+        assert tenant.remove_id(kim, "u-kim").status_code == 200
+        # Of the version that was seen, too.
+        others.append(tenant.known(userId="u-kim"))
+
+    meanwhile(move_the_id)
+    login = tenant.login(deviceId=DEVICE, userId="u-kim")
+
+    assert [login["user"]["id"]] == others
+    assert tenant.get("/v1/me", login["session"]["token"]).json["user"]["id"] == others[0]

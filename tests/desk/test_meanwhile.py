@@ -108,6 +108,45 @@ def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tena
     assert (happened, login["user"]["id"], user(tenant, jane)["name"]) == ([200], joan, None)
 
 
+@pytest.mark.parametrize(
+    "go",
+    [
+        lambda tenant, jane: tenant.remove_id(jane, "u-1").status_code,
+        lambda tenant, jane: tenant.correct_id(jane, "u-2").status_code,
+    ],
+    ids=["taken away", "corrected"],
+)
+def test_who_logs_in_by_an_id_that_goes_meanwhile_is_somebody_new(tenant, meanwhile, go):
+    jane = known(tenant, userId="u-1", email="jane@example.org")
+    happened = meanwhile(UserStore, "lock", lambda: go(tenant, jane))
+
+    login = tenant.login(userId="u-1", name="J.")
+
+    assert happened == [200]
+    assert (login["created"], login["user"]["id"] != jane) == (True, True)
+    assert user(tenant, jane)["name"] is None
+
+
+def test_an_id_that_somebody_else_has_by_then_is_no_correction(tenant, meanwhile):
+    jane = known(tenant, userId="u-1")
+    happened = meanwhile(UserStore, "add_user_id", lambda: known(tenant, userId="u-2"))
+
+    answer = tenant.correct_id(jane, "u-2")
+
+    assert (len(happened), answer.status_code, user(tenant, jane)["userId"]) == (1, 409, "u-1")
+
+
+def test_an_id_goes_from_who_has_it_by_then(tenant, meanwhile):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    tenant.alias(jane, "u-3")
+    happened = meanwhile(UserStore, "lock_emails", lambda: tenant.merge(jane, joan))
+
+    answer = tenant.remove_id(jane, "u-3")
+
+    assert (len(happened), answer.status_code, answer.json["id"]) == (1, 200, joan)
+    assert (answer.json["userId"], answer.json["aliases"]) == ("u-2", ["u-1"])
+
+
 def test_a_conversation_that_an_agent_begins_is_the_survivors(tenant, meanwhile):
     jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
     happened = meanwhile(UserStore, "find_and_lock", lambda: tenant.merge(joan, jane))

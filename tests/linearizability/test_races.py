@@ -1,5 +1,5 @@
 """Whatever is called at once, it ends as some order one after the other would, and is answered so: logins,
-logouts, messages, aliases, merges and their undo."""
+logouts, messages, aliases, corrections, merges and their undo."""
 
 # ruff: noqa: S311 - chance chooses what is tried, and hides nothing
 import random
@@ -245,6 +245,124 @@ WITH_MERGES = {
 }
 
 
+def take_away(race: Race, user: str, user_id: str) -> Request:
+    return race.request(f"users/{user}/aliases", method="DELETE", userId=user_id)
+
+
+def correct(race: Race, user: str, user_id: str, *, keep: bool = False) -> Request:
+    return race.request(f"users/{user}/userId", method="PUT", userId=user_id, keep=keep)
+
+
+def logins_on_devices(race: Race, *user_ids: str) -> list[Request]:
+    """Log in as each, on a device of theirs and on a new one: the first takes the shortest way."""
+    logins = []
+    for number, user_id in enumerate(user_ids):
+        device = f"device-of-a-race-{number}"
+        race.before(race.login(userId=user_id, deviceId=device))
+        logins += [race.login(userId=user_id, deviceId=device), race.login(userId=user_id)]
+    return logins
+
+
+def an_alias_that_goes(race: Race) -> list[Request]:
+    jane = race.user(**BY_ID, **BY_EMAIL)
+    race.before(alias(race, jane, "u-2"))
+    logins = logins_on_devices(race, "u-1", "u-2")
+    return [take_away(race, jane, "u-2"), *logins, *logins, take_away(race, jane, "u-2")]
+
+
+def an_only_id_that_goes(race: Race) -> list[Request]:
+    jane = race.user(**BY_ID, **BY_EMAIL)
+    logins = logins_on_devices(race, "u-1")
+    return [
+        take_away(race, jane, "u-1"),
+        *logins,
+        race.login(**BY_EMAIL),
+        race.login(userId="u-2", **BY_EMAIL),
+        race.request("users", **BY_EMAIL),
+        race.request(f"users/{jane}", method="PATCH", email="john@example.org"),
+    ]
+
+
+def two_ids_of_one_that_go(race: Race) -> list[Request]:
+    jane = race.user(**BY_ID)
+    race.before(alias(race, jane, "u-2"))
+    return [take_away(race, jane, "u-1"), take_away(race, jane, "u-2"), *logins_on_devices(race, "u-1")]
+
+
+def a_correction(race: Race) -> list[Request]:
+    jane = race.user(**BY_ID, **BY_EMAIL)
+    logins = logins_on_devices(race, "u-1")
+    return [
+        correct(race, jane, "u-2"),
+        *logins,
+        *[race.login(userId="u-2")] * 2,
+        race.login(userId="u-1", name="Jane"),
+        race.login(**BY_EMAIL),
+    ]
+
+
+def corrections_that_meet(race: Race) -> list[Request]:
+    one, other = race.user(userId="u-1"), race.user(userId="u-2")
+    return [
+        *[correct(race, one, "u-9"), correct(race, other, "u-9", keep=True)],
+        *[correct(race, one, "u-8", keep=True), correct(race, other, "u-1")],
+        race.login(userId="u-9"),
+    ]
+
+
+def corrections_and_aliases(race: Race) -> list[Request]:
+    one, other = race.user(userId="u-1"), race.user(userId="u-2")
+    race.before(alias(race, one, "u-3"))
+    return [
+        *[correct(race, one, "u-3"), alias(race, other, "u-1"), alias(race, one, "u-9")],
+        *[take_away(race, one, "u-3"), correct(race, other, "u-9"), race.login(userId="u-3")],
+    ]
+
+
+def corrections_and_merges(race: Race) -> list[Request]:
+    one, other = race.user(**BY_ID, **BY_EMAIL), race.user(userId="u-2", email="john@example.org")
+    logins = logins_on_devices(race, "u-1", "u-2")
+    return [
+        *[merge(race, other, one), correct(race, other, "u-9"), take_away(race, one, "u-2")],
+        *[correct(race, one, "u-2"), take_away(race, one, "u-1"), *logins],
+    ]
+
+
+def corrections_and_an_undo(race: Race) -> list[Request]:
+    one, other = race.user(**BY_ID, **BY_EMAIL), race.user(userId="u-2", email="john@example.org")
+    done = race.before(merge(race, other, one))
+    logins = logins_on_devices(race, "u-1", "u-2")
+    return [
+        *[race.request(f"merges/{done['id']}"), take_away(race, one, "u-2"), correct(race, other, "u-9")],
+        *[correct(race, one, "u-2"), *logins],
+    ]
+
+
+def a_visitor_who_is_named(race: Race) -> list[Request]:
+    visit = race.before(race.login(**DEVICE))
+    user, token = visit["user"], visit["session"]["token"]
+    return [
+        *[correct(race, user["id"], "u-1"), race.login(**DEVICE), race.login(**BY_ID, **DEVICE)],
+        *[race.request("me", token), take_away(race, user["id"], user["userId"]), race.login(**BY_ID)],
+    ]
+
+
+WITH_CORRECTIONS = {
+    name: Scenario(prepare, 15)
+    for name, prepare in {
+        "an alias that is taken away": an_alias_that_goes,
+        "an only ID that is taken away": an_only_id_that_goes,
+        "two IDs of one that are taken away": two_ids_of_one_that_go,
+        "a correction against logins": a_correction,
+        "corrections that meet": corrections_that_meet,
+        "corrections against aliases": corrections_and_aliases,
+        "corrections against a merge": corrections_and_merges,
+        "corrections against an undo": corrections_and_an_undo,
+        "a visitor who is named": a_visitor_who_is_named,
+    }.items()
+}
+
+
 def few_calls(race: Race) -> list[Request]:
     """Choose who comes before, and five calls that come at once, of people who share what they can."""
     for _ in range(random.randint(0, 4)):
@@ -279,6 +397,8 @@ def any_other_call(race: Race) -> Request:
     if users:
         calls += [merge(race, random.choice(users), random.choice(users))]
         calls += [alias(race, random.choice(users), random.choice(["u-1", "u-2", "u-3"]))]
+        calls += [take_away(race, random.choice(users), random.choice(["u-1", "u-2"]))]
+        calls += [correct(race, random.choice(users), random.choice(["u-1", "u-3"]), keep=bool(tokens))]
     return random.choice(calls)
 
 
@@ -287,7 +407,7 @@ MIXTURES = {
     for policy in ("keep", "clear", "merge", "merge-once")
 }
 
-SCENARIOS = LOGINS | ADDITIONS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | MIXTURES
+SCENARIOS = LOGINS | ADDITIONS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | WITH_CORRECTIONS | MIXTURES
 
 
 def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> None:

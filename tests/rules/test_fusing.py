@@ -21,7 +21,8 @@ ACCOUNT = {"store": "app_store", "account": "apple-1"}
 # As many people have the email as the situation says.
 HOLDERS = {Email.CLAIMED: ("u-2",), Email.SHARED: ("u-2", "u-3")}
 # Here, and in test_fusing_ids.py.
-WALKED = {"login", "anonymous", "restoring", "aliasing", "merging", "sighting", "identifying"}
+WALKED = {"login", "anonymous", "restoring", "aliasing", "merging", "removing", "correcting"}
+WALKED |= {"sighting", "identifying"}
 # They decide before anybody is looked for, or what is said of two who are one already.
 APART = {"believing", "covering", "keys", "allowing", "showing", "counting"}
 

@@ -10,6 +10,17 @@ import pytest
 
 from service.rules import aliasing, merging
 from service.rules.aliasing import ALIASING
+from service.rules.correcting import (
+    CORRECTING,
+    REMOVING,
+    Correct,
+    Given,
+    Keep,
+    Left,
+    Primary,
+    Remove,
+    Whose,
+)
 from service.rules.merging import MERGING, By, Same, Who
 from service.rules.subscribing import IDENTIFYING, SIGHTING, Both, Id, Identify, Make, Names
 from tests.support.people import who
@@ -47,6 +58,73 @@ def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, loo
 def absorb(tenant, users, user_id):
     """Have an ID lead to a user."""
     return tenant.call("POST", f"/v1/users/{users[0]}/aliases", tenant.sk, {"userId": user_id})
+
+
+def unclaimed(tenant):
+    return tenant.known(email="jane@example.org")
+
+
+def has_an_alias(tenant, people):
+    tenant.alias(people["u-1"][0], "u-new")
+
+
+def has_an_email(tenant, people):
+    tenant.change(people["u-1"][0], email="jane@example.org")
+
+
+def has_an_email_of_another(tenant, people):
+    unclaimed(tenant)
+    has_an_email(tenant, people)
+
+
+@pytest.mark.parametrize(("whose", "left"), every(REMOVING))
+def test_no_id_that_is_taken_away_makes_one_of_two(tenant, people, whose, left):
+    prepare = {
+        Left.THE_PRIMARY: has_an_alias,
+        Left.ANOTHER_ID: has_an_alias,
+        Left.AN_EMAIL: has_an_email,
+        Left.AN_UNCLAIMED_EMAIL: has_an_email_of_another,
+    }
+    prepare.get(left, lambda *_: None)(tenant, people)
+    own = "u-new" if left is Left.THE_PRIMARY else "u-1"
+
+    answer = tenant.remove_id(people["u-1"][0], own if whose is Whose.THE_USERS else "u-2")
+
+    refused = {
+        Remove.NOT_FOUND: (404, "not-found"),
+        Remove.NOTHING_LEFT: (409, "nothing-left"),
+        Remove.UNCLAIMED_EMAIL: (409, "unclaimed-email"),
+    }
+    act = REMOVING.decide(whose, left).then
+    assert (answer.status_code, answer.json.get("code")) == refused.get(act, (200, None))
+    is_gone = own == "u-1" and act not in refused
+    assert who(tenant) == (people | {"u-1": []} if is_gone else people)
+
+
+# Whose primary ID is none of their own has no such alias either.
+IMPOSSIBLE = [
+    (primary, given)
+    for primary in (Primary.ANONYMOUS, Primary.NONE)
+    for given in (Given.THE_USER_AS_PRIMARY, Given.THE_USER_AS_ALIAS)
+]
+
+
+@pytest.mark.parametrize(("given", "primary", "keep"), every(CORRECTING, but=IMPOSSIBLE))
+def test_no_id_that_is_corrected_makes_one_of_two(tenant, people, given, primary, keep):
+    jane = people["u-1"][0]
+    if primary is not Primary.PERSONAL:
+        jane = tenant.known() if primary is Primary.ANONYMOUS else unclaimed(tenant)
+    if given is Given.THE_USER_AS_ALIAS:
+        has_an_alias(tenant, people)
+    user_id = {Given.ANOTHER: "u-2", Given.THE_USER_AS_PRIMARY: "u-1"}.get(given, "u-new")
+
+    answer = tenant.correct_id(jane, user_id, keep=keep is Keep.YES)
+
+    act = CORRECTING.decide(given, primary, keep).then
+    code = "alias-taken" if act is Correct.TAKEN else None
+    assert (answer.status_code, answer.json.get("code")) == (409 if code else 200, code)
+    assert code is not None or (answer.json["id"], answer.json["userId"]) == (jane, user_id)
+    assert who(tenant) == (people | {"u-1": []} if act is Correct.REPLACE else people)
 
 
 def subscriber(tenant, key, user_id):

@@ -186,7 +186,7 @@ class Identity(Users):
         if primary in ids and not is_anonymous(primary):
             return
         named = [user_id for user_id in ids if not is_anonymous(user_id)]
-        nobody = None if self.shown(id, "email") else self.born(id)
+        nobody = None if self.shown(id, "email") else self.nobodys_id(id)
         self._change_user(id, primary=named[0] if named else nobody)
 
     # What does a merge do?
@@ -243,9 +243,9 @@ class Identity(Users):
         if id in self.undone:
             raise Conflict("already-undone")
         after, merge = self.copy(), self.merges[id]
-        if self._later_merges(id, merge.target) or self._is_taken(merge.source):
-            raise Conflict("undo-conflict")
         del after.merges[id]
+        if self._later_merges(id, merge.target) or self._is_taken(merge.source, after):
+            raise Conflict("undo-conflict")
         both = merge.source, self.one(merge.target)
         were_nobody = {one for one in both if self.one(one) == one and self.is_nobody(one)}
         for one in both:
@@ -271,17 +271,18 @@ class Identity(Users):
             above = self.merges[by].target
         return False
 
-    def _is_taken(self, source: str) -> bool:
-        """Whether an ID that led nowhere meanwhile is somebody else's by now."""
+    def _is_taken(self, source: str, after: "Identity") -> bool:
+        """Whether an ID that led nowhere meanwhile, and does so after, is somebody else's by now."""
         parked = [one for one in self.user_ids if one.home in self.all_of(source)]
         parked = [one for one in parked if not self.is_proven_to_be(one.home)]
+        parked = [one for one in parked if after.is_proven_to_be(one.home)]
         return any(self.home_of(one.value, proven=one.proven) is not None for one in parked)
 
     def _stand_again(self, id: str) -> None:
         if self.all_of(id) == [id]:
             # Of who is alone, nothing is known of what was removed.
             self.words = {key: value for key, value in self.words.items() if key[1] != id or value}
-            if self.born(id) and all(map(is_anonymous, self.ids_of(id))):
+            if self.nobodys_id(id) and all(map(is_anonymous, self.ids_of(id))):
                 self.words.pop(("email", id), None)
         self._choose_primary(id)
 
@@ -309,6 +310,56 @@ class Identity(Users):
         if owner != user:
             self._merge(told, owner, id)
         return 200
+
+    def take_id_away(self, id: str, user_id: str) -> bool:
+        """Take an ID away from a user. Return whether they had it, or raise Conflict."""
+        user = self.one(id)
+        if user_id not in self.ids_of(user):
+            return False
+        others = [other for other in self.ids_of(user) if other != user_id]
+        if user_id == self.users[user].primary or self.is_unclaimed(user):
+            named = [other for other in others if not is_anonymous(other)]
+            email = self.shown(user, "email")
+            if not named and email is None:
+                raise Conflict("nothing-left")
+            rivals = [other for other in self.with_email(email, self.users[user].proven) if other != user]
+            if not named and any(map(self.is_unclaimed, rivals)):
+                raise Conflict("unclaimed-email")
+        if user_id == self.users[user].primary and not any(not is_anonymous(one) for one in others):
+            self._change_user(user, was_somebody=True)
+        self._forget_id(user, user_id)
+        self._choose_primary(user)
+        return True
+
+    def _forget_id(self, user: str, user_id: str, instead: str | None = None) -> None:
+        """Have an ID of a user be nobody's; the record that it was given to is known by another instead."""
+        home = self.home_of(user_id, proven=self.users[user].proven) or ""
+        self._end_sessions([home])
+        self.user_ids = tuple(one for one in self.user_ids if (one.value, one.home) != (user_id, home))
+        if not is_anonymous(user_id):
+            self._change_user(home, was_somebody=True)
+            if self.users[home].primary == user_id:
+                self._change_user(home, primary=instead)
+
+    def correct_id(self, id: str, user_id: str, *, keep: bool) -> None:
+        """Make an ID the primary one of a user. Raises Conflict."""
+        user = self.one(id)
+        former = self.users[user].primary
+        owner = self.home_of(user_id, proven=self.users[user].proven)
+        if owner is not None and self.one(owner) != user:
+            raise Conflict("alias-taken")
+        if former == user_id:
+            return
+        if former is None or is_anonymous(former):
+            self._require_one_world(id)
+            self._give(id, user_id)
+            return
+        home = self.home_of(former, proven=self.users[user].proven) or ""
+        if owner is None:
+            self.user_ids = (*self.user_ids, UserId(user_id, self.users[user].proven, home))
+        self._change_user(user, primary=user_id)
+        if not keep:
+            self._forget_id(user, former, user_id if owner is None else None)
 
     def correct(self, id: str, changes: Mapping[str, str | None]) -> None:
         """Set or remove an email and a name. Raises Conflict."""

@@ -128,16 +128,21 @@ def _add_user(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
 def _change_user(model: Identity, call: Call, sent: dict[str, Any], id: str = "", what: str = "") -> bool:
     if not id:
         return _add_user(model, call, sent)
-    if call.request.method == "DELETE":
-        model.erase(id)
-        return call.status == 204
-    if call.request.method == "PATCH":
-        model.correct(id, sent)
-        status = 200
-    else:
-        status = model.add_alias(f"merge by {sent['userId']}", id, sent["userId"])
-    if call.status != status:
-        return False
+    status = 200
+    match call.request.method, what:
+        case "DELETE", "":
+            model.erase(id)
+            return call.status == 204
+        case "DELETE", _:
+            status = 200 if model.take_id_away(id, sent["userId"]) else 404
+        case "PUT", _:
+            model.correct_id(id, sent["userId"], keep=sent.get("keep", False))
+        case "PATCH", _:
+            model.correct(id, sent)
+        case _:
+            status = model.add_alias(f"merge by {sent['userId']}", id, sent["userId"])
+    if call.status != status or status == 404:
+        return call.status == status
     return user_of(call.body, verified=call.body["verified"]) == model.user(model.one(id))
 
 

@@ -39,12 +39,14 @@ class Claim:
 @dataclass(frozen=True)
 class User:
     """A record: its world, its primary ID, and the device whose anonymous user it is where it is nobody.
-    Devices' anonymous users are of the proven world."""
+    Devices' anonymous users are of the proven world. Who was known by an ID that was taken away since is
+    never nobody again."""
 
     proven: bool
     primary: str | None
     device: str | None = None
     cleared: bool = False
+    was_somebody: bool = False
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Users:
         if not self.merges:
             return [(id, self.words[name, id])] if (name, id) in self.words else []
         homes = {home for home in self.all_of(id) if self.is_proven_to_be(home)}
-        if name == "email" and self.born(id) and all(map(is_anonymous, self.ids_of(id))):
+        if name == "email" and self.nobodys_id(id) and all(map(is_anonymous, self.ids_of(id))):
             # Who is not known by an ID of their own has no email of their own.
             homes.remove(id)
         return [(home, value) for (of, home), value in self.words.items() if of == name and home in homes]
@@ -153,6 +153,10 @@ class Users:
         """Return the ID that a record had as a device's anonymous user."""
         given = (one for one in self.user_ids if one.home == id and is_anonymous(one.value))
         return next((one.value for one in given), None)
+
+    def nobodys_id(self, id: str) -> str | None:
+        """Return the ID by which a user is nobody again where no other leads to them, if they may be."""
+        return None if self.users[id].was_somebody else self.born(id)
 
     def with_email(self, email: str | None, proven: bool) -> list[str]:
         """Return the users of a world who show an email."""

@@ -23,9 +23,12 @@ class Race:
     model: Identity
     calls: list[Call] = field(default_factory=list)
 
-    def request(self, path: str, credential: str | None = None, **sent: Any) -> Request:
+    def request(
+        self, path: str, credential: str | None = None, *, method: str | None = None, **sent: Any
+    ) -> Request:
         """Describe a call, as the app's backend unless another credential is given."""
-        method = "GET" if path == "me" else "DELETE" if path.startswith("merges/") else "POST"
+        if method is None:
+            method = "GET" if path == "me" else "DELETE" if path.startswith("merges/") else "POST"
         return Request(method, f"/v1/{path}", credential or self.tenant.sk, sent or None)
 
     def login(self, **claim: Any) -> Request:

@@ -168,6 +168,14 @@ class Tenant:
         """Give a user a further user ID."""
         return self.call("POST", f"/v1/users/{id}/aliases", self.sk, {"userId": user_id})
 
+    def remove_id(self, id: str, user_id: str) -> TestResponse:
+        """Take a user ID away from a user."""
+        return self.call("DELETE", f"/v1/users/{id}/aliases", self.sk, {"userId": user_id})
+
+    def correct_id(self, id: str, user_id: str, **members: Any) -> TestResponse:
+        """Correct the primary user ID of a user."""
+        return self.call("PUT", f"/v1/users/{id}/userId", self.sk, {"userId": user_id, **members})
+
     def change(self, id: str, **changes: Any) -> TestResponse:
         """Correct a user."""
         return self.call("PATCH", f"/v1/users/{id}", self.sk, changes)

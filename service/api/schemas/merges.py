@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from service.api.schemas.fields import Answer, Boolean, Shape, Text, TextIfAny, Time
-from service.api.schemas.logins import as_sent
+from service.api.schemas.logins import USER_ID, as_sent
 from service.model import identifiers
 
 
@@ -18,6 +18,13 @@ class OwnAliasIn(Shape):
 
     user_id = Text(identifiers.existing_user_id, data_key="userId", required=True)
     proof = Text(as_sent, blank_is_missing=True)
+
+
+class CorrectionIn(Shape):
+    """The user ID that is to be the primary one; ``keep`` makes the former one an alias."""
+
+    user_id = Text(identifiers.user_id, data_key="userId", required=True, metadata=USER_ID)
+    keep = Boolean(load_default=False)
 
 
 class MergeIn(Shape):

@@ -1,0 +1,123 @@
+"""Take a user ID away, or correct the primary one.
+
+The ID that goes is unknown from then on: no row leads from it to anybody, the record that it was given to
+forgets it, and the user's version is another, so that no login that has seen it begins a session. What was
+said, written and bought under it stays with the user.
+"""
+
+from typing import assert_never
+
+from service.desk.editing import give_user_id
+from service.desk.history import AuditLog
+from service.desk.transactions import one_transaction
+from service.desk.users import has_rival, show
+from service.model.callers import Backend
+from service.model.errors import Conflict, NotFound
+from service.model.history import Event
+from service.model.users import User
+from service.rules.correcting import (
+    Correct,
+    Remove,
+    decide_correction,
+    decide_removal,
+    primary_without,
+)
+from service.store import AppStore
+from service.times import MINUTE, now
+
+# By how much the clocks of two servers differ at most. A session that began before its user had an ID did not
+# begin under it; of any other, only the record is known whose ID or email it began with.
+CLOCKS = 60 * MINUTE
+
+
+@one_transaction
+def remove_user_id(store: AppStore, caller: Backend, id: str, user_id: str) -> User:
+    """Take a user ID away from a user, and return them.
+
+    Raises NotFound, also for an ID that is not theirs, and Conflict where they would be left with neither
+    user ID nor email, or as the second unclaimed user of an email.
+    """
+    log = AuditLog(store, caller.actor, now())
+    user = _show_and_lock(store, id)
+    rule = decide_removal(user, user_id, has_rival=has_rival(store, user, user.email))
+    match rule.then:
+        case Remove.NOT_FOUND:
+            raise NotFound
+        case Remove.NOTHING_LEFT:
+            raise Conflict("nothing-left", rule.detail)
+        case Remove.UNCLAIMED_EMAIL:
+            raise Conflict("unclaimed-email", rule.detail)
+        case Remove.REMOVE | Remove.SUCCEED | Remove.UNCLAIM:
+            primary = primary_without(user, user_id)
+            home = _take_away(store, user, user_id, primary, None)
+            log.note(home, Event.USER_ID_REMOVED, rule.name, before={"userId": user_id})
+            if primary is None and user.user_id is not None and home != user.id:
+                # Who was known by an ID of their part's is known by none, and not as somebody anonymous.
+                log.note(user.id, Event.USER_ID_REMOVED, rule.name, after={"userId": None})
+            return show(store, user.id)
+        case never:
+            assert_never(never)
+
+
+@one_transaction
+def correct_user_id(store: AppStore, caller: Backend, id: str, user_id: str, *, keep: bool) -> User:
+    """Make a user ID the primary one of a user, and return them. The former one is theirs no more, unless it
+    is to be kept as an alias.
+
+    Raises NotFound, and Conflict for the ID of another user.
+    """
+    log = AuditLog(store, caller.actor, now())
+    user = _show_and_lock(store, id)
+    owner = store.users.with_user_id(user_id, verified=not user.is_unproven)
+    rule = decide_correction(user, owner, user_id, keep=keep)
+    match rule.then:
+        case Correct.NOTHING:
+            return user
+        case Correct.TAKEN:
+            raise Conflict("alias-taken", rule.detail)
+        case Correct.GIVE:
+            return give_user_id(store, user, id, user_id, log, rule.name)
+        case Correct.REPLACE | Correct.DEMOTE:
+            replaces = rule.then is Correct.REPLACE
+            return _correct(store, user, user_id, log, rule.name, is_new=owner is None, replaces=replaces)
+        case never:
+            assert_never(never)
+
+
+def _show_and_lock(store: AppStore, id: str) -> User:
+    user = show(store, id)
+    store.users.lock_emails(user.email)
+    store.users.lock(user, to_change=True)
+    return user
+
+
+def _correct(
+    store: AppStore, user: User, user_id: str, log: AuditLog, rule: str, *, is_new: bool, replaces: bool
+) -> User:
+    """Make an ID the primary one of a locked user. One that is new belongs to the same record as the one
+    whose place it takes, and stands apart with it."""
+    former = user.user_id or ""
+    home, _ = store.users.given(user, former)
+    if is_new:
+        store.users.add_user_id(user, user_id, log.at, home)
+    if replaces:
+        _take_away(store, user, former, user_id, user_id if is_new else None)
+    else:
+        store.users.set_primary(user, user_id, verified=user.verified)
+    # Of a part's history an ID of the other's is no business.
+    is_theirs = is_new or store.users.given(user, user_id)[0] == home
+    after = {"userId": user_id if is_theirs else None}
+    log.note(home, Event.USER_ID_CHANGED, rule, before={"userId": former}, after=after)
+    return show(store, user.id)
+
+
+def _take_away(store: AppStore, user: User, user_id: str, primary: str | None, instead: str | None) -> str:
+    """Take an ID away from a locked user, and end the sessions that began under it. Return to whom it was
+    given, who is known by another ``instead`` where that was theirs, if by any."""
+    home, at = store.users.given(user, user_id)
+    store.sessions.end_of_homes(user.id, (home,), since=at - CLOCKS)
+    if primary != user.user_id:
+        store.users.set_primary(user, primary, verified=user.verified)
+    store.users.remove_user_id(user, user_id)
+    store.users.rename_part(home, user_id, instead)
+    return home
