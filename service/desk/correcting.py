@@ -1,8 +1,8 @@
 """Take a user ID away, or correct the primary one.
 
 The ID that goes is unknown from then on: no row leads from it to anybody, the record that it was given to
-forgets it, and the user's version is another, so that no login that has seen it begins a session. What was
-said, written and bought under it stays with the user.
+forgets it, and the sessions that began under it end, so that no login that has seen it begins another in
+their place. What was said, written and bought under it stays with the user.
 """
 
 from typing import assert_never
@@ -23,11 +23,7 @@ from service.rules.correcting import (
     primary_without,
 )
 from service.store import AppStore
-from service.times import MINUTE, now
-
-# By how much the clocks of two servers differ at most. A session that began before its user had an ID did not
-# begin under it; of any other, only the record is known whose ID or email it began with.
-CLOCKS = 60 * MINUTE
+from service.times import now
 
 
 @one_transaction
@@ -97,7 +93,7 @@ def _correct(
     """Make an ID the primary one of a locked user. One that is new belongs to the same record as the one
     whose place it takes, and stands apart with it."""
     former = user.user_id or ""
-    home, _ = store.users.given(user, former)
+    home = store.users.home_of(user, former)
     if is_new:
         store.users.add_user_id(user, user_id, log.at, home)
     if replaces:
@@ -105,7 +101,7 @@ def _correct(
     else:
         store.users.set_primary(user, user_id, verified=user.verified)
     # Of a part's history an ID of the other's is no business.
-    is_theirs = is_new or store.users.given(user, user_id)[0] == home
+    is_theirs = is_new or store.users.home_of(user, user_id) == home
     after = {"userId": user_id if is_theirs else None}
     log.note(home, Event.USER_ID_CHANGED, rule, before={"userId": former}, after=after)
     return show(store, user.id)
@@ -114,8 +110,8 @@ def _correct(
 def _take_away(store: AppStore, user: User, user_id: str, primary: str | None, instead: str | None) -> str:
     """Take an ID away from a locked user, and end the sessions that began under it. Return to whom it was
     given, who is known by another ``instead`` where that was theirs, if by any."""
-    home, at = store.users.given(user, user_id)
-    store.sessions.end_of_homes(user.id, (home,), since=at - CLOCKS)
+    home = store.users.home_of(user, user_id)
+    store.sessions.end_of_user_id(user.id, home, user_id)
     if primary != user.user_id:
         store.users.set_primary(user, primary, verified=user.verified)
     store.users.remove_user_id(user, user_id)

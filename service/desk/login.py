@@ -28,6 +28,7 @@ from service.model.identifiers import (
     new_device_id,
     new_token,
     read_credential,
+    user_id_digest,
 )
 from service.model.logins import ComingBack, Login, LoginRequest, Resolution
 from service.model.sessions import Device, Session, SessionShown
@@ -179,6 +180,7 @@ def _session(device: str, user: str, home: str | None, claim: Claim, verified: b
         used_at=at,
         claim=claim if claim.names_somebody and not verified else None,
         home=home or user,
+        user_id_digest=None if claim.user_id is None else user_id_digest(claim.user_id),
     )
 
 

@@ -31,7 +31,8 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a device is logged in as. ``claim`` is what an unverified login of somebody said; ``home`` is
-    the user whose ID it logged in with, who may be part of ``user`` now."""
+    the user whose ID it logged in with, who may be part of ``user`` now; ``user_id_digest`` is of that ID, if
+    there was one."""
 
     device: str
     user: str
@@ -40,6 +41,7 @@ class Session:
     used_at: int
     claim: Claim | None = None
     home: str = ""
+    user_id_digest: str | None = None
 
     def expires_at(self, settings: Settings) -> int:
         """Return when it ends if nothing more happens, by the settings as they are now."""

@@ -8,6 +8,7 @@ from typing import Any
 from peewee import JOIN, fn
 
 from service.model.apps import App
+from service.model.identifiers import user_id_digest
 from service.model.sessions import Device, Session, Token
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
@@ -142,7 +143,8 @@ class SessionStore:
         """Log a device in, with the token of this digest; whatever session it had has ended."""
         whose = session.user, session.home or session.user, session.verified, claim_as_json(session.claim)
         when = session.began_at, session.used_at
-        self._database.add(_log_in(self._app, session.device, None, digest, *whose, *when))
+        which = None, digest, session.user_id_digest
+        self._database.add(_log_in(self._app, session.device, *which, *whose, *when))
 
     def of_user(self, user: str) -> tuple[Session, ...]:
         """Return a user's sessions, the oldest first, also those that have expired."""
@@ -182,9 +184,16 @@ class SessionStore:
         """End every session of these users; as ``end``."""
         return self._end(Sessions.user.in_(users))
 
-    def end_of_homes(self, user: str, homes: Sequence[str], since: int = 0) -> None:
-        """End a user's sessions that began under an ID of these, who are part of the user, since a time."""
-        self._end((Sessions.user == user) & Sessions.home.in_(homes) & (Sessions.began_at >= since))
+    def end_of_homes(self, user: str, homes: Sequence[str]) -> None:
+        """End a user's sessions that began under an ID of these, who are part of the user."""
+        self._end((Sessions.user == user) & Sessions.home.in_(homes))
+
+    def end_of_user_id(self, user: str, home: str, user_id: str) -> None:
+        """End a user's sessions that began under a user ID, which was given to ``home``."""
+        # A former release does not say under which of them.
+        perhaps = Sessions.token.is_null(False) & (Sessions.home == home)
+        began = Sessions.user_id_digest == user_id_digest(user_id)
+        self._end((Sessions.user == user) & (began | perhaps))
 
     def set_verified(self, user: str, verified: bool) -> None:
         """Note whether whoever is logged in as a user is known to be them."""
@@ -260,6 +269,7 @@ def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
 OF_A_LOGIN = (
     Sessions.token,
     Sessions.secret,
+    Sessions.user_id_digest,
     Sessions.user,
     Sessions.home,
     Sessions.verified,

@@ -1,10 +1,10 @@
 """Logins about which nothing changes but the device's session: most of them by far.
 
-Whether that is so is looked up, and the session is changed only if it is still the one that was seen. What
-would make another login of it, be it a logout, another login on the device, a merge, an undo or an erase,
-ends or replaces that session, or waits for whoever changes it. So nothing else has to be locked, and on
-PostgreSQL one statement does it all, and finds a backend's key too. On SQLite a statement that writes is no
-part of another, so a look comes first.
+Whether that is so is looked up, and the session is changed only if it is still the one that was seen, which
+began under the same user ID. What would make another login of it ends or replaces that session: a logout,
+another login on the device, a merge, an undo, an erase, the loss of the ID. So nothing else has to be locked,
+and on PostgreSQL one statement does it all, and finds a backend's key too. On SQLite a statement that writes
+is no part of another, so a look comes first.
 """
 
 from collections.abc import Sequence
@@ -76,19 +76,21 @@ def _values(who: ComingBack) -> tuple[Any, ...]:
 
 
 def _seen(*conditions: Any) -> Any:
-    """Select the user, and the secret of the session that they have on the device, if all is as it should
-    be."""
+    """Select the user, and the secret of the session that they began on the device under the same user ID, if
+    all is as it should be."""
     app, device, verified, digest, email, name, kept = conditions
     session, here, given = Sessions.alias("s"), Devices.alias("d"), UserIds.alias("i")
     user = Users.alias("u")
     said = Fields.select(SQL("1")).where((Fields.app == kept) & (Fields.home == given.home))
     theirs = (given.app == session.app) & (given.verified == verified) & (given.digest == digest)
+    theirs &= (given.user == session.user) & (given.home == session.home)
     return (
         session.select(session.app, *(getattr(user, name) for name in _USER), given.home, session.secret)
         .join(here, on=((here.app == session.app) & (here.digest == session.device)))
-        .join(given, on=(theirs & (given.user == session.user) & (given.home == session.home)))
+        .join(given, on=theirs)
         .join(user, on=((user.app == session.app) & (user.id == session.user)))
         .where((session.app == app) & (session.device == device) & (session.verified == verified))
+        .where(session.user_id_digest == digest)
         # A former release's session has no secret that counts.
         .where(session.token.is_null() & here.anonymous.is_null())
         .where(lives(user) & _is(user.email, email) & _is(user.name, name) & ~fn.EXISTS(said))

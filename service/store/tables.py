@@ -149,9 +149,11 @@ class Devices(Model):
 class Sessions(Model):
     """What each device is logged in as: one row per device, so a login replaces the one before.
     ``claim`` is what an unverified login said, in JSON: all that its holder is ever told; ``home`` is
-    the user whose ID it logged in with. ``secret`` is the digest of its token, which says the device; as no
-    index holds it, PostgreSQL changes no index for a login. One that stands in ``token`` is of a former
-    release's token, which does not say the device, and ``secret`` counts for nothing then."""
+    the user whose ID it logged in with, and ``user_id_digest`` of which ID, if of any.
+
+    ``secret`` is the digest of its token, which says the device; as no index holds it, PostgreSQL changes no
+    index for a login. One that stands in ``token`` is of a former release's token, which does not say the
+    device; then neither ``secret`` nor ``user_id_digest`` counts."""
 
     app = TextField()
     device = TextField()
@@ -161,6 +163,7 @@ class Sessions(Model):
     home = TextField()
     verified = BooleanField()
     claim = TextField(null=True)
+    user_id_digest = TextField(null=True)
     began_at = BigIntegerField()
     used_at = BigIntegerField()
 

@@ -145,11 +145,10 @@ class UserStore:
         digest, search, proven = user_id_digest(value), search_key(value), not user.is_unproven
         self._database.add(_insert_user_id(self._app, proven, digest, user.id, home, value, search, at))
 
-    def given(self, user: User, value: str) -> tuple[str, int]:
-        """Return to whom one of a user's IDs was given, the user or who is part of them, and when."""
-        query = UserIds.select(UserIds.home, UserIds.added_at).where(self._one_of(user, value))
-        ((home, at),) = self._database.rows(query)
-        return home, at
+    def home_of(self, user: User, value: str) -> str:
+        """Return to whom one of a user's IDs was given: the user, or who is part of them."""
+        ((home,),) = self._database.rows(UserIds.select(UserIds.home).where(self._one_of(user, value)))
+        return str(home)
 
     def remove_user_id(self, user: User, value: str) -> None:
         """Unlink one of a user's IDs."""

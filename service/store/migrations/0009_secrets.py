@@ -1,5 +1,7 @@
 """Sessions are found by their devices, which their tokens say from now on, and no index holds what each login
-changes. The tokens of former releases, which may serve still, are found by the index that there was."""
+changes. The tokens of former releases, which may serve still, are found by the index that there was.
+
+A session also knows under which user ID it began."""
 
 from peewee import Database, SqliteDatabase
 from playhouse.migrate import SchemaMigrator
@@ -7,6 +9,7 @@ from playhouse.migrate import SchemaMigrator
 # An update finds room on its row's own page, where it needs to change no index.
 POSTGRESQL = """
 ALTER TABLE "sessions" ADD COLUMN "secret" TEXT;
+ALTER TABLE "sessions" ADD COLUMN "user_id_digest" TEXT;
 ALTER TABLE "sessions" ALTER COLUMN "token" DROP NOT NULL;
 ALTER TABLE "sessions" SET (fillfactor = 80)
 """
@@ -22,6 +25,7 @@ CREATE TABLE "new" (
     "home" TEXT NOT NULL,
     "verified" BOOLEAN NOT NULL,
     "claim" TEXT,
+    "user_id_digest" TEXT,
     "began_at" BIGINT NOT NULL,
     "used_at" BIGINT NOT NULL,
     PRIMARY KEY ("app", "device"),
@@ -29,7 +33,7 @@ CREATE TABLE "new" (
     FOREIGN KEY ("app", "user") REFERENCES "users" ("app", "id")
 );
 INSERT INTO "new"
-    SELECT "app", "device", "token", NULL, "user", "home", "verified", "claim", "began_at", "used_at"
+    SELECT "app", "device", "token", NULL, "user", "home", "verified", "claim", NULL, "began_at", "used_at"
     FROM "sessions";
 DROP TABLE "sessions";
 ALTER TABLE "new" RENAME TO "sessions";
@@ -39,6 +43,6 @@ CREATE INDEX "sessions_app_user" ON "sessions" ("app", "user")
 
 
 def up(_migrator: SchemaMigrator, db: Database) -> None:
-    """Add the column."""
+    """Add the columns."""
     for statement in (SQLITE if isinstance(db, SqliteDatabase) else POSTGRESQL).split(";"):
         db.execute_sql(statement)
