@@ -83,17 +83,18 @@ def _migrate(config: Config, _: argparse.Namespace) -> None:
 def _create_app(config: Config, chosen: argparse.Namespace) -> None:
     name = app_name(chosen.name)
     with _store(config) as store:
-        app = create_app(store, name, Settings())
+        app, _ = create_app(store, name, Settings())
         print(f"APP={app.id}")
         for name, kind in (("SK", KeyKind.SECRET), ("PK", KeyKind.PUBLISHABLE)):
-            print(f"{name}={create_key(store, Encryption(config.secret_key), app.id, kind).plain}")
+            key, _ = create_key(store, Encryption(config.secret_key), app.id, kind)
+            print(f"{name}={key.plain}")
 
 
 def _create_key(config: Config, chosen: argparse.Namespace) -> None:
     kind, proof = KeyKind(chosen.kind), chosen.proof and ProofKind(chosen.proof)
     with _store(config) as store:
         try:
-            key = create_key(store, Encryption(config.secret_key), chosen.app, kind, proof)
+            key, _ = create_key(store, Encryption(config.secret_key), chosen.app, kind, proof)
         except NotFound:
             sys.exit(f"usher: there is no app {chosen.app}")
         except Refused as refused:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -16,6 +17,7 @@ class Encryption:
 
     def __init__(self, secret_key: str, purpose: str = "identity secrets") -> None:
         derived = hashlib.sha256(f"usher {purpose}\0{secret_key}".encode()).digest()
+        self._derived = derived
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))
         # What is encrypted is read from the store each time, so what was deleted there opens nothing.
         self._decrypt_once = lru_cache(MAX_KEPT)(self._decrypt)
@@ -27,6 +29,12 @@ class Encryption:
     def decrypt(self, encrypted: str) -> str | None:
         """Decrypt; None if it was encrypted under another SECRET_KEY, and nobody can read it any more."""
         return self._decrypt_once(encrypted)
+
+    def secret_of(self, text: str) -> str:
+        """Return the secret of 256 bits that belongs to a text: always the same under one SECRET_KEY, and
+        told by nothing else."""
+        code = hmac.digest(self._derived, f"secret of {text}".encode(), "sha256")
+        return base64.urlsafe_b64encode(code).decode("ascii").rstrip("=")
 
     def _decrypt(self, encrypted: str) -> str | None:
         try:

@@ -28,9 +28,9 @@ SEQUENCES = settings(SAME, max_examples=20, stateful_step_count=8)
 # allows it, and 422 is the answer to it all the same.
 BEYOND_A_DOCUMENT = {
     "agents-only", "empty", "exactly-one", "forbidden-character", "idempotency-key-reused", "identity-only",
-    "invalid-cursor", "invalid-device-id", "invalid-email", "invalid-origin", "invalid-time",
-    "not-this-device", "placeholder", "required", "reserved", "sessions-only", "too-long", "unknown-device",
-    "unknown-message", "white-space",
+    "identity-required", "invalid-cursor", "invalid-device-id", "invalid-email", "invalid-origin",
+    "invalid-time", "not-this-device", "placeholder", "required", "reserved", "sessions-only", "too-long",
+    "unknown-device", "unknown-message", "white-space",
 }  # fmt: skip
 
 # Its tests are collected before there is a store, which a document does not need.

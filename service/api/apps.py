@@ -5,11 +5,13 @@ from typing import Any
 from flask import Blueprint
 
 from service.api.context import context
-from service.api.endpoints import body, open_to, refuses, response
+from service.api.endpoints import alt_response, body, open_to, refuses, response
+from service.api.idempotency_keys import once
 from service.api.schemas.apps import AppChangeIn, AppIn, AppOut, AppsOut, KeyIn, KeysOut, NewKeyOut
 from service.desk import apps as desk
 from service.model.apps import App, Key, Settings
 from service.model.callers import Operator
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.pages import Page
 
 api = Blueprint("apps", __name__, url_prefix="/v1/apps")
@@ -18,10 +20,14 @@ api = Blueprint("apps", __name__, url_prefix="/v1/apps")
 @api.post("")
 @open_to(Operator)
 @body(AppIn())
+@once
 @response(201, AppOut())
-def create_app(_: Operator, content: dict[str, Any]) -> App:
+@alt_response(200, AppOut())
+def create_app(_: Operator, content: dict[str, Any], key: IdempotencyKey | None) -> Any:
     """Make an app."""
-    return desk.create_app(context().store, content["name"], Settings(**content["settings"]))
+    settings = Settings(**content["settings"])
+    app, is_new = desk.create_app(context().store, content["name"], settings, key)
+    return app, 201 if is_new else 200
 
 
 @api.get("")
@@ -63,15 +69,19 @@ def erase_app(_: Operator, id: str) -> None:
 @api.post("/<id>/keys")
 @open_to(Operator)
 @body(KeyIn())
+@once
 @response(201, NewKeyOut())
-@refuses(404)
-def create_key(_: Operator, content: dict[str, Any], id: str) -> Key:
+@alt_response(200, NewKeyOut())
+@refuses(404, 409)
+def create_key(_: Operator, content: dict[str, Any], id: str, key: IdempotencyKey | None) -> Any:
     """Make a key.
 
     `key` is shown in this answer only. An `identity` key is the secret that proofs are made with:
-    JWTs, unless `proof` is `hmac`.
+    JWTs, unless `proof` is `hmac`. 200 if the same `Idempotency-Key` made it before: another `key` takes
+    the place of the first, unless that was used.
     """
-    return desk.create_key(context().store, context().encryption, id, **content)
+    made, is_new = desk.create_key(context().store, context().encryption, id, **content, key=key)
+    return made, 201 if is_new else 200
 
 
 @api.get("/<id>/keys")

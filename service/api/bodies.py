@@ -28,6 +28,7 @@ def read(shape: ma.Schema, request: Request, location: str = "json") -> Any:
     if shape not in before:
         try:
             members = read_query(request) if location == "query" else read_json(request)
+            request.environ["usher.members"] = members
             before[shape] = taken(shape, members), None
         except (Refused, HTTPException) as refusal:
             before[shape] = None, refusal
@@ -35,6 +36,12 @@ def read(shape: ma.Schema, request: Request, location: str = "json") -> Any:
     if refused:
         raise refused
     return loaded
+
+
+def members_of(request: Request) -> dict[str, Any]:
+    """Return the members that were read of a request, as they were sent; of one that reads none, none."""
+    members: dict[str, Any] = request.environ.get("usher.members", {})
+    return members
 
 
 def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:

@@ -3,13 +3,14 @@
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from werkzeug.exceptions import HTTPException
 
 from service.api.auth import page_of
 from service.api.bodies import read
 from service.api.context import serving, store_of
-from service.api.endpoints import alt_response, body, doc, open_to, query, refuses, response
+from service.api.endpoints import alt_response, body, open_to, query, refuses, response
+from service.api.idempotency_keys import has_key, once
 from service.api.schemas.conversations import (
     ConversationIn,
     ConversationOut,
@@ -25,7 +26,7 @@ from service.desk import conversations as desk
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Conversation, Status
 from service.model.errors import Refused
-from service.model.identifiers import Malformed, idempotency_key
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.pages import Page
 from service.model.sessions import Token
 from service.store import AppStore
@@ -37,27 +38,21 @@ Caller = EndUser | Backend
 
 CONVERSATIONS, MESSAGE = ConversationsIn(), MessageIn()
 
-IDEMPOTENCY_KEY = {
-    "in": "header",
-    "name": "Idempotency-Key",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-}
-
 
 @api.post("")
 @open_to(EndUser, Backend)
 @body(ConversationIn())
-@doc(parameters=[IDEMPOTENCY_KEY])
+@once
 @response(201, ConversationOut())
 @alt_response(200, ConversationOut())
 @refuses(404)
-def begin(caller: Caller, content: dict[str, Any]) -> Any:
+def begin(caller: Caller, content: dict[str, Any], key: IdempotencyKey | None) -> Any:
     """Begin a conversation with its first message.
 
     With a secret key also `user`, whom the agent writes to, and `agentName`. 200 if the same
     `Idempotency-Key` began it before.
     """
-    conversation, is_new = desk.begin(store_of(caller), caller, key=_key(), **content)
+    conversation, is_new = desk.begin(store_of(caller), caller, key=key, **content)
     return conversation, 201 if is_new else 200
 
 
@@ -116,42 +111,35 @@ def list_messages(caller: Caller, params: dict[str, Any], id: str) -> Any:
 def _message_ahead(store: AppStore, token: Token) -> Question | None:
     current = serving().request
     # Whether a page may write depends on the app, and nothing is written before that is known.
-    if page_of(current) is not None or current.view_args is None:
+    if page_of(current) is not None or current.view_args is None or has_key():
         return None
     with suppress(Refused, HTTPException):
         content = read(MESSAGE, current)
-        return desk.write_ahead(store, token, current.view_args["id"], key=_key(), **content)
+        return desk.write_ahead(store, token, current.view_args["id"], **content)
     return None
 
 
 @api.post("/<id>/messages")
 @open_to(EndUser, Backend, ahead=_message_ahead)
 @body(MESSAGE)
-@doc(parameters=[IDEMPOTENCY_KEY])
+@once
 @response(201, MessageOut())
 @alt_response(200, MessageOut())
 @refuses(404)
-def write(caller: Caller, content: dict[str, Any], id: str) -> Any:
+def write(caller: Caller, content: dict[str, Any], id: str, key: IdempotencyKey | None) -> Any:
     """Write a message.
 
     A user's message reopens a resolved conversation. 200 if the same `Idempotency-Key` wrote it before.
     """
-    message, is_new = desk.write(store_of(caller), caller, id, key=_key(), **content)
+    message, is_new = desk.write(store_of(caller), caller, id, key=key, **content)
     return message, 201 if is_new else 200
 
 
 @api.post("/<id>/read")
 @open_to(EndUser, Backend)
+@once
 @response(204)
 @refuses(404)
-def mark_read(caller: Caller, id: str) -> None:
+def mark_read(caller: Caller, id: str, key: IdempotencyKey | None) -> None:
     """Note that this side has read all."""
-    desk.mark_read(store_of(caller), caller, id)
-
-
-def _key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    try:
-        return None if key is None else idempotency_key(key)
-    except Malformed as malformed:
-        raise Refused.member("Idempotency-Key", malformed.code, malformed.detail) from None
+    desk.mark_read(store_of(caller), caller, id, key)

@@ -104,7 +104,7 @@ def inbox() -> Response:
 def reply(id: str) -> Response:
     """Write to a user as the agent."""
     body, agent = read(MESSAGE, request)["body"], _agent()
-    said, _ = desk.write(store_of(agent), agent, id, body=body, agent_name=AGENT, key=None)
+    said, _ = desk.write(store_of(agent), agent, id, body=body, agent_name=AGENT)
     return as_json(SAID.dump(said), 201)
 
 

@@ -6,11 +6,12 @@ from flask import Blueprint
 
 from service.api.context import context, store_of
 from service.api.endpoints import alt_response, body, open_to, refuses, response
+from service.api.idempotency_keys import once
 from service.api.limits import limits
 from service.api.schemas.merges import (
     AliasIn,
     CorrectionIn,
-    ForeseenMergeOut,
+    MergeIfAnyOut,
     MergeIn,
     MergeOut,
     OwnAliasIn,
@@ -19,6 +20,7 @@ from service.api.schemas.people import KnownUserOut, UserOut
 from service.desk import aliases as desk
 from service.desk import correcting
 from service.model.callers import Backend, EndUser
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.merges import Merge
 from service.model.users import User
 
@@ -28,15 +30,16 @@ api = Blueprint("merges", __name__, url_prefix="/v1")
 @api.post("/users/<id>/aliases")
 @open_to(Backend)
 @body(AliasIn())
+@once
 @response(200, KnownUserOut())
 @alt_response(201, KnownUserOut())
 @refuses(404, 409)
-def add_alias(caller: Backend, content: dict[str, str], id: str) -> Any:
+def add_alias(caller: Backend, content: dict[str, str], id: str, key: IdempotencyKey | None) -> Any:
     """Link a user ID to a user.
 
     201 if the ID is new; an anonymous user who has it is merged in.
     """
-    user, is_new = desk.add_alias(store_of(caller), caller, id, content["user_id"])
+    user, is_new = desk.add_alias(store_of(caller), caller, id, content["user_id"], key)
     return user, 201 if is_new else 200
 
 
@@ -69,17 +72,18 @@ def correct_user_id(caller: Backend, content: dict[str, Any], id: str) -> User:
 @api.post("/aliases")
 @open_to(EndUser)
 @body(OwnAliasIn())
+@once
 @response(200, UserOut())
 @alt_response(201, UserOut())
 @refuses(409, 429)
-def add_own_alias(caller: EndUser, content: dict[str, Any]) -> Any:
+def add_own_alias(caller: EndUser, content: dict[str, Any], key: IdempotencyKey | None) -> Any:
     """Link a user ID to the signed-in user; a proof covers it.
 
     201 if the ID is new. Who was anonymous is somebody from then on.
     """
     application = context()
     user, is_new = desk.add_own_alias(
-        store_of(caller), application.encryption, caller, **content, limits=limits(caller)
+        store_of(caller), application.encryption, caller, **content, limits=limits(caller), key=key
     )
     return user, 201 if is_new else 200
 
@@ -87,15 +91,18 @@ def add_own_alias(caller: EndUser, content: dict[str, Any]) -> Any:
 @api.post("/merges")
 @open_to(Backend)
 @body(MergeIn())
+@once
 @response(201, MergeOut())
-@alt_response(200, ForeseenMergeOut())
+@alt_response(200, MergeIfAnyOut())
 @refuses(404, 409)
-def merge(caller: Backend, content: dict[str, Any]) -> Any:
+def merge(caller: Backend, content: dict[str, Any], key: IdempotencyKey | None) -> Any:
     """Make the user `from` part of the user `into`.
 
-    With `dryRun` nothing changes, and the answer, without an id, says what would.
+    With `dryRun` nothing changes, and the answer, without an id, says what would. 200 if the same
+    `Idempotency-Key` made the merge before.
     """
-    return desk.answer_merge(store_of(caller), caller, **content)
+    record, is_new = desk.answer_merge(store_of(caller), caller, **content, key=key)
+    return record, 201 if is_new else 200
 
 
 @api.get("/merges/<id>")

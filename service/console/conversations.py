@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, redirect, request, url_for
 
 from service.api.context import store_of
+from service.api.idempotency_keys import key_for, read_key
 from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
 from service.api.schemas.conversations import cursor as text_of
 from service.console.forms import field, read_fields
@@ -18,7 +19,7 @@ from service.desk.apps import keys_to_rotate
 from service.model.callers import Backend
 from service.model.conversations import Conversation
 from service.model.errors import NotFound, Refused
-from service.model.identifiers import Malformed, idempotency_key
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.users import User
 
 pages = Blueprint("conversations", __name__)
@@ -56,7 +57,7 @@ def reply(caller: Backend, id: str) -> Any:
     """Write to the user."""
     try:
         said = read_fields(MESSAGE, body=field("body"), agentName=g.agent.name or "")
-        desk.write(store_of(caller), caller, id, key=_key(), **said)
+        desk.write(store_of(caller), caller, id, key=_key(caller, said), **said)
     except Refused as refused:
         return _shown(caller, id, "", 422, typed=field("body"), errors=refused.errors)
     return _to(id, "replied")
@@ -104,12 +105,10 @@ def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str
     return found
 
 
-def _key() -> str | None:
+def _key(caller: Backend, said: dict[str, Any]) -> IdempotencyKey | None:
     """Read the key that the form was shown with: sent twice, a reply is written once."""
-    try:
-        return idempotency_key(field("key")) if field("key") else None
-    except Malformed as malformed:
-        raise Refused.member("key", malformed.code, malformed.detail) from None
+    text = read_key(field("key") or None, "key")
+    return None if text is None else key_for(caller, text, said)
 
 
 def _to(id: str, done: str) -> Any:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from service.desk.editing import give_user_id
 from service.desk.history import AuditLog
+from service.desk.idempotency_keys import made_before, note_made
 from service.desk.limits import Limits
 from service.desk.merging import merge, present, preview_merge, standing
 from service.desk.proving import require_may_prove, require_proof
@@ -16,6 +17,7 @@ from service.desk.users import show
 from service.encryption import Encryption
 from service.model.callers import Backend, EndUser
 from service.model.errors import Conflict, NotFound, Refused
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import is_id
 from service.model.merges import Merge
 from service.model.users import User
@@ -26,18 +28,29 @@ from service.times import now
 
 
 @one_transaction
-def add_alias(store: AppStore, caller: Backend, id: str, user_id: str) -> tuple[User, bool]:
-    """Link a user ID to a user; return the user, and whether the ID is new.
+def add_alias(
+    store: AppStore, caller: Backend, id: str, user_id: str, key: IdempotencyKey | None = None
+) -> tuple[User, bool]:
+    """Link a user ID to a user; return the user, and whether the ID is new. A repeat returns the user as they
+    are now.
 
-    Raises NotFound, Refused for the ID of an anonymous user that is none, and Conflict for the ID of
-    another identified user.
+    Raises NotFound, Refused for the ID of an anonymous user that is none and for an idempotency key that was
+    used for something else, and Conflict for the ID of another identified user.
     """
-    user = show(store, id)
-    return alias(store, AuditLog(store, caller.actor, now()), user, id, user_id)
+    log = AuditLog(store, caller.actor, now())
+    if made_before(store, key, log.at) is not None:
+        return show(store, id), False
+    return _alias_once(store, log, show(store, id), id, user_id, key)
 
 
 def add_own_alias(
-    store: AppStore, encryption: Encryption, caller: EndUser, user_id: str, proof: str | None, limits: Limits
+    store: AppStore,
+    encryption: Encryption,
+    caller: EndUser,
+    user_id: str,
+    proof: str | None,
+    limits: Limits,
+    key: IdempotencyKey | None = None,
 ) -> tuple[User, bool]:
     """Link a user ID that a proof covers to whoever is logged in; as ``add_alias``.
 
@@ -46,13 +59,25 @@ def add_own_alias(
     """
     require_may_prove(caller, Asks.ALIAS)
     require_proof(store, encryption, caller, user_id, proof, limits)
-    return _add_proven_alias(store, caller, user_id)
+    return _add_proven_alias(store, caller, user_id, key)
 
 
 @one_transaction
-def _add_proven_alias(store: AppStore, caller: EndUser, user_id: str) -> tuple[User, bool]:
+def _add_proven_alias(
+    store: AppStore, caller: EndUser, user_id: str, key: IdempotencyKey | None
+) -> tuple[User, bool]:
     log = AuditLog(store, replace(caller.actor, proven=True), now())
-    return alias(store, log, present(store, caller), caller.session.home, user_id)
+    if made_before(store, key, log.at) is not None:
+        return present(store, caller), False
+    return _alias_once(store, log, present(store, caller), caller.session.home, user_id, key)
+
+
+def _alias_once(
+    store: AppStore, log: AuditLog, user: User, home: str, user_id: str, key: IdempotencyKey | None
+) -> tuple[User, bool]:
+    user, is_new = alias(store, log, user, home, user_id)
+    note_made(store, key, home, user.id, home)
+    return user, is_new
 
 
 def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -> tuple[User, bool]:
@@ -80,20 +105,38 @@ def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -
 
 
 def answer_merge(
-    store: AppStore, caller: Backend, source: str, target: str, *, dry_run: bool
-) -> tuple[Merge, int]:
-    """Make one user part of another, or only say what that would do; answer it with its status."""
+    store: AppStore,
+    caller: Backend,
+    source: str,
+    target: str,
+    *,
+    dry_run: bool,
+    key: IdempotencyKey | None = None,
+) -> tuple[Merge, bool]:
+    """Make one user part of another, or only say what that would do; return it, and whether it is new."""
     if dry_run:
         both = _both(store, source, target)
-        return preview_merge(store, *both, None, now()), 200
-    return merge_users(store, caller, source, target), 201
+        return preview_merge(store, *both, None, now()), False
+    return merge_users(store, caller, source, target, key)
 
 
 @one_transaction
-def merge_users(store: AppStore, caller: Backend, source: str, target: str) -> Merge:
-    """Make one user part of another. Raises NotFound, and Conflict where it may not be."""
+def merge_users(
+    store: AppStore, caller: Backend, source: str, target: str, key: IdempotencyKey | None = None
+) -> tuple[Merge, bool]:
+    """Make one user part of another; return the record, and whether it is new. A repeat returns it as it is
+    now: it may be undone.
+
+    Raises NotFound, Conflict where it may not be, and Refused for an idempotency key that was used for
+    something else.
+    """
     log = AuditLog(store, caller.actor, now())
-    return merge(store, *_both(store, source, target), None, log)[0]
+    before = made_before(store, key, log.at)
+    if before is not None:
+        return show_merge(store, before), False
+    done, into = merge(store, *_both(store, source, target), None, log)
+    note_made(store, key, done.id or "", into.id)
+    return done, True
 
 
 @one_transaction

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from service.desk.idempotency_keys import made_before, require_same
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
-from service.model.errors import NotFound, Refused
+from service.model.errors import Conflict, NotFound, Refused
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest, is_id, new_credential, new_id
 from service.store import AppStore, Store
 from service.times import now
@@ -15,11 +17,19 @@ PREFIXES = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk", KeyKind.IDENTITY: "
 
 
 @one_transaction
-def create_app(store: Store, name: str, settings: Settings) -> App:
-    """Make an app without keys."""
+def create_app(
+    store: Store, name: str, settings: Settings, key: IdempotencyKey | None = None
+) -> tuple[App, bool]:
+    """Make an app without keys; return it, and whether it is new. Raises Refused for an idempotency key that
+    made another."""
+    before = store.apps.made_with(key) if key else None
+    if key is not None and before is not None:
+        request, app = before
+        require_same(key, request)
+        return app, False
     app = App(new_id("app"), name, settings, now())
-    store.apps.create(app)
-    return app
+    store.apps.create(app, key)
+    return app, True
 
 
 def list_apps(store: Store) -> tuple[App, ...]:
@@ -69,24 +79,39 @@ def create_key(
     app: str,
     kind: KeyKind,
     proof: ProofKind | None = None,
-) -> Key:
-    """Make a key, and answer it with what it is, for the only time; an identity key for JWTs, unless
-    ``proof`` says otherwise.
+    key: IdempotencyKey | None = None,
+) -> tuple[Key, bool]:
+    """Make a key of an app, and return it with what it is, for the only time, and whether it is new; an
+    identity key for JWTs, unless ``proof`` says otherwise.
 
-    Raises NotFound, and Refused for a ``proof`` with a key of another kind.
+    Nothing that is stored tells what a key was. So for an idempotency key that made one before, another
+    secret takes the place of the first. Raises Conflict if that was used, NotFound, and Refused for a
+    ``proof`` with a key of another kind and for an idempotency key that made something else.
     """
     is_identity = kind is KeyKind.IDENTITY
     if proof is not None and not is_identity:
         raise Refused.member("proof", "identity-only", "Proofs are made with identity keys only.")
     _there(store, app, lock=True)
+    own, at = store.of(app), now()
     plain = new_credential(PREFIXES[kind], app)
-    key = Key(
-        new_id("key"), kind, now(), proof=(proof or ProofKind.JWT) if is_identity else None, plain=plain
-    )
     # An identity secret checks what others sign with it, so it has to stay readable.
-    sealed = encryption.encrypt(plain) if is_identity else None
-    store.of(app).keys.create(key, digest(plain), sealed)
-    return key
+    secret = digest(plain), encryption.encrypt(plain) if is_identity else None
+    id = new_id("key")
+    before = made_before(own, key, at, makes=id)
+    if before is not None:
+        return _with_another_secret(own, before, plain, *secret), False
+    made = Key(id, kind, at, proof=(proof or ProofKind.JWT) if is_identity else None, plain=plain)
+    own.keys.create(made, *secret)
+    return made, True
+
+
+def _with_another_secret(store: AppStore, id: str, plain: str, hashed: str, sealed: str | None) -> Key:
+    found = next((key for key in store.keys.all() if key.id == id), None)
+    if found is None:
+        raise NotFound
+    if not store.keys.replace(id, hashed, sealed):
+        raise Conflict("key-in-use", "the key that this made is in use")
+    return replace(found, plain=plain)
 
 
 def list_keys(store: Store, app: str) -> tuple[Key, ...]:

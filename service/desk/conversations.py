@@ -3,18 +3,18 @@
 Who may see what is a Scope, made of the caller and part of every lookup.
 """
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import assert_never
 
 from service.desk import users
-from service.desk.scopes import Writer, key_scope, message_shown_to, scope_of, shown_to
+from service.desk.idempotency_keys import made_before, note_made
+from service.desk.scopes import Writer, message_shown_to, scope_of, shown_to
 from service.desk.transactions import one_transaction
 from service.model.apps import MIN_SESSION_DAYS
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.errors import InvalidCredential, NotFound, Refused, StaleState
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import is_id, new_id
 from service.model.pages import Item, Page, Position
 from service.model.sessions import Token
@@ -33,7 +33,7 @@ def begin(
     subject: str | None,
     body: str,
     agent_name: str | None,
-    key: str | None,
+    key: IdempotencyKey | None,
 ) -> tuple[Conversation, bool]:
     """Begin a conversation with its first message; answer it, and whether it is new.
 
@@ -44,9 +44,8 @@ def begin(
     owner = _owner(store, caller, user)
     at, scope = now(), scope_of(caller)
     id = new_id("cnv")
-    content = ("begin", subject, body, agent_name)
     home = caller.session.home if isinstance(caller, EndUser) else user or ""
-    made = _made_before(store, caller, home, key, content, id, at)
+    made = made_before(store, key, at, makes=id, home=home)
     if made is not None:
         return shown_to(caller, _seen(store, scope, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
@@ -128,11 +127,11 @@ def list_messages(
 
 
 def write_ahead(
-    store: AppStore, token: Token, id: str, *, body: str, agent_name: str | None, key: str | None
+    store: AppStore, token: Token, id: str, *, body: str, agent_name: str | None
 ) -> Question | None:
     """Ask for what ``write`` does, by whoever's session has a token, if that is certain to be
     allowed."""
-    if agent_name is not None or key is not None or not is_id("cnv", id):
+    if agent_name is not None or not is_id("cnv", id):
         return None
     at = now()
     message = Message(new_id("msg"), 0, Author(Side.USER, None), body, False, at)
@@ -142,7 +141,13 @@ def write_ahead(
 
 
 def write(
-    store: AppStore, caller: Writer, id: str, *, body: str, agent_name: str | None, key: str | None
+    store: AppStore,
+    caller: Writer,
+    id: str,
+    *,
+    body: str,
+    agent_name: str | None,
+    key: IdempotencyKey | None = None,
 ) -> tuple[Message, bool]:
     """Append a message; answer it, and whether it is new. A user's message reopens.
 
@@ -155,17 +160,17 @@ def write(
         return message_shown_to(caller, written), True
     if key is None:
         return _append(store, caller, id, message), True
-    return _write_once(store, caller, id, message, ("write", id, body, agent_name), key)
+    return _write_once(store, caller, id, message, key)
 
 
 @one_transaction
 def _write_once(
-    store: AppStore, caller: Writer, id: str, message: Message, content: tuple[str | None, ...], key: str
+    store: AppStore, caller: Writer, id: str, message: Message, key: IdempotencyKey
 ) -> tuple[Message, bool]:
     scope = scope_of(caller)
     conversation = _seen(store, scope, id, lock=True)
-    home = caller.session.home if isinstance(caller, EndUser) else conversation.user or ""
-    made = _made_before(store, caller, home, key, content, message.id, message.created_at)
+    home = caller.session.home if isinstance(caller, EndUser) else conversation.user
+    made = made_before(store, key, message.created_at, makes=message.id, home=home)
     if made is not None:
         return message_shown_to(caller, _there(store.conversations.message(scope, id, made))), False
     return _append(store, caller, id, message), True
@@ -177,9 +182,13 @@ def _append(store: AppStore, caller: Writer, id: str, message: Message) -> Messa
 
 
 @one_transaction
-def mark_read(store: AppStore, caller: Writer, id: str) -> None:
-    """Note that the caller's side has read all. Raises NotFound."""
-    _seen(store, scope_of(caller), id)
+def mark_read(store: AppStore, caller: Writer, id: str, key: IdempotencyKey | None = None) -> None:
+    """Note that the caller's side has read all. Raises NotFound, and Refused for an idempotency key that was
+    used for something else; a repeat reads again."""
+    conversation = _seen(store, scope_of(caller), id)
+    made_before(store, key, now())
+    # Whoever erases the user locks them before their conversations.
+    note_made(store, key, id, conversation.user)
     store.conversations.mark_read(scope_of(caller), id)
 
 
@@ -220,29 +229,6 @@ def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Mess
         case never:
             assert_never(never)
     return Message(new_id("msg"), 0, author, body, verified, at)
-
-
-def _made_before(
-    store: AppStore,
-    caller: Writer,
-    user: str,
-    key: str | None,
-    content: tuple[str | None, ...],
-    makes: str,
-    at: int,
-) -> str | None:
-    """Return the id of what this key made before, if it did; else remember what it makes now."""
-    if key is None:
-        return None
-    request = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    before = store.idempotency_keys.remember(user, key_scope(caller), key, request=request, made=makes, at=at)
-    if before is None:
-        return None
-    if before[0] != request:
-        raise Refused.member(
-            "Idempotency-Key", "idempotency-key-reused", "This key was used for another request."
-        )
-    return before[1]
 
 
 def _with_authors(store: AppStore, scope: Scope) -> Scope:

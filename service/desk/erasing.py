@@ -40,7 +40,9 @@ def _forget(store: AppStore, log: AuditLog, user: User) -> None:
     undone = [merge for merge in store.merges.of_users(everyone) if merge.undone_at is not None]
     if undone:
         store.conversations.blank(everyone)
-        store.history.forget_aliases([(merge.target, merge.id or "") for merge in undone])
+        ids = [(merge.target, merge.id or "") for merge in undone]
+        store.history.forget_aliases(ids)
+        store.idempotency_keys.forget_merges(ids)
     store.sessions.end_of_users(*everyone)
     store.devices.forget_anonymous(everyone)
     store.idempotency_keys.forget(everyone)

@@ -16,6 +16,7 @@ from service.desk.history import AuditLog
 from service.desk.limits import Limits
 from service.desk.merging import clear, merge
 from service.desk.proving import asked_ahead, believe
+from service.desk.repeated_logins import issued_device, key_of_login, login_before, note_login
 from service.desk.resolver import Resolved, carry_out, resolve
 from service.desk.sessions import require_device_id
 from service.desk.transactions import one_transaction
@@ -23,6 +24,7 @@ from service.encryption import Encryption
 from service.model.apps import App
 from service.model.callers import Backend, Caller, Widget
 from service.model.errors import UnknownDevice
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import (
     digest,
     new_device_id,
@@ -58,11 +60,14 @@ def who_calls(
     request_id: str,
     request: LoginRequest | None,
     limits_in: Callable[[AppStore], Limits],
+    *,
+    is_once: bool = False,
 ) -> tuple[Caller, Begun | None]:
     """Return who logs somebody in, by the credential of a request that may be malformed, and then is None.
 
     If a backend says that somebody comes back, return also the session that has begun: to find the key and
-    that this is so is one question, as it is to find a widget's and what its proof is checked against.
+    that this is so is one question, as it is to find a widget's and what its proof is checked against. A
+    request that is done once, by its idempotency key, begins none here.
     Raises InvalidCredential.
     """
     kind, app = read_credential(credential) or ("", "")
@@ -70,7 +75,7 @@ def who_calls(
     if kind == "pk" and request is not None and request.proof is not None:
         holder, ahead = own.keys.with_digest_and(digest(credential), *asked_ahead(own, limits_in(own)))
         return key_holder(own, holder, request_id, ahead), None
-    if kind != "sk" or request is None or not _says_who_comes_back(request):
+    if kind != "sk" or request is None or is_once or not _says_who_comes_back(request):
         return identify(store, admin_key, credential, request_id), None
     who, token = _coming_back(own, request.claim, request.device_id or "", verified=True)
     holder, found = own.logins.begin_with_key(who, digest(credential))
@@ -90,11 +95,12 @@ def log_in(
     request: LoginRequest,
     limits: Limits,
     begun: Begun | None,
+    key: IdempotencyKey | None = None,
 ) -> Login:
     """Log a device in as whoever the caller proves to be, or whom a backend says it is.
 
     Raises TooMany, ProofRequired, ProofInvalid, UnknownDevice for a device that a widget names and nobody
-    knows, and Refused; then nothing was changed.
+    knows, and Refused, for an idempotency key too; then nothing was changed.
     """
     if isinstance(caller, Widget):
         limits.count_login()
@@ -104,12 +110,13 @@ def log_in(
         limits.count_identity(claim)
     if isinstance(caller, Backend) and request.device_id is not None:
         require_device_id(request.device_id)
-    if begun is None and (isinstance(caller, Widget) or request.proof is not None):
+    key = key_of_login(caller, claim, request.device_id, key, verified=verified)
+    if begun is None and key is None and (isinstance(caller, Widget) or request.proof is not None):
         begun = _come_back(store, claim, request.device_id, verified=verified)
     if begun is not None and request.device_id is not None:
         login = _login(caller.app, begun.found, begun.user, begun.session, begun.token, request.device_id)
     else:
-        login = _log_in(store, caller, claim, request.device_id, verified=verified)
+        login = _log_in(store, encryption, caller, claim, request.device_id, verified=verified, key=key)
     metrics.logged_in(login.resolution.rule)
     return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
 
@@ -148,16 +155,28 @@ def _begun(who: ComingBack, token: str, claim: Claim, found: tuple[User, str] | 
 
 @one_transaction
 def _log_in(
-    store: AppStore, caller: Backend | Widget, claim: Claim, device_id: str | None, *, verified: bool
+    store: AppStore,
+    encryption: Encryption,
+    caller: Backend | Widget,
+    claim: Claim,
+    device_id: str | None,
+    *,
+    verified: bool,
+    key: IdempotencyKey | None,
 ) -> Login:
     app, at = caller.app, now()
+    before, text = login_before(store, key, at)
+    if issued := device_id is None and key is not None:
+        device_id = issued_device(encryption, app.id, text)
     if is_new := device_id is None:
         # Nobody else knows it yet, so there is nothing to lock.
         device_id = new_device_id()
         device = Device(digest(device_id), None, clears=False)
     else:
-        device = _device(store, caller, device_id, at)
+        device = _device(store, device_id, at, may_be_new=issued or isinstance(caller, Backend))
     found = resolve(store, app, claim, device, verified=verified, at=at)
+    again = before and before.found_again(store, found)
+    found = again or found
     log = AuditLog(store, replace(caller.actor, proven=verified), at)
     user = carry_out(store, found, log, verified=verified)
     if is_new:
@@ -168,7 +187,11 @@ def _log_in(
     session = _session(device.digest, user.id, found.home, claim, verified, at)
     token = new_token(app.id, device.digest)
     store.sessions.replace(session, digest(token))
-    return _login(app, found, user, session, token, device_id)
+    login = _login(app, found, user, session, token, device_id)
+    if before is not None and again is not None:
+        return before.again(login)
+    note_login(store, key, login, session, text)
+    return login
 
 
 def _session(device: str, user: str, home: str | None, claim: Claim, verified: bool, at: int) -> Session:
@@ -194,10 +217,10 @@ def _login(app: App, found: Resolved, user: User, session: Session, token: str, 
     )
 
 
-def _device(store: AppStore, caller: Backend | Widget, device_id: str, at: int) -> Device:
-    """Lock the device; a backend may name any, a widget only one that is known."""
+def _device(store: AppStore, device_id: str, at: int, *, may_be_new: bool) -> Device:
+    """Lock the device; a backend may name any, as we do, and a widget only one that is known."""
     device = store.devices.lock(digest(device_id))
-    if device is None and isinstance(caller, Backend):
+    if device is None and may_be_new:
         store.devices.add(digest(device_id), at)
         device = store.devices.lock(digest(device_id))
     if device is None:

@@ -1,5 +1,6 @@
 """Purchase and restore: a store account shows that two IDs are one person, or changes hands."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -7,15 +8,18 @@ from typing import assert_never
 
 from service.desk.editing import require_part
 from service.desk.history import AuditLog
+from service.desk.idempotency_keys import made_before, note_made
 from service.desk.limits import Limits
 from service.desk.merging import merge, present
 from service.desk.proving import names, require_may_prove, require_proof
+from service.desk.sessions import note_set
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App
 from service.model.callers import Backend, EndUser
 from service.model.errors import Conflict, NotFound, ProofInvalid, Refused
 from service.model.history import Event
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest
 from service.model.logins import Resolution, Restored
 from service.model.purchases import Purchase, StoreAccount
@@ -69,12 +73,14 @@ def restore(
     caller: Backend | EndUser,
     request: RestoreRequest,
     limits: Limits,
+    key: IdempotencyKey | None = None,
 ) -> Restored:
     """Make a store account the caller's: by a purchase under it, or by a restore.
 
     A session's word is no evidence, so it has a proof that names its user and the account. Raises NotFound
     for an unknown user ID, NotAllowed where the app's clients may not, Conflict where the account stays
-    another's, and ProofRequired, ProofInvalid and TooMany.
+    another's, ProofRequired, ProofInvalid and TooMany, and Refused for an idempotency key that was used for
+    something else; a repeat is answered with the user as they are now.
     """
     match caller:
         case EndUser():
@@ -91,21 +97,30 @@ def restore(
             find = partial(_user_of, store, request.user_id)
         case never:
             assert_never(never)
-    return _restore(store, caller, find, request)
+    return _restore(store, caller, find, request, key)
 
 
 @one_transaction
 def _restore(
-    store: AppStore, caller: Backend | EndUser, find: Callable[[], tuple[User, str]], request: RestoreRequest
+    store: AppStore,
+    caller: Backend | EndUser,
+    find: Callable[[], tuple[User, str]],
+    request: RestoreRequest,
+    key: IdempotencyKey | None,
 ) -> Restored:
     # A backend is believed, and a session has a proof.
     app, actor = caller.app, replace(caller.actor, proven=True)
     log = AuditLog(store, actor, now())
+    before = made_before(store, key, log.at)
     user, home = find()
+    if before is not None:
+        rule_name, because = json.loads(before)
+        return Restored(with_purchases(store, user), Resolution(rule_name, because, ()))
     claimant = Claimant(user, home, request.bought is None, _shares(store, caller, user, request.device_id))
     rule, user = settle(store, app, request.account, claimant, log)
     if request.bought is not None:
         record(store, user, home, request.account, request.bought, log)
+    note_made(store, key, json.dumps([rule.name, rule.because]), user.id, home)
     return Restored(with_purchases(store, user), Resolution(rule.name, rule.because, ()))
 
 
@@ -219,10 +234,22 @@ def _become_one(
 
 
 @one_transaction
-def allow_sharing(store: AppStore, device: str, allowed: bool) -> bool:
-    """Set whether a device, by its digest, shares its store account."""
-    store.devices.add(device, now())
+def allow_sharing(
+    store: AppStore,
+    caller: Backend | EndUser,
+    device: str,
+    allowed: bool,
+    key: IdempotencyKey | None = None,
+) -> bool:
+    """Set whether a device, by its digest, shares its store account; a repeat sets it again.
+
+    Raises Refused for an idempotency key that was used for something else.
+    """
+    at = now()
+    made_before(store, key, at)
+    store.devices.add(device, at)
     store.devices.set_sharing((device,), allowed)
+    note_set(store, caller, device, key)
     return allowed
 
 

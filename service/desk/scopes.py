@@ -29,13 +29,6 @@ def scope_of(caller: Writer) -> Scope:
             assert_never(never)
 
 
-def key_scope(caller: Writer) -> str:
-    """Return whose idempotency keys these are: what one device used must not show on another."""
-    if isinstance(caller, Backend):
-        return "agent"
-    return "user" if caller.session.claim is None else f"user {caller.session.device}"
-
-
 def shown_to(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ...]:
     """Leave out what an unproven session may not know: an id tells whether a record was there before."""
     if isinstance(caller, Backend) or caller.session.claim is None:

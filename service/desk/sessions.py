@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from service.desk.credentials import read_token
+from service.desk.idempotency_keys import made_before, note_made
+from service.desk.merging import present
 from service.desk.transactions import one_transaction
 from service.model.callers import Backend, EndUser
 from service.model.errors import Refused
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import Malformed, digest, is_id
 from service.model.identifiers import device_id as parse_device_id
 from service.store import AppStore
@@ -53,11 +56,32 @@ def _share_again(store: AppStore, devices: tuple[str, ...]) -> None:
 
 
 @one_transaction
-def set_clearing(store: AppStore, device: str, clears: bool) -> bool:
-    """Set the clearAnonymousUser flag of a device, by its digest, and answer it."""
-    store.devices.add(device, now())
+def set_clearing(
+    store: AppStore,
+    caller: Backend | EndUser,
+    device: str,
+    clears: bool,
+    key: IdempotencyKey | None = None,
+) -> bool:
+    """Set the clearAnonymousUser flag of a device, by its digest, and return it; a repeat sets it again.
+
+    Raises Refused for an idempotency key that was used for something else.
+    """
+    at = now()
+    made_before(store, key, at)
+    store.devices.add(device, at)
     store.devices.set_clears(device, clears)
+    note_set(store, caller, device, key)
     return clears
+
+
+def note_set(store: AppStore, caller: Backend | EndUser, device: str, key: IdempotencyKey | None) -> None:
+    """Remember that a key set a flag of a device, by its digest. Raises InvalidCredential for a session whose
+    user is gone by now."""
+    if key is not None and isinstance(caller, EndUser):
+        note_made(store, key, device, present(store, caller).id, caller.session.home)
+    else:
+        note_made(store, key, device, None)
 
 
 def device_of(caller: Backend | EndUser, device_id: str | None) -> str:

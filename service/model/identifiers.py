@@ -307,9 +307,9 @@ def device_id(text: str) -> str:
     return text
 
 
-def new_device_id() -> str:
-    """Make a device ID: ``dev_`` and 256 random bits, a bearer secret."""
-    return f"dev_{secrets.token_urlsafe(32)}"
+def new_device_id(secret: str | None = None) -> str:
+    """Make a device ID: ``dev_`` and 256 random bits, a bearer secret; or this ``secret`` of as many."""
+    return f"dev_{secret or secrets.token_urlsafe(32)}"
 
 
 def idempotency_key(text: str) -> str:

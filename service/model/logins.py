@@ -81,13 +81,15 @@ class Explanation:
 @dataclass(frozen=True, slots=True)
 class Login:
     """What a login answers. ``device_id`` is a secret, as the session's token is. Where nobody proved
-    anything, ``user`` is the claim, and nothing is told of what was found."""
+    anything, ``user`` is the claim, and nothing is told of what was found. ``repeats`` is whether all but
+    the session was answered before."""
 
     user: User | Claim
     session: SessionShown
     device_id: str = field(repr=False)
     created: bool
     resolution: Resolution
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from peewee import IntegrityError
 
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import StaleState
+from service.model.idempotency_keys import IdempotencyKey
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
 from service.store.tables import TABLES, Apps, Keys, Sessions
@@ -46,13 +47,25 @@ class AllApps:
         row = self._database.row(self._database.locked(query, "NO KEY UPDATE"))
         return None if row is None else as_app(row)
 
-    def create(self, app: App) -> None:
-        """Add an app."""
+    def made_with(self, key: IdempotencyKey) -> tuple[str, App] | None:
+        """Find the app that the operator made with a key, and the digest of the request that did. Nobody else
+        uses the key until the transaction ends. They are few, and looked through."""
+        self._database.lock("", "apps")
+        query = Apps.select(*APP_COLUMNS, Apps.made_with).order_by(Apps.created_at, Apps.app)
+        for *columns, made_with in self._database.rows(query):
+            request, _, text = (made_with or "").partition(" ")
+            if text == key.text:
+                return request, as_app(tuple(columns))
+        return None
+
+    def create(self, app: App, key: IdempotencyKey | None = None) -> None:
+        """Add an app, made with a key of the operator's, if there is one."""
         self._database.change(
             Apps.insert(
                 app=app.id,
                 name=app.name,
                 settings=_as_json(app.settings),
+                made_with=key and f"{key.request} {key.text}",
                 created_at=app.created_at,
             )
         )
@@ -123,6 +136,11 @@ class KeyStore:
                 created_at=key.created_at,
             )
         )
+
+    def replace(self, id: str, digest: str, sealed: str | None) -> bool:
+        """Have another secret stand in a key's place, unless it was used; return whether it does."""
+        is_unused = (Keys.app == self._app) & (Keys.id == id) & Keys.last_used_at.is_null()
+        return self._database.change(Keys.update(digest=digest, sealed=sealed).where(is_unused)) > 0
 
     def touch(self, id: str, at: int) -> None:
         """Note that a key was used."""

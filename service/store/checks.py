@@ -25,6 +25,7 @@ from service.store.tables import (
     Conversations,
     Devices,
     Fields,
+    FormerKeys,
     History,
     IdempotencyKeys,
     Keys,
@@ -329,7 +330,8 @@ def _held_by_erased(app: Any) -> Any:
         mine.where(is_erased & holds),
         mine.join(into, on=is_into).where(into.erased_at.is_null(False) & ~is_erased),
         mine.join(UserIds, on=same(UserIds, Users, user="id")).where(is_erased),
-        mine.join(IdempotencyKeys, on=same(IdempotencyKeys, Users, user="id")).where(is_erased),
+        mine.join(IdempotencyKeys, on=same(IdempotencyKeys, Users, home="id")).where(is_erased),
+        mine.join(FormerKeys, on=same(FormerKeys, Users, user="id")).where(is_erased),
         mine.join(Attributes, on=same(Attributes, Users, home="id")).where(is_erased),
         mine.join(Fields, on=same(Fields, Users, home="id")).where(is_erased),
         mine.join(History, on=same(History, Users, user="id")).where(is_erased & said),
@@ -433,7 +435,8 @@ LEADING = (
     (Merges, Merges.source, Users, Users.id),
     (Merges, Merges.target, Users, Users.id),
     (History, History.user, Users, Users.id),
-    (IdempotencyKeys, IdempotencyKeys.user, Users, Users.id),
+    (IdempotencyKeys, IdempotencyKeys.home, Users, Users.id),
+    (FormerKeys, FormerKeys.user, Users, Users.id),
 )
 
 

@@ -1,14 +1,16 @@
 """What is counted and what is remembered so that nothing is done too often: rates and idempotency keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from peewee import Case
 
+from service.model.errors import StaleState
+from service.model.idempotency_keys import IdempotencyKey
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
+from service.store.tables import FormerKeys, Rates
 from service.store.tables import IdempotencyKeys as Keys
-from service.store.tables import Rates
 
 
 class IdempotencyKeyStore:
@@ -19,34 +21,51 @@ class IdempotencyKeyStore:
         self._app = app
 
     def remember(
-        self, user: str, by: str, key: str, *, request: str, made: str, at: int
+        self, key: IdempotencyKey, *, made: str, home: str | None, at: int
     ) -> tuple[str, str] | None:
         """Remember what a key makes; if it was used before, return its request's digest and what it
-        made then. Waits for whoever uses the same key at this moment."""
-        if self._database.row(_remember(self._app, user, by, key, request, made, at)) is not None:
+        made then. Waits for whoever uses the same key at this moment. Raises StaleState if it was forgotten
+        meanwhile."""
+        values = key.request, made, home, at
+        if self._database.row(_remember(self._app, key.scope, key.text, *values)) is not None:
             return None
-        return self._database.row(
-            Keys.select(Keys.request, Keys.made).where(
-                (Keys.app == self._app) & (Keys.user == user) & (Keys.by == by) & (Keys.key == key)
-            )
-        )
+        before = self._database.row(_remembered(self._app, key.scope, key.text))
+        if before is None:
+            raise StaleState
+        return before
+
+    def note(self, key: IdempotencyKey, *, made: str, home: str | None) -> None:
+        """Set what a key that is remembered made, and the user whom it has to do with."""
+        self._database.add(_note(self._app, key.scope, key.text, made, home))
 
     def keys_of(self, users: Iterable[str]) -> tuple[str, ...]:
         """Return the keys that had to do with these users, the oldest first."""
         rows = self._database.rows(
             Keys.select(Keys.key)
-            .where((Keys.app == self._app) & Keys.user.in_(list(users)))
+            .where((Keys.app == self._app) & Keys.home.in_(list(users)))
             .order_by(Keys.created_at, Keys.key)
         )
         return tuple(key for (key,) in rows)
 
     def forget_before(self, at: int) -> int:
         """Forget the keys that were used before a time, and return how many."""
-        return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.created_at < at)))
+        return sum(
+            self._database.change(table.delete().where((table.app == self._app) & (table.created_at < at)))
+            for table in (Keys, FormerKeys)
+        )
+
+    def forget_merges(self, merges: Sequence[tuple[str, str]]) -> None:
+        """Forget the keys that made these merges: each is a target and an id."""
+        targets, ids = ([*column] for column in zip(*merges, strict=True))
+        made = Keys.home.in_(targets) & Keys.made.in_(ids)
+        self._database.change(Keys.delete().where((Keys.app == self._app) & made))
 
     def forget(self, users: Iterable[str]) -> None:
         """Forget all keys that had to do with these users."""
-        self._database.change(Keys.delete().where((Keys.app == self._app) & Keys.user.in_(list(users))))
+        theirs = Keys.home.in_(list(users))
+        self._database.change(Keys.delete().where((Keys.app == self._app) & theirs))
+        former = FormerKeys.user.in_(list(users))
+        self._database.change(FormerKeys.delete().where((FormerKeys.app == self._app) & former))
 
 
 class RateStore:
@@ -79,9 +98,23 @@ def _as_count(rows: Rows) -> int:
 
 
 @Prepared
-def _remember(app: Any, user: Any, by: Any, key: Any, request: Any, made: Any, at: Any) -> Any:
-    row = Keys.insert(app=app, user=user, by=by, key=key, request=request, made=made, created_at=at)
+def _remember(app: Any, scope: Any, key: Any, request: Any, made: Any, home: Any, at: Any) -> Any:
+    row = Keys.insert(app=app, scope=scope, key=key, request=request, made=made, home=home, created_at=at)
     return row.on_conflict_ignore().returning(Keys.key)
+
+
+@Prepared
+def _remembered(app: Any, scope: Any, key: Any) -> Any:
+    return Keys.select(Keys.request, Keys.made).where(
+        (Keys.app == app) & (Keys.scope == scope) & (Keys.key == key)
+    )
+
+
+@Prepared
+def _note(app: Any, scope: Any, key: Any, made: Any, home: Any) -> Any:
+    return Keys.update(made=made, home=home).where(
+        (Keys.app == app) & (Keys.scope == scope) & (Keys.key == key)
+    )
 
 
 @Prepared

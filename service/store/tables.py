@@ -19,11 +19,14 @@ def references(table: str, **columns: str) -> SQL:
 
 
 class Apps(Model):
-    """Tenants. ``settings`` is a JSON object that holds what differs from the defaults."""
+    """Tenants. ``settings`` is a JSON object that holds what differs from the defaults; ``made_with`` the
+    digest of the request that made it and its idempotency key, if there was one: before there is an app, no
+    table that an app owns could hold that."""
 
     app = TextField(primary_key=True)
     name = TextField()
     settings = TextField()
+    made_with = TextField(null=True)
     created_at = BigIntegerField()
 
     class Meta:
@@ -349,7 +352,39 @@ class History(Model):
 
 class IdempotencyKeys(Model):
     """Idempotency keys: what a call with that key made, and the digest of what it asked for. They are
-    kept apart by user, and by who used them: an agent, the user, or the user on one device."""
+    kept apart by ``scope``, whose keys they are; ``home`` is the user whom the call had to do with, if it is
+    one, and who may be part of another now."""
+
+    app = TextField()
+    scope = TextField()
+    key = TextField()
+    request = TextField()
+    made = TextField()
+    home = TextField(null=True)
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "idempotency_keys"
+        primary_key = CompositeKey("app", "scope", "key")
+        constraints: ClassVar = [
+            references("apps", app="app"),
+            references("users", app="app", home="id"),
+        ]
+
+
+IdempotencyKeys.add_index(
+    IdempotencyKeys.index(
+        IdempotencyKeys.app,
+        IdempotencyKeys.home,
+        where=IdempotencyKeys.home.is_null(False),
+        name="idempotency_keys_app_home",
+    )
+)
+
+
+class FormerKeys(Model):
+    """Idempotency keys as the former release has them, which may serve still: they are forgotten here, and
+    not asked for."""
 
     app = TextField()
     user = TextField()
@@ -414,6 +449,7 @@ TABLES: tuple[type[Model], ...] = (
     Merges,
     History,
     IdempotencyKeys,
+    FormerKeys,
     Rates,
     ConsoleSessions,
 )

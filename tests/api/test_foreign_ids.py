@@ -101,9 +101,10 @@ def answered(response):
 def make(tenant, key, call, *ids):
     """Make a call with ids in its path, percent-encoded; return what it was answered."""
     method, path, sent = call
+    once = f"{method}:{path}"
     for id in ids:
         path = re.sub("<[a-z]+>", lambda _, id=id: quote(id, safe=""), path, count=1)
-    return answered(tenant.call(method, path, key, sent, Idempotency_Key="k-1"))
+    return answered(tenant.call(method, path, key, sent, Idempotency_Key=once))
 
 
 def call_all(tenant, key, calls, *ids):

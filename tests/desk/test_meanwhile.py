@@ -10,9 +10,10 @@ import pytest
 from service.desk.editing import require_part
 from service.desk.erasing import tidy
 from service.model.errors import StaleState
+from service.store import limits
 from service.store.checks import CHECKS
 from service.store.devices import DeviceStore
-from service.store.tables import TABLES, Apps, Rates
+from service.store.tables import TABLES, Apps, IdempotencyKeys, Rates
 from service.store.users import UserStore
 from tests.support.signing import identity_key, proof_of
 from tests.support.subscribers import exported
@@ -319,3 +320,26 @@ def test_who_is_no_part_of_a_user_by_now_is_given_nothing(tenant, store):
 
     with pytest.raises(StaleState):
         require_part(app, joan, app.users.with_id(jane))
+
+
+def test_a_key_that_is_forgotten_while_it_is_looked_for_was_never_used(tenant, meanwhile):
+    jane = known(tenant, userId="u-1")
+    call = ("POST", f"/v1/users/{jane}/aliases", tenant.sk, {"userId": "u-2"})
+    assert tenant.call(*call, Idempotency_Key="key-1").status_code == 201
+    happened = meanwhile(limits, "_remembered", lambda: erase(tenant, jane))
+
+    again = tenant.call(*call, Idempotency_Key="key-1")
+
+    assert (happened, again.status_code) == ([204], 404)
+
+
+def test_no_key_is_remembered_of_somebody_who_is_erased_meanwhile(tenant, store, meanwhile):
+    login = tenant.login(userId="u-1")
+    happened = meanwhile(UserStore, "find_and_lock", lambda: erase(tenant, login["user"]["id"]))
+
+    answer = tenant.call(
+        "POST", "/v1/clearAnonymousUser", login["session"]["token"], {}, Idempotency_Key="key-1"
+    )
+
+    assert (happened, answer.status_code) == ([204], 401)
+    assert store.database.rows(IdempotencyKeys.select().where(IdempotencyKeys.app == tenant.id)) == []

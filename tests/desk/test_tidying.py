@@ -13,8 +13,9 @@ from service.model.users import User
 from service.store import Store
 from service.store.checks import CHECKS
 from service.store.database import Database
-from service.store.tables import Devices, IdempotencyKeys, Rates, Sessions
+from service.store.tables import Devices, FormerKeys, IdempotencyKeys, Rates, Sessions
 from service.times import MINUTE, now
+from tests.support.rows import add_former_key
 from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -250,6 +251,15 @@ def test_an_idempotency_key_goes_after_two_days(store, tenant, clock, tidied, mo
     clock.move_to(NOON + timedelta(days=2) + more, tick=False)
 
     assert (tidied().keys, rows(store, IdempotencyKeys, tenant)) == (int(gone), int(not gone))
+
+
+@moments
+def test_so_does_one_that_the_former_release_remembers(store, tenant, clock, tidied, more, gone):
+    id = tenant.known(userId="u-1")
+    add_former_key(store, tenant.id, id, now())
+    clock.move_to(NOON + timedelta(days=2) + more, tick=False)
+
+    assert (tidied().keys, rows(store, FormerKeys, tenant)) == (int(gone), int(not gone))
 
 
 def test_the_rates_of_this_minute_and_the_last_stay(store, tenant, tidied):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import new_id
 from service.model.users import User
 from service.store import Store
@@ -24,8 +25,9 @@ def user(store: Store, app_id: str) -> str:
 
 
 def remember(store: Store, app: str, user: str, makes: str, by: str = "agent", at: int = 1):
+    key = IdempotencyKey(by, "key-1", "digest")
     with store.transaction():
-        return store.of(app).idempotency_keys.remember(user, by, "key-1", request="digest", made=makes, at=at)
+        return store.of(app).idempotency_keys.remember(key, made=makes, home=user, at=at)
 
 
 def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store, app_id, user):
@@ -39,9 +41,8 @@ def test_of_many_who_use_a_key_at_once_one_makes_and_the_others_learn_what(store
 
 def test_a_key_that_was_rolled_back_was_never_used(store, app_id, user):
     with pytest.raises(ZeroDivisionError), store.transaction():
-        store.of(app_id).idempotency_keys.remember(
-            user, "agent", "key-1", request="digest", made="cnv_1", at=1
-        )
+        key = IdempotencyKey("agent", "key-1", "digest")
+        store.of(app_id).idempotency_keys.remember(key, made="cnv_1", home=user, at=1)
         raise ZeroDivisionError
 
     assert remember(store, app_id, user, "cnv_2") is None

@@ -198,7 +198,7 @@ a tombstone has an email → erased_users_hold_nothing: {erased}
 a tombstone has a past → erased_users_hold_nothing: {erased}
     UPDATE history SET after = '{{}}' WHERE user = '{erased}'
 a tombstone has an idempotency key → erased_users_hold_nothing: {erased}
-    COPY repeats WHERE user = '{jane}' SET user = '{erased}'
+    COPY idempotency_keys WHERE home = '{jane}' SET home = '{erased}', scope = 'key_other'
 a tombstone has an attribute → erased_users_hold_nothing: {erased}
     COPY attributes WHERE home = '{jane}' SET home = '{erased}'
 what was said of a tombstone is kept → fields_are_shown: {bob}; erased_users_hold_nothing: {erased}
@@ -229,8 +229,8 @@ an attribute is of another app's user → nothing_is_orphaned: attributes of {ja
     COPY attributes WHERE home = '{jane}' SET app = '{foreign_app}'
 a history is of nobody → nothing_is_orphaned: history of usr_nobody
     COPY history WHERE user = '{jane}' AND event = 'created' SET user = 'usr_nobody'
-an idempotency key is of another app's user → nothing_is_orphaned: repeats of {jane}
-    COPY repeats WHERE user = '{jane}' SET app = '{foreign_app}'
+an idempotency key is of another app's user → nothing_is_orphaned: idempotency_keys of {jane}
+    COPY idempotency_keys WHERE home = '{jane}' SET app = '{foreign_app}'
 a user's app is not there → every_row_has_its_app: users of app_nowhere
     COPY users WHERE id = '{jane}' SET app = 'app_nowhere'
 an app is gone, and not its keys → every_row_has_its_app: keys of app_nowhere

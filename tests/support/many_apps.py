@@ -100,6 +100,7 @@ COLUMNS = {
     "fields": "home name value rank",
     "merges": "id source target rule ledger created_at",
     "history": "user id at event by request",
+    "idempotency_keys": "scope key request made home created_at",
     "repeats": "user by key request made created_at",
     "rates": "kind address minute count",
     "sign_ins": "digest key began_at",
@@ -122,6 +123,9 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
     "fields": _field,
     "merges": lambda id, n, at: (id("mrg", n), id("usr", n), id("usr", n // 2), "merged", "{}", at),
     "history": lambda id, n, at: (id("usr", n // 2), id("hst", n), at, "created", "session", "-"),
+    "idempotency_keys": lambda id, n, at: (
+        (id("usr", n), str(n), digest(str(n)), id("msg", n), id("usr", n), at)
+    ),
     "repeats": lambda id, n, at: (id("usr", n), "user", str(n), digest(str(n)), id("msg", n), at),
     "rates": lambda id, n, at: ("login", digest(str(n)), at // 60_000, 1),
     "sign_ins": lambda id, n, at: (digest(id("si", n)), id("key", n), at),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.store import Store
-from service.store.tables import TABLES
+from service.store.tables import TABLES, FormerKeys
 
 LAST_USED = {"last_used_at", "used_at"}
 
@@ -16,3 +16,9 @@ def rows_of(store: Store, app: str) -> dict[str, list[Any]]:
         query = table.select(*columns).where(table.app == app)  # type: ignore[attr-defined]
         rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
     return rows
+
+
+def add_former_key(store: Store, app: str, user: str, at: int = 1) -> None:
+    """Remember an idempotency key as the former release does, which may serve still."""
+    key = {"by": "user", "key": "key-1", "request": "digest", "made": "cnv_1", "created_at": at}
+    store.database.change(FormerKeys.insert(app=app, user=user, **key))

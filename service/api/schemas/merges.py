@@ -57,8 +57,7 @@ class MergeOut(Answer):
     undone_at = Time(data_key="undoneAt", allow_none=True)
 
 
-class ForeseenMergeOut(MergeOut):
-    """What a merge would do: the record of one that was not made, so without an id."""
+class MergeIfAnyOut(MergeOut):
+    """The record of a merge, or of one that was not made: what it would do, without an id."""
 
-    class Meta:
-        exclude = ("id",)
+    sometimes = frozenset({"id"})
