@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from service.api.context import context, serving, store_of
 from service.api.endpoints import alt_response, body, open_to, query, refuses, response
+from service.api.idempotency_keys import once
 from service.api.limits import limits
 from service.api.schemas.conversations import PageIn
 from service.api.schemas.logins import LoginIn, UserIn
@@ -26,6 +27,7 @@ from service.desk.explaining import explain_login
 from service.desk.purchasing import with_purchases
 from service.model.callers import Backend
 from service.model.history import Entry
+from service.model.idempotency_keys import IdempotencyKey
 from service.model.logins import Explanation, LoginRequest
 from service.model.pages import Page
 from service.model.profiles import Export
@@ -49,16 +51,18 @@ def resolve(caller: Backend, request: LoginRequest) -> Explanation:
 @api.post("/users")
 @open_to(Backend)
 @body(UserIn(), required=False)
+@once
 @response(200, AddedOut())
 @alt_response(201, AddedOut())
-def add(caller: Backend, request: LoginRequest) -> Any:
+def add(caller: Backend, request: LoginRequest, key: IdempotencyKey | None) -> Any:
     """Add a user by the rules of a login, without a device and a session.
 
-    201 if they are new, else 200; `resolution` names the rule that decided.
+    201 if they are new, else 200; `resolution` names the rule that decided. 200 if the same
+    `Idempotency-Key` added them before.
     """
-    done = add_user(store_of(caller), context().encryption, caller, request, limits(caller))
+    done = add_user(store_of(caller), context().encryption, caller, request, limits(caller), key)
     serving().rule = done.resolution.rule
-    return done, 201 if done.created else 200
+    return done, 201 if done.created and not done.repeats else 200
 
 
 @api.get("/users")

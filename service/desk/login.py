@@ -190,7 +190,7 @@ def _log_in(
     login = _login(app, found, user, session, token, device_id)
     if before is not None and again is not None:
         return before.again(login)
-    note_login(store, key, login, session, text)
+    note_login(store, key, login, user.id, session.home, text)
     return login
 
 

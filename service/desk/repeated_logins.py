@@ -1,4 +1,5 @@
-"""A login that is sent twice with one idempotency key: the same user again, with a new token.
+"""A login that is sent twice with one idempotency key: the same user again, with a new token. To add a user
+is one without a token.
 
 The key alone opens nothing. A repeat passes all that a login passes, at the moment when it is made, and is
 one only if it leads to the user whom the first led to, or to whoever they have become part of. Else the key
@@ -10,6 +11,7 @@ so none is remembered.
 import json
 import secrets
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 from service.desk.idempotency_keys import made_before, note_made
 from service.desk.resolver import Resolved
@@ -17,11 +19,12 @@ from service.encryption import Encryption
 from service.model.callers import Backend, Widget
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest, new_device_id
-from service.model.logins import Login, Resolution
-from service.model.sessions import Session
+from service.model.logins import Added, Login, Resolution
 from service.model.users import Claim
 from service.rules.login import Use
 from service.store import AppStore
+
+Done = TypeVar("Done", Login, Added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Before:
             return None
         return replace(found, decision=replace(found.decision, plan=Use(plan.user), changes=()))
 
-    def again(self, login: Login) -> Login:
-        """Return a login as it was answered before, with the session that it has begun now."""
-        return replace(login, created=self.created, resolution=self.resolution, repeats=True)
+    def again(self, done: Done) -> Done:
+        """Return what was done as it was answered before: a login, with the session that it has begun now."""
+        return replace(done, created=self.created, resolution=self.resolution, repeats=True)
 
 
 def key_of_login(
@@ -82,12 +85,12 @@ def issued_device(encryption: Encryption, app: str, text: str) -> str:
 
 
 def note_login(
-    store: AppStore, key: IdempotencyKey | None, login: Login, session: Session, issued: str
+    store: AppStore, key: IdempotencyKey | None, done: Login | Added, user: str, home: str | None, issued: str
 ) -> None:
     """Remember what a login with a key answers: no token, and nothing that is personal."""
     if key is None:
         return
-    said = asdict(login.resolution)
+    said = asdict(done.resolution)
     made = {name: said[name] for name in ("rule", "because", "changes")}
-    made |= {"user": session.user, "created": login.created, "issued": issued}
-    note_made(store, key, json.dumps(made), session.user, session.home)
+    made |= {"user": user, "created": done.created, "issued": issued}
+    note_made(store, key, json.dumps(made), user, home)

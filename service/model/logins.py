@@ -94,11 +94,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What adding somebody answers: who it is, whether they are new, and why."""
+    """What adding somebody answers: who it is, whether they are new, and why; ``repeats`` is whether that was
+    answered before."""
 
     user: User
     created: bool
     resolution: Resolution
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

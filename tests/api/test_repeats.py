@@ -45,6 +45,10 @@ def send(tenant, call, key="k-1", **members):
     return tenant.call("POST", call.path, call.credential, sent, Idempotency_Key=key)
 
 
+def user(tenant, secret):
+    return Call("/v1/users", tenant.sk, {"userId": "jane", "name": "Jane"}, {"userId": "jane"}, 201)
+
+
 def alias(tenant, secret):
     user = tenant.known(userId="jane")
     return Call(f"/v1/users/{user}/aliases", tenant.sk, {"userId": "j-2"}, {"userId": "j-3"}, 201)
@@ -127,7 +131,7 @@ def identity_key(tenant, secret):
 
 
 CALLS = [
-    *(alias, alias_that_merges, own_alias, merge, purchase, own_purchase, restore, clearing),
+    *(user, alias, alias_that_merges, own_alias, merge, purchase, own_purchase, restore, clearing),
     *(clearing_by_backend, sharing, conversation, message, app, key, identity_key),
 ]
 
@@ -192,7 +196,7 @@ def test_another_key_is_another_call(tenant, call):
     assert REUSED not in [refused_fields(answer) for answer in answers if answer.status_code == 422]
 
 
-@pytest.mark.parametrize("make", [alias, merge, message, purchase, key], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [user, alias, merge, message, purchase, key], ids=lambda make: make.__name__)
 def test_of_many_at_once_one_has_an_effect_and_all_answer_it(tenant, rows, secret, make):
     call = make(tenant, secret)
     before = rows()
@@ -206,6 +210,7 @@ def test_of_many_at_once_one_has_an_effect_and_all_answer_it(tenant, rows, secre
     after = rows()
     more = {table: len(after[table]) - len(before[table]) for table in after}
     expected = {"idempotency_keys": 1} | {
+        user: {"users": 1, "user_ids": 1, "history": 1},
         alias: {"user_ids": 1, "history": 1},
         merge: {"merges": 1, "history": 2, "fields": 4, "sessions": -1},
         message: {"messages": 1},
