@@ -126,7 +126,7 @@ def test_a_profile_tells_where_the_time_of_a_call_goes(tmp_path, monkeypatch):
 
     _, login = measured.calls
     assert min(login.spent.user, login.spent.database_user) > 0
-    assert any(one.form.startswith("INSERT sessions") for one in login.statements)
+    assert any(one.form.startswith("UPDATE sessions") for one in login.statements)
     assert f"## PostgreSQL: {LOGIN}" in text
     assert (tmp_path / "profile.md").read_text() == text
 

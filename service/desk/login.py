@@ -149,7 +149,7 @@ def _begun(who: ComingBack, token: str, claim: Claim, found: tuple[User, str] | 
     if found is None:
         return None
     user, home = found
-    session = _session(who.device, user.id, home, claim, who.verified, who.at)
+    session = _session(who.device, user.id, home, claim, who.user_id, who.verified, who.at)
     return Begun(Resolved.by_user_id(claim, user, home), user, session, token)
 
 
@@ -184,7 +184,8 @@ def _log_in(
     user = _carry_out_outcome(store, found, device, user, log)
     if not claim.names_somebody:
         store.devices.set_anonymous(device.digest, user.id)
-    session = _session(device.digest, user.id, found.home, claim, verified, at)
+    under = claim.user_id if claim.names_somebody else user.user_id
+    session = _session(device.digest, user.id, found.home, claim, under, verified, at)
     token = new_token(app.id, device.digest)
     store.sessions.replace(session, digest(token))
     login = _login(app, found, user, session, token, device_id)
@@ -194,7 +195,9 @@ def _log_in(
     return login
 
 
-def _session(device: str, user: str, home: str | None, claim: Claim, verified: bool, at: int) -> Session:
+def _session(
+    device: str, user: str, home: str | None, claim: Claim, under: str | None, verified: bool, at: int
+) -> Session:
     return Session(
         device,
         user,
@@ -203,7 +206,7 @@ def _session(device: str, user: str, home: str | None, claim: Claim, verified: b
         used_at=at,
         claim=claim if claim.names_somebody and not verified else None,
         home=home or user,
-        user_id_digest=None if claim.user_id is None else user_id_digest(claim.user_id),
+        user_id_digest=None if under is None else user_id_digest(under),
     )
 
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.model.identifiers import digest, new_credential
+from service.store.tables import Sessions
 from tests.support.cases import cases
 from tests.support.responses import problem_of, refused_fields
 from tests.support.signing import proof_of
@@ -165,17 +167,24 @@ def test_a_proof_of_it_shows_nothing_of_the_user(tenant, secret):
 # --- the sessions -----------------------------------------------------------------------------------------
 
 
-def test_the_sessions_that_began_under_it_end(tenant, time_machine):
-    time_machine.move_to(datetime(2030, 1, 1, tzinfo=UTC))
-    before = tenant.session(userId="u-1")
-    jane = tenant.known(userId="u-1")
-    time_machine.shift(timedelta(hours=2))
+def test_the_sessions_that_began_under_it_end(tenant):
+    jane = tenant.known(userId="u-1", email=EMAIL)
     tenant.alias(jane, "u-2")
-    under_it, under_another = tenant.session(userId="u-2"), tenant.session(userId="u-9")
+    under_it = [tenant.session(userId="u-2"), tenant.session(userId="u-2", email=EMAIL)]
+    others = [tenant.session(userId="u-1"), tenant.session(email=EMAIL), tenant.session(userId="u-9")]
     tenant.remove_id(jane, "u-2")
-    # One that is older than the alias did not begin under it.
-    alive = [is_logged_in(tenant, token) for token in (before, under_it, under_another)]
-    assert alive == [True, False, True]
+    assert [is_logged_in(tenant, token) for token in under_it + others] == [False] * 2 + [True] * 3
+
+
+def test_a_former_releases_session_ends_as_it_may_have_begun_under_it(tenant, store):
+    jane = tenant.known(userId="u-1")
+    tenant.alias(jane, "u-2")
+    tenant.session(userId="u-1", deviceId="device-of-the-test-0001")
+    token = new_credential("st", tenant.id)
+    theirs = (Sessions.app == tenant.id) & (Sessions.device == digest("device-of-the-test-0001"))
+    store.database.change(Sessions.update(token=digest(token)).where(theirs))
+    tenant.remove_id(jane, "u-2")
+    assert not is_logged_in(tenant, token)
 
 
 def test_a_session_that_began_under_the_id_of_another_record_stays(tenant):

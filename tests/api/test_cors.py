@@ -276,7 +276,7 @@ def test_a_page_never_sends_cookies_nor_is_any_origin_allowed(shop, client, toke
     "path, methods",
     ("login", "/v1/login", {"POST", "OPTIONS"}),
     ("me", "/v1/me", {"GET", "HEAD", "OPTIONS"}),
-    ("users", "/v1/users", {"GET", "HEAD", "OPTIONS"}),
+    ("users", "/v1/users", {"GET", "HEAD", "OPTIONS", "POST"}),
 )
 @pytest.mark.parametrize("origin", [None, SHOP], ids=["no origin", "an origin"])
 def test_who_asks_for_options_without_a_preflight_is_told_the_methods(client, path, methods, origin):

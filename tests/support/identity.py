@@ -100,7 +100,9 @@ class Identity(Users):
         if not claim.names_somebody:
             anonymous = home
         claimed = claim if claim.names_somebody and not proven else None
-        self.devices[device_id] = Device(anonymous, device.clears, Session(told["token"], home, claimed))
+        user_id = claim.user_id if claim.names_somebody else self.born(home)
+        session = Session(told["token"], home, user_id, claimed)
+        self.devices[device_id] = Device(anonymous, device.clears, session)
         answer = {"token": told["token"], "device": device_id}
         if claimed is not None:
             return answer | {"status": 200, "user": claimed.as_sent(), "verified": False}
@@ -228,11 +230,13 @@ class Identity(Users):
         if not self.is_proven_to_be(home):
             raise Conflict("merge-conflict")
 
-    def _end_sessions(self, homes: list[str]) -> None:
+    def _end_sessions(self, homes: list[str], user_id: str | None = None) -> None:
         """End the sessions of users, or those that began under an ID of a record."""
         for id, device in self.devices.items():
-            if device.session is not None and device.session.home in homes:
-                self.devices[id] = replace(device, session=None)
+            session = device.session
+            if session is None or session.home not in homes or user_id not in (None, session.user_id):
+                continue
+            self.devices[id] = replace(device, session=None)
 
     def log_out(self, id: str) -> None:
         """End every session of a user."""
@@ -334,7 +338,7 @@ class Identity(Users):
     def _forget_id(self, user: str, user_id: str, instead: str | None = None) -> None:
         """Have an ID of a user be nobody's; the record that it was given to is known by another instead."""
         home = self.home_of(user_id, proven=self.users[user].proven) or ""
-        self._end_sessions([home])
+        self._end_sessions([home], user_id)
         self.user_ids = tuple(one for one in self.user_ids if (one.value, one.home) != (user_id, home))
         if not is_anonymous(user_id):
             self._change_user(home, was_somebody=True)

@@ -60,11 +60,12 @@ class UserId:
 
 @dataclass(frozen=True)
 class Session:
-    """What a device is logged in as: the record under whose ID or email, and what was claimed where nobody
-    proved it."""
+    """What a device is logged in as: the record under whose ID or email, which ID, and what was claimed where
+    nobody proved it."""
 
     token: str
     home: str
+    user_id: str | None
     claim: Claim | None = None
     has_expired: bool = False
 
