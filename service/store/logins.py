@@ -5,6 +5,9 @@ began under the same user ID. What would make another login of it ends or replac
 another login on the device, a merge, an undo, an erase, the loss of the ID. So nothing else has to be locked,
 and on PostgreSQL one statement does it all, and finds a backend's key too. On SQLite a statement that writes
 is no part of another, so a look comes first.
+
+What changes a user and leaves their session, such as another name, comes after a login that began before it
+was done. On SQLite, where others may write between the two, such a login is decided anew.
 """
 
 from collections.abc import Sequence
@@ -57,12 +60,12 @@ class LoginStore:
     def _begun(self, who: ComingBack, rows: Sequence[tuple[Any, ...]]) -> Found | None:
         if not rows or rows[0][0] is None:
             return None
-        *_, home, secret = rows[0]
+        user, (*_, home, secret) = as_user([row[:-2] for row in rows]), rows[0]
         if self._database.is_sqlite:
-            begin = _BEGIN(self._app, who.device, secret, *_values(who))
+            begin = _BEGIN_AS_SEEN(self._app, user.id, user.version, who.device, secret, *_values(who))
             if not self._database.change(begin):
                 return None
-        return as_user([row[:-2] for row in rows]), home
+        return user, home
 
     def _conditions(self, who: ComingBack) -> tuple[Any, ...]:
         # No app has an empty id, so nothing is kept there.
@@ -110,6 +113,12 @@ def _begin(app: Any, device: Any, secret: Any, token: Any, claim: Any, at: Any) 
     return begun.where((Sessions.app == app) & same)
 
 
+def _begin_as_seen(app: Any, user: Any, version: Any, *session: Any) -> Any:
+    """As ``_begin``, if the user is of a version still."""
+    same = (Users.app == app) & (Users.id == user) & (Users.version == version)
+    return _begin(app, *session).where(fn.EXISTS(Users.select(SQL("1")).where(same)))
+
+
 def _look(*values: Any, with_key: bool, begins: bool) -> Any:
     """Select the key, if asked to, and whom it is about, once for each of their user IDs; and begin the
     session, if asked to."""
@@ -148,4 +157,4 @@ _LOOK = Prepared(partial(_look, with_key=False, begins=False), CONDITIONS)
 _LOOK_WITH_KEY = Prepared(partial(_look, with_key=True, begins=False), CONDITIONS + 1)
 _LOOK_AND_BEGIN = Prepared(partial(_look, with_key=False, begins=True), CONDITIONS + VALUES)
 _LOOK_AND_BEGIN_WITH_KEY = Prepared(partial(_look, with_key=True, begins=True), CONDITIONS + VALUES + 1)
-_BEGIN = Prepared(_begin)
+_BEGIN_AS_SEEN = Prepared(_begin_as_seen, 8)
