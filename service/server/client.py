@@ -47,9 +47,11 @@ class Client(socket.socket):
         return self._is_whole()
 
     def _is_whole(self) -> bool:
+        if not self._received:
+            return False
         if not is_unfinished(self._received):
             return True
-        if self._received and self.began is None:
+        if self.began is None:
             self.began = time.monotonic()
         return False
 

@@ -48,8 +48,9 @@ def with_held(app, count, **settings):
 
 
 def stop_the_clock(monkeypatch):
-    """From now on, no request takes long."""
-    monkeypatch.setattr(lead, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=time.sleep))
+    """What was begun has taken long, and no request that begins later does."""
+    later = time.monotonic() + 1
+    monkeypatch.setattr(lead, "time", SimpleNamespace(monotonic=lambda: later, sleep=time.sleep))
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,13 @@ def test_who_has_lost_the_lead_stands_by_afterwards(monkeypatch):
     app = Threads()
     with with_held(app, 2) as (served, held):
         stop_the_clock(monkeypatch)
+        other = served.connect()
+        other.ask(get("/other"))
         app.held.free.release(2)
         assert [client.read()[1] for client in held] == [b"hello"] * 2
         for number in range(10):
             assert held[0].ask(get(f"/{number}")) == b"hello"
-    assert {app.served[f"/{number}"] for number in range(10)} == {app.served["/held/1"]}
+    assert {app.served[f"/{number}"] for number in range(10)} == {app.served["/other"]}
 
 
 def test_a_worker_with_one_thread_serves():
