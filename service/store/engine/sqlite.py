@@ -33,7 +33,14 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         super().__init__(
             unquote(urlsplit(url).path)[1:],
             # What is deleted is overwritten, so that of whoever is erased no page of the file tells.
-            pragmas={"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full", "secure_delete": 1},
+            # The operating system keeps the file's pages too, so that a connection needs few: KiB, negative.
+            pragmas={
+                "journal_mode": "wal",
+                "foreign_keys": 1,
+                "synchronous": "full",
+                "secure_delete": 1,
+                "cache_size": -1024,
+            },
             # A transaction that begins with a read and then writes would fail at once under load.
             lock_type="IMMEDIATE",
             check_same_thread=False,
