@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.filling import fill
 from bench.load import Call, Loader, Request
-from bench.people import WRITES, Population
+from bench.people import LOGGED_IN, WRITES, Population
 from bench.results import Cell, plot, table
 from bench.servers import (
     HERE,
@@ -50,8 +50,9 @@ HEAD = """# Whether it stays so
 Written by `make bench-growth`. Each store is an app with so many users, of whom each second is logged in,
 each tenth has written, and one has {deep:,} conversations. The stores take turns in short rounds. A time
 is that of the median answer to a caller with one connection while nobody else calls, about users who are
-drawn at random. Those who write are as many in each store, as the first call in a minute also notes that a
-session was used. *Growth* compares the largest store with the smallest in the same round."""
+drawn at random. Who is logged in logs in again, on the same device. Those who write are as many in each
+store, as the first call in a minute also notes that a session was used. *Growth* compares the largest store
+with the smallest in the same round."""
 
 
 # The seconds of a median answer, round by round, by call and number of users.
@@ -130,7 +131,7 @@ def calls(population: Population, draw: random.Random) -> list[Call]:
     """Return the calls that are measured, in the order of ``CALLS``, of people who are drawn anew."""
     anybody = [draw.randrange(population.users) for _ in range(DRAWN)]
     # A login ends the session before it, which those who have written need.
-    silent = [one for one in anybody if one % WRITES]
+    silent = [one for one in anybody if one % WRITES and one % LOGGED_IN == 0]
     spread = population.writers / WRITING
     writers = [population.writer(int(spread * draw.randrange(WRITING))) for _ in range(DRAWN)]
     # The page before it ends with this one, counted from the newest.

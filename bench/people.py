@@ -7,6 +7,7 @@ hold, their conversations. So whoever knows the number can call as they do.
 import itertools
 import json
 import math
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,7 +73,8 @@ class Population:
 
     def token(self, number: int) -> str:
         """Return what the session of a user holds who is logged in."""
-        return f"st_{self.app.removeprefix('app_')}_{number:043}"
+        device = urlsafe_b64encode(bytes.fromhex(digest(self.device_id(number)))).decode().rstrip("=")
+        return f"st_{self.app.removeprefix('app_')}_{number:043}.{device}"
 
     def writer(self, number: int) -> int:
         """Return which user has written, of those beside the first."""
@@ -96,7 +98,11 @@ class Population:
             (UserIds, "app verified digest user home value search added_at", self._user_ids()),
             (History, "app user id at event rule by request before after", self._history()),
             (Devices, "app digest anonymous clears sharing created_at", self._devices()),
-            (Sessions, "app device token user home verified claim began_at used_at", self._sessions()),
+            (
+                Sessions,
+                "app device secret user_id_digest user home verified began_at used_at",
+                self._sessions(),
+            ),
             (
                 Conversations,
                 "app id user home device subject status messages unread_by_user unread_by_agent created_at"
@@ -151,7 +157,8 @@ class Population:
         for number in range(0, self.users, LOGGED_IN):
             _, id = self._user(number)
             at, device = self._logged_in_at(number), digest(self.device_id(number))
-            yield self.app, device, digest(self.token(number)), id, id, True, None, at, at
+            secret, user_id = digest(self.token(number)), user_id_digest(self.user_id(number))
+            yield self.app, device, secret, user_id, id, id, True, at, at
 
     def _threads(self) -> Iterator[tuple[int, int]]:
         yield from ((0, thread) for thread in range(self.deep))
