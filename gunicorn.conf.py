@@ -23,6 +23,7 @@ bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
 # One would leave a processor idle while it waits for a commit; 8 take the interpreter's lock from each other
 # more often. All may wait for a store that is away: how long a request waits for a thread counts then.
+# On SQLite one of them serves, and the others are for when that takes long.
 threads = 4
 
 # Longer than the 90 seconds for which Heroku's router keeps an idle connection.
