@@ -12,7 +12,7 @@ from service.desk.idempotency_keys import made_before, note_made
 from service.desk.limits import Limits
 from service.desk.merging import merge, present
 from service.desk.proving import names, require_may_prove, require_proof
-from service.desk.sessions import note_set
+from service.desk.sessions import set_flag
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App
@@ -241,15 +241,8 @@ def allow_sharing(
     allowed: bool,
     key: IdempotencyKey | None = None,
 ) -> bool:
-    """Set whether a device, by its digest, shares its store account; a repeat sets it again.
-
-    Raises Refused for an idempotency key that was used for something else.
-    """
-    at = now()
-    made_before(store, key, at)
-    store.devices.add(device, at)
-    store.devices.set_sharing((device,), allowed)
-    note_set(store, caller, device, key)
+    """Set whether a device, by its digest, shares its store account, and return it; as ``set_flag``."""
+    set_flag(store, caller, device, lambda: store.devices.set_sharing((device,), allowed), key)
     return allowed
 
 

@@ -1,6 +1,6 @@
 """Logout and clearAnonymousUser: what ends a session, and what the device keeps in mind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.desk.credentials import read_token
 from service.desk.idempotency_keys import made_before, note_made
@@ -63,21 +63,27 @@ def set_clearing(
     clears: bool,
     key: IdempotencyKey | None = None,
 ) -> bool:
-    """Set the clearAnonymousUser flag of a device, by its digest, and return it; a repeat sets it again.
+    """Set the clearAnonymousUser flag of a device, by its digest, and return it; as ``set_flag``."""
+    set_flag(store, caller, device, lambda: store.devices.set_clears(device, clears), key)
+    return clears
 
-    Raises Refused for an idempotency key that was used for something else.
+
+def set_flag(
+    store: AppStore,
+    caller: Backend | EndUser,
+    device: str,
+    set: Callable[[], None],
+    key: IdempotencyKey | None,
+) -> None:
+    """Set a flag of a device, by its digest, inside a transaction; a repeat sets it again.
+
+    Raises Refused for an idempotency key that was used for something else, and InvalidCredential for a
+    session whose user is gone by now.
     """
     at = now()
     made_before(store, key, at)
     store.devices.add(device, at)
-    store.devices.set_clears(device, clears)
-    note_set(store, caller, device, key)
-    return clears
-
-
-def note_set(store: AppStore, caller: Backend | EndUser, device: str, key: IdempotencyKey | None) -> None:
-    """Remember that a key set a flag of a device, by its digest. Raises InvalidCredential for a session whose
-    user is gone by now."""
+    set()
     if key is not None and isinstance(caller, EndUser):
         note_made(store, key, device, present(store, caller).id, caller.session.home)
     else:
