@@ -7,14 +7,13 @@ hold, their conversations. So whoever knows the number can call as they do.
 import itertools
 import json
 import math
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.apps import App
 from service.model.conversations import Side, Status
 from service.model.history import Event
-from service.model.identifiers import digest, email_key, search_key, user_id_digest
+from service.model.identifiers import digest, email_key, search_key, token_on, user_id_digest
 from service.store.tables import Conversations, Devices, History, Messages, Sessions, UserIds, Users
 from service.times import DAY, now
 
@@ -73,8 +72,7 @@ class Population:
 
     def token(self, number: int) -> str:
         """Return what the session of a user holds who is logged in."""
-        device = urlsafe_b64encode(bytes.fromhex(digest(self.device_id(number)))).decode().rstrip("=")
-        return f"st_{self.app.removeprefix('app_')}_{number:043}.{device}"
+        return token_on(f"st_{self.app.removeprefix('app_')}_{number:043}", digest(self.device_id(number)))
 
     def writer(self, number: int) -> int:
         """Return which user has written, of those beside the first."""

@@ -60,7 +60,7 @@ def _add(
         created=isinstance(found.decision.plan, Create),
         resolution=Resolution(rule.name, found.because, found.changes),
     )
-    if before is not None and again is not None:
+    if before and again:
         return before.again(added)
     note_login(store, key, added, user.id, found.home, "")
     return added

@@ -189,7 +189,7 @@ def _log_in(
     token = new_token(app.id, device.digest)
     store.sessions.replace(session, digest(token))
     login = _login(app, found, user, session, token, device_id)
-    if before is not None and again is not None:
+    if before and again:
         return before.again(login)
     note_login(store, key, login, user.id, session.home, text)
     return login

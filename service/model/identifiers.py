@@ -341,8 +341,12 @@ def new_credential(prefix: str, app: str) -> str:
 def new_token(app: str, device: str) -> str:
     """Make the token of a session on a device, by its digest, which the token says too: so that finding the
     session takes no index of tokens, which each login would have to change."""
-    told = base64.urlsafe_b64encode(bytes.fromhex(device)).decode().rstrip("=")
-    return f"{new_credential('st', app)}.{told}"
+    return token_on(new_credential("st", app), device)
+
+
+def token_on(credential: str, device: str) -> str:
+    """Return a credential as the token of a session on a device, by its digest."""
+    return f"{credential}.{base64.urlsafe_b64encode(bytes.fromhex(device)).decode().rstrip('=')}"
 
 
 def device_of_token(text: str) -> str | None:

@@ -266,7 +266,7 @@ def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
     )
 
 
-OF_A_LOGIN = (
+_OF_A_LOGIN = (
     Sessions.token,
     Sessions.secret,
     Sessions.user_id_digest,
@@ -279,17 +279,13 @@ OF_A_LOGIN = (
 )
 
 
-def in_place(begun: Any) -> Any:
-    """Have sessions take the place of those that their devices have."""
-    return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=OF_A_LOGIN)
-
-
 def _replaced(app: Any, device: Any, *values: Any) -> Any:
-    fields = dict(zip(OF_A_LOGIN, values, strict=True))
-    return in_place(Sessions.insert({Sessions.app: app, Sessions.device: device} | fields))
+    fields = dict(zip(_OF_A_LOGIN, values, strict=True))
+    begun = Sessions.insert({Sessions.app: app, Sessions.device: device} | fields)
+    return begun.on_conflict(conflict_target=[Sessions.app, Sessions.device], preserve=_OF_A_LOGIN)
 
 
-_log_in = Prepared(_replaced, 2 + len(OF_A_LOGIN))
+_log_in = Prepared(_replaced, 2 + len(_OF_A_LOGIN))
 
 
 @Prepared

@@ -32,13 +32,13 @@ class Sqlite(Pool, peewee.SqliteDatabase):
     def __init__(self, url: str) -> None:
         super().__init__(
             unquote(urlsplit(url).path)[1:],
-            # What is deleted is overwritten, so that of whoever is erased no page of the file tells.
-            # The operating system keeps the file's pages too, so that a connection needs few: KiB, negative.
             pragmas={
                 "journal_mode": "wal",
                 "foreign_keys": 1,
                 "synchronous": "full",
+                # What is deleted is overwritten, so that of whoever is erased no page of the file tells.
                 "secure_delete": 1,
+                # In KiB, as it is negative: the operating system keeps the file's pages too.
                 "cache_size": -1024,
             },
             # A transaction that begins with a read and then writes would fail at once under load.
