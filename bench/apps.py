@@ -1,6 +1,7 @@
 """An app, made as an operator does, and what its people do before anything is measured."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -26,11 +27,20 @@ class App:
         return cls(id, sk, pk, ik.strip().partition("=")[2])
 
 
-def post(connection: HTTPConnection, path: str, credential: str, body: dict[str, str]) -> Any:
-    """Send a body to a server, and return the one of the answer."""
+def post(
+    connection: HTTPConnection,
+    path: str,
+    credential: str,
+    body: Mapping[str, Any],
+    key: str = "",
+    method: str = "POST",
+) -> Any:
+    """Send a body to a server, with an idempotency key if one is given; return the one of the answer."""
     headers = {"Authorization": f"Bearer {credential}", "Content-Type": "application/json"}
-    connection.request("POST", path, json.dumps(body), headers)
+    if key:
+        headers["Idempotency-Key"] = key
+    connection.request(method, path, json.dumps(body), headers)
     response = connection.getresponse()
     answer = response.read()
-    assert response.status in (200, 201), answer
-    return json.loads(answer)
+    assert response.status < 300, answer
+    return json.loads(answer) if answer else None

@@ -20,6 +20,7 @@ HOURS = 6 * 60 * 60
 PAGE: int = PageIn().fields["limit"].load_default
 
 LOGIN, WIDGET, NEW = "login of a known user", "the same from a widget, with a proof", "login of a new user"
+MAIL = "the same by email alone"
 WHO, LIST, MESSAGE = "who is logged in", f"list of {PAGE} conversations", "message"
 
 
@@ -40,6 +41,7 @@ def prepare(app: App, port: int, users: int = USERS, writers: int = WRITERS) -> 
         ]
     known = [{"deviceId": device} | person for device, person in zip(devices, people, strict=True)]
     proved = [{"deviceId": device, "proof": _proof(app, number)} for number, device in enumerate(devices)]
+    by_email = [{name: value for name, value in one.items() if name != "userId"} for one in known]
     new = [{"userId": "n-{new}", "email": "n-{new}@example.org", "name": "Somebody New"}]
     written = tuple(
         Request("POST", f"/v1/conversations/{ids[0]}/messages", token, json.dumps({"body": "Where is it?"}))
@@ -48,6 +50,7 @@ def prepare(app: App, port: int, users: int = USERS, writers: int = WRITERS) -> 
     calls = [
         Call(LOGIN, _logins(app.sk, known)),
         Call(WIDGET, _logins(app.pk, proved)),
+        Call(MAIL, _logins(app.sk, by_email)),
         Call(NEW, _logins(app.sk, new), 201),
         Call(WHO, _gets("/v1/me", tokens)),
         Call(LIST, _gets("/v1/conversations", tokens)),

@@ -115,8 +115,8 @@ class Population:
         ):
             yield table._meta.table_name, columns.split(), rows
 
-    def _user(self, number: int) -> tuple[int, str]:
-        """When a user came, in the course of a year, and our id."""
+    def user(self, number: int) -> tuple[int, str]:
+        """Return when a user came, in the course of a year, and our id."""
         at = self.at - 370 * DAY + 365 * DAY * number // self.users
         return at, _id("usr", at, number)
 
@@ -126,21 +126,21 @@ class Population:
 
     def _users(self) -> Iterator[Row]:
         for number in range(self.users):
-            at, id = self._user(number)
+            at, id = self.user(number)
             email, name = self.email(number), self.name(number)
             shown = self.user_id(number), email, email_key(email), name, search_key(name)
             yield (self.app, id, True, *shown, at)
 
     def _user_ids(self) -> Iterator[Row]:
         for number in range(self.users):
-            at, id = self._user(number)
+            at, id = self.user(number)
             value = self.user_id(number)
             yield self.app, True, user_id_digest(value), id, id, value, search_key(value), at
 
     def _history(self) -> Iterator[Row]:
         by = _id("key", self.at, 0)
         for number in range(self.users):
-            at, id = self._user(number)
+            at, id = self.user(number)
             after = WRITTEN % (self.user_id(number), self.email(number), self.name(number))
             request = _id("", at, number)[1:]
             what = at, Event.CREATED.value, RULE, by, request, None, after
@@ -148,12 +148,12 @@ class Population:
 
     def _devices(self) -> Iterator[Row]:
         for number in range(self.users):
-            at, _ = self._user(number)
+            at, _ = self.user(number)
             yield self.app, digest(self.device_id(number)), None, False, None, at
 
     def _sessions(self) -> Iterator[Row]:
         for number in range(0, self.users, LOGGED_IN):
-            _, id = self._user(number)
+            _, id = self.user(number)
             at, device = self._logged_in_at(number), digest(self.device_id(number))
             secret, user_id = digest(self.token(number)), user_id_digest(self.user_id(number))
             yield self.app, device, secret, user_id, id, id, True, at, at
@@ -165,7 +165,7 @@ class Population:
 
     def _conversations(self) -> Iterator[Row]:
         for number, thread in self._threads():
-            _, user = self._user(number)
+            _, user = self.user(number)
             updated_at, id = self.conversation(number, thread)
             unread = (0, 1) if number == 0 else (1, MESSAGES - 1)
             messages = sum(unread)
@@ -175,7 +175,7 @@ class Population:
     def _messages(self) -> Iterator[Row]:
         written = itertools.count()
         for number, thread in self._threads():
-            _, user = self._user(number)
+            _, user = self.user(number)
             updated_at, conversation = self.conversation(number, thread)
             messages = 1 if number == 0 else MESSAGES
             for place in range(1, messages + 1):

@@ -6,8 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -94,6 +95,35 @@ def serve(app: str, database_url: str, *arguments: str, checkout: Checkout = HER
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def serve_live(database_url: str, streams: int) -> Iterator[Server]:
+    """Have a process that serves so many streams."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {"LIVE_PORT": str(port), "LIVE_STREAMS": str(streams)}
+    process = subprocess.Popen(
+        [HERE.python, "-m", "service", "live"],
+        cwd=HERE.directory,
+        env=_environment(database_url) | settings,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port)
+        yield Server(port, psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + TIMEOUT
+    while time.monotonic() < until:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("nobody listens")
 
 
 def command(database_url: str, *arguments: str, checkout: Checkout = HERE) -> str:

@@ -3,14 +3,19 @@
 The map of the house:
 
     app.py           create_app(config): the wiring, the only module that knows all layers
-    cli.py           python -m service …: migrate, apps create, keys create
+    cli.py           python -m service …: migrate, apps create, keys create, work, live, check, tidy,
+                     backup, restore, export, import
     console/         pages for agents, on the same use cases
     server/          what gunicorn needs beside the settings in gunicorn.conf.py
+    work/            what happens after: deliveries to webhooks, tidying
+    moving/          a whole app into a file, and out of one; people out of what other desks export
+    live/            tells who follows that something is new
     api/             the HTTP layer: parse, ask once, render
     desk/            the use cases: each one transaction, each one short story
     rules/           THE RULEBOOK: decision tables as data, pure. Start reading here
     store/           the database layer: takes and returns values of the model
     proofs.py        is this claim signed?
+    files/           where the bytes of files are: a folder, or an S3-compatible bucket
     strict_json.py   JSON without what JSON leaves open
     encryption.py    identity secrets at rest
     config.py        the settings, read from the environment once
@@ -22,6 +27,6 @@ The map of the house:
     times.py         what time it is, and how a time is written
 
 Imports only go down:
-app, cli → console, server → api → desk → store | rules, proofs → encryption, strict_json, config
-→ logs, metrics, threads → model → texts, times.
+app, cli → console, live, moving, server, work → api → desk → store | rules, proofs
+→ encryption, strict_json, config, files → logs, metrics, threads → model → texts, times.
 """

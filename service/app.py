@@ -9,8 +9,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service import logs
 from service.api import (
     apps,
+    attachments,
+    contacts,
     conversations,
     demo,
+    duplicates,
+    events,
     logins,
     merges,
     middleware,
@@ -20,16 +24,16 @@ from service.api import (
     purchases,
     revenuecat,
     users,
+    webhooks,
     widget,
 )
 from service.api.context import NAME, Context
 from service.config import Config
 from service.console import pages
-from service.encryption import Encryption
+from service.encryption import IDENTITY_SECRETS, WEBHOOK_SECRETS, Encryption
 from service.model.errors import StoreUnavailable
-from service.store import Store
-from service.store.database import Database
 from service.store.migrating import Schema
+from service.store.opening import open_store
 
 
 class Usher(Flask):
@@ -43,10 +47,11 @@ class Usher(Flask):
 def create_app(config: Config) -> Flask:
     """Make the application.
 
-    Raises OldSchema if the store's schema is not current. With the store away it starts all the same,
-    answers 503, and looks at the schema when the store is back.
+    Raises BadSettings if the journal cannot be written, and OldSchema if the store's schema is not current.
+    With the store away it starts all the same, answers 503, and looks at the schema when the store is back.
     """
-    database = Database(config.database_url)
+    store = open_store(config)
+    database = store.database
     schema = Schema(database)
     try:
         schema.require()
@@ -58,7 +63,8 @@ def create_app(config: Config) -> Flask:
     app = Usher("usher", static_folder=None)
     # A redirect to the path without its second slash would repeat the URL in a page of HTML.
     app.url_map.merge_slashes = False
-    app.extensions[NAME] = Context(config, Store(database), schema, Encryption(config.secret_key))
+    identity, webhook = (Encryption(config.secret_key, of) for of in (IDENTITY_SECRETS, WEBHOOK_SECRETS))
+    app.extensions[NAME] = Context(config, store, schema, identity, webhook)
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
     middleware.register(app)
@@ -69,7 +75,8 @@ def create_app(config: Config) -> Flask:
     if config.demo_keys:
         app.register_blueprint(demo.pages)
     pages.register(app)
-    for resource in (logins, conversations, users, merges, purchases, apps, operations):
+    of_people = logins, contacts, conversations, attachments, users, duplicates, merges, purchases
+    for resource in (*of_people, events, webhooks, apps, operations):
         app.register_blueprint(resource.api)
     openapi.register(app)
     return app

@@ -1,25 +1,40 @@
 """``python -m service …``: what an operator does before and beside the server."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
 
+from service import logs
 from service.api.schemas.apps import app_name
 from service.config import Config
 from service.desk.apps import PREFIXES, create_app, create_key, list_apps
 from service.desk.checking import Verdict, check
 from service.desk.erasing import tidy
-from service.encryption import Encryption
+from service.desk.recovering import Recovered, recover, restore
+from service.desk.removing import remove_old
+from service.encryption import IDENTITY_SECRETS, WEBHOOK_SECRETS, Encryption
+from service.live.server import serve
 from service.model.apps import ONE_WAY, KeyKind, ProofKind, Settings
-from service.model.errors import NotFound, NotReady, Refused, StoreUnavailable
+from service.model.errors import BadBackup, NotFound, NotReady, Refused, StoreUnavailable
 from service.model.identifiers import Malformed
-from service.store import Store
-from service.store.database import Database
-from service.store.migrating import Schema, migrate
+from service.moving.commands import add_commands
+from service.store import Store, backups
+from service.store.backups import Backup
+from service.store.journal import journals
+from service.store.migrating import Schema, migrate, rebuilding
+from service.store.opening import open_store
+from service.work.loop import Worker
+from service.work.status import status_served
+from service.work.tidying import begin_to_tidy
 
 # How long one statement may take when nobody waits for an answer, in seconds.
 TIMEOUT = 600
+# Whoever delivers is said to be stuck after longer.
+WORK_TIMEOUT = 30
 
 # How many places are shown where one invariant does not hold.
 MAX_SHOWN = 20
@@ -36,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"usher: {reason}")
     except Malformed as refused:
         sys.exit(f"usher: {refused.detail}")
+    except OSError as error:
+        sys.exit(f"usher: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,10 +79,34 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
     command.set_defaults(run=_check)
     command = commands.add_parser("tidy", help="erase idle and cleared anonymous users, forget what is old")
-    command.add_argument("--idle-days", type=_days, default=180, metavar="N")
-    command.add_argument("--cleared-days", type=_days, default=30, metavar="N")
+    command.add_argument("--idle-days", type=_days, metavar="N", help="TIDY_IDLE_DAYS if not given")
+    command.add_argument("--empty-days", type=_days, metavar="N", help="TIDY_EMPTY_DAYS if not given")
+    command.add_argument("--cleared-days", type=_days, metavar="N", help="TIDY_CLEARED_DAYS if not given")
     command.set_defaults(run=_tidy)
+    _add_backups(commands)
+    add_commands(commands, _store)
+    command = commands.add_parser(
+        "work", help="deliver events to webhooks and tidy once a day, until asked to stop"
+    )
+    command.set_defaults(run=_work)
+    command = commands.add_parser("live", help="serve streams of what is new, until asked to stop")
+    command.set_defaults(run=_live)
     return parser
+
+
+def _add_backups(commands: Any) -> None:
+    command = commands.add_parser("backup", help="write all that is in the store into a file, in use or not")
+    command.add_argument("file", metavar="FILE", type=Path)
+    command.set_defaults(run=_backup)
+    command = commands.add_parser("restore", help="restore a backup, and revoke again what was revoked since")
+    command.add_argument("file", metavar="FILE", type=Path, nargs="?", help="if another tool has not done it")
+    command.add_argument("--replace", action="store_true", help="although there are apps in the store")
+    how = {"metavar": "FILE", "type": Path, "action": "append", "default": []}
+    command.add_argument(
+        "--journal", **how, help="a journal or a log, beside JOURNAL's; several times if need be"
+    )
+    command.add_argument("--without-journal", action="store_true", help="have what was revoked come back")
+    command.set_defaults(run=_restore)
 
 
 def _days(text: str) -> int:
@@ -103,33 +144,129 @@ def _create_key(config: Config, chosen: argparse.Namespace) -> None:
 
 
 def _check(config: Config, _: argparse.Namespace) -> None:
-    sound = True
     with _store(config) as store:
-        for finding in check(store):
-            sound = sound and finding.verdict is not Verdict.VIOLATED
-            print(f"{finding.verdict}: {finding.name}: {finding.says}")
-            for place in finding.places[:MAX_SHOWN]:
-                print(f"  {place}")
-    if not sound:
-        sys.exit(1)
+        if not _is_sound(store):
+            sys.exit(1)
+
+
+def _is_sound(store: Store) -> bool:
+    sound = True
+    for finding in check(store):
+        sound = sound and finding.verdict is not Verdict.VIOLATED
+        print(f"{finding.verdict}: {finding.name}: {finding.says}")
+        for place in finding.places[:MAX_SHOWN]:
+            print(f"  {place}")
+    return sound
+
+
+def _backup(config: Config, chosen: argparse.Namespace) -> None:
+    with _store(config) as store:
+        print(f"{chosen.file}: {_described(backups.write(store.database, chosen.file))}")
+
+
+def _described(backup: Backup) -> str:
+    rows = backup.rows
+    counts = ", ".join(f"{rows.get(name, 0)} {name}" for name in ("apps", "users", "messages"))
+    return (
+        f"as of {backup.at}, from {backup.engine}, schema {backup.migrations[-1]}; {counts},"
+        f" {sum(rows.values())} rows; SHA-256 {backup.checksum}"
+    )
+
+
+def _restore(config: Config, chosen: argparse.Namespace) -> None:
+    logs.configure()
+    own = journals(config.journal) if config.journal else []
+    if not (own or chosen.journal or chosen.without_journal):
+        raise BadBackup(
+            "there is no journal to tell what was revoked since: name one, or a log, with --journal; or have"
+            " it all come back, with --without-journal"
+        )
+    found = [] if chosen.without_journal else [*own, *chosen.journal]
+    store = open_store(config, TIMEOUT)
+    secrets = [Encryption(config.secret_key, purpose) for purpose in (IDENTITY_SECRETS, WEBHOOK_SECRETS)]
+    with closing(store.database):
+        if chosen.file is None:
+            Schema(store.database).require()
+            recovered = recover(store, secrets, found)
+        else:
+            recovered = _restore_file(store, secrets, chosen.file, found, replace=chosen.replace)
+        is_sound = _says_all_is_revoked(recovered)
+        if not (_is_sound(store) and is_sound):
+            sys.exit(1)
+
+
+def _restore_file(
+    store: Store, secrets: Sequence[Encryption], file: Path, found: Sequence[Path], *, replace: bool
+) -> Recovered:
+    database = store.database
+    if not (replace or backups.is_empty(database)):
+        raise BadBackup("there are apps in the store: with --replace the backup takes their place")
+    backup = backups.examine(file)
+    backups.require_known(database, backup)
+    print(f"{file}: {_described(backup)}")
+    with rebuilding(database):
+        return restore(store, secrets, file, backup, found)
+
+
+def _says_all_is_revoked(recovered: Recovered) -> bool:
+    """Print what became of the journal, and return whether all that it says is revoked."""
+    for name in recovered.migrated:
+        print(f"applied {name}")
+    for path, lines in recovered.lines.items():
+        print(f"{path}: says {lines} times that something was revoked")
+        for number in recovered.damaged[path]:
+            print(f"  line {number} is damaged, and was left out")
+    print(f"every session has ended; {recovered.again} times something was revoked again", flush=True)
+    if recovered.unreadable:
+        print(f"decide: {recovered.unreadable} secrets were encrypted under another SECRET_KEY")
+    for one in recovered.left:
+        print(f"left to do: {one.what}: {one.id} in {one.app}")
+    return not recovered.left
 
 
 def _tidy(config: Config, chosen: argparse.Namespace) -> None:
+    logs.configure()
     with _store(config) as store:
         for app in list_apps(store):
-            done = tidy(store.of(app.id), app, idle_days=chosen.idle_days, cleared_days=chosen.cleared_days)
+            done = tidy(
+                store.of(app.id),
+                app,
+                idle_days=chosen.idle_days or config.tidy_idle_days,
+                empty_days=chosen.empty_days or config.tidy_empty_days,
+                cleared_days=chosen.cleared_days or config.tidy_cleared_days,
+                event_days=config.event_days,
+            )
             print(
                 f"{app.id}: {done.users} anonymous users erased; forgot {done.sessions} sessions,"
-                f" {done.keys} idempotency keys, {done.rates} rates"
+                f" {done.keys} idempotency keys, {done.rates} rates, {done.events} events"
             )
+        print(f"removed {remove_old(store)} files")
+
+
+def _work(config: Config, _: argparse.Namespace) -> None:
+    logs.configure()
+    with _store(config, WORK_TIMEOUT) as store, _store(config) as patient:
+        worker = Worker(store, config.secret_key, config.webhook_loopback == "on")
+        for signal_ in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_, lambda *_: worker.stopped.set())
+        with status_served(worker, config):
+            tidying = begin_to_tidy(patient, config, worker.stopped)
+            logs.get_logger().info("working")
+            worker.run()
+            tidying.join()
+
+
+def _live(config: Config, _: argparse.Namespace) -> None:
+    logs.configure()
+    serve(config)
 
 
 @contextmanager
-def _store(config: Config) -> Iterator[Store]:
+def _store(config: Config, timeout: float = TIMEOUT) -> Iterator[Store]:
     """Open the store of the settings, which has to be current."""
-    database = Database(config.database_url, timeout=TIMEOUT)
+    store = open_store(config, timeout)
     try:
-        Schema(database).require()
-        yield Store(database)
+        Schema(store.database).require()
+        yield store
     finally:
-        database.close()
+        store.database.close()

@@ -4,15 +4,22 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
 
 from service.model.errors import BadSettings
 
 DEFAULT_DATABASE_URL = "sqlite:///usher.sqlite"
 SCHEMES = ("postgres", "postgresql", "sqlite")
+MAX_ATTACHMENT_BYTES = 100 * 2**20
 
 _ADMIN_KEY = re.compile(r"ak_[!-~]{32,}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _DEMO_KEYS = re.compile(r"pk_\S+ sk_\S+ ik_\S+")
+# As browsers write it.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?(\?[^#]*)?")
+_FOLDER = re.compile(r"file:///[^?#]+")
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:).+")
 
 
@@ -21,8 +28,18 @@ class Config:
     """What a server needs to know before it starts; ``repr`` shows no secret and no database URL.
 
     The rates are per minute and address, 0 for no limit. ``trusted_hops`` is how many routers in front
-    are believed when they say where a request came from. ``demo_keys`` are the publishable key, the secret
-    key and the identity key of the app that is shown at /demo.
+    are believed when they say where a request came from. ``event_days`` is for how long events are kept,
+    ``tidy_idle_days``, ``tidy_empty_days`` and ``tidy_cleared_days`` for how long anonymous users who do
+    nothing, of whom there is nothing, and who were cleared. ``work_port`` is where a worker of its own says
+    how it does; 0 for nowhere.
+    ``files_url`` is where attachments are, or empty if there is no place for them, and ``attachment_bytes``
+    how large one may be.
+    ``webhook_loopback`` is ``on`` where they may be delivered to this machine.
+    ``live_url`` is the origin of streams as pages see it, none where there are none, and ``web_url`` that of
+    all else, if it is another; streams are served on ``live_port``, 0 for ``port``, ``live_streams`` at most.
+    ``journal`` is the path of the file that says what was revoked, if there is one.
+    ``demo_keys`` are the publishable key, the secret key and the identity key of the app that is shown at
+    /demo.
     """
 
     admin_key: str = field(repr=False)
@@ -33,6 +50,19 @@ class Config:
     login_rate: int = 300
     proof_failure_rate: int = 20
     trusted_hops: int = 0
+    event_days: int = 30
+    tidy_idle_days: int = 180
+    tidy_empty_days: int = 30
+    tidy_cleared_days: int = 30
+    work_port: int = 0
+    files_url: str = field(default="", repr=False)
+    attachment_bytes: int = 10 * 2**20
+    webhook_loopback: str = "off"
+    live_url: str = ""
+    live_port: int = 0
+    live_streams: int = 5000
+    web_url: str = ""
+    journal: str = field(default="", repr=False)
     demo_keys: str = field(default="", repr=False)
 
     @classmethod
@@ -53,6 +83,21 @@ class Config:
                 "PROOF_FAILURE_RATE", cls.proof_failure_rate, 0, 1_000_000
             ),
             trusted_hops=settings.whole_number("TRUSTED_HOPS", cls.trusted_hops, 0, 16),
+            event_days=settings.whole_number("EVENT_DAYS", cls.event_days, 7, 365),
+            tidy_idle_days=settings.whole_number("TIDY_IDLE_DAYS", cls.tidy_idle_days, 1, 36_500),
+            tidy_empty_days=settings.whole_number("TIDY_EMPTY_DAYS", cls.tidy_empty_days, 1, 36_500),
+            tidy_cleared_days=settings.whole_number("TIDY_CLEARED_DAYS", cls.tidy_cleared_days, 1, 36_500),
+            work_port=settings.whole_number("WORK_PORT", cls.work_port, 0, 65_535),
+            files_url=settings.files_url(),
+            attachment_bytes=settings.whole_number(
+                "ATTACHMENT_BYTES", cls.attachment_bytes, 1, MAX_ATTACHMENT_BYTES
+            ),
+            webhook_loopback=settings.on_or_off("WEBHOOK_LOOPBACK", cls.webhook_loopback),
+            live_url=settings.origin("LIVE_URL"),
+            live_port=settings.whole_number("LIVE_PORT", cls.live_port, 0, 65_535),
+            live_streams=settings.whole_number("LIVE_STREAMS", cls.live_streams, 1, 100_000),
+            web_url=settings.origin("WEB_URL"),
+            journal=environ.get("JOURNAL", ""),
             demo_keys=settings.demo_keys(),
         )
         if settings.complaints:
@@ -93,6 +138,19 @@ class _Settings:
             self.complaints.append("DATABASE_URL must name a file after sqlite:///")
         return value
 
+    def files_url(self) -> str:
+        """Return where files are: as it is set, or else beside an SQLite file. On a dyno a folder is none."""
+        value = self.environ.get("FILES_URL", "")
+        if not value:
+            database_url = self.environ.get("DATABASE_URL") or DEFAULT_DATABASE_URL
+            if not _SQLITE_FILE.fullmatch(database_url):
+                return ""
+            beside = Path(database_url.removeprefix("sqlite:///")).with_suffix(".files")
+            value = f"file://{quote(str(beside.absolute()))}"
+        elif not _BUCKET.fullmatch(value) and not _FOLDER.fullmatch(value):
+            self.complaints.append("FILES_URL must be s3://bucket, perhaps with a prefix, or file:///folder")
+        return "" if value.startswith("file:") and self.environ.get("DYNO") else value
+
     def demo_keys(self) -> str:
         value = self.environ.get("DEMO_KEYS", "")
         database_url = self.environ.get("DATABASE_URL") or DEFAULT_DATABASE_URL
@@ -102,6 +160,18 @@ class _Settings:
                 "DEMO_KEYS is for make run alone: three keys, pk_… sk_… ik_…, of an app on SQLite, and never"
                 " on a Heroku dyno"
             )
+        return value
+
+    def origin(self, name: str) -> str:
+        value = self.environ.get(name, "")
+        if value and not _ORIGIN.fullmatch(value):
+            self.complaints.append(f"{name} must be an origin, such as https://support.example.org")
+        return value
+
+    def on_or_off(self, name: str, default: str) -> str:
+        value = self.environ.get(name) or default
+        if value not in ("on", "off"):
+            self.complaints.append(f"{name} must be on or off")
         return value
 
     def whole_number(self, name: str, default: int, least: int, most: int) -> int:

@@ -10,12 +10,15 @@ from cryptography.fernet import Fernet, InvalidToken
 # How many secrets are kept as they were before they were encrypted.
 MAX_KEPT = 1000
 
+# What is encrypted.
+IDENTITY_SECRETS, WEBHOOK_SECRETS = "identity secrets", "webhook secrets"
+
 
 class Encryption:
     """Encrypts secrets with a key derived from ``SECRET_KEY``; what was encrypted for one
     ``purpose`` is decrypted for no other."""
 
-    def __init__(self, secret_key: str, purpose: str = "identity secrets") -> None:
+    def __init__(self, secret_key: str, purpose: str = IDENTITY_SECRETS) -> None:
         derived = hashlib.sha256(f"usher {purpose}\0{secret_key}".encode()).digest()
         self._derived = derived
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))

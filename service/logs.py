@@ -95,7 +95,11 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"level": "INFO", "handlers": ["stdout"]},
-    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
+        # Without its arguments a line for each migration says nothing; the command that migrates says which.
+        "peewee.migrations": {"level": "WARNING"},
+    },
 }
 
 

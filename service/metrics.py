@@ -1,11 +1,17 @@
 """What is counted, and how it is told to Prometheus."""
 
 import os
+from collections.abc import Iterator, Sequence
 from functools import cache
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from service.model.webhooks import WebhookHealth, WebhookState
+from service.times import now
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
@@ -18,6 +24,19 @@ REQUEST_SECONDS = Histogram(
 )
 LOGINS = Counter("usher_logins_total", "Logins, by the rule that decided them.", ["rule"])
 RACES_LOST = Counter("usher_races_lost_total", "Decisions made anew because another transaction was first.")
+ATTEMPTS = Counter("usher_webhook_attempts_total", "Attempts to deliver events, by outcome.", ["outcome"])
+GIVEN_UP = Counter("usher_webhook_given_up_total", "Deliveries that are tried no more.")
+SWITCHED_OFF = Counter(
+    "usher_webhooks_switched_off_total", "Webhooks switched off, as all attempts failed for days."
+)
+STREAMS_OPEN = Gauge("usher_streams_open", "Streams that are open.", multiprocess_mode="livesum")
+STREAMS_REFUSED = Counter("usher_streams_refused_total", "Streams refused as there were too many.")
+STREAM_NEWS = Counter("usher_stream_news_total", "How often a stream told that a conversation has news.")
+STREAM_LAG = Gauge(
+    "usher_stream_lag_seconds",
+    "How long ago what streams have told by now was read.",
+    multiprocess_mode="max",
+)
 
 
 def request_answered(method: str, route: str | None, status: int, seconds: float) -> None:
@@ -46,11 +65,44 @@ def _of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
 
 
-def exposition() -> tuple[bytes, str]:
-    """Return what ``/metrics`` answers, and its content type; with several workers, the sum of them all."""
+def exposition(webhooks: Sequence[WebhookHealth] | None = None) -> tuple[bytes, str]:
+    """Return what ``/metrics`` answers, and its content type: what was counted, with several workers the sum
+    of them all, and how all webhooks do, if that is known."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     else:
         registry = REGISTRY
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    found = CollectorRegistry()
+    if webhooks is not None:
+        found.register(Webhooks(webhooks, now()))
+    return generate_latest(registry) + generate_latest(found), CONTENT_TYPE_LATEST
+
+
+class Webhooks(Collector):
+    """How the webhooks of all apps do at a time, as the store tells any process alike."""
+
+    def __init__(self, health: Sequence[WebhookHealth] = (), at: int = 0) -> None:
+        self._health = health
+        self._at = at
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell it to prometheus_client."""
+        webhooks = GaugeMetricFamily("usher_webhooks", "Webhooks, by how they do.", labels=["state"])
+        for state in WebhookState:
+            webhooks.add_metric([state], sum(one.count for one in self._health if one.state is state))
+        yield webhooks
+        pending = [one.pending for one in self._health]
+        yield GaugeMetricFamily(
+            "usher_webhook_oldest_seconds",
+            "How long ago the oldest event was that is to be delivered somewhere and has not been.",
+            self._age(*pending, *(one.untried for one in self._health)),
+        )
+        yield GaugeMetricFamily(
+            "usher_webhook_untried_seconds",
+            "How long ago the oldest event was that a webhook which answers has not been tried with.",
+            self._age(*(one.untried for one in self._health if one.state is WebhookState.ANSWERING)),
+        )
+
+    def _age(self, *times: int | None) -> float:
+        return max((self._at - at for at in times if at is not None and at < self._at), default=0) / 1000

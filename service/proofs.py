@@ -24,15 +24,16 @@ _JWS = jwt.PyJWS()
 
 @dataclass(frozen=True)
 class Proven:
-    """What a proof says of an identity, as it was sent: ``email``, ``name`` and ``store_account`` are
-    whatever JSON can say, the first two None for an empty text. ``covers_all`` unless only one identifier is
-    signed, and what stands beside it is not."""
+    """What a proof says of an identity, as it was sent: ``email``, ``name``, ``store_account`` and
+    ``attributes`` are whatever JSON can say, the first two None for an empty text. ``covers_all`` unless only
+    one identifier is signed, and what stands beside it is not."""
 
     user_id: str | None
     email: Any
     name: Any
     covers_all: bool
     store_account: Any = None
+    attributes: Any = None
 
 
 def read_jwt(proof: str, secrets: tuple[str, ...], audience: str, now: int) -> tuple[Proven, str]:
@@ -96,8 +97,8 @@ def _claims(claims: dict[str, Any], audience: str, now: int) -> Proven:
         and issued <= expires <= issued + MAX_LIFE
     ):
         raise ProofInvalid
-    account = claims.get("storeAccount")
-    return Proven(user_id, _given(email), _given(name), covers_all=True, store_account=account)
+    also = {"store_account": claims.get("storeAccount"), "attributes": claims.get("attributes")}
+    return Proven(user_id, _given(email), _given(name), covers_all=True, **also)
 
 
 def _given(value: Any) -> Any:

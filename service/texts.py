@@ -30,6 +30,13 @@ def strip(text: str) -> str:
     return text[first.start() : last.end()] if first and last else ""
 
 
+def first(text: str) -> str:
+    """Return the first character of a text as people see it; of one that is made of very many code points, a
+    few. "" if there is none."""
+    found = _CHARACTER.match(text, endpos=8)
+    return found[0] if found else ""
+
+
 def cut(text: str, longest: int) -> str:
     """Return the first code points of a text, at most ``longest``, cut between characters as people see them
     (UAX #29's extended grapheme clusters); through one only if it alone is longer."""

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 MINUTE = 60 * 1000
-DAY = 24 * 60 * MINUTE
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 # Without a time zone, which would be written too.
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001

@@ -139,9 +139,17 @@ def database_url(request: pytest.FixtureRequest, databases: Databases) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def config(database_url: str) -> Config:
-    """Settings without limits of rates."""
-    return Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0)
+def config(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Settings without limits of rates, by which webhooks may be on this machine, and files in a folder."""
+    return Config(
+        ADMIN_KEY,
+        SECRET_KEY,
+        database_url,
+        login_rate=0,
+        proof_failure_rate=0,
+        files_url=f"file://{tmp_path_factory.mktemp('files')}",
+        webhook_loopback="on",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -232,6 +232,34 @@ class Run(RuleBasedStateMachine):
         self.app.add_alias(self._user(whom), user_id)
 
     @about("merges")
+    @rule(person=anybody, which=numbers, has_id=st.booleans(), has_email=st.booleans())
+    def the_backend_adds_a_user(self, person: str, which: int, has_id: bool, has_email: bool) -> None:
+        user_id = take(PEOPLE[person], which) if has_id or person == "nora" else None
+        email = take(EMAILS[person], which) if has_email or user_id is None else None
+        self.app.add_user(person, user_id, email)
+
+    @about("merges")
+    @rule(whom=numbers, which=numbers, come=st.booleans())
+    def the_backend_takes_an_id_away(self, whom: int, which: int, come: bool) -> None:
+        """Whoever it is by nature may come by it at once."""
+        user = self._user(whom)
+        shown = self.app.call("GET", f"users/{user}").json
+        theirs = [id for id in (shown.get("userId"), *shown.get("aliases", ())) if id]
+        if theirs:
+            user_id = take(theirs, which)
+            self.app.take_id_away(user, user_id)
+            if come and user_id in OWNERS:
+                self._come_again(OWNERS[user_id], user_id)
+
+    @about("merges")
+    @rule(whom=numbers, user_id=ids, keep=st.booleans(), come=st.booleans())
+    def the_backend_corrects_an_id(self, whom: int, user_id: str, keep: bool, come: bool) -> None:
+        user = self._user(whom)
+        self.app.correct_id(user, user_id, keep=keep)
+        if come:
+            self._come_again(OWNERS[user_id], user_id)
+
+    @about("merges")
     @rule(whom=numbers, which=st.sampled_from(["email", "name", None]), other=st.booleans())
     def an_agent_corrects_a_user(self, whom: int, which: str | None, other: bool) -> None:
         user = self._user(whom)

@@ -4,6 +4,7 @@
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import compare, fleets, meter, speed_results, usage, wrk
+from bench import (
+    compare,
+    duplicates,
+    failover,
+    fleets,
+    live,
+    meter,
+    migration,
+    sizes,
+    speed_results,
+    usage,
+    wrk,
+)
 from bench.apps import App
 from bench.calls import LOGIN, NEW, NOTHING, prepare
 from bench.filling import fill
@@ -24,7 +37,7 @@ from bench.memory import Memory
 from bench.meter import Meter, Turn
 from bench.people import Population
 from bench.results import plot, table
-from bench.servers import NOOP, USHER, command, serve
+from bench.servers import NOOP, SQLITE, USHER, command, serve
 from bench.speed import TARGETS, Plan, Series, Speed, Target
 from service.store.migrating import migrate
 from tests.conftest import ENGINES, Databases
@@ -239,6 +252,54 @@ def test_everybody_in_a_store_that_was_filled_can_call(filled, loader):
             assert len(loader.load(server.port, call, calls=20, connections=1).times) == 20
 
 
+# --- how much room it takes ----------------------------------------------------------------------
+
+
+def test_the_size_of_each_table_with_enough_rows_is_told(filled):
+    url, population, _ = filled
+
+    found = {size.table: size for size in sizes.of(url)}
+
+    # Others write there too.
+    assert found["users"].rows >= 1000
+    assert found["messages"].rows >= population.deep + 99 * 2 * 3
+    assert all(50 < size.row < 2000 and size.heap > size.rows for size in found.values())
+    assert "apps" not in found
+
+
+def test_what_people_leave_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "ENOUGH", 1)
+
+    measured = sizes.measure(SQLITE, users=2)
+
+    rows = {size.table: size.rows for size in measured.tables}
+    assert (rows["users"], rows["messages"], rows["merges"], rows["contacts"]) == (3, 8, 1, 1)
+    text = sizes.write([measured], tmp_path)
+    assert "| 1,000,000,000 |" in text
+    assert (tmp_path / "sizes.md").read_text() == f"{text}\n"
+
+
+# --- a primary that is lost ----------------------------------------------------------------------
+
+
+def test_how_long_nothing_is_acknowledged_and_what_is_answered_meanwhile():
+    load = failover.Load(0, "sk_1")
+    load.answers = [(0, 1, 201), (1, 2, 201), (2, 4, 503), (4, 7, 201), (7, 8, 201)]
+    load.came = ["a", "b", "c", "d"]
+
+    outage = failover.outage("switched over", "HAProxy", load, lost_at=1.5, lost=0)
+
+    assert (outage.seconds, outage.slowest, outage.usual) == (5, 3, 1)
+    assert "4 × 201, 1 × 503" in failover.written([outage])
+
+
+def test_who_does_not_answer_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    assert failover.log_in(port, "sk_1", "u-1") == 0
+
+
 # --- two checkouts -------------------------------------------------------------------------------
 
 # Takes 5 ms of CPU more for each call.
@@ -273,11 +334,29 @@ def test_a_checkout_that_takes_more_cpu_is_told_from_one_that_takes_less(tmp_pat
 
     comparison = compare.compare(old, new, compare.Plan(1, 0.1, users=4, crowd=20, warm_up=20))
 
-    assert len(comparison.pairs) == 6
+    assert len(comparison.pairs) == 7
     for [(slow, quick)] in comparison.pairs.values():
         assert quick.server < slow.server
         assert slow.server > 5
         assert min(slow.database, quick.database) > 0
+
+
+def test_whoever_logs_in_while_a_store_is_migrated_is_counted(tmp_path):
+    seen = migration.measure(SQLITE, checkout(tmp_path / "old"), migration.Plan(40, 0.4))
+
+    assert seen.users[0] == seen.users[1] > 40
+    # Our rows have no keys: nothing was pending that would make them, and whoever tidies may not have yet.
+    assert (seen.applied, seen.emails[1]) == ([], 8)
+    assert "| known, meanwhile |" in migration.written(seen)
+
+
+def test_pairs_are_listed_of_a_store_that_is_sound():
+    plan = duplicates.Plan(users=200, seconds=0.1, compared=20)
+
+    seen = duplicates.measure(SQLITE, plan)
+
+    assert seen.loads.keys() == {duplicates.FIRST, duplicates.DEEP, duplicates.ALONE, duplicates.ALIKE}
+    assert "\n| first page" in duplicates.written(seen, plan)
 
 
 def test_a_comparison_has_the_ratios_of_a_round():
@@ -301,6 +380,21 @@ def test_a_comparison_in_a_machine_that_others_use_is_none():
 
     with pytest.raises(RuntimeError, match="others"):
         compare.written(compare.Comparison("Python", [measured], {"login": [(measured, measured)]}))
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def test_streams_are_measured(tmp_path):
+    measured = live.measure(live.Plan(streams=10, seconds=1))
+
+    text = live.write(measured, tmp_path)
+
+    assert measured.streams == 11
+    assert measured.told.calls > 0
+    assert measured.written.calls > 0
+    assert all(0 < before < after for before, after in [measured.memory])
+    assert (tmp_path / "live.md").read_text() == f"{text}\n"
 
 
 # --- the results ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ reads."""
 # ruff: noqa: S608 - every statement here is written by hand, and meant to do harm
 
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
@@ -48,8 +49,10 @@ class Lived(NamedTuple):
 def lived_in(databases: Databases, engine: str) -> Lived:
     url = databases.fresh(engine)
     migrate(url)
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
-    names = live(app.test_client(), ADMIN_KEY)
+    rates = {"login_rate": 0, "proof_failure_rate": 0}
+    with tempfile.TemporaryDirectory() as files:
+        app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, files_url=f"file://{files}", **rates))
+        names = live(app.test_client(), ADMIN_KEY)
     app.extensions[NAME].store.database.close()
     with opened(url) as connection:
         for name, query in (

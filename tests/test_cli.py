@@ -99,11 +99,15 @@ def visited(empty_url, capsys, time_machine) -> Visited:
 
 
 def forgot(app: str, users: int) -> str:
-    return f"{app}: {users} anonymous users erased; forgot 0 sessions, 0 idempotency keys, 0 rates\n"
+    return (
+        f"{app}: {users} anonymous users erased; forgot 0 sessions, 0 idempotency keys, 0 rates, 0 events\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "days"), [([], 180), (["--idle-days", "1"], 1)], ids=["by default", "as given"]
+    ("arguments", "days"),
+    [([], 30), (["--empty-days", "8"], 8), (["--idle-days", "1"], 1)],
+    ids=["by default", "as given of empty ones", "as given"],
 )
 def test_tidy_says_of_each_app_what_it_forgot(visited, capsys, arguments, days):
     app, clock = visited
@@ -114,16 +118,16 @@ def test_tidy_says_of_each_app_what_it_forgot(visited, capsys, arguments, days):
     at_the_limit = capsys.readouterr().out
     clock.move_to(NOON + timedelta(days=days, milliseconds=1), tick=False)
 
-    main(["tidy", "--idle-days=36500", "--cleared-days=36500"])
+    main(["tidy", "--idle-days=36500", "--empty-days=36500", "--cleared-days=36500"])
     at_the_most = capsys.readouterr().out
 
     main(["tidy", *arguments])
 
-    assert at_the_limit == at_the_most == forgot(app, 0) + forgot(another, 0)
-    assert capsys.readouterr().out == forgot(app, 1) + forgot(another, 0)
+    assert at_the_limit == at_the_most == forgot(app, 0) + forgot(another, 0) + "removed 0 files\n"
+    assert capsys.readouterr().out == forgot(app, 1) + forgot(another, 0) + "removed 0 files\n"
 
 
-@pytest.mark.parametrize("option", ["--idle-days", "--cleared-days"])
+@pytest.mark.parametrize("option", ["--idle-days", "--empty-days", "--cleared-days"])
 @pytest.mark.parametrize("days", ["0", "-1", "1.5", "", "many", "36501", "9" * 5000, "\u0661"])
 def test_tidy_refuses_what_is_no_number_of_days_from_1_to_36500(capsys, option, days):
     with pytest.raises(SystemExit) as ended:

@@ -1,9 +1,12 @@
 """The settings: what a server starts with, and what it refuses to start with."""
 
+from pathlib import Path
+
 import pytest
 
 from service.config import Config
 from service.model.errors import BadSettings
+from tests.support.cases import cases
 
 ADMIN_KEY = "ak_" + "a" * 32
 SECRET_KEY = "s" * 32
@@ -23,8 +26,43 @@ DEFAULTS = {
     "LOGIN_RATE": "300",
     "PROOF_FAILURE_RATE": "20",
     "TRUSTED_HOPS": "0",
+    "EVENT_DAYS": "30",
+    "TIDY_IDLE_DAYS": "180",
+    "TIDY_EMPTY_DAYS": "30",
+    "TIDY_CLEARED_DAYS": "30",
+    "WORK_PORT": "0",
+    "ATTACHMENT_BYTES": "10485760",
+    "WEBHOOK_LOOPBACK": "off",
+    "LIVE_URL": "",
+    "LIVE_PORT": "0",
+    "LIVE_STREAMS": "5000",
+    "WEB_URL": "",
+    "JOURNAL": "",
 }
-OTHERS = dict(zip(DEFAULTS, ["postgres://usher:pw@db/usher", "80", "4", "0", "7", "1"], strict=True))
+OTHERS = dict(
+    zip(
+        DEFAULTS,
+        [
+            *(
+                "postgres://usher:pw@db/usher",
+                "80",
+                "4",
+                "0",
+                "7",
+                "1",
+                "365",
+                "7",
+                "5",
+                "1",
+                "9100",
+                "1",
+                "on",
+            ),
+            *("https://live.example.org", "81", "1", "http://[::1]:8000", "/var/j"),
+        ],
+        strict=True,
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +118,16 @@ MALFORMED = {
     "LOGIN_RATE": ["-1"],
     "PROOF_FAILURE_RATE": ["1.5"],
     "TRUSTED_HOPS": ["17"],
+    "EVENT_DAYS": ["6", "366"],
+    "TIDY_IDLE_DAYS": ["0", "36501"],
+    "TIDY_EMPTY_DAYS": ["0", "36501"],
+    "TIDY_CLEARED_DAYS": ["0", "36501"],
+    "WORK_PORT": ["65536"],
+    "WEBHOOK_LOOPBACK": ["yes", "ON", "1"],
+    "LIVE_URL": ["live.example.org", "https://live.example.org/", "https://Live.example.org", "ftp://live"],
+    "LIVE_PORT": ["-1", "65536"],
+    "LIVE_STREAMS": ["0"],
+    "WEB_URL": ["https://example.org/support"],
 }
 
 
@@ -134,9 +182,37 @@ def test_the_demo_is_for_make_run_alone(environ):
     assert "_1" not in message
 
 
+@cases(
+    "environ, place",
+    ("beside the file of SQLite", {"DATABASE_URL": "sqlite:////data/a b.sqlite"}, "file:///data/a%20b.files"),
+    ("nowhere on PostgreSQL", {"DATABASE_URL": "postgres://db/usher"}, ""),
+    ("in a folder", {"FILES_URL": "file:///data/files"}, "file:///data/files"),
+    ("in a bucket", {"FILES_URL": "s3://files/a?region=x"}, "s3://files/a?region=x"),
+    ("in a bucket, on a dyno", {"FILES_URL": "s3://files", "DYNO": "web.1"}, "s3://files"),
+    ("nowhere on a dyno, whose disk is thrown away", {"FILES_URL": "file:///data", "DYNO": "web.1"}, ""),
+)
+def test_files_are_in_a_place_that_outlives_a_restart(environ, place):
+    database = {"DATABASE_URL": "postgres://db/usher"}
+    assert Config.from_environment({**SECRETS, **database, **environ}).files_url == place
+
+
+def test_without_settings_files_are_beside_the_database():
+    assert Config.from_environment(SECRETS).files_url == f"file://{Path.cwd()}/usher.files"
+
+
+@pytest.mark.parametrize(
+    "url", ["/data", "file://data", "file:///", "s3://", "s3://UP", "https://a", "s3://k:s@a"]
+)
+def test_what_is_no_place_for_files_is_named(url):
+    assert complaint(**SECRETS, FILES_URL=url).startswith("FILES_URL must be")
+
+
 def test_its_repr_shows_no_secret_and_no_password():
     config = Config.from_environment({**SECRETS, "DATABASE_URL": "postgres://usher:hunter2@db/usher"})
 
     assert repr(config) == (
-        "Config(port=8000, web_concurrency=2, login_rate=300, proof_failure_rate=20, trusted_hops=0)"
+        "Config(port=8000, web_concurrency=2, login_rate=300, proof_failure_rate=20, trusted_hops=0,"
+        " event_days=30, tidy_idle_days=180, tidy_empty_days=30, tidy_cleared_days=30, work_port=0,"
+        " attachment_bytes=10485760, webhook_loopback='off', live_url='', live_port=0,"
+        " live_streams=5000, web_url='')"
     )

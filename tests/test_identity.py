@@ -23,9 +23,19 @@ from tests.support.tenants import Tenant
 user_ids = st.sampled_from([None, None, "u-1", "u-2", "U-1", "u-3"])
 emails = st.sampled_from([None, "a@x.example", "A@x.example", "b@x.example"])
 names = st.sampled_from([None, None, "Ann", "Bo"])
-claims = st.builds(Claim, user_ids, emails, names)
+values = st.sampled_from([None, None, True, False, 1, 0, "x", 0.5])
+described = st.dictionaries(st.sampled_from(["plan", "seats"]), values, max_size=2).map(
+    lambda said: tuple(said.items())
+)
+claims = st.builds(Claim, user_ids, emails, names, st.just(()) | described)
 somebody = claims.filter(lambda claim: claim.names_somebody)
-nobody = st.builds(Claim, st.none(), st.none(), names)
+nobody = st.builds(Claim, st.none(), st.none(), names, described)
+corrections = st.fixed_dictionaries(
+    {}, optional={"email": emails, "name": names, "attributes": described.map(dict)}
+)
+contacts = st.fixed_dictionaries(
+    {}, optional={"email": emails, "phone": st.sampled_from([None, "112", "030 1"]), "name": names}
+)
 policies = st.sampled_from(["keep", "clear", "merge", "merge-once"])
 scopes = st.sampled_from(["user", "user", "device"])
 behaviors = st.sampled_from(["alias", "alias", "transfer", "keep"])
@@ -74,28 +84,34 @@ class Run(IdentityRun):
     @rule(coming=st.lists(st.tuples(claims, numbers), min_size=1, max_size=4))
     def the_backend_logs_some_in(self, coming: list[tuple[Claim, int]]) -> None:
         for claim, which in coming:
-            self.resolve_and_log_in(claim.as_sent(), claim, self.device_id(which))
+            self.resolve_and_log_in(claim.as_described(), claim, self.device_id(which))
             self.compare_users()
 
     @rule(which=numbers, claim=nobody)
     def a_widget_logs_nobody_in(self, which: int, claim: Claim) -> None:
-        self.log_in(self.tenant.pk, claim.as_sent(), claim, self.device_id(which))
+        # Of attributes a widget is believed nothing.
+        believed = replace(claim, attributes=())
+        self.log_in(self.tenant.pk, claim.as_described(), believed, self.device_id(which))
 
     @rule(claim=somebody, which=numbers)
     def a_widget_claims_to_be_somebody(self, claim: Claim, which: int) -> None:
         if self.is_off:
-            self.log_in(self.tenant.pk, claim.as_sent(), claim, self.device_id(which), proven=False)
+            believed, device = replace(claim, attributes=()), self.device_id(which)
+            self.log_in(self.tenant.pk, claim.as_described(), believed, device, proven=False)
         else:
-            self.require_refused(401, "proof-required", self.tenant.pk, claim.as_sent(), which)
+            self.require_refused(401, "proof-required", self.tenant.pk, claim.as_described(), which)
 
     @rule(proven=somebody, beside=claims, by_backend=st.booleans(), which=numbers)
     def somebody_comes_with_a_jwt(self, proven: Claim, beside: Claim, by_backend: bool, which: int) -> None:
         members = {"sub": proven.user_id, "email": proven.email, "name": proven.name}
-        given = {name: value for name, value in members.items() if value is not None}
-        body = beside.as_sent() | {"proof": proof_of(self.tenant, self.jwt_secret, **given)}
+        given: dict[str, Any] = {name: value for name, value in members.items() if value is not None}
+        given["attributes"] = dict(proven.attributes)
+        body = beside.as_described() | {"proof": proof_of(self.tenant, self.jwt_secret, **given)}
         fits_id = beside.user_id in (None, proven.user_id)
         fits_email = (beside.email or "").lower() in ("", (proven.email or "").lower())
-        believed = replace(proven, name=proven.name or beside.name)
+        also = dict(beside.attributes) if by_backend else {}
+        said = tuple((also | dict(proven.attributes)).items())
+        believed = replace(proven, name=proven.name or beside.name, attributes=said)
 
         self.log_in_with_proof(body, believed if fits_id and fits_email else None, which, by_backend)
 
@@ -104,10 +120,11 @@ class Run(IdentityRun):
         self, claim: Claim, is_signed: bool, by_backend: bool, which: int
     ) -> None:
         secret = self.hmac_secret if is_signed else "another"
-        body = claim.as_sent() | {"proof": hmac_of(claim.user_id or claim.email or "", secret)}
+        body = claim.as_described() | {"proof": hmac_of(claim.user_id or claim.email or "", secret)}
         # It covers one identifier; what a widget says beside it is ignored.
         is_ignored = claim.user_id is not None and not by_backend
-        believed = replace(claim, email=None if is_ignored else claim.email)
+        said = claim.attributes if by_backend else ()
+        believed = replace(claim, email=None if is_ignored else claim.email, attributes=said)
 
         self.log_in_with_proof(body, believed if is_signed else None, which, by_backend)
 
@@ -115,7 +132,7 @@ class Run(IdentityRun):
     def a_backend_sends_an_email_that_is_none_beside_a_user_id(self, claim: Claim, which: int) -> None:
         believed = replace(claim, email=None)
 
-        self.resolve_and_log_in(claim.as_sent() | {"email": "jane"}, believed, self.device_id(which))
+        self.resolve_and_log_in(claim.as_described() | {"email": "jane"}, believed, self.device_id(which))
 
     @rule(
         claim=claims,
@@ -123,7 +140,7 @@ class Run(IdentityRun):
         wrong=st.sampled_from([{"userId": "null"}, {"userId": None, "email": "jane"}]),
     )
     def a_backend_sends_what_is_refused(self, claim: Claim, which: int, wrong: dict[str, str]) -> None:
-        self.require_refused(422, "refused", self.tenant.sk, claim.as_sent() | wrong, which)
+        self.require_refused(422, "refused", self.tenant.sk, claim.as_described() | wrong, which)
 
     # Log out, wait, forget
 
@@ -173,11 +190,11 @@ class Run(IdentityRun):
 
     @rule(claim=claims)
     def the_backend_adds_a_user(self, claim: Claim) -> None:
-        self.do("POST", "users", claim.as_sent())
+        self.do("POST", "users", claim.as_described())
 
     @there_are_users
-    @rule(which=numbers, changes=st.fixed_dictionaries({}, optional={"email": emails, "name": names}))
-    def the_backend_corrects_a_user(self, which: int, changes: dict[str, str | None]) -> None:
+    @rule(which=numbers, changes=corrections)
+    def the_backend_corrects_a_user(self, which: int, changes: dict[str, Any]) -> None:
         self.do("PATCH", f"users/{self.record(which)}", changes)
 
     @there_are_users
@@ -192,9 +209,11 @@ class Run(IdentityRun):
         generated = [one.value for one in self.model.user_ids if is_anonymous(one.value)]
         if user_id is None and generated:
             user_id = take(generated, anonymous)
-        leads = [self.model.home_of(user_id or "", proven=world) for world in (True, False)]
-        if user_id is not None and not (is_anonymous(user_id) and leads == [None, None]):
-            self.do("POST", f"users/{self.record(which)}/aliases", {"userId": user_id})
+        record = self.record(which)
+        world = self.model.users[self.model.one(record)].proven
+        leads = self.model.home_of(user_id or "", proven=world)
+        if user_id is not None and not (is_anonymous(user_id) and leads is None):
+            self.do("POST", f"users/{record}/aliases", {"userId": user_id})
 
     @there_are_users
     @rule(which=numbers, user_id=user_ids, theirs=numbers)
@@ -217,6 +236,17 @@ class Run(IdentityRun):
         for who, whom in merged:
             self.do("POST", "merges", {"from": self.record(who), "into": self.record(whom)})
             self.compare_users()
+
+    @rule(which=numbers)
+    def two_visitors_are_one_who_is_known_by_an_id_of_the_one_who_went(self, which: int) -> None:
+        """Who stays is a visitor again by an undo, wherever somebody came by the email."""
+        email = f"{self.next('e')}@x.example"
+        self.the_backend_logs_some_in([(Claim(), 0), (Claim(), 0)])
+        *_, target, source = self.model.users
+        self.do("POST", "merges", {"from": source, "into": target})
+        self.do("POST", f"users/{source}/aliases", {"userId": self.next("u-of-a-visitor")})
+        self.do("PATCH", f"users/{target}", {"email": email})
+        self.the_backend_logs_some_in([(Claim(email=email), which)])
 
     @precondition(lambda self: self.model.merges)
     @rule(which=numbers, again=st.booleans())
@@ -266,6 +296,12 @@ class Run(IdentityRun):
             self.do("POST", f"{path}/read", key=key)
         else:
             self.do("POST", f"{path}/messages", {"body": self.next("m")}, key)
+
+    @rule(which=numbers, said=contacts)
+    def a_device_leaves_a_contact(self, which: int, said: dict[str, str | None]) -> None:
+        session = self.session(which)
+        if session is not None:
+            self.do("PUT", "me/contact", said, session.token)
 
     @rule(which=numbers)
     def a_device_looks(self, which: int) -> None:

@@ -66,7 +66,12 @@ def web(honcho: list[str], release: subprocess.CompletedProcess[str], port: int)
 
 
 def test_the_procfile_names_what_a_platform_runs_and_its_release_line_migrates(release):
-    assert set(parse_procfile(HERE.joinpath("Procfile").read_text()).processes) == {"release", "web"}
+    assert set(parse_procfile(HERE.joinpath("Procfile").read_text()).processes) == {
+        "release",
+        "web",
+        "worker",
+        "live",
+    }
     assert release.returncode == 0, release.stdout + release.stderr
     assert [name for name in ALL if f"applied {name}" not in release.stdout] == []
 
@@ -97,3 +102,13 @@ def test_the_web_line_writes_no_url_into_the_log(web):
     wait_until(lambda: any('"route":"/v1/conversations"' in line for line in web.stdout))
 
     assert [line for line in web.stdout if "usr_who" in line] == []
+
+
+def test_an_app_of_a_platform_may_run_another_command_in_place_of_the_web_server(honcho, release):
+    assert release.returncode == 0
+    env = ENVIRONMENT | {"WEB_COMMAND": "python -m service apps create Shop"}
+    how = {"capture_output": True, "text": True, "timeout": TIMEOUT}
+
+    ran = subprocess.run([*honcho, "web"], cwd=HERE, env=env, check=False, **how)
+
+    assert "APP=app_" in ran.stdout

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Request
 
 from service.api.context import serving
-from service.desk.credentials import Ahead, identify
+from service.desk.credentials import Ahead, bearer_of, identify
 from service.model.callers import Backend, Caller, EndUser, Operator, Widget
-from service.model.errors import InvalidCredential, NotAllowed
+from service.model.errors import NotAllowed
 
 SCHEMES: dict[type[Caller], tuple[str, str]] = {
     Operator: ("adminKey", "`ak_`: the operator's"),
@@ -23,10 +23,7 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Return the credential of this request. Raises InvalidCredential if there is none."""
-    scheme, _, credential = serving().request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidCredential
-    return credential.strip(" ")
+    return bearer_of(serving().request.headers.get("Authorization", ""))
 
 
 def page_of(request: Request) -> str | None:
@@ -75,5 +72,9 @@ def may_call_from_this_page(caller: Caller) -> bool:
     origin = page_of(request)
     if origin is None:
         return True
-    ours = (f"https://{request.host}", f"http://{request.host}")
-    return origin in ours or origin in caller.app.settings.origins
+    return origin in caller.app.settings.origins or is_ours(request, origin)
+
+
+def is_ours(request: Request, origin: str) -> bool:
+    """Return whether an origin is the one that a request goes to: of our own pages."""
+    return origin in (f"https://{request.host}", f"http://{request.host}")

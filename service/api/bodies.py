@@ -10,12 +10,11 @@ from flask import Request, Response
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from service import strict_json
-from service.model.errors import FieldError, Refused
+from service.model.errors import FieldError, Refused, pointer_to
 
 JSON = "application/json"
 # The longest message, of 10,000 characters: a form writes each in twelve bytes, as JSON may; and the rest.
 LARGEST = 128 * 1024  # bytes
-MAX_POINTER = 100  # characters of a member's name
 
 
 def read(shape: ma.Schema, request: Request, location: str = "json") -> Any:
@@ -117,12 +116,6 @@ def field_errors(messages: Any, pointer: str) -> list[FieldError]:
         return [
             error
             for name, below in messages.items()
-            for error in field_errors(below, pointer if name == "_schema" else f"{pointer}/{_escaped(name)}")
+            for error in field_errors(below, pointer if name == "_schema" else pointer_to(pointer, name))
         ]
     return [FieldError(pointer, message["code"], message["detail"]) for message in messages]
-
-
-def _escaped(name: object) -> str:
-    # A lone surrogate is no text: a strict reader would refuse the whole answer for it.
-    text = str(name)[:MAX_POINTER].encode("utf-8", "replace").decode()
-    return text.replace("~", "~0").replace("/", "~1")

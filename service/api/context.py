@@ -5,11 +5,12 @@ which takes as long as to read a header. So what every call asks for stands in o
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Request
 
+from service.api.transfers import Transfers
 from service.config import Config
 from service.encryption import Encryption
 from service.model.callers import Backend, Caller, EndUser, Widget
@@ -21,12 +22,15 @@ NAME = "usher"
 
 @dataclass(frozen=True)
 class Context:
-    """The settings, the store and its schema, and the encryption of identity secrets."""
+    """The settings, the store and its schema, the encryption of identity and of webhook secrets, and which
+    files are on their way."""
 
     config: Config
     store: Store
     schema: Schema
     encryption: Encryption
+    webhook_encryption: Encryption
+    transfers: Transfers = field(default_factory=Transfers)
 
 
 @dataclass

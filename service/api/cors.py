@@ -33,9 +33,10 @@ FOR_PAGES = SECTIONS | frozenset(
         "clearAnonymousUser",
         "me",
         "conversations",
+        "attachments",
     }
 )
-METHODS = "GET, POST, PATCH"
+METHODS = "GET, POST, PUT, PATCH"
 ASKED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
 TOLD_HEADERS = "Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = "600"

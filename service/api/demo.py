@@ -1,7 +1,8 @@
 """The page at /demo: two phones, two people and an agent, for the app that ``make run`` made.
 
 Here alone a server of ours plays an app's backend and its agent: it signs proofs for two made-up people,
-and answers whoever writes. So nothing of it is there unless the setting DEMO_KEYS says so.
+answers whoever writes, and is told by a webhook what changes. So nothing of it is there unless the setting
+DEMO_KEYS says so.
 """
 
 import time
@@ -10,14 +11,18 @@ from typing import Any
 import flask
 import jwt
 from flask import Response, render_template, request
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 from werkzeug.exceptions import NotFound
 
 from service.api.auth import whoever_calls
-from service.api.bodies import as_json, read
+from service.api.bodies import as_json, read, read_bytes
 from service.api.context import context, store_of
 from service.api.schemas.conversations import ConversationOut, MessageIn, MessageOut
 from service.api.schemas.fields import Shape, Text
+from service.api.schemas.webhooks import DeliveryOut
 from service.desk import conversations as desk
+from service.desk import webhooks
 from service.model.callers import Backend
 from service.model.conversations import Conversation
 from service.model.errors import InvalidCredential
@@ -39,10 +44,12 @@ PEOPLE = {
 PHONES = ("left", "right")
 AGENT = "Dana"
 PROOF_SECONDS = 600
+# How many deliveries are shown, and how many bytes an event has at most.
+SHOWN, MAX_EVENT = 10, 1024 * 1024
 
 OURS = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';"
-    " frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; frame-src 'self';"
+    " base-uri 'none'; form-action 'none'; connect-src {}; frame-ancestors "
 )
 
 
@@ -53,14 +60,15 @@ class ProofIn(Shape):
 
 
 PROOF, MESSAGE = ProofIn(), MessageIn()
-CONVERSATION, SAID = ConversationOut(), MessageOut()
+CONVERSATION, SAID, DELIVERY = ConversationOut(), MessageOut(), DeliveryOut()
 
 
 @pages.after_request
 def _finish(response: Response) -> Response:
     """Let the page load what is its own, and show its phones in frames."""
     is_phone = request.endpoint == "demo.phone"
-    response.headers["Content-Security-Policy"] = OURS + ("'self'" if is_phone else "'none'")
+    ours = OURS.format(f"'self' {context().config.live_url}".rstrip())
+    response.headers["Content-Security-Policy"] = ours + ("'self'" if is_phone else "'none'")
     if is_phone:
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
     return response
@@ -68,7 +76,8 @@ def _finish(response: Response) -> Response:
 
 @pages.get("")
 def stage() -> str:
-    """Show the phones and the agent."""
+    """Show the phones and the agent, and have their app's backend told what changes from now on."""
+    _hook(_agent())
     return render_template("demo.html", phones=PHONES, people=PEOPLE, agent=AGENT)
 
 
@@ -106,6 +115,41 @@ def reply(id: str) -> Response:
     body, agent = read(MESSAGE, request)["body"], _agent()
     said, _ = desk.write(store_of(agent), agent, id, body=body, agent_name=AGENT)
     return as_json(SAID.dump(said), 201)
+
+
+@pages.post("/hook")
+def hear() -> Response:
+    """Take what the webhook delivers, as an app's backend does: if it is signed by one of its secrets."""
+    agent, body = _agent(), read_bytes(request, MAX_EVENT)
+    secrets = webhooks.plain_secrets(store_of(agent), context().webhook_encryption, _hook(agent))
+    if any(_is_signed(body, secret) for secret in secrets):
+        return Response("taken: the signature is right", mimetype="text/plain")
+    return Response("not taken: the signature is wrong", 401, mimetype="text/plain")
+
+
+@pages.get("/deliveries")
+def deliveries() -> Response:
+    """Return what the backend was told, the latest first, with what it answered."""
+    agent = _agent()
+    found = webhooks.list_deliveries(store_of(agent), _hook(agent), cursor=None, limit=SHOWN)
+    return as_json({"data": DELIVERY.dump(found.data, many=True)})
+
+
+def _hook(agent: Backend) -> str:
+    """Return the id of the webhook that leads here; made, if there is none."""
+    url, store = f"http://localhost:{context().config.port}/demo/hook", store_of(agent)
+    for webhook in webhooks.list_webhooks(store).data:
+        if webhook.url == url:
+            return webhook.id
+    return webhooks.create_webhook(store, context().webhook_encryption, url, ()).webhook.id
+
+
+def _is_signed(body: bytes, secret: str) -> bool:
+    try:
+        Verifier(secret).verify(body, dict(request.headers))
+    except (WebhookVerificationError, ValueError):
+        return False
+    return True
 
 
 def _with_messages(agent: Backend, conversation: Conversation) -> dict[str, Any]:

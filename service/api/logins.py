@@ -25,7 +25,8 @@ from service.api.schemas.logins import (
     UnprovenMeOut,
 )
 from service.desk import login, sessions
-from service.desk.purchasing import purchases_ahead, with_purchases
+from service.desk.purchasing import purchases_ahead
+from service.desk.users import show_own
 from service.model.callers import Backend, EndUser, Widget
 from service.model.errors import InvalidCredential, NotAllowed, Refused
 from service.model.idempotency_keys import IdempotencyKey
@@ -133,7 +134,7 @@ def clear_anonymous_user(
 def me(caller: EndUser) -> Any:
     """Show who is logged in; to an unproven login, what it claimed."""
     expires_at = caller.session.expires_at(caller.app.settings)
-    user = caller.session.claim or with_purchases(store_of(caller), caller.user, caller.ahead)
+    user = caller.session.claim or show_own(store_of(caller), caller)
     me = Me(user, SessionShown(expires_at, caller.session.verified))
     return _unproven(me, UNPROVEN_ME) or me
 

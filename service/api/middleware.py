@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestURITooLarge
 from service import logs, metrics, threads
 from service.api import cors, headers
 from service.api.context import NAME, SERVING, Context, Serving, serving
-from service.model.callers import Operator
+from service.model.callers import Caller, Operator
 
 MAX_URL = 16 * 1024  # bytes
 
@@ -52,16 +52,25 @@ def _finish(response: Response) -> Response:
     cors.secure(request, response)
     seconds = time.perf_counter() - current.began
     route = request.url_rule.rule if request.url_rule else None
-    metrics.request_answered(request.method, route, response.status_code, seconds)
+    rule = {} if current.rule is None else {"rule": current.rule}
+    note_answer(request.method, route, response.status_code, seconds, current.caller, **rule)
+    return response
+
+
+def note_answer(
+    method: str, route: str | None, status: int, seconds: float, caller: Caller | None, **members: str
+) -> None:
+    """Count an answer, and write its line into the log: who called, by kind and app, and further members."""
+    metrics.request_answered(method, route, status, seconds)
     logs.get_logger().info(
         "answered",
-        method=request.method if request.method in metrics.METHODS else "other",
+        method=method if method in metrics.METHODS else "other",
         route=route,
-        status=response.status_code,
+        status=status,
         milliseconds=round(seconds * 1000, 1),
-        **_who(current),
+        **_who(caller),
+        **members,
     )
-    return response
 
 
 def _end(_error: BaseException | None) -> None:
@@ -72,13 +81,8 @@ def _end(_error: BaseException | None) -> None:
     current.context.store.database.end_deadline()
 
 
-def _who(current: Serving) -> dict[str, str]:
-    """Say the caller's kind and app, and the rule that decided, where there was one."""
-    members: dict[str, str] = {}
-    if current.caller is not None:
-        members["caller"] = type(current.caller).__name__.lower()
-        if not isinstance(current.caller, Operator):
-            members["app"] = current.caller.app.id
-    if current.rule is not None:
-        members["rule"] = current.rule
-    return members
+def _who(caller: Caller | None) -> dict[str, str]:
+    if caller is None:
+        return {}
+    kind = {"caller": type(caller).__name__.lower()}
+    return kind if isinstance(caller, Operator) else kind | {"app": caller.app.id}

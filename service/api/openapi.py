@@ -43,6 +43,7 @@ class ProblemOut(ma.Schema):
     status = ma.fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
     code = ma.fields.String(required=True)
     request_id = ma.fields.String(required=True, data_key="requestId")
+    detail = ma.fields.String(metadata={"description": "What the operator has to know."})
     errors = ma.fields.List(ma.fields.Nested(FieldErrorOut()), metadata={"minItems": 1})
 
 
@@ -52,6 +53,8 @@ def describe(view: Any, *, responses: dict[int, Any] | None = None, **parts: Any
     Schemas stand in them as they are. A response that is a string is the problem of a status of that name.
     """
     said = getattr(view, "operation", {})
+    if "parameters" in parts:
+        parts["parameters"] = [*parts["parameters"], *said.get("parameters", [])]
     view.operation = said | parts | {"responses": said.get("responses", {}) | (responses or {})}
     return view
 

@@ -13,6 +13,7 @@ from service.api.context import context
 from service.api.endpoints import doc, refuses, response
 from service.api.schemas.fields import Answer
 from service.model.callers import Operator
+from service.model.errors import StoreUnavailable
 
 api = flask.Blueprint("operations", __name__)
 pages = flask.Blueprint("pages", __name__, template_folder="templates", static_folder=None)
@@ -48,7 +49,12 @@ def readyz() -> dict[str, str]:
 
 
 def _metrics(_: Operator) -> Response:
-    body, content_type = metrics.exposition()
+    try:
+        webhooks = context().store.webhooks.health()
+    except StoreUnavailable:
+        # What was counted is asked for most when the store is away.
+        webhooks = None
+    body, content_type = metrics.exposition(webhooks)
     return Response(body, content_type=content_type)
 
 

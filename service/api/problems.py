@@ -25,8 +25,13 @@ STATUS: dict[type[errors.UsherError], int] = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.EventGone: 410,
     errors.TooMany: 429,
+    errors.TooManyStreams: 503,
     errors.StoreUnavailable: 503,
+    errors.FilesUnavailable: 503,
+    errors.Busy: 503,
+    errors.NoFiles: 501,
     errors.NotReady: 503,
 }
 
@@ -38,6 +43,7 @@ CODES = {
     400: "bad-request",
     404: errors.NotFound.code,
     405: "method-not-allowed",
+    408: "too-slow",
     413: "too-large",
     414: "url-too-long",
     415: "not-json",
@@ -55,16 +61,23 @@ def register(app: Flask) -> None:
 
 
 def problem(
-    status: int, code: str, fields: tuple[errors.FieldError, ...] = (), headers: Headers | None = None
+    status: int,
+    code: str,
+    fields: tuple[errors.FieldError, ...] = (),
+    headers: Headers | None = None,
+    detail: str | None = None,
 ) -> Response:
-    """Make an answer of a status and a code, and of the members that were refused.
+    """Make an answer of a status and a code, of the members that were refused, and of what else there is to
+    say.
 
     Every error passes here, so here alone its shape is decided, by the path: who asks for what is not there
     reached no endpoint whose errors could be told apart.
     """
     if revenuecat_format.is_spoken_at(serving().request.path):
         return revenuecat_format.problem(status, code, headers, is_of_an_id=bool(fields))
-    body = _members(status, code, serving().id)
+    body = members(status, code, serving().id)
+    if detail:
+        body["detail"] = detail
     if fields:
         body["errors"] = [
             {"pointer": field.pointer, "code": field.code, "detail": field.detail} for field in fields
@@ -74,22 +87,24 @@ def problem(
     return response
 
 
-def as_bytes(status: int) -> bytes:
-    """Write a whole answer to what is no HTTP, and so never becomes a request."""
+def as_bytes(status: int, code: str | None = None, *more: tuple[str, str]) -> bytes:
+    """Write a whole answer, with more headers, to what never becomes a request of Flask's."""
     request_id = uuid7().hex
-    body = json.dumps(_members(status, CODES.get(status, "error"), request_id)).encode()
+    body = json.dumps(members(status, code or CODES.get(status, "error"), request_id)).encode()
     headers = [
         ("Connection", "close"),
         ("Content-Type", CONTENT_TYPE),
         ("Content-Length", str(len(body))),
         ("X-Request-Id", request_id),
         *HEADERS,
+        *more,
     ]
     lines = [f"HTTP/1.1 {status:d} {HTTP_STATUS_CODES[status]}", *map(": ".join, headers), "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def _members(status: int, code: str, request_id: str) -> dict[str, object]:
+def members(status: int, code: str, request_id: str) -> dict[str, object]:
+    """Return the members that every problem has."""
     return {
         "type": f"urn:usher:problem:{code}",
         # Python's own words change from one version to the next.
@@ -102,17 +117,22 @@ def _members(status: int, code: str, request_id: str) -> dict[str, object]:
 
 def answer(error: errors.UsherError) -> Response:
     """Return one of our own errors."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    headers = Headers()
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="usher"'
-    if isinstance(error, errors.TooMany):
-        headers["Retry-After"] = str(error.retry_after)
+    status, headers = status_of(error)
     if status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER)
         get_logger().warning("unavailable", code=error.code, path=_route(), exc_info=error)
     fields = error.errors if isinstance(error, errors.Refused) else ()
-    return problem(status, error.code, fields, headers)
+    detail = error.detail if isinstance(error, errors.NoFiles) else None
+    return problem(status, error.code, fields, Headers(headers), detail)
+
+
+def status_of(error: errors.UsherError) -> tuple[int, dict[str, str]]:
+    """Return the status of one of our own errors, and the headers that go with it."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if status == 401:
+        return status, {"WWW-Authenticate": 'Bearer realm="usher"'}
+    if isinstance(error, errors.TooMany):
+        return status, {"Retry-After": str(error.retry_after)}
+    return status, {"Retry-After": str(RETRY_AFTER)} if status == 503 else {}
 
 
 def of_the_framework(error: HTTPException) -> Response:

@@ -21,14 +21,12 @@ from service.api.paths import is_text
 from service.api.revenuecat_format import is_spoken_at, key_of
 from service.api.schemas.subscribers import shown
 from service.desk import subscribers as desk
-from service.desk.attributes import MAX_NAMES
 from service.model import errors
 from service.model.apps import Switch
+from service.model.attributes import MAX_ATTRIBUTE, MAX_ATTRIBUTES, attribute_name
 from service.model.callers import Backend, Widget
 from service.model.identifiers import (
-    MAX_ATTRIBUTE,
     Malformed,
-    attribute_name,
     is_of_a_device,
     optional_text,
     subscriber_id,
@@ -180,7 +178,7 @@ def _id(caller: Backend | Widget, value: str) -> str:
 
 
 def _attributes(attributes: Any) -> dict[str, desk.Said]:
-    if not isinstance(attributes, dict) or not 0 < len(attributes) <= MAX_NAMES:
+    if not isinstance(attributes, dict) or not 0 < len(attributes) <= MAX_ATTRIBUTES:
         raise errors.Refused
     return {_parsed(attribute_name, name): _said(one) for name, one in attributes.items()}
 

@@ -41,6 +41,7 @@ ERRORS: dict[str, Error] = {
     "too-many-requests": TOO_MANY,
     "internal-error": FAULT,
     "store-unavailable": UNAVAILABLE,
+    "outcome-unknown": UNAVAILABLE,
     "contended": UNAVAILABLE,
     "not-ready": UNAVAILABLE,
 }

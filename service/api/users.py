@@ -24,14 +24,13 @@ from service.desk import erasing
 from service.desk import users as desk
 from service.desk.adding import add_user
 from service.desk.explaining import explain_login
-from service.desk.purchasing import with_purchases
 from service.model.callers import Backend
 from service.model.history import Entry
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.logins import Explanation, LoginRequest
 from service.model.pages import Page
 from service.model.profiles import Export
-from service.model.users import User
+from service.model.users import User, UserChange
 
 api = Blueprint("users", __name__, url_prefix="/v1")
 
@@ -70,7 +69,7 @@ def add(caller: Backend, request: LoginRequest, key: IdempotencyKey | None) -> A
 @query(UsersIn())
 @response(200, UsersOut())
 def find(caller: Backend, params: dict[str, Any]) -> Page[User]:
-    """Find users by user ID, by email, or by how a name, email or user ID begins."""
+    """Find users by user ID, email or contact, or by how a name, email or user ID begins."""
     return desk.find(store_of(caller), **params)
 
 
@@ -80,7 +79,7 @@ def find(caller: Backend, params: dict[str, Any]) -> Page[User]:
 @refuses(404)
 def show(caller: Backend, id: str) -> User:
     """Show a user; the id of one who was merged leads to the one it became."""
-    return desk.show_with_purchases(store_of(caller), id)
+    return desk.show_with_all(store_of(caller), id)
 
 
 @api.patch("/users/<id>")
@@ -88,9 +87,9 @@ def show(caller: Backend, id: str) -> User:
 @body(UserChangeIn(), required=False)
 @response(200, ProfileOut())
 @refuses(404, 409)
-def change(caller: Backend, content: dict[str, str | None], id: str) -> User:
-    """Correct a user's email or name; null removes."""
-    return with_purchases(store_of(caller), desk.change(store_of(caller), caller, id, content))
+def change(caller: Backend, change: UserChange, id: str) -> User:
+    """Correct a user's email, name or attributes; null removes."""
+    return desk.with_all(store_of(caller), desk.change(store_of(caller), caller, id, change))
 
 
 @api.get("/users/<id>/history")
@@ -118,4 +117,4 @@ def export(caller: Backend, id: str) -> Export:
 @refuses(404)
 def erase(caller: Backend, id: str) -> None:
     """Erase a user: messages, identifiers and sessions."""
-    erasing.erase(store_of(caller), caller, id)
+    erasing.erase(store_of(caller), caller.actor, id)

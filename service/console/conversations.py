@@ -1,54 +1,60 @@
-"""Conversations: those that wait, and one with its messages; reply, mark as read, resolve, reopen."""
+"""Conversations: those that wait, beside one with its messages; begin, reply, mark as read, settle."""
 
-import secrets
-from contextlib import suppress
+from secrets import token_urlsafe
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 
 from service.api.context import store_of
-from service.api.idempotency_keys import key_for, read_key
-from service.api.schemas.conversations import ConversationsIn, MessageIn, MessagesIn, StatusIn
-from service.api.schemas.conversations import cursor as text_of
-from service.console.forms import field, read_fields
+from service.api.schemas.conversations import ConversationIn, MessageIn, StatusIn
+from service.api.schemas.fields import Digits, Shape
+from service.console import attachments
+from service.console.forms import field, fields, key_of_form, read_fields
 from service.console.guard import guarded
+from service.console.inbox import kept, show_conversation, show_list
 from service.console.rendering import page
+from service.console.sealing import seal
 from service.desk import conversations as desk
-from service.desk import users
-from service.desk.apps import keys_to_rotate
+from service.desk import inbox, users
 from service.model.callers import Backend
-from service.model.conversations import Conversation
-from service.model.errors import NotFound, Refused
-from service.model.idempotency_keys import IdempotencyKey
-from service.model.users import User
+from service.model.errors import Refused
+from service.texts import strip
 
 pages = Blueprint("conversations", __name__)
 
-LIST, MESSAGES, MESSAGE, STATUS = ConversationsIn(), MessagesIn(), MessageIn(), StatusIn()
+# No conversation has as many messages.
+MAX_NUMBER = 999_999_999
+
+
+class ReadIn(Shape):
+    """Up to which message agents have read."""
+
+    through = Digits(0, MAX_NUMBER, required=True)
+
+
+BEGINNING, MESSAGE, STATUS, READ = ConversationIn(), MessageIn(), StatusIn(), ReadIn()
 
 
 @pages.get("")
 @guarded
 def home(caller: Backend) -> Response:
     """Show the conversations that wait, or those that are settled."""
-    status = request.args.get("status", "open")
-    which = read_fields(LIST, status="" if status == "all" else status, cursor=request.args.get("cursor", ""))
-    found = desk.list_conversations(store_of(caller), caller, **which)
-    return page(
-        "home",
-        which=status,
-        found=found.data,
-        next=found.next and text_of(*found.next),
-        users=_users(caller, found.data),
-        keys_to_rotate=keys_to_rotate(store_of(caller)),
-    )
+    return show_list(caller)
+
+
+@pages.post("/search")
+@guarded
+def look_for(caller: Backend) -> Any:
+    """Go to the conversations in which something was written."""
+    what = strip(field("q"))
+    return redirect(url_for("console.conversations.home", search=seal(caller, what) if what else None), 303)
 
 
 @pages.get("/conversations/<id>")
 @guarded
 def show(caller: Backend, id: str) -> Response:
-    """Show a conversation with its messages."""
-    return _shown(caller, id, request.args.get("cursor", ""))
+    """Show a conversation beside the others."""
+    return show_conversation(caller, id, request.args.get("before", ""))
 
 
 @pages.post("/conversations/<id>/messages")
@@ -56,18 +62,22 @@ def show(caller: Backend, id: str) -> Response:
 def reply(caller: Backend, id: str) -> Any:
     """Write to the user."""
     try:
-        said = read_fields(MESSAGE, body=field("body"), agentName=g.agent.name or "")
-        desk.write(store_of(caller), caller, id, key=_key(caller, said), **said)
+        said = read_fields(
+            MESSAGE, body=field("body"), attachments=fields("attachments"), agentName=g.agent.name or ""
+        )
+        desk.write(store_of(caller), caller, id, key=key_of_form(caller, said), **said)
     except Refused as refused:
-        return _shown(caller, id, "", 422, typed=field("body"), errors=refused.errors)
+        attached = attachments.shown(caller, fields("attachments"))
+        typed = {"typed": field("body"), "attached": attached}
+        return show_conversation(caller, id, "", 422, errors=refused.errors, **typed)
     return _to(id, "replied")
 
 
 @pages.post("/conversations/<id>/read")
 @guarded
 def mark_read(caller: Backend, id: str) -> Any:
-    """Note that agents have read all."""
-    desk.mark_read(store_of(caller), caller, id)
+    """Note that agents have read what the page showed."""
+    inbox.mark_read(store_of(caller), caller, id, **read_fields(READ, through=field("through")))
     return _to(id, "read")
 
 
@@ -80,36 +90,30 @@ def set_status(caller: Backend, id: str) -> Any:
     return _to(id, status.value)
 
 
-def _shown(caller: Backend, id: str, cursor: str, status: int = 200, **values: Any) -> Response:
-    store = store_of(caller)
-    conversation = desk.show(store, caller, id)
-    found = desk.list_messages(store, caller, id, **read_fields(MESSAGES, limit="100", cursor=cursor))
-    return page(
-        "conversation",
-        status,
-        conversation=conversation,
-        user=_users(caller, (conversation,)).get(conversation.user),
-        messages=found.data,
-        next=found.next and text_of(*found.next),
-        key=secrets.token_urlsafe(16),
-        **({"typed": ""} | values),
-    )
+@pages.get("/users/<id>/conversations/new")
+@guarded
+def ask_to_begin(caller: Backend, id: str) -> Response:
+    """Ask what to write to a user."""
+    return _form_to_begin(caller, id)
 
 
-def _users(caller: Backend, conversations: tuple[Conversation, ...]) -> dict[str | None, User]:
-    """Return whose conversations these are; of who was erased meanwhile, nothing."""
-    found: dict[str | None, User] = {}
-    for id in {conversation.user for conversation in conversations}:
-        with suppress(NotFound):
-            found[id] = users.show(store_of(caller), id or "")
-    return found
+@pages.post("/users/<id>/conversations")
+@guarded
+def begin(caller: Backend, id: str) -> Any:
+    """Begin a conversation with a user."""
+    typed = {"subject": field("subject"), "message": field("message")}
+    try:
+        said = read_fields(BEGINNING, **typed, user=id, agentName=g.agent.name or "")
+        made, _ = desk.begin(store_of(caller), caller, key=key_of_form(caller, said), **said)
+    except Refused as refused:
+        return _form_to_begin(caller, id, 422, typed=typed, errors=refused.errors)
+    return _to(made.id, "begun")
 
 
-def _key(caller: Backend, said: dict[str, Any]) -> IdempotencyKey | None:
-    """Read the key that the form was shown with: sent twice, a reply is written once."""
-    text = read_key(field("key") or None, "key")
-    return None if text is None else key_for(caller, text, said)
+def _form_to_begin(caller: Backend, id: str, status: int = 200, **values: Any) -> Response:
+    user = users.show(store_of(caller), id)
+    return page("begin", status, user=user, key=token_urlsafe(16), **({"typed": {}} | values))
 
 
 def _to(id: str, done: str) -> Any:
-    return redirect(url_for("console.conversations.show", id=id, done=done), 303)
+    return redirect(url_for("console.conversations.show", id=id, done=done, **kept()), 303)

@@ -1,5 +1,6 @@
 """Merges: see what would move, merge, undo."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, redirect, url_for
@@ -11,15 +12,26 @@ from service.console.forms import field, read_fields
 from service.console.guard import guarded
 from service.console.rendering import page
 from service.desk import aliases as desk
-from service.desk import users
+from service.desk import fingerprints, users
 from service.model.callers import Backend
 from service.model.errors import Refused
 from service.model.identifiers import is_anonymous, is_id
+from service.model.merges import Merge
 from service.model.users import User
 
 pages = Blueprint("merges", __name__)
 
 MERGE, FOUND = MergeIn(), UsersIn()
+
+# How the parts of a preview are called that are not as they were shown.
+PARTS = {
+    "users": "who becomes part of whom",
+    "ids": "the user IDs",
+    "conversations": "the conversations",
+    "purchases": "the purchases or store accounts",
+    "filled": "what is filled in",
+    "devices": "the devices",
+}
 
 
 @pages.post("/merges/choose")
@@ -29,9 +41,9 @@ def choose(caller: Backend) -> Response:
     user = users.show(store_of(caller), field("user"))
     others = tuple(other for other in _called(caller, field("other").strip()) if other.id != user.id)
     if len(others) == 1:
-        source, target = _in_order(user, others[0])
+        source, target = in_order(user, others[0])
         return _preview(caller, source.id, target.id)
-    pairs = [(other, *_in_order(user, other)) for other in others]
+    pairs = [(other, *in_order(user, other)) for other in others]
     return page("choose", 200 if others else 422, user=user, pairs=pairs)
 
 
@@ -47,10 +59,12 @@ def preview(caller: Backend) -> Response:
 def merge(caller: Backend) -> Any:
     """Merge two users, if that does what was shown."""
     both = read_fields(MERGE, **{"from": field("from"), "into": field("into")})
-    done = desk.merge_as_previewed(
-        store_of(caller), caller, both["source"], both["target"], seen=field("fingerprint")
-    )
-    return _to(done.target, "merged")
+    seen = field("fingerprint")
+    found, is_done = desk.merge_as_previewed(store_of(caller), caller, both["source"], both["target"], seen)
+    if is_done:
+        return _to(found.target, "merged")
+    differing = [PARTS[part] for part in fingerprints.differing(desk.parts_of(found), seen)]
+    return _shown(caller, found, 409, differing)
 
 
 @pages.post("/merges/<id>/undo")
@@ -60,7 +74,7 @@ def undo(caller: Backend, id: str) -> Any:
     return _to(desk.undo_merge(store_of(caller), caller, id).target, "undone")
 
 
-def _in_order(user: User, other: User) -> tuple[User, User]:
+def in_order(user: User, other: User) -> tuple[User, User]:
     """Return who of two becomes part of whom: the other of the user, but nobody identified of somebody who is
     anonymous."""
     if is_anonymous(user.user_id) and not is_anonymous(other.user_id):
@@ -71,14 +85,20 @@ def _in_order(user: User, other: User) -> tuple[User, User]:
 def _preview(caller: Backend, source: str, target: str) -> Response:
     store, both = store_of(caller), read_fields(MERGE, **{"from": source, "into": target})
     preview, _ = desk.answer_merge(store, caller, both["source"], both["target"], dry_run=True)
-    goes, stays = (users.show(store, id) for id in (source, target))
+    return _shown(caller, preview)
+
+
+def _shown(caller: Backend, merge: Merge, status: int = 200, differing: Sequence[str] = ()) -> Response:
+    goes, stays = (users.show(store_of(caller), id) for id in (merge.source, merge.target))
     return page(
         "merge",
-        merge=preview,
+        status,
+        merge=merge,
         source=goes,
         target=stays,
-        may_be_turned_round=_in_order(goes, stays) == (stays, goes),
-        fingerprint=desk.fingerprint(preview),
+        may_be_turned_round=in_order(goes, stays) == (stays, goes),
+        fingerprint=fingerprints.fingerprint(desk.parts_of(merge)),
+        differing=differing,
     )
 
 

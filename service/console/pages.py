@@ -3,12 +3,39 @@
 from flask import Blueprint, Flask, Response, g
 
 from service.api.problems import answer
-from service.console import conversations, merges, rendering, signing_in, users
+from service.console import (
+    agents,
+    apps,
+    attachments,
+    contacts,
+    conversations,
+    corrections,
+    duplicates,
+    keys,
+    merges,
+    origins,
+    rendering,
+    signing_in,
+    users,
+    webhooks,
+)
 from service.console.guard import PATH
 from service.model.errors import Conflict
 
 console = Blueprint("console", __name__, url_prefix=PATH, template_folder="templates", static_folder=None)
-for module in (signing_in, conversations, users, merges):
+OF_AGENTS = (
+    conversations,
+    attachments,
+    users,
+    contacts,
+    duplicates,
+    merges,
+    corrections,
+    agents,
+    webhooks,
+)
+OF_OPERATORS = (apps, keys, origins)
+for module in (signing_in, *OF_AGENTS, *OF_OPERATORS):
     console.register_blueprint(module.pages)
 
 

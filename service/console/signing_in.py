@@ -4,16 +4,24 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, send_from_directory, url_for
 
-from service.api.context import context, serving
+from service.api.context import serving
 from service.api.limits import limits_in
 from service.api.schemas.fields import Shape, Text
 from service.api.schemas.logins import NAME
 from service.console.forms import field, read_fields
-from service.console.guard import COOKIE, delete_cookie, guarded, require_own_page, set_cookie
+from service.console.guard import (
+    COOKIE,
+    back_to,
+    delete_cookie,
+    end_session,
+    guarded_for_all,
+    require_own_page,
+    set_cookie,
+)
 from service.console.rendering import ASSETS, sign_in_page
-from service.desk import console_sessions
-from service.model.callers import Backend
-from service.model.identifiers import name
+from service.desk import console_sessions, operator_sessions
+from service.model.callers import Backend, Operator
+from service.model.identifiers import name, read_credential
 
 pages = Blueprint("sign_in", __name__)
 
@@ -35,24 +43,39 @@ def show() -> Response:
 
 @pages.post("/sign-in")
 def sign_in() -> Any:
-    """Sign in with a secret key."""
+    """Sign in with a secret key, or as the operator with the admin key."""
     require_own_page()
+    key = field("key").strip()
+    sign_in_by = _sign_in_agent if read_credential(key) else _sign_in_operator
+    response = sign_in_by(key)
+    # No browser has the former one any more.
+    end_session(request.cookies.get(COOKIE, ""))
+    return response
+
+
+def _sign_in_agent(key: str) -> Any:
     current = serving()
-    store, admin_key = current.context.store, current.context.config.admin_key
     name_shown = read_fields(SIGN_IN, name=field("name"))["name"]
     current.caller, cookie = console_sessions.sign_in(
-        store, admin_key, field("key").strip(), name_shown, current.id, limits_in
+        current.context.store, current.context.config.admin_key, key, name_shown, current.id, limits_in
     )
-    # No browser has the former one any more.
-    console_sessions.sign_out(store, request.cookies.get(COOKIE, ""))
-    return set_cookie(_to("console.conversations.home", done="began"), cookie)
+    there = back_to(current.caller, field("back")) or url_for("console.conversations.home")
+    answer: Any = redirect(f"{there}?done=began", 303)
+    return set_cookie(answer, cookie)
+
+
+def _sign_in_operator(key: str) -> Any:
+    current = serving()
+    cookie = operator_sessions.sign_in(current.context.store, current.context.config.admin_key, key)
+    current.caller = Operator()
+    return set_cookie(_to("console.apps.show_all", done="began"), cookie)
 
 
 @pages.post("/sign-out")
-@guarded
-def sign_out(_caller: Backend) -> Any:
+@guarded_for_all
+def sign_out(_caller: Backend | Operator) -> Any:
     """Sign out, here and wherever else this session's cookie is."""
-    console_sessions.sign_out(context().store, request.cookies.get(COOKIE, ""))
+    end_session(request.cookies.get(COOKIE, ""))
     return delete_cookie(_to("console.sign_in.show", done="ended"))
 
 

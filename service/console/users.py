@@ -10,15 +10,17 @@ from service.api.schemas.conversations import ConversationsIn, PageIn
 from service.api.schemas.conversations import cursor as text_of
 from service.api.schemas.logins import LoginIn
 from service.api.schemas.users import UsersIn
+from service.console.contacts import who_left
+from service.console.duplicates import likely
 from service.console.forms import field, read_fields
 from service.console.guard import guarded
 from service.console.rendering import page
+from service.console.sealing import seal, unseal
 from service.desk import conversations, erasing
 from service.desk import users as desk
 from service.desk.explaining import explain_login
-from service.encryption import Encryption
 from service.model.callers import Backend
-from service.model.errors import NotFound, ProofInvalid, Refused
+from service.model.errors import ProofInvalid, Refused
 from service.model.identifiers import is_id
 from service.texts import strip
 from service.times import now
@@ -32,30 +34,35 @@ LOGIN_MEMBERS = ("userId", "email", "name", "deviceId", "proof")
 @pages.post("/find")
 @guarded
 def look_for(caller: Backend) -> Any:
-    """Go to what is looked for: a user or a conversation by our id, else the users who are found.
-
-    Who is looked for is personal, so it stands in no address that somebody on the way could keep.
-    """
+    """Go to what is looked for: a user or a conversation by our id, else the users who are found."""
     what = strip(field("q"))
     if is_id("usr", what):
         return redirect(url_for("console.users.show", id=what), 303)
     if is_id("cnv", what):
         return redirect(url_for("console.conversations.show", id=what), 303)
-    sealed = _encryption().encrypt(f"{caller.app.id} {what}")
-    return redirect(url_for("console.users.found", search=sealed), 303)
+    return redirect(url_for("console.users.found", search=seal(caller, what)), 303)
 
 
 @pages.get("/users")
 @guarded
 def found(caller: Backend) -> Response:
-    """Show the users whose name, email or user ID begins as what is looked for; else all."""
-    what = _opened(caller, request.args.get("search", ""))
+    """Show the users whose name, email or user ID begins as what is looked for, else all; and who left it as
+    a contact."""
+    what = unseal(caller, request.args.get("search", ""))
     try:
         which = read_fields(FOUND, q=what, cursor=request.args.get("cursor", ""))
+        left = who_left(caller, what, cursor=request.args.get("contacts", ""))
     except Refused as refused:
-        return page("users", 422, what=what, found=(), next=None, errors=refused.errors)
+        return page("users", 422, what=what, found=(), next=None, left=(), errors=refused.errors)
     users = desk.find(store_of(caller), **which)
-    return page("users", what=what, found=users.data, next=users.next and text_of(*users.next))
+    return page(
+        "users",
+        what=what,
+        found=users.data,
+        next=users.next and text_of(*users.next),
+        left=left.data,
+        next_left=left.next and text_of(*left.next),
+    )
 
 
 @pages.get("/users/<id>")
@@ -74,6 +81,7 @@ def show(caller: Backend, id: str) -> Any:
         "user",
         profile=profile,
         user=profile.user,
+        likely=likely(store, profile.user),
         threads=threads.data,
         next_threads=threads.next and text_of(*threads.next),
         history=history.data,
@@ -121,17 +129,5 @@ def erase(caller: Backend, id: str) -> Any:
     # Who became part of somebody since is not whom the form showed.
     if field("erase") != profile.user.id:
         return page("erase", 422, profile=profile, is_unconfirmed=True)
-    erasing.erase(store_of(caller), caller, profile.user.id)
+    erasing.erase(store_of(caller), caller.actor, profile.user.id)
     return redirect(url_for("console.users.found", done="erased"), 303)
-
-
-def _encryption() -> Encryption:
-    return Encryption(context().config.secret_key, "console search")
-
-
-def _opened(caller: Backend, sealed: str) -> str:
-    """Read what is looked for. Raises NotFound for what another app's agent looked for, or nobody."""
-    app, _, what = (_encryption().decrypt(sealed) or "").partition(" ") if sealed else (caller.app.id, "", "")
-    if app != caller.app.id:
-        raise NotFound
-    return what

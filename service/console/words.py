@@ -1,11 +1,19 @@
-"""What happened to a user, in plain words: one sentence for each kind of event."""
+"""What happened and what is so, in plain words: one sentence for each kind of event."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
+from service.model.attachments import Attachment
+from service.model.attributes import Value
 from service.model.history import Entry, Event, Members
 from service.model.identifiers import is_anonymous
 from service.model.users import User
+from service.model.webhooks import Disabled, Webhook
+from service.rules.file_types import SHOWN
+
+# How many code points a page shows of what somebody said.
+MAX_SHOWN = 200
 
 Said = Callable[[Members, Members], str]
 
@@ -107,6 +115,13 @@ SENTENCES: dict[Event, Said] = {
     Event.ERASED: _erased,
 }
 
+# Whether a webhook is told, by why it is not.
+STATES: dict[Disabled | None, str] = {
+    None: "On.",
+    Disabled.BY_REQUEST: "Off, as somebody switched it off.",
+    Disabled.FAILING: "Off, as nothing could be delivered for five days. Mend the receiver and switch it on.",
+}
+
 
 def sentence(entry: Entry) -> str:
     """Return what happened; of what was forgotten since, as much as is left."""
@@ -118,6 +133,7 @@ def by(entry: Entry) -> str:
     whom = {
         "session": "by the user’s own device",
         "retention": "by tidying up",
+        "recovery": "by a restore",
         "migration": "by moving to a newer version",
     }
     return whom.get(entry.actor.by, f"with the key {entry.actor.by}")
@@ -128,6 +144,30 @@ def title(user: User) -> str:
     if user.name or user.email:
         return user.name or user.email or ""
     return "Anonymous user" if is_anonymous(user.user_id) else user.user_id or user.id
+
+
+def state_of_webhook(webhook: Webhook) -> str:
+    """Return whether a webhook is told, and why not."""
+    return STATES[webhook.disabled]
+
+
+def said(value: Value) -> str:
+    """Return what is said of a user by a name, as JSON writes it but for the quotes; what is long is cut."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes as people read it."""
+    for unit, name in ((1024**2, "MB"), (1024, "KB")):
+        if count >= unit:
+            return f"{count / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{count} byte{'' if count == 1 else 's'}"
+
+
+def is_picture(attachment: Attachment) -> bool:
+    """Return whether a browser may show a file."""
+    return attachment.type in SHOWN
 
 
 def when(milliseconds: int) -> str:

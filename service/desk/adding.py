@@ -33,12 +33,12 @@ def add_user(
 ) -> Added:
     """Return whom a login with this claim would lead to, as they are once it has said what it says.
 
-    Raises Refused where the claim names nobody, as there is no device whose anonymous user it could mean, and
-    for an idempotency key that was used for something else.
+    Raises Refused where the claim names nobody, as there is no device whose anonymous user it could mean, for
+    more attributes than a user may have, and for an idempotency key that was used for something else.
     """
     claim, verified, ignored = believe(store, encryption, caller, request, limits)
     added = _add(store, caller, claim, key, verified=verified)
-    return replace(added, resolution=replace(added.resolution, ignored=ignored))
+    return replace(added, resolution=added.resolution.ignoring(ignored))
 
 
 @one_transaction
@@ -54,6 +54,8 @@ def _add(
         raise Refused(FieldError("", "identity-required", detail))
     again = before and before.found_again(store, found)
     found = again or found
+    if found.ignored:
+        raise Refused(*found.ignored)
     user = carry_out(store, found, AuditLog(store, caller.actor, at), verified=verified)
     added = Added(
         user,

@@ -1,15 +1,14 @@
 """Further user IDs, and merges that somebody asks for."""
 
-import hashlib
-import hmac
 from dataclasses import replace
 from typing import assert_never
 
 from service.desk.editing import give_user_id
+from service.desk.fingerprints import Parts, fingerprint
 from service.desk.history import AuditLog
 from service.desk.idempotency_keys import made_before, note_made
 from service.desk.limits import Limits
-from service.desk.merging import merge, present, preview_merge, standing
+from service.desk.merging import lock_both, merge, present, preview_merge, standing
 from service.desk.proving import require_may_prove, require_proof
 from service.desk.transactions import one_transaction
 from service.desk.undoing import undo
@@ -94,10 +93,12 @@ def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -
             raise Refused.member("userId", "reserved", rule.because)
         case Act.TAKEN:
             raise Conflict("alias-taken", rule.detail)
+        case Act.CLEARED:
+            raise Conflict("user-cleared", rule.detail)
         case Act.LINK if owner is not None:
             return merge(store, owner, user, rule.name, log, home)[1], False
         case Act.LINK:
-            store.users.lock_emails(user.email)
+            store.users.lock_emails(*user.emails)
             store.users.lock(user, to_change=True)
             return give_user_id(store, user, home, user_id, log, rule.name), True
         case never:
@@ -140,22 +141,33 @@ def merge_users(
 
 
 @one_transaction
-def merge_as_previewed(store: AppStore, caller: Backend, source: str, target: str, seen: str) -> Merge:
-    """As ``merge_users``, and only if it does what somebody has seen that it would.
+def merge_as_previewed(
+    store: AppStore, caller: Backend, source: str, target: str, seen: str
+) -> tuple[Merge, bool]:
+    """As ``merge_users``, and only if it does what somebody has seen that it would; return what it does, and
+    whether it was done.
 
-    ``seen`` is the fingerprint of that. Raises Conflict, with nothing changed, if it is another now.
+    ``seen`` is the fingerprint of that.
     """
     log = AuditLog(store, caller.actor, now())
-    done = merge(store, *_both(store, source, target), None, log)[0]
-    if not hmac.compare_digest(fingerprint(done).encode(), seen.encode("utf-8", "replace")):
-        raise Conflict("merge-conflict", "what would move is no longer what was shown")
-    return done
+    both = _both(store, source, target)
+    lock_both(store, *both)
+    preview = preview_merge(store, *both, None, log.at)
+    if fingerprint(parts_of(preview)) != seen:
+        return preview, False
+    return merge(store, *both, None, log)[0], True
 
 
-def fingerprint(merge: Merge) -> str:
-    """Return a digest of what a merge does, or would do: the same as long as that is the same."""
-    does = (merge.source, merge.target, merge.moved, merge.filled, merge.parked, merge.devices)
-    return hashlib.sha256(repr(does).encode()).hexdigest()
+def parts_of(merge: Merge) -> Parts:
+    """Return what a merge does, or would do, by parts."""
+    return {
+        "users": (merge.source, merge.target),
+        "ids": (merge.moved.user_ids, merge.parked),
+        "conversations": merge.moved.conversations,
+        "purchases": (merge.moved.purchases, merge.moved.store_accounts),
+        "filled": merge.filled,
+        "devices": merge.devices,
+    }
 
 
 def show_merge(store: AppStore, id: str) -> Merge:

@@ -1,9 +1,11 @@
 """What the operator does: apps, their settings and their keys."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+from service.desk.fingerprints import Parts, fingerprint
 from service.desk.idempotency_keys import made_before, require_same
+from service.desk.removing import remove_soon
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
@@ -45,7 +47,47 @@ def show_app(store: Store, id: str) -> App:
 @one_transaction
 def change_app(store: Store, id: str, name: str | None, settings: dict[str, Any]) -> App:
     """Set an app's name if it is given, and those settings that are. Raises NotFound."""
+    return _change(store, _there(store, id, lock=True), name, settings)
+
+
+@one_transaction
+def change_app_as_seen(
+    store: Store, id: str, name: str, settings: dict[str, Any], seen: str
+) -> tuple[App, bool]:
+    """As ``change_app``, if the app is as somebody has seen it; return it, and whether it was changed.
+    ``seen`` is the fingerprint of that. Raises NotFound."""
     app = _there(store, id, lock=True)
+    if fingerprint(parts_of(app)) != seen:
+        return app, False
+    return _change(store, app, name, settings), True
+
+
+def parts_of(app: App) -> Parts:
+    """Return what somebody sees who changes an app, by parts. Origins are changed by themselves."""
+    parts = {"name": app.name} | asdict(app.settings)
+    del parts["origins"]
+    return parts
+
+
+@one_transaction
+def add_origin(store: Store, id: str, origin: str) -> App:
+    """Let the pages of a web origin call. Raises NotFound."""
+    app = _there(store, id, lock=True)
+    return _change(store, app, None, {"origins": (*_without(app, origin), origin)})
+
+
+@one_transaction
+def remove_origin(store: Store, id: str, origin: str) -> App:
+    """Let the pages of a web origin call no more, if they may. Raises NotFound."""
+    app = _there(store, id, lock=True)
+    return _change(store, app, None, {"origins": _without(app, origin)})
+
+
+def _without(app: App, origin: str) -> tuple[str, ...]:
+    return tuple(one for one in app.settings.origins if one != origin)
+
+
+def _change(store: Store, app: App, name: str | None, settings: dict[str, Any]) -> App:
     changed = replace(app, name=name or app.name, settings=replace(app.settings, **settings))
     store.apps.update(changed)
     return changed
@@ -58,6 +100,7 @@ def erase_app(store: Store, id: str) -> None:
     """
     _shut(store, id)
     _erase(store, id)
+    remove_soon(store.of(id))
 
 
 @one_transaction
@@ -118,6 +161,14 @@ def list_keys(store: Store, app: str) -> tuple[Key, ...]:
     """Return an app's keys, oldest first, without what they are. Raises NotFound."""
     _there(store, app)
     return store.of(app).keys.all()
+
+
+def show_key(store: Store, app: str, id: str) -> Key:
+    """Return a key of an app, without what it is. Raises NotFound."""
+    found = next((key for key in list_keys(store, app) if key.id == id), None)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def keys_to_rotate(store: AppStore) -> tuple[Key, ...]:

@@ -11,7 +11,7 @@ from service.desk.transactions import one_transaction
 from service.model.callers import Backend
 from service.model.errors import InvalidCredential, NotAllowed
 from service.model.identifiers import digest, new_credential, read_console_session, read_credential
-from service.model.sessions import ConsoleSession
+from service.model.sessions import Colour, ConsoleSession
 from service.model.users import Claim
 from service.store import AppStore, Store
 from service.times import MINUTE, now
@@ -62,9 +62,20 @@ def _begin(store: AppStore, hashed: str, name: str | None) -> str:
 def signed_in(store: Store, cookie: str, request_id: str) -> tuple[Backend, ConsoleSession]:
     """Return who is signed in, looked up anew. Raises InvalidCredential, also when it has lasted."""
     caller, session = identify_agent(store, cookie, request_id)
+    require_not_over(session)
+    return caller, session
+
+
+def require_not_over(session: ConsoleSession) -> None:
+    """Raise InvalidCredential for a session that has lasted."""
     if session.began_at + LASTS <= now():
         raise InvalidCredential
-    return caller, session
+
+
+@one_transaction
+def describe(store: AppStore, cookie: str, name: str | None, colour: Colour | None) -> None:
+    """Note which name users see of who is signed in, and which colour other agents do."""
+    store.console_sessions.describe(digest(cookie), name, colour)
 
 
 @one_transaction

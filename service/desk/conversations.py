@@ -3,25 +3,43 @@
 Who may see what is a Scope, made of the caller and part of every lookup.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from service.desk import users
+from service.desk.attachments import named
 from service.desk.idempotency_keys import made_before, note_made
-from service.desk.scopes import Writer, message_shown_to, scope_of, shown_to
+from service.desk.scopes import (
+    Writer,
+    author_of,
+    message_shown_to,
+    scope_of,
+    seen,
+    shown_to,
+    there,
+    with_authors,
+)
 from service.desk.transactions import one_transaction
 from service.model.apps import MIN_SESSION_DAYS
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
-from service.model.errors import InvalidCredential, NotFound, Refused, StaleState
+from service.model.errors import InvalidCredential, Refused, StaleState
+from service.model.events import Event, EventType
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import is_id, new_id
-from service.model.pages import Item, Page, Position
+from service.model.pages import Page, Position
 from service.model.sessions import Token
 from service.model.users import User
 from service.store import AppStore
 from service.store.engine.prepared import Question
 from service.times import DAY, now
+
+# What an app is told of a conversation that stands otherwise than before.
+CHANGED_TO = {
+    Status.OPEN: EventType.CONVERSATION_REOPENED,
+    Status.RESOLVED: EventType.CONVERSATION_RESOLVED,
+}
 
 
 @one_transaction
@@ -47,11 +65,16 @@ def begin(
     home = caller.session.home if isinstance(caller, EndUser) else user or ""
     made = made_before(store, key, at, makes=id, home=home)
     if made is not None:
-        return shown_to(caller, _seen(store, scope, made))[0], False
+        return shown_to(caller, seen(store, scope, made))[0], False
     conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
     device = caller.session.device if isinstance(caller, EndUser) else None
     first = _message(caller, body, agent_name, at)
     store.conversations.create(conversation, first, device, home)
+    is_unread = isinstance(caller, EndUser)
+    store.events.add(
+        _event(EventType.CONVERSATION_CREATED, replace(conversation, unread=int(is_unread)), first.verified),
+        Event(new_id("evt"), EventType.MESSAGE_CREATED, at, owner.id, id, first.id),
+    )
     return shown_to(caller, conversation)[0], True
 
 
@@ -100,7 +123,7 @@ def list_conversations(
 
 def show(store: AppStore, caller: Writer, id: str) -> Conversation:
     """Return one conversation. Raises NotFound."""
-    return shown_to(caller, _seen(store, scope_of(caller), id))[0]
+    return shown_to(caller, seen(store, scope_of(caller), id))[0]
 
 
 def list_messages(
@@ -110,8 +133,8 @@ def list_messages(
 
     Raises NotFound, and Refused if ``after`` is no message of this conversation.
     """
-    scope = _with_authors(store, scope_of(caller))
-    _seen(store, scope, id)
+    scope = with_authors(store, scope_of(caller))
+    seen(store, scope, id)
     number = cursor[0] if cursor else 0
     if after is not None:
         message = store.conversations.message(scope, id, after) if is_id("msg", after) else None
@@ -127,17 +150,24 @@ def list_messages(
 
 
 def write_ahead(
-    store: AppStore, token: Token, id: str, *, body: str, agent_name: str | None
+    store: AppStore,
+    token: Token,
+    id: str,
+    *,
+    body: str,
+    agent_name: str | None,
+    attachments: Sequence[str] = (),
 ) -> Question | None:
     """Ask for what ``write`` does, by whoever's session has a token, if that is certain to be
     allowed."""
-    if agent_name is not None or not is_id("cnv", id):
+    if agent_name is not None or attachments or not is_id("cnv", id):
         return None
     at = now()
     message = Message(new_id("msg"), 0, Author(Side.USER, None), body, False, at)
     # No app can have its sessions end sooner.
     alive_since = at - MIN_SESSION_DAYS * DAY
-    return store.conversations.append_of_session(token, id, message, alive_since=alive_since)
+    events = new_id("evt"), new_id("evt")
+    return store.conversations.append_of_session(token, id, message, events, alive_since=alive_since)
 
 
 def write(
@@ -147,45 +177,58 @@ def write(
     *,
     body: str,
     agent_name: str | None,
+    attachments: Sequence[str] = (),
     key: IdempotencyKey | None = None,
 ) -> tuple[Message, bool]:
-    """Append a message; answer it, and whether it is new. A user's message reopens.
+    """Append a message; answer it, and whether it is new. A user's message reopens. ``attachments`` are those
+    that it names, by their ids; ``body`` may be empty beside them.
 
-    Raises NotFound, and Refused for an idempotency key that was used for something else.
+    Raises NotFound, and Refused for an idempotency key that was used for something else, and for attachments
+    that its author did not send into the conversation, or that a message names.
     """
     _require_agent(caller, agentName=agent_name)
     message = _message(caller, body, agent_name, now())
     if isinstance(caller, EndUser) and caller.ahead is not None:
         written = replace(caller.ahead, author=message.author, verified=message.verified)
         return message_shown_to(caller, written), True
-    if key is None:
+    if key is None and not attachments:
         return _append(store, caller, id, message), True
-    return _write_once(store, caller, id, message, key)
+    return _write_once(store, caller, id, message, attachments, key)
 
 
 @one_transaction
 def _write_once(
-    store: AppStore, caller: Writer, id: str, message: Message, key: IdempotencyKey
+    store: AppStore,
+    caller: Writer,
+    id: str,
+    message: Message,
+    attachments: Sequence[str],
+    key: IdempotencyKey | None,
 ) -> tuple[Message, bool]:
     scope = scope_of(caller)
-    conversation = _seen(store, scope, id, lock=True)
+    conversation = seen(store, scope, id, lock=True)
     home = caller.session.home if isinstance(caller, EndUser) else conversation.user
     made = made_before(store, key, message.created_at, makes=message.id, home=home)
     if made is not None:
-        return message_shown_to(caller, _there(store.conversations.message(scope, id, made))), False
+        return message_shown_to(caller, there(store.conversations.message(scope, id, made))), False
+    if attachments:
+        message = replace(message, attachments=named(store, caller, id, message.id, attachments))
     return _append(store, caller, id, message), True
 
 
 def _append(store: AppStore, caller: Writer, id: str, message: Message) -> Message:
-    appended = store.conversations.append(scope_of(caller), id, message) if is_id("cnv", id) else None
-    return message_shown_to(caller, _there(appended))
+    appended = None
+    if is_id("cnv", id):
+        events = new_id("evt"), new_id("evt")
+        appended = store.conversations.append(scope_of(caller), id, message, events)
+    return message_shown_to(caller, there(appended))
 
 
 @one_transaction
 def mark_read(store: AppStore, caller: Writer, id: str, key: IdempotencyKey | None = None) -> None:
     """Note that the caller's side has read all. Raises NotFound, and Refused for an idempotency key that was
     used for something else; a repeat reads again."""
-    conversation = _seen(store, scope_of(caller), id)
+    conversation = seen(store, scope_of(caller), id)
     made_before(store, key, now())
     # Whoever erases the user locks them before their conversations.
     note_made(store, key, id, conversation.user)
@@ -195,10 +238,21 @@ def mark_read(store: AppStore, caller: Writer, id: str, key: IdempotencyKey | No
 @one_transaction
 def set_status(store: AppStore, caller: Writer, id: str, status: Status) -> Conversation:
     """Resolve or reopen, from either side. Raises NotFound."""
-    conversation = _seen(store, scope_of(caller), id, lock=True)
+    conversation = seen(store, scope_of(caller), id, lock=True)
     changed = replace(conversation, status=status, updated_at=now())
     store.conversations.set_status(scope_of(caller), id, status, changed.updated_at)
+    if status is not conversation.status:
+        type = CHANGED_TO[status]
+        verified = not isinstance(caller, EndUser) or caller.session.verified
+        store.events.add(_event(type, seen(store, Scope(Side.AGENT), id), verified))
     return shown_to(caller, changed)[0]
+
+
+def _event(type: EventType, conversation: Conversation, verified: bool) -> Event:
+    """Tell of a conversation, as agents see it; it is ``verified`` if whoever changed it is."""
+    data = {"conversation": conversation, "verified": verified}
+    at = conversation.updated_at
+    return Event(new_id("evt"), type, at, conversation.user or "", conversation.id, data=data)
 
 
 def _owner(store: AppStore, caller: Writer, id: str | None) -> User:
@@ -221,22 +275,8 @@ def _owner(store: AppStore, caller: Writer, id: str | None) -> User:
 
 
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:
-    match caller:
-        case EndUser(_, user, session):
-            author, verified = Author(Side.USER, user.name, session.home), session.verified
-        case Backend():
-            author, verified = Author(Side.AGENT, agent_name), True
-        case never:
-            assert_never(never)
-    return Message(new_id("msg"), 0, author, body, verified, at)
-
-
-def _with_authors(store: AppStore, scope: Scope) -> Scope:
-    """Let a user's scope show the messages of that user and of who became part of them, and no other's:
-    a conversation goes back whole when a merge is undone."""
-    if scope.user is None:
-        return scope
-    return replace(scope, authors=(scope.user, *store.users.part_of(scope.user)))
+    verified = not isinstance(caller, EndUser) or caller.session.verified
+    return Message(new_id("msg"), 0, author_of(caller, agent_name), body, verified, at)
 
 
 def _require_agent(caller: Writer, **members: str | None) -> None:
@@ -244,15 +284,3 @@ def _require_agent(caller: Writer, **members: str | None) -> None:
     given = [name for name, value in members.items() if value is not None]
     if given and isinstance(caller, EndUser):
         raise Refused.member(given[0], "agents-only", "This member goes with a secret key.")
-
-
-def _seen(store: AppStore, scope: Scope, id: str, *, lock: bool = False) -> Conversation:
-    """Find a conversation that a scope sees. Raises NotFound."""
-    find = store.conversations.lock if lock else store.conversations.with_id
-    return _there(find(scope, id) if is_id("cnv", id) else None)
-
-
-def _there(found: Item | None) -> Item:
-    if found is None:
-        raise NotFound
-    return found

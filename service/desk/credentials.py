@@ -24,6 +24,19 @@ Ahead = Callable[[AppStore, Token], Question | None]
 LAG = MINUTE
 
 
+def bearer_of(authorization: str) -> str:
+    """Return the credential of an ``Authorization`` header. Raises InvalidCredential if there is none."""
+    scheme, _, credential = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidCredential
+    return credential.strip(" ")
+
+
+def is_operator(credential: str, admin_key: str) -> bool:
+    """Return whether a credential is the admin key."""
+    return hmac.compare_digest(digest(credential), digest(admin_key))
+
+
 def identify(
     store: Store, admin_key: str, credential: str, request_id: str, ahead: Ahead | None = None
 ) -> Caller:
@@ -34,7 +47,7 @@ def identify(
     """
     hashed, parts = digest(credential), read_credential(credential)
     if parts is None:
-        if hmac.compare_digest(hashed, digest(admin_key)):
+        if is_operator(credential, admin_key):
             return Operator()
         raise InvalidCredential
     prefix, app = parts
@@ -51,7 +64,16 @@ def identify_agent(store: Store, cookie: str, request_id: str) -> tuple[Backend,
     Raises InvalidCredential if the session is malformed, unknown, or its key is gone.
     """
     app = read_console_session(cookie)
-    found = store.of(app).console_sessions.with_digest(digest(cookie)) if app else None
+    if app is None:
+        raise InvalidCredential
+    return console_agent(store, app, digest(cookie), request_id)
+
+
+def console_agent(
+    store: Store, app: str, session_digest: str, request_id: str
+) -> tuple[Backend, ConsoleSession]:
+    """As ``identify_agent``, by the digest of what their browser holds."""
+    found = store.of(app).console_sessions.with_digest(session_digest)
     if found is None:
         raise InvalidCredential
     its_app, key, session = found

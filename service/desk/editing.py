@@ -4,13 +4,13 @@ What is said is kept of the record that it was said of (``home``), which may be 
 is the history of it, or it would stay with the other after an undo.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from service.desk.history import AuditLog
 from service.model.errors import Conflict, StaleState
 from service.model.history import Event
-from service.model.identifiers import is_anonymous, is_of_a_device
+from service.model.identifiers import email_key, is_anonymous, is_of_a_device
 from service.model.users import Field, User
 from service.rules import fields as rules
 from service.store import AppStore
@@ -36,17 +36,20 @@ def say(
         if value == shown == before:
             continue
         if kept:
-            store.fields.put([rules.said(kept, home, name, value)])
-        user = _show(store, user, name, value)
+            kept = rules.said(kept, home, name, value)
+            store.fields.put(kept)
+        user = _show(store, user, name, value, kept)
+        if name == "email" and before and email_key(before) not in map(email_key, user.emails):
+            store.users.give_up_email(home, before)
         # Who says the same again has it shown again, and nothing of theirs was changed.
         former = {name: before} if value != before else None
         log.note(home, EVENTS[name], rule, before=former, after={name: value})
     return user
 
 
-def _show(store: AppStore, user: User, name: str, value: str | None) -> User:
+def _show(store: AppStore, user: User, name: str, value: str | None, fields: Sequence[Field]) -> User:
     if name == "email":
-        return store.users.set_email(user, value)
+        return replace(store.users.set_email(user, value), further_emails=rules.further_emails(fields))
     return store.users.set_name(user, value)
 
 
@@ -91,6 +94,10 @@ def give_user_id(store: AppStore, user: User, home: str, user_id: str, log: Audi
         store.devices.forget_anonymous([user.id])
         store.sessions.set_verified(user.id, True)
     # Of a part's history an ID of the other's is no business.
-    former = user.user_id if home == user.id else None
-    log.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": former}, after={"userId": user_id})
+    former = {"userId": user.user_id}
+    if home == user.id:
+        log.note(home, Event.USER_ID_ATTACHED, rule, before=former, after={"userId": user_id})
+    else:
+        log.note(home, Event.USER_ID_ATTACHED, rule, before={"userId": None}, after={"userId": user_id})
+        log.note(user.id, Event.USER_ID_ATTACHED, rule, before=former, after={"userId": None})
     return given

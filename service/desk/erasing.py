@@ -1,15 +1,23 @@
 """Forget: a user when asked, and by and by those whom nobody will ask about."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.desk.following import forget_some_deliveries, forget_some_events
 from service.desk.history import AuditLog
+from service.desk.mending import mend
+from service.desk.removing import at_once, remove_soon
+from service.desk.sessions import tell_ended
 from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.model.apps import App
-from service.model.callers import Actor, Backend
+from service.model.callers import Actor
+from service.model.events import Ended, EventType
 from service.model.history import Event
 from service.model.users import User
 from service.store import AppStore
+from service.store.forgetting import Key, Step
+from service.store.idle import BY, Idle
 from service.times import DAY, MINUTE, now
 
 # How long erasing one user may take, in seconds.
@@ -19,19 +27,25 @@ TIMEOUT = 60
 IDEMPOTENCY_KEYS_KEPT = 2 * DAY
 
 
-@one_transaction
-def erase(store: AppStore, caller: Backend, id: str) -> None:
-    """Erase a user: messages, identifiers, sessions. A tombstone without personal data stays.
+def erase(store: AppStore, actor: Actor, id: str) -> None:
+    """Erase a user: messages, attachments, identifiers, sessions. A tombstone without personal data stays.
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
     """
+    erase_records(store, actor, id)
+    remove_soon(store)
+
+
+@one_transaction
+def erase_records(store: AppStore, actor: Actor, id: str) -> None:
+    """As ``erase``, but for the bytes of attachments: those are removed later, by whoever tidies."""
     store.extend_deadline(TIMEOUT)
     user = show(store, id)
     # A login locks its device first, then emails, then users; in this order nobody waits in a circle.
     store.devices.lock_of(user.id)
-    store.users.lock_emails(user.email)
+    store.users.lock_emails(*user.emails)
     store.users.lock(user, to_change=True)
-    _forget(store, AuditLog(store, caller.actor, now()), user)
+    _forget(store, AuditLog(store, actor, now()), user)
 
 
 def _forget(store: AppStore, log: AuditLog, user: User) -> None:
@@ -43,43 +57,114 @@ def _forget(store: AppStore, log: AuditLog, user: User) -> None:
         ids = [(merge.target, merge.id or "") for merge in undone]
         store.history.forget_aliases(ids)
         store.idempotency_keys.forget_merges(ids)
-    store.sessions.end_of_users(*everyone)
+    ended = store.sessions.end_of_users(*everyone)
     store.devices.forget_anonymous(everyone)
     store.idempotency_keys.forget(everyone)
     store.purchases.erase(everyone)
     store.attributes.erase(everyone)
+    store.contacts.erase(everyone)
+    store.duplicates.erase(everyone)
     store.fields.forget(everyone)
     store.merges.forget(everyone)
     store.users.erase(everyone, log.at)
     store.history.forget(everyone)
+    # After all that makes whoever writes about them wait, so that nothing is missed.
+    told = store.merges.ever_one_with(everyone)
+    store.events.scrub(told)
+    store.webhooks.blank(told)
     for one in everyone:
         log.note(one, Event.ERASED)
+    tell_ended(store, ended, Ended.ERASE, log.at)
+    log.tell(EventType.USER_ERASED, user.id, mergedUsers=everyone[1:])
 
 
 @dataclass(frozen=True)
 class Tidied:
-    """What was forgotten: anonymous users, sessions, idempotency keys and rates."""
+    """What was forgotten: anonymous users, those of them of whom nothing is left any more, sessions,
+    idempotency keys, rates and events."""
 
     users: int
+    tombstones: int
     sessions: int
     keys: int
     rates: int
+    events: int
 
 
-def tidy(store: AppStore, app: App, *, idle_days: int, cleared_days: int) -> Tidied:
-    """Erase the anonymous users who did nothing for so many days and have no store account, or who were
-    cleared so many days ago; forget sessions that ended long ago, old idempotency keys and rates."""
+def tidy(
+    store: AppStore,
+    app: App,
+    *,
+    idle_days: int,
+    empty_days: int,
+    cleared_days: int,
+    event_days: int,
+    rest: Callable[[], None] = at_once,
+) -> Tidied:
+    """Erase the anonymous users who did nothing for so many days and have no store account, of whom there is
+    nothing for so many, or who were cleared so many days ago; forget sessions that ended long ago, old
+    idempotency keys, rates and events; and mend what servers of a former release left behind.
+
+    A device that was used once goes with that, and of whom was idle nothing is left once no event tells of
+    them.
+
+    Each step is a transaction. ``rest`` is called before each; what it raises ends it all.
+    """
     at = now()
-    since, cleared_before = at - idle_days * DAY, at - cleared_days * DAY
-    users, after = 0, ""
-    while found := store.users.idle_anonymous(since=since, cleared_before=cleared_before, after=after):
-        users += sum(_erase_idle(store, id, since, cleared_before) for id in found)
-        after = found[-1]
-    return Tidied(users, *_forget_old(store, app, at, since))
+    # Until then their session holds, if they have one.
+    empty_days = max(empty_days, app.settings.idle_days)
+    idle = Idle(at - idle_days * DAY, at - empty_days * DAY, at - cleared_days * DAY)
+    users = _erase_all_idle(store, idle, rest)
+    rest()
+    mend(store)
+    tombstones = _each_page(rest, _forget_tombstones, store, at - event_days * DAY)
+    expired = at - app.settings.session_days * DAY
+    # One used since then tells, though it has expired, that its device's anonymous user is not idle.
+    sessions = _each_page(rest, _end_old, store, expired, idle.since)
+    keys = _each_page(rest, _forget_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
+    keys += _each_page(rest, _forget_former_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
+    rates = _each_page(rest, _forget_rates, store, at // MINUTE - 1)
+    events = _all(rest, forget_some_events, store, at - event_days * DAY)
+    _all(rest, forget_some_deliveries, store, at - event_days * DAY)
+    return Tidied(users, tombstones, sessions, keys, rates, events)
+
+
+def _all(rest: Callable[[], None], step: Callable[..., int], *about: object) -> int:
+    """Forget some until there are no more, and return how many there were."""
+    total = 0
+    rest()
+    while some := step(*about):
+        total += some
+        rest()
+    return total
+
+
+def _each_page(rest: Callable[[], None], step: Callable[..., Step], *about: object) -> int:
+    """Forget what is to be forgotten of each page, and return how much that was."""
+    total = 0
+    after: Key | None = ()
+    while after is not None:
+        rest()
+        done, after = step(*about, after)
+        total += done
+    return total
+
+
+def _erase_all_idle(store: AppStore, idle: Idle, rest: Callable[[], None]) -> int:
+    """Erase who is idle, each in a transaction, and return how many that were."""
+    users = 0
+    after: Key | None = ()
+    while after is not None:
+        rest()
+        found, after = store.idle.users(idle, after)
+        for id in found:
+            rest()
+            users += _erase_idle(store, id, idle)
+    return users
 
 
 @one_transaction
-def _erase_idle(store: AppStore, id: str, since: int, cleared_before: int) -> bool:
+def _erase_idle(store: AppStore, id: str, idle: Idle) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
     store.extend_deadline(TIMEOUT)
     store.devices.lock_of(id)
@@ -87,18 +172,42 @@ def _erase_idle(store: AppStore, id: str, since: int, cleared_before: int) -> bo
     if user is None:
         return False
     store.conversations.lock_all((id,))
-    if not store.users.idle_anonymous(since=since, cleared_before=cleared_before, ids=(id,)):
+    if not store.idle.is_idle(idle, id):
         return False
-    _forget(store, AuditLog(store, Actor("retention", "", proven=True), now()), user)
+    once = store.idle.used_once([device for device, _ in store.devices.of_anonymous((id,))])
+    _forget(store, AuditLog(store, Actor(BY, "", proven=True), now()), user)
+    store.idle.forget_devices(once)
     return True
 
 
 @one_transaction
-def _forget_old(store: AppStore, app: App, at: int, since: int) -> tuple[int, int, int]:
-    expired = at - app.settings.session_days * DAY
-    return (
-        # One used since then tells, though it has expired, that its device's anonymous user is not idle.
-        store.sessions.end_old(begun_before=expired, used_before=since),
-        store.idempotency_keys.forget_before(at - IDEMPOTENCY_KEYS_KEPT),
-        store.rates.forget_before(at // MINUTE - 1),
-    )
+def _forget_tombstones(store: AppStore, before: int, after: Key) -> Step:
+    return store.idle.forget_tombstones(before, after)
+
+
+@one_transaction
+def _end_old(store: AppStore, begun_before: int, used_before: int, after: Key) -> Step:
+    devices, last = store.sessions.old(begun_before=begun_before, used_before=used_before, after=after)
+    if not devices:
+        return Step(0, last)
+    # A login locks its device first.
+    store.devices.lock_all(devices)
+    once = store.idle.used_once(devices)
+    ended = store.sessions.end_old(devices, begun_before=begun_before, used_before=used_before)
+    store.idle.forget_devices(once)
+    return Step(ended, last)
+
+
+@one_transaction
+def _forget_keys(store: AppStore, before: int, after: Key) -> Step:
+    return store.idempotency_keys.forget_before(before, after)
+
+
+@one_transaction
+def _forget_former_keys(store: AppStore, before: int, after: Key) -> Step:
+    return store.idempotency_keys.forget_former_before(before, after)
+
+
+@one_transaction
+def _forget_rates(store: AppStore, before: int, after: Key) -> Step:
+    return store.rates.forget_before(before, after)

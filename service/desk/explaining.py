@@ -31,7 +31,8 @@ def explain_login(
     claim, _, ignored = believe(store, encryption, caller, request, limits)
     if request.device_id is not None:
         require_device_id(request.device_id)
-    return replace(_explain(store, caller, claim, request.device_id), ignored=ignored)
+    explanation = _explain(store, caller, claim, request.device_id)
+    return replace(explanation, ignored=ignored + explanation.ignored)
 
 
 @one_transaction
@@ -47,6 +48,7 @@ def _explain(store: AppStore, caller: Backend, claim: Claim, device_id: str | No
         None if isinstance(plan, Create) else plan.user,
         found.changes,
         Candidates(by_user_id.id if by_user_id else None, _having(store, claim.email)),
+        found.ignored,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from service import metrics
+from service.desk.comparing import note_use
 from service.desk.credentials import identify, key_holder
 from service.desk.history import AuditLog
 from service.desk.limits import Limits
@@ -28,6 +29,7 @@ from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import (
     digest,
     new_device_id,
+    new_id,
     new_token,
     read_credential,
     user_id_digest,
@@ -118,7 +120,7 @@ def log_in(
     else:
         login = _log_in(store, encryption, caller, claim, request.device_id, verified=verified, key=key)
     metrics.logged_in(login.resolution.rule)
-    return replace(login, resolution=replace(login.resolution, ignored=ignored)) if ignored else login
+    return replace(login, resolution=login.resolution.ignoring(ignored)) if ignored else login
 
 
 def _come_back(store: AppStore, claim: Claim, device_id: str | None, *, verified: bool) -> Begun | None:
@@ -179,20 +181,30 @@ def _log_in(
     found = again or found
     log = AuditLog(store, replace(caller.actor, proven=verified), at)
     user = carry_out(store, found, log, verified=verified)
+    home = (found.home or user.id) if claim.names_somebody else None
     if is_new:
-        store.devices.add(device.digest, at)
+        store.devices.add(device.digest, at, home)
+    else:
+        note_use(store, device, user, home)
     user = _carry_out_outcome(store, found, device, user, log)
     if not claim.names_somebody:
         store.devices.set_anonymous(device.digest, user.id)
     under = claim.user_id if claim.names_somebody else user.user_id
     session = _session(device.digest, user.id, found.home, claim, under, verified, at)
     token = new_token(app.id, device.digest)
-    store.sessions.replace(session, digest(token))
+    _replace(store, session, digest(token), at, is_new=is_new)
     login = _login(app, found, user, session, token, device_id)
     if before and again:
         return before.again(login)
     note_login(store, key, login, user.id, session.home, text)
     return login
+
+
+def _replace(store: AppStore, session: Session, token: str, at: int, *, is_new: bool) -> None:
+    """Begin a session in place of whatever the device had, if it is not new."""
+    if not is_new:
+        store.events.add_replaced(new_id("evt"), session.device, session.user, at)
+    store.sessions.replace(session, token)
 
 
 def _session(
@@ -216,7 +228,7 @@ def _login(app: App, found: Resolved, user: User, session: Session, token: str, 
         SessionShown(session.expires_at(app.settings), session.verified, token),
         device_id,
         created=isinstance(found.decision.plan, Create),
-        resolution=Resolution(found.decision.rule.name, found.because, found.changes),
+        resolution=Resolution(found.decision.rule.name, found.because, found.changes, found.ignored),
     )
 
 

@@ -1,10 +1,10 @@
 """Many IDs, one person: one user becomes part of another; ``undoing`` has them stand again.
 
 Everything a user owns remembers its *home*: the user to whom a user ID was given, under whose ID a
-session logged in, who began a conversation or brought a store account, of whom an email or a name was said.
-A merge changes whose a thing is, and never its home. So the undo needs no copy of what was before: what has
-its home with the one who goes, goes along, whenever it came. The ledger holds the rest: user IDs that led
-nowhere meanwhile, devices.
+session logged in, who began a conversation, brought a store account or left a contact, of whom an email, a
+name or an attribute was said. A merge changes whose a thing is, and never its home. So the undo needs no copy
+of what was before: what has its home with the one who goes, goes along, whenever it came. The ledger holds
+the rest: user IDs that led nowhere meanwhile, devices.
 
 Which users may become one, and what of the one counts of the other, is for ``rules/merging.py`` to say.
 """
@@ -12,6 +12,7 @@ Which users may become one, and what of the one counts of the other, is for ``ru
 from dataclasses import replace
 from typing import assert_never
 
+from service.desk.attributes import rank_both
 from service.desk.editing import all_fields, require_part
 from service.desk.history import AuditLog
 from service.model.callers import EndUser
@@ -58,6 +59,8 @@ def preview_merge(
             raise Conflict("merge-conflict", decided.detail)
         case Act.REFUSE_ANONYMOUS:
             raise Conflict("merge-into-anonymous", decided.detail)
+        case Act.REFUSE_CLEARED:
+            raise Conflict("user-cleared", decided.detail)
         case Act.MERGE:
             return _preview(store, source, target, rule or decided.name, at, home)
         case never:
@@ -73,6 +76,7 @@ def _preview(store: AppStore, source: User, target: User, rule: str, at: int, ho
         rule,
         Moved(
             user_ids=() if parks else source.user_ids,
+            emails=() if parks else source.emails,
             conversations=store.conversations.ids_of(source.id),
             purchases=tuple(purchase.id for purchase in store.purchases.of_user(source.id)),
             store_accounts=store.purchases.accounts_of(source.id),
@@ -110,7 +114,7 @@ def merge(
     Both are locked, so that nothing is written for the one while its things move. Raises Conflict if it
     may not be, and StaleState if one of them is no longer as it was.
     """
-    _lock_both(store, source, target)
+    lock_both(store, source, target)
     preview = preview_merge(store, source, target, rule, log.at, home)
     done = replace(preview, id=new_id("mrg"))
     require_part(store, done.target, target)
@@ -120,11 +124,18 @@ def merge(
         store.users.remove_user_ids(source)
     store.conversations.move(source.id, target.id)
     store.purchases.move(source.id, target.id)
+    store.contacts.move(source.id, target.id)
+    store.duplicates.move(source.id, target.id)
     store.sessions.end_of_users(source.id)
     store.devices.forget_anonymous([user for _, user in done.devices])
     store.users.absorb(source.id, target, done.target)
     _fill(store, target, done.filled)
+    if counts(source, target):
+        stay, go = ({field.home for field in fields if field.rank >= 0} for fields in said)
+        rank_both(store, stay, go)
     store.merges.add(done)
+    into = standing(store, target.id)
+    log.merged(done, into)
     log.note(source.id, Event.MERGED, done.rule, after={"merge": done.id, "into": done.target})
     log.note(
         done.target,
@@ -132,7 +143,7 @@ def merge(
         done.rule,
         after={"merge": done.id, "from": source.id, "aliases": list(done.moved.user_ids)},
     )
-    return done, standing(store, target.id)
+    return done, into
 
 
 def _fill(store: AppStore, target: User, filled: Filled) -> None:
@@ -157,8 +168,16 @@ def clear(store: AppStore, device: str, anonymous: User, rule: str, log: AuditLo
     log.note(anonymous.id, Event.CLEARED, rule)
 
 
-def _lock_both(store: AppStore, source: User, target: User) -> None:
-    """Lock two users, and the email that one brings. Raises StaleState if one of them has changed."""
-    store.users.lock_emails(source.email)
+def clear_again(store: AppStore, anonymous: User, log: AuditLog) -> None:
+    """As ``clear``, of a user of any devices."""
+    store.users.lock(anonymous, to_change=True)
+    store.users.clear(anonymous, log.at)
+    store.devices.forget_anonymous([anonymous.id])
+    log.note(anonymous.id, Event.CLEARED)
+
+
+def lock_both(store: AppStore, source: User, target: User) -> None:
+    """Lock two users, and the emails that one brings. Raises StaleState if one of them has changed."""
+    store.users.lock_emails(*source.emails)
     for user in sorted((source, target), key=lambda user: user.id):
         store.users.lock(user, to_change=True)

@@ -5,6 +5,7 @@ The rules are those of ``rules/believing.py``, ``rules/covering.py`` and ``rules
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, assert_never
 
 from service import proofs
@@ -14,8 +15,9 @@ from service.encryption import Encryption
 from service.logs import get_logger
 from service.model import identifiers
 from service.model.apps import Key, ProofKind
+from service.model.attributes import Said, attributes_or_why_not
 from service.model.callers import Backend, EndUser, Widget
-from service.model.errors import FieldError, NotAllowed, ProofInvalid, ProofRequired, Refused
+from service.model.errors import FieldError, NotAllowed, ProofInvalid, ProofRequired, Refused, pointer_to
 from service.model.identifiers import Malformed, email_key
 from service.model.logins import LoginRequest
 from service.model.purchases import StoreAccount
@@ -23,7 +25,7 @@ from service.model.users import Claim, User
 from service.proofs import Proven
 from service.rules import believing, covering, sessions
 from service.rules.believing import Act, Proof, Says
-from service.rules.covering import Form, Member, Take
+from service.rules.covering import Form, Member, Take, Tell
 from service.rules.sessions import Allow, Asks, Show
 from service.store import AppStore
 from service.store.engine.prepared import Question
@@ -56,7 +58,9 @@ def believe(
         case Act.BELIEVE:
             return request.claim, True, request.ignored
         case Act.CLAIM | Act.ANONYMOUS:
-            return request.claim, False, request.ignored
+            # Of whoever proves nothing there is nothing else to be believed.
+            nothing, left_out = _described(request.claim.attributes, {}, is_backend=False)
+            return replace(request.claim, attributes=nothing), False, request.ignored + left_out
         case Act.REFUSE:
             raise Refused(*request.ignored)
         case Act.REQUIRE:
@@ -221,6 +225,7 @@ def _taken_from(proven: Proven, request: LoginRequest, *, is_backend: bool) -> B
         user_id = None if proven.user_id is None else identifiers.user_id(proven.user_id)
         email = _usable("email", proven.email, identifiers.email, ignored if user_id is not None else None)
         name = _usable("name", proven.name, identifiers.name, ignored)
+        said = _usable_attributes(proven.attributes, ignored)
     except Malformed as malformed:
         raise Refused.member("proof", malformed.code, malformed.detail) from None
     if user_id is None and email is None:
@@ -238,12 +243,39 @@ def _taken_from(proven: Proven, request: LoginRequest, *, is_backend: bool) -> B
             case never:
                 assert_never(never)
 
+    attributes, left_out = _described(claim.attributes, said, is_backend=is_backend)
     believed = Claim(
         taken(Member.USER_ID, user_id, claim.user_id),
         taken(Member.EMAIL, email, claim.email),
         taken(Member.NAME, name, claim.name),
+        attributes,
     )
-    return believed, tuple(ignored)
+    return believed, tuple(ignored) + left_out
+
+
+def _described(sent: Said, proven: Said, *, is_backend: bool) -> tuple[Said, tuple[FieldError, ...]]:
+    """Return which attributes are believed, of those that a proof says and those that were sent; and which of
+    these were left out."""
+    believed, left_out = dict(proven), []
+    for name in {**sent, **proven}:
+        match covering.describe(name, proven, sent, by_backend=is_backend).then:
+            case Tell.PROVEN:
+                continue
+            case Tell.SENT:
+                believed[name] = sent[name]
+            case Tell.LEAVE_OUT:
+                detail = "Neither the backend nor a proof says it."
+                left_out.append(FieldError(pointer_to("/attributes", name), "not-proven", detail))
+            case never:
+                assert_never(never)
+    return believed, tuple(left_out)
+
+
+def _usable_attributes(members: Any, ignored: list[FieldError]) -> Said:
+    """Read the attributes of a proof, as ``_usable`` does a name."""
+    said, unusable = attributes_or_why_not(members)
+    ignored += [error for error in unusable if error not in ignored]
+    return said
 
 
 def _usable(

@@ -18,6 +18,7 @@ from service.encryption import Encryption
 from service.model.apps import App
 from service.model.callers import Backend, EndUser
 from service.model.errors import Conflict, NotFound, ProofInvalid, Refused
+from service.model.events import EventType
 from service.model.history import Event
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest
@@ -137,6 +138,10 @@ def settle(
     match outcome(rule, app.settings.restore_behavior):
         case Act.CLAIM:
             _claim(store, account, claimant, log)
+            if owner is not None:
+                # What was bought under it is shown of another from now on.
+                log.changed(owner.id)
+                log.changed(claimant.user.id)
             return rule, claimant.user
         case Act.MERGE if owner is not None:
             return rule, _become_one(store, owner, brought_by, claimant, rule.name, log)
@@ -155,25 +160,31 @@ def _known_to(user: User, account: StoreAccount) -> StoreAccount:
 
 def _owner(store: AppStore, account: StoreAccount) -> tuple[User, str] | None:
     """Find whose an account is, and who brought it. Where a merge led it out of its world it waits there for
-    nobody."""
+    nobody; and that of an anonymous user who was cleared is nobody's, as no end user is them again."""
     owner_id, home = store.purchases.owner(account) or ("", "")
     owner = store.users.with_id(owner_id)
-    return None if owner is None or owner.is_unproven is account.verified else (owner, home)
+    waits = owner is None or owner.cleared or owner.is_unproven is account.verified
+    return None if owner is None or waits else (owner, home)
 
 
 def record(
     store: AppStore, user: User, home: str, account: StoreAccount, bought: Bought, log: AuditLog
 ) -> None:
     """Write down what a user bought, or ``home`` who is part of them, unless the transaction is known."""
+    at = log.at if bought.purchased_at is None else bought.purchased_at
     id = store.purchases.add(
         _known_to(user, account),
         product=bought.product,
         transaction=bought.transaction,
-        purchased_at=log.at if bought.purchased_at is None else bought.purchased_at,
+        purchased_at=at,
         expires_at=bought.expires_at,
     )
-    if id is not None:
-        log.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
+    if id is None:
+        return
+    log.note(home, Event.PURCHASE, after={"purchase": id, "product": bought.product})
+    what = account.store, bought.product, bought.transaction, at, bought.expires_at
+    purchase = Purchase(id, *what, claimed=user.is_unproven)
+    log.tell(EventType.PURCHASE_RECORDED, user.id, user=user, purchase=purchase)
 
 
 def _user_of(store: AppStore, user_id: str) -> tuple[User, str]:
@@ -216,6 +227,7 @@ def _claim(store: AppStore, account: StoreAccount, claimant: Claimant, log: Audi
     store.users.lock(claimant.user, to_change=False)
     require_part(store, claimant.home, claimant.user)
     store.purchases.claim(account, claimant.user.id, claimant.home, log.at)
+    log.compare(claimant.user.id)
 
 
 def _become_one(

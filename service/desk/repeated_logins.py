@@ -17,6 +17,7 @@ from service.desk.idempotency_keys import made_before, note_made
 from service.desk.resolver import Resolved
 from service.encryption import Encryption
 from service.model.callers import Backend, Widget
+from service.model.errors import FieldError
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest, new_device_id
 from service.model.logins import Added, Login, Resolution
@@ -41,7 +42,8 @@ class Before:
         plan = found.decision.plan
         if not (isinstance(plan, Use) and store.users.is_part(self.user, plan.user.id)):
             return None
-        return replace(found, decision=replace(found.decision, plan=Use(plan.user), changes=()))
+        said_before = replace(found.decision, plan=Use(plan.user), changes=(), surplus=())
+        return replace(found, decision=said_before)
 
     def again(self, done: Done) -> Done:
         """Return what was done as it was answered before: a login, with the session that it has begun now."""
@@ -74,7 +76,9 @@ def login_before(store: AppStore, key: IdempotencyKey | None, at: int) -> tuple[
     if made is None:
         return None, secrets.token_urlsafe(16)
     said = json.loads(made)
-    resolution = Resolution(said["rule"], said["because"], tuple(said["changes"]))
+    # Whatever was left out of what the login says is found again; what had no room may have it by now.
+    ignored = tuple(FieldError(**one) for one in said.get("ignored", ()))
+    resolution = Resolution(said["rule"], said["because"], tuple(said["changes"]), ignored)
     return Before(said["user"], said["created"], resolution), said["issued"]
 
 
@@ -91,6 +95,6 @@ def note_login(
     if key is None:
         return
     said = asdict(done.resolution)
-    made = {name: said[name] for name in ("rule", "because", "changes")}
+    made = {name: said[name] for name in ("rule", "because", "changes", "ignored")}
     made |= {"user": user, "created": done.created, "issued": issued}
     note_made(store, key, json.dumps(made), user, home)

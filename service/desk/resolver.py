@@ -16,9 +16,12 @@ be; so nobody can prepare a record that its owner later walks into.
 from dataclasses import dataclass
 from typing import assert_never
 
+from service.desk.attributes import describe, left_out
 from service.desk.editing import all_fields, give_user_id, say
 from service.desk.history import AuditLog
 from service.model.apps import App
+from service.model.attributes import Said
+from service.model.errors import FieldError
 from service.model.history import Event
 from service.model.identifiers import is_anonymous, new_anonymous_user_id, new_id
 from service.model.sessions import Device
@@ -26,7 +29,7 @@ from service.model.users import Claim, User
 from service.rules import anonymous as anonymous_rules
 from service.rules import login as login_rules
 from service.rules.anonymous import Act as Outcome
-from service.rules.fields import whose
+from service.rules.fields import whose_email
 from service.rules.login import Attach, Create, Decision, Evidence, Use
 from service.rules.table import Rule
 from service.store import AppStore
@@ -57,6 +60,11 @@ class Resolved:
         is_there = not isinstance(self.decision.plan, Create)
         return self.decision.changes + (("aliases",) if merges and is_there else ())
 
+    @property
+    def ignored(self) -> tuple[FieldError, ...]:
+        """The attributes for which there is no room."""
+        return left_out(self.decision.surplus)
+
     @classmethod
     def by_user_id(cls, claim: Claim, user: User, home: str) -> "Resolved":
         """Decide about somebody who has the claimed user ID, on a device without an anonymous user."""
@@ -71,7 +79,7 @@ def resolve(store: AppStore, app: App, claim: Claim, device: Device, *, verified
     evidence, home = _evidence(store, claim, anonymous, verified)
     decision, keeps = _decide(store, claim, evidence)
     if home is None and keeps and claim.email is not None and not isinstance(decision.plan, Create):
-        home = _whose_email(store, decision.plan.user)
+        home = _whose_email(store, decision.plan.user, claim.email)
     anonymous_outcome = None
     if claim.names_somebody and anonymous is not None:
         anonymous_outcome = _decide_outcome(store, app, device, decision, verified, at)
@@ -94,10 +102,10 @@ def _evidence(
     return Evidence(anonymous=anonymous), None
 
 
-def _whose_email(store: AppStore, user: User) -> str:
-    """Return of whom the email was said that a user shows: of them, or of somebody who is part of them."""
+def _whose_email(store: AppStore, user: User, email: str) -> str:
+    """Return of whom an email was said by which a user was found: of them, or of who is part of them."""
     fields = all_fields(store, user.id)
-    return whose(fields, "email", user.email or "", user.id) if fields else user.id
+    return whose_email(fields, email, user.id) if fields else user.id
 
 
 def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision, bool]:
@@ -110,7 +118,7 @@ def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision
         return decision, False
     user = decision.plan.user
     store.users.lock_emails(*_emails(decision))
-    says = claim.email is not None or claim.name is not None
+    says = claim.email is not None or claim.name is not None or bool(claim.attributes)
     # It is kept also where the same is shown.
     keeps = says and store.fields.is_kept(user.id)
     to_change = bool(decision.changes) or evidence.anonymous is not None or keeps
@@ -121,8 +129,8 @@ def _decide(store: AppStore, claim: Claim, evidence: Evidence) -> tuple[Decision
 def _emails(decision: Decision) -> tuple[str, ...]:
     """Return the emails that a plan gives and takes away."""
     match decision.plan:
-        case Use(user, str(email), _) if email != user.email:
-            return (email, user.email) if user.email else (email,)
+        case Use(user, str(email)) | Attach(user, _, str(email)) if email != user.email:
+            return (email, *user.emails)
         case _:
             return ()
 
@@ -152,26 +160,31 @@ def carry_out(store: AppStore, found: Resolved, log: AuditLog, *, verified: bool
     """Do what was decided of who it is, and return them as they are then."""
     rule = found.decision.rule.name
     match found.decision.plan:
-        case Use(user, email, name):
-            return _say(store, user, found, log, email=email, name=name)
-        case Attach(user, user_id, name):
+        case Use(user, email, name, attributes):
+            return _say(store, user, found, log, attributes, email=email, name=name)
+        case Attach(user, user_id, email, name, attributes):
             user = give_user_id(store, user, found.home or user.id, user_id, log, rule)
-            return _say(store, user, found, log, name=name)
-        case Create(user_id, email, name):
+            return _say(store, user, found, log, attributes, email=email, name=name)
+        case Create(user_id, email, name, attributes):
             anonymous = user_id is None and email is None
             if anonymous:
                 user_id = new_anonymous_user_id()
             user = User(new_id("usr"), user_id, email, name, (), log.at, verified and not anonymous)
             store.users.create(user)
-            log.note(user.id, Event.CREATED, rule, after={"userId": user_id, "email": email, "name": name})
-            return user
+            after = {"userId": user_id, "email": email, "name": name}
+            log.note(user.id, Event.CREATED, rule, after=after, shown=user)
+            return describe(store, user, user.id, attributes, log, rule)
         case never:
             assert_never(never)
 
 
-def _say(store: AppStore, user: User, found: Resolved, log: AuditLog, **members: str | None) -> User:
-    """Set what is said of a user: those members that are not None."""
-    said = {name: value for name, value in members.items() if value is not None}
-    if not said or not (found.decision.changes or found.keeps):
+def _say(
+    store: AppStore, user: User, found: Resolved, log: AuditLog, attributes: Said, **members: str | None
+) -> User:
+    """Set what is said of a user: those members that are not None, and attributes."""
+    if not (found.decision.changes or found.keeps):
         return user
-    return say(store, user, found.home or user.id, said, log, found.decision.rule.name)
+    home, rule = found.home or user.id, found.decision.rule.name
+    said = {name: value for name, value in members.items() if value is not None}
+    user = say(store, user, home, said, log, rule) if said else user
+    return describe(store, user, home, attributes, log, rule)

@@ -5,26 +5,69 @@ no name that it did not say itself: anybody can say to be that user.
 """
 
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
-from service.model.apps import ConversationScope
+from service.model.apps import App, ConversationScope
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Author, Conversation, Message, Scope, Side
+from service.model.errors import NotFound
+from service.model.identifiers import is_id
+from service.model.sessions import Session
+from service.store import AppStore
 
 Writer = Backend | EndUser
+
+Item = TypeVar("Item")
 
 
 def scope_of(caller: Writer) -> Scope:
     """Return which conversations a caller may see."""
     match caller:
-        case EndUser(app, user, session):
-            if session.claim is not None:
-                # Anybody can say to be this user, so each device sees what was begun on it.
-                return Scope(Side.USER, user.id, session.device, and_agents=False)
-            by_device = app.settings.conversation_scope is ConversationScope.DEVICE
-            return Scope(Side.USER, user.id, session.device if by_device else None)
+        case EndUser(app, _, session):
+            return scope_of_session(app, session)
         case Backend():
             return Scope(Side.AGENT)
+        case never:
+            assert_never(never)
+
+
+def scope_of_session(app: App, session: Session) -> Scope:
+    """Return which conversations whoever has a session of this app may see."""
+    if session.claim is not None:
+        # Anybody can say to be this user, so each device sees what was begun on it.
+        return Scope(Side.USER, session.user, session.device, and_agents=False)
+    by_device = app.settings.conversation_scope is ConversationScope.DEVICE
+    return Scope(Side.USER, session.user, session.device if by_device else None)
+
+
+def with_authors(store: AppStore, scope: Scope) -> Scope:
+    """Let a user's scope show the messages of that user and of who became part of them, and no other's:
+    a conversation goes back whole when a merge is undone."""
+    if scope.user is None:
+        return scope
+    return replace(scope, authors=(scope.user, *store.users.part_of(scope.user)))
+
+
+def seen(store: AppStore, scope: Scope, id: str, *, lock: bool = False) -> Conversation:
+    """Find a conversation that a scope sees. Raises NotFound."""
+    find = store.conversations.lock if lock else store.conversations.with_id
+    return there(find(scope, id) if is_id("cnv", id) else None)
+
+
+def there(found: Item | None) -> Item:
+    """Return what was found. Raises NotFound for nothing."""
+    if found is None:
+        raise NotFound
+    return found
+
+
+def author_of(caller: Writer, agent_name: str | None = None) -> Author:
+    """Return as whom a caller writes."""
+    match caller:
+        case EndUser(_, user, session):
+            return Author(Side.USER, user.name, session.home)
+        case Backend():
+            return Author(Side.AGENT, agent_name)
         case never:
             assert_never(never)
 

@@ -1,6 +1,7 @@
 """Logout and clearAnonymousUser: what ends a session, and what the device keeps in mind."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from service.desk.credentials import read_token
 from service.desk.idempotency_keys import made_before, note_made
@@ -8,9 +9,11 @@ from service.desk.merging import present
 from service.desk.transactions import one_transaction
 from service.model.callers import Backend, EndUser
 from service.model.errors import Refused
+from service.model.events import Ended, EndedSession, Event, EventType
 from service.model.idempotency_keys import IdempotencyKey
-from service.model.identifiers import Malformed, digest, is_id
+from service.model.identifiers import Malformed, digest, is_id, new_id
 from service.model.identifiers import device_id as parse_device_id
+from service.model.sessions import Session
 from service.store import AppStore
 from service.times import now
 
@@ -20,7 +23,7 @@ def log_out_token(store: AppStore, token: str) -> None:
     """End the session of a token, if there is one."""
     ended = read_token(store, token)
     _lock(store, (ended.device,))
-    _share_again(store, store.sessions.end(ended))
+    _logged_out(store, store.sessions.end(ended))
 
 
 @one_transaction
@@ -32,7 +35,7 @@ def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user
     if device_id is not None:
         device = digest(device_id)
         _lock(store, (device,))
-        _share_again(store, store.sessions.end_on_device(device))
+        _logged_out(store, store.sessions.end_on_device(device))
     found = []
     if user_id is not None:
         found = [store.users.with_user_id(user_id, verified=world) for world in (True, False)]
@@ -40,7 +43,7 @@ def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user
         found = [store.users.survivor(user)]
     users = [user.id for user in found if user is not None]
     _lock(store, store.sessions.devices_of(users))
-    _share_again(store, store.sessions.end_of_users(*users))
+    _logged_out(store, store.sessions.end_of_users(*users))
 
 
 def _lock(store: AppStore, devices: Sequence[str]) -> None:
@@ -49,10 +52,21 @@ def _lock(store: AppStore, devices: Sequence[str]) -> None:
         store.devices.lock_all(devices)
 
 
-def _share_again(store: AppStore, devices: tuple[str, ...]) -> None:
-    """Let devices that somebody logged out of share their store account with whoever comes."""
-    if devices:
-        store.devices.set_sharing(devices, True)
+def _logged_out(store: AppStore, sessions: tuple[Session, ...]) -> None:
+    """Let the devices that somebody logged out of share their store account with whoever comes, and tell the
+    app that their sessions are over."""
+    if sessions:
+        store.devices.set_sharing([session.device for session in sessions], True)
+        tell_ended(store, sessions, Ended.LOGOUT, now())
+
+
+def tell_ended(store: AppStore, sessions: tuple[Session, ...], reason: Ended, at: int) -> None:
+    """Tell the app that sessions are over; of who is erased, no more than that."""
+    for one in sessions:
+        data: dict[str, Any] = {"reason": reason}
+        if reason is not Ended.ERASE:
+            data["session"] = EndedSession(one.device, one.verified, one.began_at, one.used_at)
+        store.events.add(Event(new_id("evt"), EventType.SESSION_ENDED, at, one.user, data=data))
 
 
 @one_transaction

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from service.desk.aliases import alias
-from service.desk.attributes import set_attributes
+from service.desk.attributes import describe_late
 from service.desk.editing import give_user_id
 from service.desk.erasing import erase
 from service.desk.history import AuditLog
 from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
+from service.model.attributes import Attribute
 from service.model.callers import Backend, Widget
 from service.model.errors import NotFound, Refused
 from service.model.history import Event
 from service.model.identifiers import is_anonymous, new_id
 from service.model.purchases import Purchase, StoreAccount
-from service.model.users import Attribute, User
+from service.model.users import User
 from service.rules import anonymous as anonymous_rules
 from service.rules import believing, subscribing
 from service.rules import login as login_rules
@@ -134,7 +135,7 @@ def describe(store: AppStore, caller: Caller, id: str, said: Mapping[str, Said])
         Attribute(home, name, value, at_most if at is None else min(at, at_most))
         for name, (value, at) in said.items()
     ]
-    set_attributes(store, user, home, attributes, world.log)
+    describe_late(store, user, home, attributes, world.log)
     return world.subscriber(id, user), found is None
 
 
@@ -144,7 +145,7 @@ def forget(store: AppStore, caller: Backend, id: str) -> None:
     if not any(found):
         raise NotFound
     for user in filter(None, found):
-        erase(store, caller, user.id)
+        erase(store, caller.actor, user.id)
 
 
 class _World:
@@ -167,7 +168,7 @@ class _World:
         user = User(new_id("usr"), id, None, None, (), self.log.at, verified=self._is_proven)
         self._store.users.create(user)
         rule = login_rules.rule_of_creation(None if is_anonymous(id) else id)
-        self.log.note(user.id, Event.CREATED, rule.name, after={"userId": id})
+        self.log.note(user.id, Event.CREATED, rule.name, after={"userId": id}, shown=user)
         return user, user.id
 
     def first_seen(self, id: str, names: Names) -> Found | None:
@@ -175,7 +176,9 @@ class _World:
         return None if subscribing.see(id, names).then is Make.NOBODY else self.create(id)
 
     def log_in(self, before: Found | None, found: Found | None, new: str) -> User:
-        """Log in as whoever has the new ID, where somebody else was before, if anybody."""
+        """Log in as whoever has the new ID, where somebody else was before, if anybody. An anonymous user who
+        was cleared counts as nobody."""
+        before = None if before is None or before[0].cleared else before
         was, known = (None if one is None else one[0] for one in (before, found))
         decision = login_rules.decide_identify(new, known, was)
         match decision.plan:

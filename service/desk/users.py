@@ -1,24 +1,33 @@
 """Users, for the app's backend: find, correct, explain, hand out and erase."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
+from service.desk.attributes import describe, require_room
 from service.desk.editing import say
 from service.desk.history import AuditLog
+from service.desk.merging import present
 from service.desk.purchasing import with_purchases
 from service.desk.transactions import one_transaction
-from service.model.callers import Backend
+from service.model.callers import Backend, EndUser
+from service.model.contacts import ContactKey
 from service.model.conversations import Conversation, Message, Scope, Side, Transcript
 from service.model.errors import Conflict, NotFound
 from service.model.history import Entry
 from service.model.identifiers import is_anonymous, is_id
 from service.model.pages import Page, Position
-from service.model.profiles import Export, Profile
-from service.model.users import User
+from service.model.profiles import Export, Panel, Profile
+from service.model.users import User, UserChange
 from service.store import AppStore
 from service.times import now
 
 # How many rows of one kind are read at a time when all of a user's are.
 BATCH = 500
+
+# How many contacts are shown with a user; the export has all.
+MAX_CONTACTS = 100
+# How many of each kind are shown of a user in short.
+SHOWN = 5
 
 
 def find(
@@ -27,18 +36,35 @@ def find(
     user_id: str | None,
     email: str | None,
     begins: str | None,
+    contact: ContactKey | None = None,
     cursor: Position | None,
     limit: int,
 ) -> Page[User]:
     """Return the users of both worlds whom all that is given fits, the oldest first."""
     after = cursor[1] if cursor else ""
-    found = store.users.page(user_id=user_id, email=email, begins=begins, after=after, limit=limit + 1)
+    found = store.users.page(
+        user_id=user_id, email=email, begins=begins, contact=contact, after=after, limit=limit + 1
+    )
     return Page.of(found, limit, lambda user: (0, user.id))
 
 
-def show_with_purchases(store: AppStore, id: str) -> User:
-    """As ``show``, with what was bought under the user's store accounts."""
-    return with_purchases(store, show(store, id))
+def show_with_all(store: AppStore, id: str) -> User:
+    """As ``show``, with what was bought under the user's store accounts, and how they said that they can be
+    reached."""
+    return with_all(store, show(store, id))
+
+
+def with_all(store: AppStore, user: User) -> User:
+    """Return a user with their purchases and contacts."""
+    return replace(with_purchases(store, user), contacts=store.contacts.of_user(user.id, MAX_CONTACTS))
+
+
+def show_own(store: AppStore, caller: EndUser) -> User:
+    """Return who is logged in, with what was bought under their store accounts. Raises InvalidCredential if
+    they are gone."""
+    # Their session tells all but what was said of who is part of them.
+    user = present(store, caller) if caller.user.further_emails is None else caller.user
+    return with_purchases(store, user, caller.ahead)
 
 
 def show(store: AppStore, id: str) -> User:
@@ -49,21 +75,29 @@ def show(store: AppStore, id: str) -> User:
     return user
 
 
-@one_transaction
-def change(store: AppStore, caller: Backend, id: str, changes: dict[str, str | None]) -> User:
-    """Set or remove a user's email and name, as far as they are among ``changes``.
+def show_several(store: AppStore, ids: Collection[str]) -> dict[str, User]:
+    """Return by their ids the users of these who are there."""
+    return {user.id: user for user in store.users.with_ids(ids)}
 
-    Raises NotFound, and Conflict where an email would have two unclaimed users, the user neither user ID nor
-    email, or an anonymous user an email.
+
+@one_transaction
+def change(store: AppStore, caller: Backend, id: str, change: UserChange) -> User:
+    """Set or remove a user's email, name and attributes.
+
+    Raises NotFound, Refused for more attributes than a user may have, and Conflict where an email would have
+    two unclaimed users, the user neither user ID nor email, or an anonymous user an email.
     """
     log = AuditLog(store, caller.actor, now())
     user = show(store, id)
-    email = changes.get("email", user.email)
-    store.users.lock_emails(user.email, email)
+    email = change.fields.get("email", user.email)
+    store.users.lock_emails(email, *user.emails)
     store.users.lock(user, to_change=True)
     if email != user.email:
         _require_email_may_be(store, user, email)
-    return say(store, user, user.id, changes, log)
+    attributes = dict.fromkeys(user.attributes) if change.removes_attributes else change.attributes
+    require_room(user, attributes)
+    user = say(store, user, user.id, change.fields, log)
+    return describe(store, user, user.id, attributes, log)
 
 
 def _require_email_may_be(store: AppStore, user: User, email: str | None) -> None:
@@ -77,10 +111,12 @@ def _require_email_may_be(store: AppStore, user: User, email: str | None) -> Non
         raise Conflict("unclaimed-email", "an unclaimed user has this email")
 
 
-def has_rival(store: AppStore, user: User, email: str | None) -> bool:
-    """Return whether somebody else of a user's world is unclaimed and has an email."""
-    having = () if email is None else store.users.with_email(email, verified=user.verified)
-    return any(other.user_id is None and other.id != user.id for other in having)
+def has_rival(store: AppStore, user: User, *emails: str, beside: User | None = None) -> bool:
+    """Return whether somebody else of a user's world, ``beside`` one more, is unclaimed and has one of these
+    emails."""
+    theirs = {user.id, beside and beside.id}
+    having = (one for email in emails for one in store.users.with_email(email, verified=user.verified))
+    return any(other.user_id is None and other.id not in theirs for other in having)
 
 
 def history(store: AppStore, id: str, cursor: Position | None, limit: int) -> Page[Entry]:
@@ -93,14 +129,27 @@ def history(store: AppStore, id: str, cursor: Position | None, limit: int) -> Pa
 
 def profile(store: AppStore, id: str) -> Profile:
     """Return a user, or whoever that user became part of, with what surrounds them. Raises NotFound."""
-    user = show_with_purchases(store, id)
+    user = show_with_all(store, id)
     parts = store.users.part_of(user.id)
     everyone = (user.id, *parts)
     return Profile(
         user,
         parts,
-        sessions=tuple(session for one in everyone for session in store.sessions.of_user(one)),
+        sessions=store.sessions.of_users(everyone),
         merges=store.merges.of_users(everyone),
+    )
+
+
+def panel(store: AppStore, id: str) -> Panel:
+    """As ``profile``, in short: the last few of each kind, in a number of statements that does not grow with
+    what there is of the user."""
+    user = show_with_all(store, id)
+    everyone = (user.id, *store.users.part_of(user.id))
+    return Panel(
+        user,
+        sessions=store.sessions.last_of(everyone, SHOWN),
+        merges=store.merges.last_into(everyone, SHOWN),
+        entries=store.history.last(everyone, SHOWN),
     )
 
 
@@ -120,11 +169,15 @@ def export(store: AppStore, id: str) -> Export:
             Transcript(conversation, tuple(_messages(store, conversation.id)))
             for conversation in _conversations(store, user.id)
         ),
+        waiting=store.attachments.of_waiting(everyone),
         idempotency_keys=store.idempotency_keys.keys_of(everyone),
         store_accounts=store.purchases.accounts(user.id),
         attributes=store.attributes.of_homes(everyone),
+        contacts=store.contacts.of_user(user.id),
         fields=store.fields.of_homes(everyone),
         merges=found.merges,
+        compared_by=tuple(store.duplicates.traits_of([user.id])[user.id]),
+        dismissals=store.duplicates.dismissals_of(user.id),
     )
 
 

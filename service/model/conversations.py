@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from service.model.attachments import Attachment
+
 
 class Status(StrEnum):
     """Where a conversation stands."""
@@ -44,7 +46,8 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. ``number`` counts within its conversation, in the order of commits."""
+    """One message. ``number`` counts within its conversation, in the order of commits. ``body`` is empty if
+    it has attachments alone, or was erased."""
 
     id: str
     number: int
@@ -52,6 +55,7 @@ class Message:
     body: str
     verified: bool
     created_at: int
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,13 @@ class Scope:
     device: str | None = None
     and_agents: bool = True
     authors: tuple[str, ...] | None = None
+
+    def includes(self, user: str, device: str | None) -> bool:
+        """Return whether a user's conversation is in it, by the device where it was begun, None if an agent
+        did; the store's queries ask the same."""
+        if self.user not in (None, user):
+            return False
+        return self.device in (None, device) or (device is None and self.and_agents)
 
 
 @dataclass(frozen=True, slots=True)

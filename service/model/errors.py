@@ -8,17 +8,27 @@ UsherError
 │   └── ProofInvalid      what was to show it does not
 ├── NotAllowed            the credential lives, and may not do this
 ├── NotFound              there is no such thing, or it is another's
+├── EventGone             an event is not kept any more, or never was
 ├── Conflict              it would break a rule that holds now
 ├── TooMany               a rate limit is used up
+├── TooManyStreams        no more streams are opened
 ├── StoreUnavailable      the store is away, or does not answer in time
+│   ├── OutcomeUnknown    … and may have done what it was asked to do
 │   └── Contended         decided anew a few times, and lost each race
+├── FilesUnavailable      where the bytes of files are is away, full, or does not answer in time
+├── NoFiles               there is no place for the bytes of files
+├── Busy                  too many files are on their way at once
 ├── StaleState            another transaction was first: decide again
-└── NotReady              the server may not start
+└── NotReady              the server may not start, or a command not run
     ├── BadSettings       a setting is missing or malformed
-    └── OldSchema         the store's schema is not the one this code needs
+    ├── OldSchema         the store's schema is not the one this code needs
+    └── BadBackup         a backup can't be written or restored
 """
 
 from dataclasses import dataclass
+
+# How many characters of the name of a member an error has.
+MAX_POINTER = 100
 
 
 class UsherError(Exception):
@@ -34,6 +44,13 @@ class FieldError:
     pointer: str
     code: str
     detail: str
+
+
+def pointer_to(parent: str, name: object) -> str:
+    """Write the JSON pointer to a member by its name, which is cut where a pointer is too long."""
+    # A lone surrogate is no text: a strict reader would refuse the whole answer for it.
+    text = str(name)[: MAX_POINTER - len(parent)].encode("utf-8", "replace").decode()
+    return f"{parent}/{text.replace('~', '~0').replace('/', '~1')}"
 
 
 class Refused(UsherError):
@@ -90,6 +107,12 @@ class NotFound(UsherError):
     code = "not-found"
 
 
+class EventGone(UsherError):
+    """An event is not kept, so nobody can tell what came after it."""
+
+    code = "event-gone"
+
+
 class Conflict(UsherError):
     """The call would break a rule that holds at this moment."""
 
@@ -110,16 +133,48 @@ class TooMany(UsherError):
         self.retry_after = retry_after
 
 
+class TooManyStreams(UsherError):
+    """As many streams are open as may be, or none are opened any more."""
+
+    code = "too-many-streams"
+
+
 class StoreUnavailable(UsherError):
-    """The store is away or too slow. A change may or may not have been made."""
+    """The store is away or too slow. Nothing was changed by what failed."""
 
     code = "store-unavailable"
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The store went away, or was too slow, during a commit: it may or may not stand. It is never tried
+    again without being asked."""
+
+    code = "outcome-unknown"
 
 
 class Contended(StoreUnavailable):
     """The use case lost its race each time it was decided."""
 
     code = "contended"
+
+
+class FilesUnavailable(UsherError):
+    """Where the bytes of files are is away, full or too slow."""
+
+    code = "files-unavailable"
+
+
+class NoFiles(UsherError):
+    """No place for the bytes of files is set that would still be there after a restart."""
+
+    code = "no-files"
+    detail = "FILES_URL names no bucket, and no folder on a disk that outlives a restart."
+
+
+class Busy(UsherError):
+    """As many files are on their way as this process has room for."""
+
+    code = "busy"
 
 
 class StaleState(UsherError):
@@ -129,7 +184,7 @@ class StaleState(UsherError):
 
 
 class NotReady(UsherError):
-    """The server may not start; the message says what to do."""
+    """The server may not start, or a command not run; the message says what to do."""
 
     code = "not-ready"
 
@@ -140,3 +195,11 @@ class BadSettings(NotReady):
 
 class OldSchema(NotReady):
     """The store's schema is not the one that this code needs."""
+
+
+class BadBackup(NotReady):
+    """A backup is damaged or of another release, or there is nothing to go by what was revoked since."""
+
+
+class BadFile(NotReady):
+    """A file is none that can be imported, or the app is not there."""

@@ -24,8 +24,6 @@ MAX_USER_ID = 750
 MAX_NAME = 255
 MAX_SEARCH = 255
 MAX_SUBSCRIBER_ID = 100
-MAX_ATTRIBUTE_NAME = 64
-MAX_ATTRIBUTE = 1000
 MAX_STORE_TEXT = 1000
 MAX_EMAIL = 254
 MAX_LOCAL_PART = 64
@@ -66,10 +64,10 @@ _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
-_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.$-]+")
 _HEX = re.compile(r"[0-9a-f]{32}")
 # A session's token also says its device.
 _CREDENTIAL = re.compile(r"(sk|pk|st)_([0-9a-f]{32})_[A-Za-z0-9_-]{43}(?:\.[A-Za-z0-9_-]{43})?")
+_OPERATOR = re.compile(r"so_[A-Za-z0-9_-]{43}")
 _SIGN_IN = re.compile(r"si_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
 # Names such as `.test` and `.local` have a dot, which is all that docs/identifiers.md asks of a domain, and
@@ -283,20 +281,6 @@ def json_string(value: object) -> str:
     return value
 
 
-def attribute_name(text: str) -> str:
-    """Return the name of an attribute, unchanged: 1 to 64 of ``A-Za-z0-9_.$-``.
-
-    Raises ``Malformed``: ``empty``, ``too-long``, ``forbidden-character``.
-    """
-    if not text:
-        raise Malformed("empty", "An attribute's name has at least one character.")
-    if len(text) > MAX_ATTRIBUTE_NAME:
-        raise Malformed("too-long", f"An attribute's name has at most {MAX_ATTRIBUTE_NAME} characters.")
-    if not _ATTRIBUTE_NAME.fullmatch(text):
-        raise Malformed("forbidden-character", "An attribute's name holds letters, digits and _ . $ - only.")
-    return text
-
-
 def device_id(text: str) -> str:
     """Return a device ID unchanged: 16 to 255 visible ASCII characters.
 
@@ -366,6 +350,16 @@ def read_console_session(text: str) -> str | None:
     """Return the app's ID of a well-formed console session (``si``), which opens the console and no call."""
     found = _SIGN_IN.fullmatch(text)
     return f"app_{found[1]}" if found else None
+
+
+def new_operator_session() -> str:
+    """Make what an operator's browser holds: ``so_`` and 256 random bits."""
+    return f"so_{secrets.token_urlsafe(32)}"
+
+
+def is_operator_session(text: str) -> bool:
+    """Return whether a text has the form of what an operator's browser holds."""
+    return _OPERATOR.fullmatch(text) is not None
 
 
 def digest(secret: str) -> str:

@@ -1,6 +1,6 @@
 """What a login says and answers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.model.errors import FieldError
 from service.model.sessions import SessionShown
@@ -24,9 +24,9 @@ class LoginRequest:
 
 @dataclass(frozen=True, slots=True)
 class ComingBack:
-    """Somebody known who logs in on a known device, by its digest, so that nothing changes but its session:
-    they have this user ID in the verified or the unverified world, and their email and name, as far as they
-    are given, are these.
+    """Somebody known, who is one with nobody, and logs in on a known device, by its digest, so that nothing
+    changes but its session: they have this user ID in the verified or the unverified world, and their email,
+    name and attributes, as far as they are given, are these; the attributes as JSON.
 
     ``token`` is the digest of the new session's; ``claim`` what the session keeps of an unproven login.
     """
@@ -36,14 +36,10 @@ class ComingBack:
     device: str
     email: str | None
     name: str | None
+    attributes: str | None
     token: str
     claim: Claim | None
     at: int
-
-    @property
-    def says_something(self) -> bool:
-        """Whether something is said of them, which is kept of each of several who are one."""
-        return self.email is not None or self.name is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +51,10 @@ class Resolution:
     because: str
     changes: tuple[str, ...]
     ignored: tuple[FieldError, ...] = ()
+
+    def ignoring(self, ignored: tuple[FieldError, ...]) -> "Resolution":
+        """Return it with more that was left out, before what was."""
+        return replace(self, ignored=ignored + self.ignored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What goes from one user to another in a merge: user IDs, and ids of all else."""
+    """What goes from one user to another in a merge: user IDs, emails, and ids of all else."""
 
-    user_ids: tuple[str, ...]
-    conversations: tuple[str, ...]
-    purchases: tuple[str, ...]
-    store_accounts: tuple[str, ...]
+    user_ids: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    conversations: tuple[str, ...] = ()
+    purchases: tuple[str, ...] = ()
+    store_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Devices, and who is logged in there; and who is signed in to the console."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from service.model.apps import Settings
@@ -8,24 +10,62 @@ from service.model.users import Claim
 from service.times import DAY
 
 
+class Colour(StrEnum):
+    """By which people are told apart on a page."""
+
+    BLUE = "blue"
+    GREEN = "green"
+    ORANGE = "orange"
+    RED = "red"
+    PURPLE = "purple"
+    TEAL = "teal"
+    PINK = "pink"
+    BROWN = "brown"
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """An agent at the console. ``name`` is what users see of who writes to them."""
+    """An agent at the console. ``name`` is what users see of who writes to them; ``colour`` the one they
+    chose, which other agents see."""
 
     name: str | None
     began_at: int
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An agent who is signed in by the ``digest`` of what their browser holds, the conversation that they
+    looked at last, and when. ``writes`` tells whether they were writing there."""
+
+    digest: str
+    name: str | None
+    colour: Colour | None
+    conversation: str | None
+    at: int
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Who else looks at a conversation, and the colours that agents chose, by their names."""
+
+    others: tuple[Look, ...]
+    colours: Mapping[str, Colour]
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """One installation. ``digest`` is the SHA-256 of its device ID; ``anonymous`` its anonymous
     user's id; ``clears`` the sticky flag of clearAnonymousUser; ``sharing`` that of
-    allowSharingStoreAccount, None while nobody set it."""
+    allowSharingStoreAccount, None while nobody set it; ``last_user`` who logged in there last, by the id of
+    the user to whom their ID was given, of those who say who they are."""
 
     digest: str
     anonymous: str | None
     clears: bool
     sharing: bool | None = None
+    last_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

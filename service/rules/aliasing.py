@@ -29,6 +29,14 @@ class UserId(Flag):
     ANY = PERSONAL | ANONYMOUS
 
 
+class Whom(Flag):
+    """Whom the ID is to lead to: an anonymous user who was cleared, or anybody else."""
+
+    CLEARED = auto()
+    ANYBODY_ELSE = auto()
+    ANY = CLEARED | ANYBODY_ELSE
+
+
 class Act(StrEnum):
     """What becomes of the ID."""
 
@@ -36,34 +44,41 @@ class Act(StrEnum):
     REFUSE = "422 `reserved`"
     LINK = "it leads to the user; an anonymous user who has it becomes part of them"
     TAKEN = "409 `alias-taken`"
+    CLEARED = "409 `user-cleared`"
 
 
 ALIASING: Table[Act] = Table(
-    {"who has it": Owner, "the ID": UserId},
+    {"who has it": Owner, "the ID": UserId, "the user": Whom},
     (
         Rule(
             "alias-there",
-            (Owner.THE_USER, UserId.ANY),
+            (Owner.THE_USER, UserId.ANY, Whom.ANY),
             Act.NOTHING,
             "The user has this ID already.",
         ),
         Rule(
             "alias-of-nobody",
-            (Owner.NOBODY, UserId.ANONYMOUS),
+            (Owner.NOBODY, UserId.ANONYMOUS, Whom.ANY),
             Act.REFUSE,
             "No anonymous user has this ID.",
         ),
         Rule(
-            "alias",
-            (Owner.NOBODY | Owner.ANONYMOUS, UserId.ANY),
-            Act.LINK,
-            "Nobody identified had this ID.",
-        ),
-        Rule(
             "alias-of-another",
-            (Owner.IDENTIFIED, UserId.ANY),
+            (Owner.IDENTIFIED, UserId.ANY, Whom.ANY),
             Act.TAKEN,
             "Another identified user has this user ID.",
+        ),
+        Rule(
+            "alias-of-the-cleared",
+            (Owner.NOBODY | Owner.ANONYMOUS, UserId.ANY, Whom.CLEARED),
+            Act.CLEARED,
+            "No end user is ever an anonymous user again who was cleared.",
+        ),
+        Rule(
+            "alias",
+            (Owner.NOBODY | Owner.ANONYMOUS, UserId.ANY, Whom.ANYBODY_ELSE),
+            Act.LINK,
+            "Nobody identified had this ID.",
         ),
     ),
 )
@@ -72,7 +87,7 @@ ALIASING: Table[Act] = Table(
 def decide(user: User, owner: User | None, user_id: str) -> Rule[Act]:
     """Return which rule decides what an ID does that is to lead to a user, and is the ``owner``'s by now."""
     kind = UserId.ANONYMOUS if is_anonymous(user_id) else UserId.PERSONAL
-    return ALIASING.decide(_owner(user, owner), kind)
+    return ALIASING.decide(_owner(user, owner), kind, Whom.CLEARED if user.cleared else Whom.ANYBODY_ELSE)
 
 
 def _owner(user: User, owner: User | None) -> Owner:

@@ -6,8 +6,11 @@ anybody's by the undo of a merge. Nobody loses the last that they are known by: 
 anonymous again, or a device that proved nothing would see what they wrote.
 """
 
+from dataclasses import replace
 from enum import Flag, StrEnum, auto
+from typing import assert_never
 
+from service.model.corrections import Change
 from service.model.identifiers import is_anonymous, primary_of
 from service.model.users import User
 from service.rules.table import Rule, Table
@@ -93,12 +96,13 @@ class Given(Flag):
 
 
 class Primary(Flag):
-    """The primary ID until now: a person's, an anonymous user's, or none."""
+    """The primary ID until now: a person's, an anonymous user's, that of one who was cleared, or none."""
 
     PERSONAL = auto()
     ANONYMOUS = auto()
+    CLEARED = auto()
     NONE = auto()
-    ANY = PERSONAL | ANONYMOUS | NONE
+    ANY = PERSONAL | ANONYMOUS | CLEARED | NONE
 
 
 class Keep(Flag):
@@ -114,6 +118,7 @@ class Correct(StrEnum):
 
     NOTHING = "nothing"
     TAKEN = "409 `alias-taken`"
+    CLEARED = "409 `user-cleared`"
     GIVE = "it is given as an alias is, and is the primary ID"
     REPLACE = "it is the primary ID; the former one is nobody's"
     DEMOTE = "it is the primary ID; the former one is an alias"
@@ -133,6 +138,12 @@ CORRECTING: Table[Correct] = Table(
             (Given.ANOTHER, Primary.ANY, Keep.ANY),
             Correct.TAKEN,
             "Another user has this user ID.",
+        ),
+        Rule(
+            "id-of-the-cleared",
+            (Given.FREE, Primary.CLEARED, Keep.ANY),
+            Correct.CLEARED,
+            "No end user is ever an anonymous user again who was cleared.",
         ),
         Rule(
             "first-user-id",
@@ -196,4 +207,32 @@ def _given(user: User, owner: User | None, user_id: str) -> Given:
 def _primary(user: User) -> Primary:
     if user.user_id is None:
         return Primary.NONE
+    if user.cleared:
+        return Primary.CLEARED
     return Primary.ANONYMOUS if is_anonymous(user.user_id) else Primary.PERSONAL
+
+
+def outcome(user: User, change: Change, then: Remove | Correct) -> tuple[User, str | None]:
+    """Return a user as they are after what was decided, and which of their IDs is nobody's then, if any."""
+    primary: str | None
+    gone: str | None
+    match then:
+        case Remove.REMOVE | Remove.SUCCEED | Remove.UNCLAIM:
+            primary, gone = primary_without(user, change.user_id), change.user_id
+        case Correct.REPLACE:
+            primary, gone = change.user_id, user.user_id
+        case Correct.GIVE | Correct.DEMOTE:
+            primary, gone = change.user_id, None
+        case (
+            Remove.NOT_FOUND
+            | Remove.NOTHING_LEFT
+            | Remove.UNCLAIMED_EMAIL
+            | Correct.TAKEN
+            | Correct.CLEARED
+            | Correct.NOTHING
+        ):
+            return user, None
+        case never:
+            assert_never(never)
+    aliases = tuple(id for id in user.user_ids if id not in (primary, gone))
+    return replace(user, user_id=primary, aliases=aliases), gone

@@ -1,12 +1,13 @@
 """What does a proof cover, and with which keys is it read? (docs/rules.md)
 
 The identity is what the proof says. What stands beside it in a body has to be in it and equal, or is not
-given; but an HMAC covers one identifier only, and a name is no identity.
+given; but an HMAC covers one identifier only, and neither a name nor an attribute is an identity.
 """
 
 from enum import Flag, StrEnum, auto
 
 from service.model.apps import ProofKind
+from service.model.attributes import Said, is_same
 from service.model.identifiers import email_key
 from service.rules.table import Rule, Table
 
@@ -96,6 +97,46 @@ COVERING: Table[Take] = Table(
 )
 
 
+class Tell(StrEnum):
+    """What is believed of an attribute."""
+
+    PROVEN = "what the proof says of it"
+    SENT = "what was sent"
+    LEAVE_OUT = "what the proof says of it, if anything; what was sent is left out, as `not-proven`"
+
+
+# Of each attribute that a proof says or that is sent, also where there is no proof.
+DESCRIBING: Table[Tell] = Table(
+    {"sent beside it": Beside, "by": Sender},
+    (
+        Rule(
+            "attribute-proven",
+            (Beside.NOT_SENT | Beside.EQUAL, Sender.ANY),
+            Tell.PROVEN,
+            "Nothing is sent of it that the proof does not say itself.",
+        ),
+        Rule(
+            "attribute-of-the-proof",
+            (Beside.DIFFERENT, Sender.BACKEND),
+            Tell.PROVEN,
+            "The proof says something else, and comes before what is sent.",
+        ),
+        Rule(
+            "attribute-of-the-backend",
+            (Beside.NOT_IN_THE_PROOF, Sender.BACKEND),
+            Tell.SENT,
+            "The app's own backend says it.",
+        ),
+        Rule(
+            "attribute-of-a-client",
+            (Beside.DIFFERENT | Beside.NOT_IN_THE_PROOF, Sender.CLIENT),
+            Tell.LEAVE_OUT,
+            "Anybody can say it, and nothing shows that it is true.",
+        ),
+    ),
+)
+
+
 class KeyFor(Flag):
     """What an identity key is for; none is made for both any more."""
 
@@ -134,6 +175,17 @@ def cover(
     stands beside it ``sent``."""
     sender = Sender.BACKEND if by_backend else Sender.CLIENT
     return COVERING.decide(member, form, _beside(member, proven, sent), sender)
+
+
+def describe(name: str, proven: Said, sent: Said, *, by_backend: bool) -> Rule[Tell]:
+    """Return which rule decides what is believed of an attribute, of what a proof says and what was sent."""
+    if name not in sent:
+        beside = Beside.NOT_SENT
+    elif name not in proven:
+        beside = Beside.NOT_IN_THE_PROOF
+    else:
+        beside = Beside.EQUAL if is_same(proven[name], sent[name]) else Beside.DIFFERENT
+    return DESCRIBING.decide(beside, Sender.BACKEND if by_backend else Sender.CLIENT)
 
 
 def may_have_made(key: ProofKind, form: Form) -> bool:

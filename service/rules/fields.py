@@ -5,12 +5,16 @@ field by field, in the order in which it is to be shown; the highest rank is sho
 merge ranks the words of the one who goes below those of the one who stays, or above them where the one who
 stays has nothing to show: so it fills what is blank. What was said of somebody who was never proven to be
 part of somebody who was is ranked below nought, and never shown.
+
+Of emails all count: the highest rank is the primary one, and each of the others finds the user too, unless
+an email was removed since it was said.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from service.model.users import REMOVED, Field, User
+from service.model.identifiers import email_key
+from service.model.users import REMOVED, Field, User, emails_of, emails_said
 
 NAMES = ("email", "name")
 
@@ -28,16 +32,31 @@ def shown(fields: Iterable[Field], name: str) -> str | None:
     return None if latest is None else latest.value or None
 
 
-def whose(fields: Iterable[Field], name: str, value: str, survivor: str) -> str:
-    """Return of whom a value that is shown was said: of the survivor, if of them too, else the latest."""
-    said = [field for field in fields if (field.name, field.value) == (name, value) and field.rank >= 0]
+def further_emails(fields: Iterable[Field]) -> tuple[str, ...]:
+    """Return the emails beside the one that is shown of the one whom all these fields are of, the latest
+    first."""
+    return emails_of(fields)[1:]
+
+
+def whose_email(fields: Iterable[Field], email: str, survivor: str) -> str:
+    """Return of whom an email of the survivor's was said: of them, if of them too, else the latest."""
+    said = [field for field in emails_said(fields) if email_key(field.value or "") == email_key(email)]
     return max(said, key=lambda field: (field.home == survivor, field.rank)).home
 
 
-def said(fields: Sequence[Field], home: str, name: str, value: str | None) -> Field:
-    """Return the field of ``home`` as it is when a value is said of them, or None to remove it."""
+def said(fields: Sequence[Field], home: str, name: str, value: str | None) -> tuple[Field, ...]:
+    """Return the fields as they are when a value is said of ``home`` by a name, or None to remove it; that of
+    ``home`` is the last."""
     highest = max(field.rank for field in fields if field.name == name)
-    return Field(home, name, REMOVED if value is None else value, max(highest, 0) + 1)
+    others = [field for field in fields if (field.home, field.name) != (home, name)]
+    return (*others, Field(home, name, REMOVED if value is None else value, max(highest, 0) + 1))
+
+
+def unsaid(fields: Iterable[Field], home: str, name: str) -> tuple[Field, ...]:
+    """Return the fields as they are when nothing was said of ``home`` by a name."""
+    return tuple(
+        replace(field, value=None) if (field.home, field.name) == (home, name) else field for field in fields
+    )
 
 
 def joined(target: Sequence[Field], source: Sequence[Field], *, counts: bool) -> tuple[Field, ...]:

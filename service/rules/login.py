@@ -9,12 +9,14 @@ where it belongs to somebody who has none yet (an unclaimed user); and where sev
 nobody is guessed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Flag, StrEnum, auto
 from typing import assert_never
 
-from service.model.identifiers import is_anonymous, is_of_a_device
+from service.model.attributes import Said, as_text
+from service.model.identifiers import email_key, is_anonymous, is_of_a_device
 from service.model.users import Claim, User
+from service.rules import attributes as attribute_rules
 from service.rules.table import Rule, Table
 
 
@@ -115,15 +117,18 @@ class Use:
     user: User
     email: str | None = None
     name: str | None = None
+    attributes: Said = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Log in this unclaimed user, and give them the user ID; the name is said of them if it is not None."""
+    """Log in this unclaimed user, and give them the user ID; of them is said what is not None."""
 
     user: User
     user_id: str
+    email: str | None = None
     name: str | None = None
+    attributes: Said = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class Create:
     user_id: str | None
     email: str | None
     name: str | None
+    attributes: Said = field(default_factory=dict)
 
 
 Plan = Use | Attach | Create
@@ -141,24 +147,32 @@ Plan = Use | Attach | Create
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The rule that decided, what is to be done, and which members of a user who was there before that
-    changes."""
+    changes; and the names of the attributes for which there is no room."""
 
     rule: Rule[Act]
     plan: Plan
     changes: tuple[str, ...]
+    surplus: tuple[str, ...] = ()
 
 
 def decide(claim: Claim, evidence: Evidence) -> Decision:
     """Return which rule decides this claim, and the plan it makes."""
     rule = LOGIN.decide(user_id_situation(claim, evidence), email_situation(claim, evidence))
     plan = _plan(rule.then, claim, evidence)
-    return Decision(rule, plan, _changes(plan))
+    if not claim.attributes:
+        return Decision(rule, plan, _changes(plan))
+    known = {} if isinstance(plan, Create) else plan.user.attributes
+    said, surplus = attribute_rules.fit(known, claim.attributes)
+    plan = replace(plan, attributes=said)
+    return Decision(rule, plan, _changes(plan), surplus)
 
 
 def unchanged(claim: Claim) -> dict[str, str | None]:
     """Return which fields whoever has the claimed user ID must have for a login to change nothing of them, by
     their names; None stands for any value."""
-    return {"email": claim.email, "name": claim.name}
+    # Whoever shows other attributes beside those that are given may show those as well: that is looked up.
+    attributes = (as_text(claim.attributes) or "{}") if claim.attributes else None
+    return {"email": claim.email, "name": claim.name, "attributes": attributes}
 
 
 def decide_identify(user_id: str, known: User | None, before: User | None) -> Decision:
@@ -214,13 +228,19 @@ def _plan(act: Act, claim: Claim, evidence: Evidence) -> Plan:
         case Act.USE_AND_UPDATE, Evidence(by_user_id=User() as user):
             return Use(user, claim.email, claim.name)
         case Act.ATTACH, Evidence(by_email=(user, *_)) if claim.user_id is not None:
-            return Attach(user, claim.user_id, claim.name)
+            return Attach(user, claim.user_id, _unless_primary(claim.email, user), claim.name)
         case Act.USE, Evidence(by_email=(user, *_)):
-            return Use(user, None, claim.name)
+            return Use(user, _unless_primary(claim.email, user), claim.name)
         case Act.ANONYMOUS, Evidence(anonymous=User() as user):
             return Use(user, None, claim.name)
         case _:
             return Create(claim.user_id, claim.email, claim.name)
+
+
+def _unless_primary(email: str | None, user: User) -> str | None:
+    """Return the email by which a user was found, if it is a further one: it becomes the primary one."""
+    is_primary = email is None or email_key(email) == email_key(user.email or "")
+    return None if is_primary else email
 
 
 def _news(given: str | None, stored: str | None) -> str | None:
@@ -229,14 +249,17 @@ def _news(given: str | None, stored: str | None) -> str | None:
 
 def _changes(plan: Plan) -> tuple[str, ...]:
     match plan:
-        case Use(user, email, name):
-            return _given(email=_news(email, user.email), name=_news(name, user.name))
-        case Attach(user, user_id, name):
-            return _given(userId=user_id, name=_news(name, user.name))
+        case Use(user, email, name, attributes):
+            changed = _given(email=_news(email, user.email), name=_news(name, user.name))
+        case Attach(user, user_id, email, name, attributes):
+            changed = _given(userId=user_id, email=_news(email, user.email), name=_news(name, user.name))
         case Create():
             return ()
         case never:
             assert_never(never)
+    if attributes and attribute_rules.changes(user.attributes, attributes):
+        return (*changed, "attributes")
+    return changed
 
 
 def _given(**members: str | None) -> tuple[str, ...]:

@@ -14,18 +14,19 @@ from service.rules.table import Rule, Table
 
 class Who(Flag):
     """What a user is. One who was made by an anonymous ID of RevenueCat's clients is of one of the worlds; a
-    device's anonymous user, of whom nobody claims anything, counts as proven."""
+    device's anonymous user, of whom nobody claims anything, counts as proven, until they are cleared."""
 
     PROVEN = auto()
     PROVEN_ANONYMOUS = auto()
     DEVICE_ANONYMOUS = auto()
     UNPROVEN = auto()
     UNPROVEN_ANONYMOUS = auto()
+    CLEARED = auto()
     IN_THE_PROVEN_WORLD = PROVEN | PROVEN_ANONYMOUS
     IN_THE_UNPROVEN_WORLD = UNPROVEN | UNPROVEN_ANONYMOUS
     IDENTIFIED = PROVEN | UNPROVEN
     NOBODY_YET = PROVEN_ANONYMOUS | DEVICE_ANONYMOUS | UNPROVEN_ANONYMOUS
-    ANY = IDENTIFIED | NOBODY_YET
+    ANY = IDENTIFIED | NOBODY_YET | CLEARED
 
 
 class Same(Flag):
@@ -50,6 +51,7 @@ class Act(StrEnum):
     MERGE = "the one becomes part of the other"
     REFUSE = "409 `merge-conflict`"
     REFUSE_ANONYMOUS = "409 `merge-into-anonymous`"
+    REFUSE_CLEARED = "409 `user-cleared`"
 
 
 MERGING: Table[Act] = Table(
@@ -60,6 +62,18 @@ MERGING: Table[Act] = Table(
             (Who.ANY, Who.ANY, Same.YES, By.ANY),
             Act.REFUSE,
             "A user is not merged into themselves.",
+        ),
+        Rule(
+            "cleared-into-another",
+            (Who.CLEARED, Who.ANY, Same.NO, By.ANY),
+            Act.REFUSE_CLEARED,
+            "No end user is ever to fetch again what was cleared.",
+        ),
+        Rule(
+            "another-into-cleared",
+            (Who.ANY, Who.CLEARED, Same.NO, By.ANY),
+            Act.REFUSE_CLEARED,
+            "No end user is ever an anonymous user again who was cleared.",
         ),
         Rule(
             "proven-into-unproven",
@@ -100,7 +114,7 @@ class World(Flag):
 class Count(StrEnum):
     """What becomes with the one who stays of what was said of the one who goes."""
 
-    COUNT = "the user IDs become aliases; email and name fill what is blank"
+    COUNT = "the user IDs become aliases, the emails further ones; email and name fill what is blank"
     PARK = "the user IDs lead nowhere until an undo; nothing is filled"
 
 
@@ -142,6 +156,8 @@ def world_of(user: User) -> World:
 
 
 def _who(user: User) -> Who:
+    if user.cleared:
+        return Who.CLEARED
     if user.verified:
         return Who.PROVEN_ANONYMOUS if is_anonymous(user.user_id) else Who.PROVEN
     if is_of_a_device(user.user_id):

@@ -7,6 +7,10 @@ from typing import Any
 
 from service.server.framing import LIMIT, is_unfinished
 
+# A thread waits for the rest of a request for so many seconds, and longer only while it comes with so many
+# bytes a second on average.
+PATIENCE, LEAST = 30, 32 * 1024
+
 
 class Client(socket.socket):
     """The connection to a client.
@@ -22,6 +26,9 @@ class Client(socket.socket):
         super().__init__(fileno=accepted.detach())
         self.began: float | None = None
         self._received = b""
+        # Since when a thread waits for this request's rest, and how much of that has come.
+        self._waits_since: float | None = None
+        self._came = 0
         # None before the first that is sent of a response, and empty after.
         self._head: bytes | None = None
 
@@ -42,7 +49,8 @@ class Client(socket.socket):
 
     def take_back(self, rest: bytes) -> bool:
         """Keep what was read beyond a request, and return whether it is another one."""
-        self.began = None
+        self.began = self._waits_since = None
+        self._came = 0
         self._received = rest + self._received
         return self._is_whole()
 
@@ -56,11 +64,19 @@ class Client(socket.socket):
         return False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Read what was received before, and wait only if there is nothing of it."""
+        """Read what was received before, and wait only if there is nothing of it. Raises TimeoutError if it
+        comes too slowly."""
         if received := self._received:
             self._received = received[size:]
             return received[:size]
-        return super().recv(size, flags)
+        if self._waits_since is None:
+            self._waits_since = time.monotonic()
+        data = super().recv(size, flags)
+        self._came += len(data)
+        waited = time.monotonic() - self._waits_since
+        if waited > PATIENCE and self._came < waited * LEAST:
+            raise TimeoutError
+        return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send data, with the head before it; the head itself waits."""

@@ -63,19 +63,19 @@ class EpollWorker(Worker):
 
     def _serve(self) -> None:
         while connection := self.connections.next():
-            self._answer(connection)
+            if self._is_kept(connection):
+                self.connections.keep(connection)
+            else:
+                self.connections.part(connection)
 
-    def _answer(self, connection: Any) -> None:
+    def _is_kept(self, connection: Any) -> bool:
+        """Serve a connection, and return whether another request may come on it."""
         threads.begin(connection.sock)
-        is_kept = False
         try:
-            is_kept = self.handle(connection)
+            return bool(self.handle(connection))
         except BaseException:  # whatever it is, others are served
             self.log.exception("Error handling request")
-        if is_kept:
-            self.connections.keep(connection)
-        else:
-            self.connections.part(connection)
+            return False
 
     def _stop(self, serving: list[Thread]) -> None:
         """Accept nobody any more, and answer whose request is served, has begun, or is on its way."""

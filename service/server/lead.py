@@ -14,8 +14,9 @@ from threading import Event, Lock
 
 from service.server.epoll import EpollWorker
 
-# For how many seconds a request may keep the lead.
-LIMIT = 0.01
+# For how many seconds a request may keep the lead. Half of that often passes where it waits for a core, or
+# for another process to commit, and then threads take turns again; and to look more often costs more.
+LIMIT = 0.02
 
 
 class Leader:
@@ -31,8 +32,9 @@ class Lead:
         self._leader: Leader | None = None
         # Whoever has it is the next to lead, and watches. The others sleep.
         self._next = Lock()
-        # What the next to lead sleeps until. It is set once for many requests, so that it costs them nothing.
-        self._has_begun = Event()
+        # What the next to lead sleeps until: while nobody calls, until somebody does; else until the lead is
+        # free. The first is set once for many requests, so that it costs them nothing.
+        self._has_begun, self._is_free = Event(), Event()
 
     def take(self) -> Leader:
         """Wait until this thread is to lead."""
@@ -40,19 +42,25 @@ class Lead:
             while leader := self._leader:
                 since = leader.since
                 if since is None:
-                    self._sleep_until_busy(leader)
+                    self._sleep_while_idle(leader)
                 elif (left := since + LIMIT - time.monotonic()) > 0:
-                    time.sleep(left)
+                    self._sleep_while_busy(leader, left)
                 else:
                     break
             self._leader = mine = Leader()
         return mine
 
-    def _sleep_until_busy(self, leader: Leader) -> None:
+    # Both look again after they have cleared what wakes them: it may have been set just before.
+
+    def _sleep_while_idle(self, leader: Leader) -> None:
         self._has_begun.clear()
-        # Else it was set just before.
-        if leader.since is None and self._leader is leader:
+        if leader.since is None and self.is_of(leader):
             self._has_begun.wait()
+
+    def _sleep_while_busy(self, leader: Leader, seconds: float) -> None:
+        self._is_free.clear()
+        if self.is_of(leader):
+            self._is_free.wait(seconds)
 
     def is_of(self, leader: Leader) -> bool:
         """Return whether nobody has taken the lead since."""
@@ -66,9 +74,10 @@ class Lead:
 
     def give_up(self, leader: Leader) -> None:
         """Let the next take the lead now, if it is this leader's."""
-        if self._leader is leader:
+        if self.is_of(leader):
             self._leader = None
             self._has_begun.set()
+            self._is_free.set()
 
 
 class SerialWorker(EpollWorker):
@@ -80,16 +89,26 @@ class SerialWorker(EpollWorker):
         super().init_process()
 
     def _serve(self) -> None:
-        while True:
-            leader = self.lead.take()
-            try:
-                while self.lead.is_of(leader):
-                    connection = self.connections.next()
-                    if connection is None:
-                        return
-                    self.lead.begin(leader)
-                    self._answer(connection)
-                    leader.since = None
-            finally:
-                # At the end, or this thread could not go on.
-                self.lead.give_up(leader)
+        while self._serve_in_lead():
+            pass
+
+    def _serve_in_lead(self) -> bool:
+        """Serve for as long as this thread leads, and return whether there is more to do."""
+        leader = self.lead.take()
+        try:
+            while self.lead.is_of(leader):
+                connection = self.connections.next()
+                if not connection:
+                    return False
+                self.lead.begin(leader)
+                if self._is_kept(connection):
+                    self.connections.keep(connection)
+                else:
+                    # To part waits for the client.
+                    self.lead.give_up(leader)
+                    self.connections.part(connection)
+                leader.since = None
+        finally:
+            # At the end, or if this thread cannot go on.
+            self.lead.give_up(leader)
+        return True

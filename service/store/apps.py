@@ -11,9 +11,11 @@ from peewee import IntegrityError
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import StaleState
 from service.model.idempotency_keys import IdempotencyKey
+from service.model.revocations import Revoked
+from service.store.attachments import forget
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
-from service.store.tables import TABLES, Apps, Keys, Sessions
+from service.store.tables import TABLES, Apps, Attachments, Keys, Removals, Sessions, Webhooks
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
@@ -34,6 +36,36 @@ class AllApps:
         """Return every app, oldest first."""
         rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
         return tuple(as_app(row) for row in rows)
+
+    def with_webhooks(self) -> tuple[str, ...]:
+        """Return the apps that have webhooks which are not switched off, by their ids."""
+        rows = self._database.rows(
+            Webhooks.select(Webhooks.app).where(Webhooks.disabled.is_null()).distinct().order_by(Webhooks.app)
+        )
+        return tuple(app for (app,) in rows)
+
+    def untidy(self, at: int) -> tuple[App, ...]:
+        """Return the apps that are to be tidied by now, oldest first."""
+        query = Apps.select(*APP_COLUMNS, Apps.tidy_at).order_by(Apps.created_at, Apps.app)
+        rows = self._database.rows(query)
+        return tuple(as_app(tuple(row)) for *row, due in rows if due is None or due <= at)
+
+    def claim_tidying(self, app: str, at: int, until: int) -> bool:
+        """Have nobody else tidy an app until a time; return whether it was due, and nobody was before."""
+        is_due = Apps.tidy_at.is_null() | (Apps.tidy_at <= at)
+        return self._database.change(Apps.update(tidy_at=until).where((Apps.app == app) & is_due)) > 0
+
+    def tidied(self, app: str, next_at: int) -> None:
+        """Have an app tidied again at a time."""
+        self._database.change(Apps.update(tidy_at=next_at).where(Apps.app == app))
+
+    def with_old_files(self, waiting: int, at: int) -> tuple[str, ...]:
+        """Return, by their ids, those that have attachments which wait since a time or before, or files whose
+        bytes are due; an app that is erased may."""
+        is_old = Attachments.message.is_null() & (Attachments.created_at <= waiting)
+        old = Attachments.select(Attachments.app).where(is_old).distinct()
+        due = Removals.select(Removals.app).where(Removals.due <= at).distinct()
+        return tuple(sorted({app for query in (old, due) for (app,) in self._database.rows(query)}))
 
     def with_id(self, app: str) -> App | None:
         """Find an app."""
@@ -83,11 +115,14 @@ class AllApps:
             self._database.change(table.delete().where(table.app == app))
 
     def erase(self, app: str) -> None:
-        """Erase an app and all that is in it. Raises StaleState if somebody was about to add to it."""
+        """Erase an app and all that is in it, but for what says which bytes are to be removed. Raises
+        StaleState if somebody was about to add to it."""
         self._database.extend_deadline(600)
         try:
-            for table in reversed(TABLES):
+            forget(self._database, app, Attachments.app == app)
+            for table in reversed([table for table in TABLES if table is not Removals]):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
+            self._database.revoke(Revoked.APP_ERASED, app, app)
         except IntegrityError as error:
             raise StaleState from error
 
@@ -140,7 +175,16 @@ class KeyStore:
     def replace(self, id: str, digest: str, sealed: str | None) -> bool:
         """Have another secret stand in a key's place, unless it was used; return whether it does."""
         is_unused = (Keys.app == self._app) & (Keys.id == id) & Keys.last_used_at.is_null()
+        former = self._database.row(self._database.locked(Keys.select(Keys.digest).where(is_unused)))
+        if former is None:
+            return False
+        self._database.revoke(Revoked.KEY_REPLACED, self._app, id, former[0])
         return self._database.change(Keys.update(digest=digest, sealed=sealed).where(is_unused)) > 0
+
+    def digest_of(self, id: str) -> str | None:
+        """Return the digest of what a key is, by its id."""
+        row = self._database.row(Keys.select(Keys.digest).where((Keys.app == self._app) & (Keys.id == id)))
+        return None if row is None else str(row[0])
 
     def touch(self, id: str, at: int) -> None:
         """Note that a key was used."""
@@ -148,6 +192,7 @@ class KeyStore:
 
     def delete(self, id: str) -> bool:
         """Delete a key, and return whether there was one."""
+        self._database.revoke(Revoked.KEY_DELETED, self._app, id)
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from service.model.users import Attribute
+from service.model.attributes import Attribute, Value
 from service.store.database import Database
 from service.store.tables import Attributes
 
@@ -23,11 +23,13 @@ class AttributeStore:
     def of_homes(self, homes: Sequence[str]) -> tuple[Attribute, ...]:
         """Return what was said under the IDs of these users, also what was removed, in the order of names."""
         rows = self._database.rows(
-            Attributes.select(Attributes.home, Attributes.name, Attributes.value, Attributes.at)
+            Attributes.select(
+                Attributes.home, Attributes.name, Attributes.value, Attributes.at, Attributes.rank
+            )
             .where((Attributes.app == self._app) & Attributes.home.in_(homes))
             .order_by(Attributes.name, Attributes.at, Attributes.home)
         )
-        return tuple(Attribute(home, name, value and json.loads(value), at) for home, name, value, at in rows)
+        return tuple(as_attribute(*row) for row in rows)
 
     def put(self, attributes: Iterable[Attribute]) -> None:
         """Write attributes, of which there is at least one, in place of those of the same homes and names."""
@@ -49,5 +51,10 @@ class AttributeStore:
         )
 
 
-def _as_json(value: str | None) -> str | None:
+def as_attribute(home: str, name: str, value: str | None, at: int, rank: int) -> Attribute:
+    """Make an attribute of its columns."""
+    return Attribute(home, name, value and json.loads(value), at, rank)
+
+
+def _as_json(value: Value | None) -> str | None:
     return None if value is None else json.dumps(value)

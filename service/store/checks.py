@@ -11,19 +11,29 @@ from typing import Any
 from peewee import JOIN, fn
 
 from service.model.apps import ProofKind
+from service.model.attributes import MAX_ATTRIBUTES
 from service.model.conversations import Side
 from service.model.identifiers import email_key, search_key, user_id_digest
 from service.store import AppStore
+from service.store.attachment_checks import bytes_of_attachments_stay, messages_show_their_attachments
 from service.store.database import Database
 from service.store.engine.prepared import Prepared
+from service.store.events import OF_ERASED
 from service.store.merges import EMPTY
 from service.store.questions import BATCH, Check, batches, each, rows, same
+from service.store.several import is_kept
 from service.store.tables import (
     TABLES,
     Apps,
+    Attachments,
     Attributes,
+    Contacts,
     Conversations,
     Devices,
+    Dismissals,
+    DuplicateKeys,
+    Duplicates,
+    Events,
     Fields,
     FormerKeys,
     History,
@@ -31,7 +41,9 @@ from service.store.tables import (
     Keys,
     Merges,
     Messages,
+    OperatorSessions,
     Purchases,
+    Removals,
     Sessions,
     StoreAccounts,
     UserIds,
@@ -137,11 +149,14 @@ def one_unclaimed_user_per_email(store: AppStore) -> Iterator[str]:
 def _nobodies(app: Any) -> Any:
     has_nothing = Users.user_id.is_null() & Users.email.is_null()
     has_too_much = (anonymous() & Users.email.is_null(False)) | (of_a_device() & Users.verified)
-    return Users.select(Users.id).where((Users.app == app) & lives() & (has_nothing | has_too_much))
+    is_no_longer_nobody = Users.cleared_at.is_null(False) & (Users.merged_into.is_null(False) | ~anonymous())
+    is_odd = (lives() & (has_nothing | has_too_much)) | (Users.erased_at.is_null() & is_no_longer_nobody)
+    return Users.select(Users.id).where((Users.app == app) & is_odd)
 
 
 def users_are_somebody(store: AppStore) -> Iterator[str]:
-    """A living user has a user ID or an email; an anonymous one has no email, and a device's is unproven."""
+    """A living user has a user ID or an email; an anonymous one has no email, and a device's is unproven. One
+    who was cleared is anonymous still, and part of nobody."""
     yield from (id for (id,) in rows(store, _nobodies))
 
 
@@ -195,7 +210,7 @@ def store_accounts_have_one_owner(store: AppStore) -> Iterator[str]:
     yield from (f"a store account of {user}" for (user,) in rows(store, _store_accounts_of_nobody))
 
 
-HAVING_A_HOME = (UserIds, Sessions, Conversations, StoreAccounts)
+HAVING_A_HOME = (UserIds, Sessions, Conversations, StoreAccounts, Contacts, DuplicateKeys, Dismissals)
 
 
 @each
@@ -206,13 +221,22 @@ def _away_from_home(app: Any) -> Any:
     ]
 
 
+@Prepared
+def _contacts_of_merged(app: Any) -> Any:
+    merged = Users.merged_into.is_null(False)
+    theirs = Contacts.select(Contacts.user).join(Users, on=same(Users, Contacts, id="user"))
+    return theirs.where((Contacts.app == app) & (Contacts.home == Contacts.user) & merged).distinct()
+
+
 def things_are_where_their_home_is(store: AppStore) -> Iterator[str]:
-    """A user ID, a session, a conversation, a store account is of the user whom its home became part
-    of, or is."""
+    """A user ID, a session, a conversation, a store account, a contact, what users are compared by, and what
+    was said of two of them is of the user whom its home became
+    part of, or is."""
     for table, query in zip(HAVING_A_HOME, _away_from_home, strict=True):
         for user, home in rows(store, query):
             if user not in _became(store, home)[-1:]:
                 yield f"{table._meta.table_name} of {user}"
+    yield from (f"contacts of {user}" for (user,) in rows(store, _contacts_of_merged))
 
 
 OF_A_WORLD = (UserIds, StoreAccounts)
@@ -265,7 +289,7 @@ def _sessions_of_nobody(app: Any) -> Any:
                 | (Sessions.verified != Users.verified)
                 | (Sessions.claim.is_null() & is_unproven)
                 | (Sessions.claim.is_null(False) & ~is_unproven)
-                | (of_a_device() & is_elsewhere)
+                | (anonymous() & is_elsewhere)
             )
         )
     )
@@ -321,9 +345,10 @@ def merges_are_written_down(store: AppStore) -> Iterator[str]:
 def _held_by_erased(app: Any) -> Any:
     into = Users.alias()
     is_erased = Users.erased_at.is_null(False)
-    personal = (Users.user_id, Users.email, Users.email_key, Users.name, Users.name_key)
+    personal = (Users.user_id, Users.email, Users.email_key, Users.name, Users.name_key, Users.attributes)
     holds = reduce(operator.or_, (column.is_null(False) for column in personal))
     said = History.before.is_null(False) | History.after.is_null(False)
+    tells = Events.data.is_null(False) & Events.type.not_in(OF_ERASED)
     mine = Users.select(Users.id).where(Users.app == app).distinct()
     is_into = (into.app == Users.app) & (into.id == Users.merged_into)
     return [
@@ -333,18 +358,27 @@ def _held_by_erased(app: Any) -> Any:
         mine.join(IdempotencyKeys, on=same(IdempotencyKeys, Users, home="id")).where(is_erased),
         mine.join(FormerKeys, on=same(FormerKeys, Users, user="id")).where(is_erased),
         mine.join(Attributes, on=same(Attributes, Users, home="id")).where(is_erased),
+        mine.join(Contacts, on=same(Contacts, Users, home="id")).where(is_erased),
         mine.join(Fields, on=same(Fields, Users, home="id")).where(is_erased),
+        mine.join(DuplicateKeys, on=same(DuplicateKeys, Users, user="id")).where(is_erased),
+        mine.join(DuplicateKeys, on=same(DuplicateKeys, Users, home="id")).where(is_erased),
+        mine.join(Duplicates, on=same(Duplicates, Users, first="id")).where(is_erased),
+        mine.join(Duplicates, on=same(Duplicates, Users, second="id")).where(is_erased),
+        mine.join(Dismissals, on=same(Dismissals, Users, user="id")).where(is_erased),
+        mine.join(Dismissals, on=same(Dismissals, Users, other_user="id")).where(is_erased),
         mine.join(History, on=same(History, Users, user="id")).where(is_erased & said),
         mine.join(Merges, on=same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Merges, on=same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Messages, on=same(Messages, Users, author="id")).where(is_erased & (Messages.body != "")),
+        mine.join(Events, on=same(Events, Users, user="id")).where(is_erased & tells),
     ]
 
 
 def erased_users_hold_nothing(store: AppStore) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
-    attribute, nothing that was said of them, no idempotency key, no message, and no word in the history or
-    the record of a merge."""
+    attribute, no contact, nothing that was said of them, nothing that they are
+    compared by, no idempotency key, no message, and no word in the
+    history, an event or the record of a merge."""
     for query in _held_by_erased:
         yield from (id for (id,) in rows(store, query))
 
@@ -424,13 +458,55 @@ def fields_are_shown(store: AppStore) -> Iterator[str]:
             yield f"what is said of {id}"
 
 
+def emails_find_their_user(store: AppStore) -> Iterator[str]:
+    """Who is one with others is found by each of their emails, and nobody else is unclaimed with one of who
+    is."""
+    for id, *_ in batches(store, _with_fields):
+        for user in filter(None, [store.users.with_id(id)]):
+            for email in user.emails:
+                having = store.users.with_email(email, verified=user.verified, limit=BATCH)
+                unclaimed = {user.id, *(one.id for one in having if one.user_id is None)}
+                if user not in having or (user.user_id is None and len(unclaimed) > 1):
+                    yield f"an email of {id}"
+
+
+@Prepared
+def _with_attributes(app: Any, after: Any) -> Any:
+    return (
+        Users.select(Users.id)
+        .where(
+            (Users.app == app) & lives() & (Users.attributes.is_null(False) | is_kept()) & (Users.id > after)
+        )
+        .order_by(Users.id)
+        .limit(BATCH)
+    )
+
+
+def attributes_are_shown(store: AppStore) -> Iterator[str]:
+    """Of what was said by name of those who are one person the latest is shown, of 50 names at most."""
+    found = (store.users.with_id(id) for (id,) in batches(store, _with_attributes))
+    for user in filter(None, found):
+        counted = store.attributes.of_homes(store.users.one_with(user.id))
+        # In the order of their ranks, so that of each name the latest is left.
+        latest = {
+            one.name: one.value for one in sorted(counted, key=lambda one: (one.rank, one.at, one.home))
+        }
+        there = {name: value for name, value in latest.items() if value is not None}
+        shown = user.attributes
+        if len(shown) != min(len(there), MAX_ATTRIBUTES) or shown.items() - there.items():
+            yield f"the attributes of {user.id}"
+
+
 LEADING = (
     (Sessions, Sessions.device, Devices, Devices.digest),
     (Conversations, Conversations.device, Devices, Devices.digest),
     (Messages, Messages.conversation, Conversations, Conversations.id),
     (Messages, Messages.author, Users, Users.id),
+    (Attachments, Attachments.conversation, Conversations, Conversations.id),
     (Purchases, Purchases.account, StoreAccounts, StoreAccounts.digest),
     (Attributes, Attributes.home, Users, Users.id),
+    (Contacts, Contacts.home, Users, Users.id),
+    (Contacts, Contacts.user, Users, Users.id),
     (Fields, Fields.home, Users, Users.id),
     (Merges, Merges.source, Users, Users.id),
     (Merges, Merges.target, Users, Users.id),
@@ -470,10 +546,14 @@ CHECKS: tuple[Check, ...] = (
     merges_end_somewhere,
     merges_are_written_down,
     fields_are_shown,
+    emails_find_their_user,
+    attributes_are_shown,
     nobody_proven_rests_on_a_claim,
     erased_users_hold_nothing,
     devices_lead_to_anonymous_users,
     messages_are_numbered,
+    messages_show_their_attachments,
+    bytes_of_attachments_stay,
     nothing_is_orphaned,
 )
 
@@ -494,9 +574,10 @@ DECISIONS: tuple[Check, ...] = (identity_keys_prove_in_one_way, nobody_proven_re
 
 
 def every_row_has_its_app(database: Database) -> Iterator[str]:
-    """Each row is of an app that is there. The one question that is asked of all apps at once."""
+    """Each row is of an app that is there, but for what says which bytes are still to be removed, and for
+    operators, who are of none. The one question that is asked of all apps at once."""
     apps = Apps.select(Apps.app)
-    for table in TABLES[1:]:
+    for table in [table for table in TABLES[1:] if table not in (OperatorSessions, Removals)]:
         column = table._meta.fields["app"]
         found = database.rows(table.select(column).where(column.not_in(apps)).distinct())
         yield from (f"{table._meta.table_name} of {app}" for (app,) in found)

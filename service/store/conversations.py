@@ -13,13 +13,30 @@ from typing import Any
 from peewee import CTE, SQL, Case, Select
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
+from service.model.events import Event, EventType
 from service.model.pages import Position
 from service.model.sessions import Token
+from service.store.attachments import as_text, forget, from_text, in_view
 from service.store.database import Database
 from service.store.devices import user_of_session, with_token
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
-from service.store.tables import Conversations, Messages, Sessions, Users
+from service.store.events import EventStore, with_message, with_reopening
+from service.store.tables import Attachments, Conversations, Messages, Sessions, Users
 from service.store.users import lives
+
+# A message with its author's name.
+MESSAGE = (
+    Messages.id,
+    Messages.number,
+    Messages.side,
+    Messages.author,
+    Messages.agent_name,
+    Users.name,
+    Messages.body,
+    Messages.attachments,
+    Messages.verified,
+    Messages.created_at,
+)
 
 
 class ConversationStore:
@@ -67,7 +84,7 @@ class ConversationStore:
         self._database.add(
             _insert(self._app, conversation.id, conversation.user, home, device, *what, *counts, *when)
         )
-        self._database.add(_insert_message(self._app, conversation.id, 1, first.created_at, *_said(first)))
+        self._database.add(_insert_message(self._app, conversation.id, 1, first.created_at, *as_said(first)))
 
     def set_status(self, scope: Scope, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""
@@ -115,20 +132,26 @@ class ConversationStore:
         """Erase all conversations of these users."""
         theirs = (Conversations.app == self._app) & Conversations.user.in_(users)
         ids = self.lock_all(users)
+        forget(self._database, self._app, Attachments.conversation.in_(ids))
         self._database.change(
             Messages.delete().where((Messages.app == self._app) & Messages.conversation.in_(ids))
         )
         self._database.change(Conversations.delete().where(theirs))
 
     def blank(self, users: Sequence[str]) -> None:
-        """Erase what these users wrote in conversations that are others' by now; that they wrote stays."""
+        """Erase what these users wrote and sent in conversations that are others' by now; that they wrote
+        stays."""
+        forget(self._database, self._app, Attachments.author.in_(users))
         self._database.change(
-            Messages.update(body="").where((Messages.app == self._app) & Messages.author.in_(users))
+            Messages.update(body="", attachments=None).where(
+                (Messages.app == self._app) & Messages.author.in_(users)
+            )
         )
 
-    def append(self, scope: Scope, id: str, message: Message) -> Message | None:
+    def append(self, scope: Scope, id: str, message: Message, events: tuple[str, str]) -> Message | None:
         """Append a message to a conversation, if the scope sees it; a user's reopens it. Answer it with its
-        number, and its time, which is never before that of the one before it.
+        number, and its time, which is never before that of the one before it. Under the ids ``events`` it is
+        written down that it was added, and that it reopened the conversation, if it did.
 
         It is a transaction of its own, unless it is part of one.
         """
@@ -139,20 +162,31 @@ class ConversationStore:
             with self._database.transaction():
                 row = self._database.row(_count(shape, kind)(*where, message.created_at))
                 if row is not None:
-                    self._database.add(_insert_message(*row, *_said(message)))
+                    self._database.add(_insert_message(*row[: len(_PLACE)], *as_said(message)))
+                    self._tell(row, message, events)
         else:
             row = self._database.row_at_once(
-                _append(shape, kind)(*where, message.created_at, *_said(message))
+                _append(shape, kind)(*where, message.created_at, *as_said(message), *events)
             )
         if row is None:
             return None
-        _, _, number, at = row
+        _, _, number, at, *_ = row
         return replace(message, number=number, created_at=at)
 
+    def _tell(self, row: tuple[Any, ...], message: Message, events: tuple[str, str]) -> None:
+        """Write down that a message was added to the conversation of a row, and perhaps reopened it."""
+        _, id, number, at, user, subject, created_at, unread, reopened = row
+        told = [Event(events[0], EventType.MESSAGE_CREATED, at, user, id, message.id)]
+        if reopened:
+            now = Conversation(id, user, subject, Status.OPEN, unread, number, created_at, at)
+            data = {"conversation": now, "verified": message.verified}
+            told.append(Event(events[1], EventType.CONVERSATION_REOPENED, at, user, id, data=data))
+        EventStore(self._database, self._app).add(*told)
+
     def append_of_session(
-        self, token: Token, id: str, message: Message, *, alive_since: int
+        self, token: Token, id: str, message: Message, events: tuple[str, str], *, alive_since: int
     ) -> Question | None:
-        """Append a message of whoever's session has a token, if the session began and was used
+        """As ``append``, of whoever's session has a token, if the session began and was used
         after a time, and the conversation was begun on its device: so that it sees it, whatever its app's
         settings are. The answer is the message, without its author, or None.
 
@@ -160,7 +194,7 @@ class ConversationStore:
         """
         if self._database.is_sqlite:
             return None
-        what = message.id, message.body, message.created_at
+        what = message.id, message.body, message.created_at, *events
         return Question(
             _append_of_session(self._app, *token, alive_since, id, *what),
             lambda rows: replace(message, number=rows[0][2], created_at=rows[0][3]) if rows else None,
@@ -169,52 +203,45 @@ class ConversationStore:
 
     def message(self, scope: Scope, conversation: str, id: str) -> Message | None:
         """Find a message of a conversation."""
-        rows = self._database.rows(self._messages(scope, conversation).where(Messages.id == id))
+        rows = self._database.rows(messages_of(self._app, scope, conversation).where(Messages.id == id))
         return as_message(rows[0]) if rows else None
 
     def messages(self, scope: Scope, conversation: str, after: int, limit: int) -> tuple[Message, ...]:
         """Return up to ``limit`` messages, the oldest first, whose numbers come after ``after``."""
         query = (
-            self._messages(scope, conversation)
+            messages_of(self._app, scope, conversation)
             .where(Messages.number > after)
             .order_by(Messages.number)
             .limit(limit)
         )
         return tuple(map(as_message, self._database.rows(query)))
 
-    def _messages(self, scope: Scope, conversation: str) -> Any:
-        shown = (Messages.app == self._app) & (Messages.conversation == conversation)
-        if scope.authors is not None:
-            shown &= Messages.author.is_null() | Messages.author.in_(scope.authors)
-        return (
-            Messages.select(
-                Messages.id,
-                Messages.number,
-                Messages.side,
-                Messages.author,
-                Messages.agent_name,
-                Users.name,
-                Messages.body,
-                Messages.verified,
-                Messages.created_at,
-            )
-            .join(
-                Conversations,
-                on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
-            )
-            .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
-            .where(shown & _in_view(self._app, scope))
-        )
-
     def _one(self, scope: Scope, id: str) -> Statement:
         return _with_id(_shape(scope))(self._app, scope.user, scope.device, id)
 
     def _update(self, scope: Scope, id: str, **fields: Any) -> None:
-        query = Conversations.update(**fields).where(_in_view(self._app, scope) & (Conversations.id == id))
+        query = Conversations.update(**fields).where(in_view(self._app, scope) & (Conversations.id == id))
         self._database.change(query)
 
 
-def _seen(app: Any, scope: Scope) -> Any:
+def messages_of(app: str, scope: Scope, conversation: str) -> Any:
+    """Select what a scope sees of a conversation's messages."""
+    shown = (Messages.app == app) & (Messages.conversation == conversation)
+    if scope.authors is not None:
+        shown &= Messages.author.is_null() | Messages.author.in_(scope.authors)
+    return (
+        Messages.select(*MESSAGE)
+        .join(
+            Conversations,
+            on=((Conversations.app == Messages.app) & (Conversations.id == Messages.conversation)),
+        )
+        .left_outer_join(Users, on=((Users.app == Messages.app) & (Users.id == Messages.author)))
+        .where(shown & in_view(app, scope))
+    )
+
+
+def seen_by(app: Any, scope: Scope) -> Any:
+    """Select the conversations that a scope sees."""
     return Conversations.select(
         Conversations.id,
         Conversations.user,
@@ -224,17 +251,7 @@ def _seen(app: Any, scope: Scope) -> Any:
         Conversations.messages,
         Conversations.created_at,
         Conversations.updated_at,
-    ).where(_in_view(app, scope))
-
-
-def _in_view(app: Any, scope: Scope) -> Any:
-    condition = Conversations.app == app
-    if scope.user is not None:
-        condition &= Conversations.user == scope.user
-    if scope.device is not None:
-        here = Conversations.device == scope.device
-        condition &= (here | Conversations.device.is_null()) if scope.and_agents else here
-    return condition
+    ).where(in_view(app, scope))
 
 
 def _shape(scope: Scope) -> Scope:
@@ -250,9 +267,19 @@ def _of_shape(shape: Scope, user: Any, device: Any) -> Scope:
 @cache
 def _with_id(shape: Scope) -> Prepared:
     def build(app: Any, user: Any, device: Any, id: Any) -> Any:
-        return _seen(app, _of_shape(shape, user, device)).where(Conversations.id == id)
+        return seen_by(app, _of_shape(shape, user, device)).where(Conversations.id == id)
 
     return Prepared(build)
+
+
+def latest(query: Any, before: tuple[Any, Any] | None, limit: Any) -> Any:
+    """Select of conversations those that were active last, or that come after one of a time and an id."""
+    if before is not None:
+        at, id = before
+        query = query.where(
+            (Conversations.updated_at < at) | ((Conversations.updated_at == at) & (Conversations.id < id))
+        ).where(Conversations.updated_at <= at)
+    return query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
 
 
 @cache
@@ -261,14 +288,10 @@ def _page(shape: Scope, of_status: bool, goes_on: bool, of_session: bool = False
         if of_session:
             # A token's values stand in these places.
             user, device = user_of_session(app, user, device), None
-        query = _seen(app, _of_shape(shape, user, device))
+        query = seen_by(app, _of_shape(shape, user, device))
         if of_status:
             query = query.where(Conversations.status == status)
-        if goes_on:
-            query = query.where(
-                (Conversations.updated_at < at) | ((Conversations.updated_at == at) & (Conversations.id < id))
-            ).where(Conversations.updated_at <= at)
-        return query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
+        return latest(query, (at, id) if goes_on else None, limit)
 
     return Prepared(build)
 
@@ -296,21 +319,39 @@ _SAID = (
     Messages.author,
     Messages.agent_name,
     Messages.body,
+    Messages.attachments,
     Messages.verified,
 )
 
 _insert_message = inserting(*_PLACE, *_SAID)
+# What the columns of a message are called.
+MESSAGE_COLUMNS = tuple(column.column_name for column in (*_PLACE, *_SAID))
+
+# What is told of a conversation whose messages were counted: first the place of the next.
+_COUNTED = (
+    Conversations.app,
+    Conversations.id,
+    Conversations.messages,
+    Conversations.updated_at,
+    Conversations.user,
+    Conversations.subject,
+    Conversations.created_at,
+    Conversations.unread_by_agent,
+    Conversations.reopened,
+)
 
 
-def _said(message: Message) -> tuple[Any, ...]:
+def as_said(message: Message) -> tuple[Any, ...]:
+    """Return the values of the last of MESSAGE_COLUMNS."""
     by = message.author
     name = by.name if by.kind is Side.AGENT else None
-    return message.id, by.kind.value, by.id, name, message.body, message.verified
+    attachments = as_text(message.attachments)
+    return message.id, by.kind.value, by.id, name, message.body, attachments, message.verified
 
 
 def _counted(shape: Scope, side: Side, app: Any, user: Any, device: Any, id: Any, at: Any) -> Any:
     """Count one more message of a side, and return its place; a user's reopens."""
-    return _counted_where(_in_view(app, _of_shape(shape, user, device)), side, id, at)
+    return _counted_where(in_view(app, _of_shape(shape, user, device)), side, id, at)
 
 
 def _counted_where(seen: Any, side: Side, id: Any, at: Any) -> Any:
@@ -320,9 +361,12 @@ def _counted_where(seen: Any, side: Side, id: Any, at: Any) -> Any:
     fields = {Conversations.messages: Conversations.messages + 1, unread: unread + 1}
     if side is Side.USER:
         fields[Conversations.status] = Status.OPEN.value
-    place = Conversations.app, Conversations.id, Conversations.messages, Conversations.updated_at
+        # Of the row as it was: nothing that is read beside it is sure to be that.
+        fields[Conversations.reopened] = Conversations.status != Status.OPEN.value
+    else:
+        fields[Conversations.reopened] = False
     counted = Conversations.update(fields | {Conversations.updated_at: last})
-    return counted.where(seen & (Conversations.id == id)).returning(*place)
+    return counted.where(seen & (Conversations.id == id)).returning(*_COUNTED)
 
 
 @cache
@@ -334,18 +378,22 @@ def _count(shape: Scope, side: Side) -> Prepared:
 def _append(shape: Scope, side: Side) -> Prepared:
     """Count, and add the message in the place that it has by that."""
 
-    def build(app: Any, user: Any, device: Any, id: Any, at: Any, *said: Any) -> Any:
+    def build(app: Any, user: Any, device: Any, id: Any, at: Any, *rest: Any) -> Any:
+        *said, event, other = rest
         counted = CTE("counted", _counted(shape, side, app, user, device, id, at))
         place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
         message = Select([counted], [*place, *map(as_value, said)]).where(counted.c.app == app)
-        return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(counted)
+        parts = [counted, with_message(app, counted, said[0], event)]
+        if side is Side.USER:
+            parts.append(with_reopening(app, counted, other, as_value(said[-1]).cast("boolean")))
+        return Messages.insert_from(message, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(*parts)
 
-    return Prepared(build, 5 + len(_SAID))
+    return Prepared(build, 5 + len(_SAID) + 2)
 
 
 def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *message: Any) -> Any:
     """As ``_append``, by a user who is known by their session's token."""
-    conversation, id, body, at = message
+    conversation, id, body, at, event, other = message
     session, user = Sessions.alias("s"), Users.alias("u")
     writer = (
         session.select(session.app, session.user, session.device, session.home, session.verified)
@@ -362,13 +410,16 @@ def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *
     counted = CTE("counted", _counted_where(theirs, Side.USER, conversation, at))
     place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
     by = as_value(Side.USER.value), writer.c.home, SQL("NULL")
-    said = as_value(id), *by, as_value(body), writer.c.verified
+    said = as_value(id), *by, as_value(body), SQL("NULL"), writer.c.verified
     both = counted.join(writer, on=(writer.c.app == counted.c.app))
     row = Select([both], [*place, *said]).where(counted.c.app == app)
-    return Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(writer, counted)
+    told = with_message(app, counted, id, event)
+    reopening = with_reopening(app, counted, other, of_writer(writer.c.verified))
+    parts = writer, counted, told, reopening
+    return Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(*parts)
 
 
-_append_of_session = Prepared(_appended_of_session, 8)
+_append_of_session = Prepared(_appended_of_session, 10)
 
 
 def _unread(side: Side) -> Any:
@@ -390,8 +441,8 @@ def as_conversation(row: tuple[Any, ...]) -> Conversation:
 
 
 def as_message(row: tuple[Any, ...]) -> Message:
-    """Make a message of its columns."""
-    id, number, side, author, agent_name, name, body, verified, created_at = row
+    """Make a message of its columns, those of MESSAGE."""
+    id, number, side, author, agent_name, name, body, attachments, verified, created_at = row
     kind = Side(side)
     by = Author(kind, name, author) if kind is Side.USER else Author(kind, agent_name)
-    return Message(id, number, by, body, bool(verified), created_at)
+    return Message(id, number, by, body, bool(verified), created_at, from_text(attachments))

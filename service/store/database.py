@@ -3,18 +3,21 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import peewee
 import psycopg
 
-from service.model.errors import InvalidCredential, StaleState, StoreUnavailable, UsherError
+from service.model.errors import InvalidCredential, OutcomeUnknown, StaleState, StoreUnavailable, UsherError
+from service.model.revocations import Revocation, Revoked
 from service.store.engine.libpq import WaitTimeout
 from service.store.engine.postgres import Postgres
 from service.store.engine.prepared import Question, Rows, Statement
 from service.store.engine.sqlite import Sqlite
+from service.store.journal import Journal
+from service.times import now
 
 # Within 3 seconds an answer is owed, so the store has somewhat less, in seconds.
 TIMEOUT = 2.0
@@ -44,12 +47,15 @@ Answer = TypeVar("Answer")
 
 class _Here(threading.local):
     """What this thread is about: until when it wants its answers, if it has a deadline; how deep in what has
-    a connection it is; what is to be added; and whether what it does may have been committed."""
+    a connection it is; what is to be added, and done, before its transaction ends; what was revoked in it;
+    and whether what it does may have been committed."""
 
     def __init__(self) -> None:
         self.until: float | None = None
         self.depth = 0
         self.added: list[Statement] = []
+        self.steps: list[Callable[[], None]] = []
+        self.revoked: list[Revocation] = []
         self.committing = False
 
 
@@ -57,12 +63,14 @@ class Database:
     """One store. Queries, prepared or not, are built from ``tables`` and know no database until they are run
     here.
 
-    Raises of every method: StoreUnavailable if the store is away or too slow, StaleState if another
-    transaction was first (then nothing was changed), InvalidCredential if the app is gone.
+    Raises of every method: StoreUnavailable if the store is away or too slow, its OutcomeUnknown if it may
+    have changed something all the same, StaleState if another transaction was first (then nothing was
+    changed), InvalidCredential if the app is gone.
     """
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT, journal: Journal | None = None) -> None:
         self.timeout = timeout
+        self.journal = journal or Journal()
         self.peewee = Sqlite(url) if url.startswith("sqlite:") else Postgres(url)
         self._here = _Here()
         self._connected = _Connected(self)
@@ -88,6 +96,18 @@ class Database:
         self.peewee.deadline.waited = 0.0
         self.peewee.close()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Give back the connection while something else is done inside, in no transaction. A deadline has all
+        of its time again after that."""
+        until = self._here.until
+        self.end_deadline()
+        try:
+            yield
+        finally:
+            if until is not None:
+                self.start_deadline()
+
     def rows(self, query: Any) -> list[tuple[Any, ...]]:
         """Run a query, and return its rows. One that changes anything belongs into a transaction."""
         return self.ask(self._fetch, query)
@@ -96,6 +116,11 @@ class Database:
         """Run a query of at most one row, and answer it or None."""
         rows = self.rows(query)
         return rows[0] if rows else None
+
+    def rows_at_once(self, query: Statement) -> Rows:
+        """As ``rows``, of a statement that changes something, is a transaction by itself, and may be run
+        again if its answer is lost: it does no more then."""
+        return self.ask(self._fetch_change, query)
 
     def rows_and(self, query: Statement, *questions: Question) -> tuple[Rows, list[Any]]:
         """As ``rows``, with the answers to questions that are put in the same round trip; one that changes
@@ -117,6 +142,20 @@ class Database:
         written = table.insert_many(rows).on_conflict(conflict_target=keys, preserve=[*fields.values()])
         self.change(written)
 
+    def copy(self, table: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add many rows in this transaction, none of which is there: whatever is, is a lost race."""
+        self._add_all()
+        self.peewee.copy(table._meta.table_name, columns, rows)
+
+    def is_among(self, column: Any, values: Iterable[Any]) -> Any:
+        """Return the condition that a column has one of these values, of which there may be a great many."""
+        return self.peewee.is_among(column, list(values))
+
+    def contains(self, column: Any, word: str) -> Any:
+        """Return the condition that a text holds a word of letters, marks, digits and symbols, in whatever
+        case."""
+        return self.peewee.contains(column, [_cases(one) for one in word])
+
     def add(self, statement: Statement) -> None:
         """Add a row, or to one, in this transaction, before whatever is asked next or when it ends; so a row
         that is there already is a lost race by then.
@@ -130,6 +169,18 @@ class Database:
         if any(other.query is statement.query for other in self._here.added):
             self._add_all()
         self._here.added.append(statement)
+
+    def at_the_end(self, step: Callable[[], None]) -> None:
+        """Take a step in this transaction, after all else that is done in it."""
+        assert self.peewee.in_transaction()  # noqa: S101 - else it would never be taken
+        self._here.steps.append(step)
+
+    def revoke(self, what: Revoked, app: str, id: str, text: str | None = None) -> None:
+        """Have the journal say, when this transaction ends, what was revoked in it: which of several things
+        that an id may mean, a ``text`` tells."""
+        assert self.peewee.in_transaction()  # noqa: S101 - else nobody would ever write it down
+        which = None if text is None else self.journal.digest(app, id, text)
+        self._here.revoked.append(Revocation(what, app, id, now(), which))
 
     def row_at_once(self, query: Any) -> tuple[Any, ...] | None:
         """As ``row``, of a statement that changes something: it is a transaction by itself, unless there is
@@ -156,16 +207,39 @@ class Database:
             # What was added before a transaction inside another is none of its business.
             self._add_all()
             is_outermost = not self.peewee.in_transaction()
+            if is_outermost:
+                self.peewee.require_committing()
+            steps, self._here.steps = self._here.steps, []
+            revoked, self._here.revoked = self._here.revoked, []
             with self.peewee.atomic():
                 try:
                     yield
+                    for step in self._here.steps:
+                        step()
+                    if is_outermost and self._here.revoked:
+                        # After all that may fail but the commit.
+                        self._add_all()
+                        self.journal.write(self._here.revoked)
+                    else:
+                        revoked += self._here.revoked
                     if added := self._here.added:
                         end = self.peewee.execute_at_the_end if is_outermost else self.peewee.execute_all
                         end([statement.sql(self.peewee) for statement in added])
                 finally:
-                    self._here.added = []
+                    self._here.added, self._here.steps, self._here.revoked = [], steps, revoked
                 # What fails from here on may have been committed, so it must not be run again.
-                self._here.committing = True
+                self._here.committing = self.peewee.deadline.changes = True
+
+    @contextmanager
+    def snapshot(self, seconds: int) -> Iterator[None]:
+        """See one state of the store inside, whatever others write meanwhile, and for how long at most."""
+        with self._connected:
+            self.peewee.begin_snapshot()
+            self.extend_deadline(seconds)
+            try:
+                yield
+            finally:
+                self.peewee.rollback()
 
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, waiting for whoever has locked one, before
@@ -193,6 +267,11 @@ class Database:
             self._here.until = until
         self.peewee.extend_deadline(seconds)
 
+    def give_up_locks_after(self, seconds: float) -> None:
+        """Raise StoreUnavailable, in this transaction, if a statement has to wait longer for what somebody
+        else has locked."""
+        self.peewee.give_up_locks_after(seconds)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.peewee.close_idle()
@@ -207,6 +286,7 @@ class Database:
     def _fetch_all(self, query: Statement, questions: Sequence[Question]) -> tuple[Rows, list[Any]]:
         if any(question.changes for question in questions):
             self._begin_to_commit()
+        self._add_all()
         statements = query, *(question.statement for question in questions)
         rows, *answers = self.peewee.execute_together([one.sql(self.peewee) for one in statements])
         return rows, [question.read(answer) for question, answer in zip(questions, answers, strict=True)]
@@ -215,10 +295,16 @@ class Database:
         self._begin_to_commit()
         return self.row(query)
 
+    def _fetch_change(self, query: Statement) -> Rows:
+        self.peewee.require_committing()
+        self.peewee.deadline.changes = True
+        return self._fetch(query)
+
     def _begin_to_commit(self) -> None:
         # What is sent once only is not what finds out that a connection was dead before.
         self.peewee.require_alive()
-        self._here.committing = True
+        self.peewee.require_committing()
+        self._here.committing = self.peewee.deadline.changes = True
 
     def _count(self, query: Any) -> int:
         return int(self._run(query).rowcount)
@@ -243,8 +329,8 @@ class Database:
 
     def _in_our_words(self, error: Exception) -> UsherError | None:
         """Return what a driver's error means to us, or None if it is a mistake of our own."""
-        causes = list(_causes(error))
-        codes = {getattr(cause, name, None) for cause in causes for name in ("sqlstate", "sqlite_errorname")}
+        found = list(causes(error))
+        codes = {getattr(cause, name, None) for cause in found for name in ("sqlstate", "sqlite_errorname")}
         if codes & MISSING_APP:
             # Only an app is ever deleted as a row, and its credentials with it.
             return InvalidCredential()
@@ -252,15 +338,23 @@ class Database:
             return StaleState()
         if isinstance(error, MISTAKES) or codes & MISTAKEN:
             return None
-        silent = codes & BUSY or any(isinstance(cause, WaitTimeout) for cause in causes)
+        timed_out = any(isinstance(cause, WaitTimeout) for cause in found)
+        silent = timed_out or codes & BUSY
         if silent:
             self.peewee.silent = True
-        dead = self.peewee.is_dead() or codes & READ_ONLY
+        # What a server refuses, being a standby now, it has not done.
+        refused = bool(codes & READ_ONLY)
+        dead = self.peewee.is_dead() or refused
         if dead:
             # Whatever broke this connection broke those in the pool as well.
             self.peewee.close_idle()
         self.peewee.discard()
-        return StaleState() if dead and not silent and not self._here.committing else StoreUnavailable()
+        if dead and not silent and (refused or not self._here.committing):
+            return StaleState()
+        if not (dead and self.peewee.deadline.changes):
+            return StoreUnavailable()
+        self.peewee.stuck = timed_out
+        return OutcomeUnknown()
 
 
 class _Connected:
@@ -275,7 +369,7 @@ class _Connected:
         if here.depth > 1:
             return
         try:
-            here.committing = False
+            here.committing = database.peewee.deadline.changes = False
             database.peewee.deadline.until = database._until()
             if database.peewee.is_closed():
                 database.peewee.connect()
@@ -300,7 +394,13 @@ class _Connected:
                 database.peewee.close()
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error, and what it was raised from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _cases(letter: str) -> str:
+    """Return a letter in its cases, of those that are one letter."""
+    return "".join(sorted({one for one in (letter, letter.lower(), letter.upper()) if len(one) == 1}))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from peewee import JOIN, fn
@@ -14,6 +14,7 @@ from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question
+from service.store.forgetting import Key, page
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import USER_COLUMNS, as_user, lives
 
@@ -52,9 +53,13 @@ class DeviceStore:
         )
         self._database.rows(self._database.locked(query))
 
-    def add(self, digest: str, at: int) -> None:
+    def add(self, digest: str, at: int, last_user: str | None = None) -> None:
         """Add a device unless it is there."""
-        self._database.add(_add_device(self._app, digest, at))
+        self._database.add(_add_device(self._app, digest, at, last_user))
+
+    def set_last_user(self, digest: str, user: str) -> None:
+        """Note who logged in on a device last."""
+        self._database.add(_use_device(self._app, digest, user))
 
     def set_anonymous(self, digest: str, user: str | None) -> None:
         """Set the device's anonymous user."""
@@ -76,10 +81,16 @@ class DeviceStore:
         )
 
     def return_anonymous(self, digest: str, user: str) -> None:
-        """Link an anonymous user to a device again, unless it has another by now."""
+        """Link an anonymous user to a device again, unless it has another by now, or they were cleared."""
+        seen = Users.select(Users.id).where(
+            (Users.app == self._app) & (Users.id == user) & Users.cleared_at.is_null()
+        )
         self._database.change(
             Devices.update(anonymous=user).where(
-                (Devices.app == self._app) & (Devices.digest == digest) & Devices.anonymous.is_null()
+                (Devices.app == self._app)
+                & (Devices.digest == digest)
+                & Devices.anonymous.is_null()
+                & fn.EXISTS(seen)
             )
         )
 
@@ -119,7 +130,7 @@ class SessionStore:
         return None if row is None else (as_session(row), row[-1])
 
     def with_token(self, token: Token) -> tuple[App, User, Session] | None:
-        """Find a session by its token, with its app and user."""
+        """Find a session by its token, with its app and user, whose further emails are not asked for."""
         return _found(self._database.rows(_session_of_token(self._app, *token)))
 
     def with_token_and(
@@ -148,17 +159,42 @@ class SessionStore:
 
     def of_user(self, user: str) -> tuple[Session, ...]:
         """Return a user's sessions, the oldest first, also those that have expired."""
-        rows = self._database.rows(
-            Sessions.select(*SESSION_COLUMNS)
-            .where((Sessions.app == self._app) & (Sessions.user == user))
-            .order_by(Sessions.began_at, Sessions.device)
-        )
-        return tuple(as_session(row) for row in rows)
+        return self.of_users((user,))
 
-    def end_old(self, *, begun_before: int, used_before: int) -> int:
-        """End the sessions that began before a time and were last used before another; return how many."""
+    def of_users(self, users: Sequence[str]) -> tuple[Session, ...]:
+        """As ``of_user``, of several."""
+        query = self._of(users).order_by(Sessions.began_at, Sessions.device)
+        return tuple(as_session(row) for row in self._database.rows(query))
+
+    def last_of(self, users: Sequence[str], limit: int) -> tuple[Session, ...]:
+        """Return up to ``limit`` of these users' sessions, the one that was used last first, also those that
+        have expired."""
+        query = self._of(users).order_by(Sessions.used_at.desc(), Sessions.device).limit(limit)
+        return tuple(as_session(row) for row in self._database.rows(query))
+
+    def _of(self, users: Sequence[str]) -> Any:
+        theirs = (Sessions.app == self._app) & Sessions.user.in_(users)
+        return Sessions.select(*SESSION_COLUMNS).where(theirs)
+
+    def old(
+        self, *, begun_before: int, used_before: int, after: Key = ()
+    ) -> tuple[tuple[str, ...], Key | None]:
+        """Return the devices of those of the sessions on the page after a key that began before a time and
+        were last used before another, and after which the next page begins; none if there is no other."""
+        rows, last = page(self._database, self._app, [Sessions.device], after)
         old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
-        return self._database.change(Sessions.delete().where((Sessions.app == self._app) & old))
+        found = Sessions.select(Sessions.device).where((Sessions.app == self._app) & rows & old)
+        return tuple(device for (device,) in self._database.rows(found)), last
+
+    def end_old(self, devices: Sequence[str], *, begun_before: int, used_before: int) -> int:
+        """End the sessions of these devices that are as old; return how many that were."""
+        old = (Sessions.began_at < begun_before) & (Sessions.used_at < used_before)
+        these = (Sessions.app == self._app) & Sessions.device.in_(devices)
+        return self._database.change(Sessions.delete().where(these & old))
+
+    def end_all(self) -> None:
+        """End every session."""
+        self._database.change(Sessions.delete().where(Sessions.app == self._app))
 
     def touch(self, token: Token, session: Session, at: int) -> Session:
         """Note that a session was used."""
@@ -172,15 +208,15 @@ class SessionStore:
         )
         return tuple(device for (device,) in rows)
 
-    def end(self, token: Token) -> tuple[str, ...]:
-        """End the session of a token, and return the devices that this leaves."""
+    def end(self, token: Token) -> tuple[Session, ...]:
+        """End the session of a token, and return those that this ended."""
         return self._end(with_token(Sessions, *token))
 
-    def end_on_device(self, device: str) -> tuple[str, ...]:
+    def end_on_device(self, device: str) -> tuple[Session, ...]:
         """End a device's session; as ``end``."""
         return self._end(Sessions.device == device)
 
-    def end_of_users(self, *users: str) -> tuple[str, ...]:
+    def end_of_users(self, *users: str) -> tuple[Session, ...]:
         """End every session of these users; as ``end``."""
         return self._end(Sessions.user.in_(users))
 
@@ -188,12 +224,24 @@ class SessionStore:
         """End a user's sessions that began under an ID of these, who are part of the user."""
         self._end((Sessions.user == user) & Sessions.home.in_(homes))
 
+    def end_elsewhere(self, anonymous: str) -> None:
+        """End an anonymous user's sessions on all devices but their own."""
+        own = Devices.select(Devices.digest).where(
+            (Devices.app == self._app) & (Devices.anonymous == anonymous)
+        )
+        self._end((Sessions.user == anonymous) & Sessions.device.not_in(own))
+
     def end_of_user_id(self, user: str, home: str, user_id: str) -> None:
         """End a user's sessions that began under a user ID, which was given to ``home``."""
-        # A former release does not say under which of them.
-        perhaps = Sessions.token.is_null(False) & (Sessions.home == home)
-        began = Sessions.user_id_digest == user_id_digest(user_id)
-        self._end((Sessions.user == user) & (began | perhaps))
+        self._end(_under_user_id(user, home, user_id))
+
+    def of_user_id(self, user: str, home: str, user_id: str) -> tuple[Session, ...]:
+        """Return those that ``end_of_user_id`` would end, also those that have expired."""
+        began_under = (Sessions.app == self._app) & _under_user_id(user, home, user_id)
+        rows = self._database.rows(
+            Sessions.select(*SESSION_COLUMNS).where(began_under).order_by(Sessions.device)
+        )
+        return tuple(as_session(row) for row in rows)
 
     def set_verified(self, user: str, verified: bool) -> None:
         """Note whether whoever is logged in as a user is known to be them."""
@@ -201,9 +249,16 @@ class SessionStore:
             Sessions.update(verified=verified).where((Sessions.app == self._app) & (Sessions.user == user))
         )
 
-    def _end(self, condition: Any) -> tuple[str, ...]:
-        query = Sessions.delete().where((Sessions.app == self._app) & condition).returning(Sessions.device)
-        return tuple(device for (device,) in self._database.rows(query))
+    def _end(self, condition: Any) -> tuple[Session, ...]:
+        query = Sessions.delete().where((Sessions.app == self._app) & condition).returning(*SESSION_COLUMNS)
+        return tuple(as_session(row) for row in self._database.rows(query))
+
+
+def _under_user_id(user: str, home: str, user_id: str) -> Any:
+    # A former release does not say under which of them.
+    perhaps = Sessions.token.is_null(False) & (Sessions.home == home)
+    began = Sessions.user_id_digest == user_id_digest(user_id)
+    return (Sessions.user == user) & (began | perhaps)
 
 
 def _found(rows: list[tuple[Any, ...]]) -> tuple[App, User, Session] | None:
@@ -229,13 +284,19 @@ def user_of_session(app: Any, device: Any, digest: Any) -> Any:
 
 @Prepared
 def _device(app: Any, digest: Any) -> Any:
-    shown = Devices.digest, Devices.anonymous, Devices.clears, Devices.sharing
+    shown = Devices.digest, Devices.anonymous, Devices.clears, Devices.sharing, Devices.last_user
     return Devices.select(*shown).where((Devices.app == app) & (Devices.digest == digest))
 
 
 @Prepared
-def _add_device(app: Any, digest: Any, at: Any) -> Any:
-    return Devices.insert(app=app, digest=digest, created_at=at).on_conflict_ignore()
+def _add_device(app: Any, digest: Any, at: Any, last_user: Any) -> Any:
+    row = {"app": app, "digest": digest, "created_at": at, "last_user": last_user}
+    return Devices.insert(row).on_conflict_ignore()
+
+
+@Prepared
+def _use_device(app: Any, digest: Any, user: Any) -> Any:
+    return Devices.update(last_user=user).where((Devices.app == app) & (Devices.digest == digest))
 
 
 @Prepared
@@ -296,13 +357,15 @@ def _use(app: Any, device: Any, digest: Any, at: Any) -> Any:
 
 def claim_as_json(claim: Claim | None) -> str | None:
     """Write what an unproven login said as it is kept."""
-    return json.dumps(asdict(claim)) if claim else None
+    # What nobody proved to be somebody is given no attributes, and a former release knows none.
+    said = claim and {"user_id": claim.user_id, "email": claim.email, "name": claim.name}
+    return json.dumps(said) if said else None
 
 
 def as_device(row: tuple[Any, ...]) -> Device:
     """Make a device of its columns."""
-    digest, anonymous, clears, sharing = row
-    return Device(digest, anonymous, bool(clears), None if sharing is None else bool(sharing))
+    digest, anonymous, clears, sharing, last_user = row
+    return Device(digest, anonymous, bool(clears), None if sharing is None else bool(sharing), last_user)
 
 
 def as_session(row: tuple[Any, ...]) -> Session:

@@ -1,13 +1,15 @@
-"""What was last said of each of those who are one person: their emails and names.
+"""What was last said of each of those who are one person: their emails and names. By each of the emails that
+count they are found.
 
 Who is one with nobody has no rows here; what is shown of them is all that was said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from service.model.users import Field
+from service.model.identifiers import email_key
+from service.model.users import Field, emails_said
 from service.store.database import Database
 from service.store.engine.prepared import Prepared
 from service.store.tables import Fields
@@ -33,9 +35,12 @@ class FieldStore:
         )
         return tuple(Field(*row) for row in rows)
 
-    def put(self, fields: Iterable[Field]) -> None:
-        """Write fields, of which there is at least one, in place of those of the same homes and names."""
-        self._database.put(Fields, [{"app": self._app} | asdict(field) for field in fields])
+    def put(self, fields: Sequence[Field]) -> None:
+        """Write all that was said of one person, of whom there are several records."""
+        keys = {field: email_key(field.value or "") for field in emails_said(fields)}
+        self._database.put(
+            Fields, [{"app": self._app, "key": keys.get(field)} | asdict(field) for field in fields]
+        )
 
     def forget(self, homes: Sequence[str]) -> None:
         """Forget what was said of each of these users."""

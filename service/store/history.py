@@ -2,12 +2,24 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from service.model.callers import Actor
 from service.model.history import Entry, Event, Members
 from service.store.database import Database
 from service.store.engine.prepared import inserting
 from service.store.tables import History
+
+_ENTRY = (
+    History.id,
+    History.at,
+    History.event,
+    History.rule,
+    History.by,
+    History.request,
+    History.before,
+    History.after,
+)
 
 
 class HistoryStore:
@@ -19,33 +31,28 @@ class HistoryStore:
 
     def add(self, user: str, entry: Entry) -> None:
         """Write one line."""
-        actor = entry.actor
-        what = entry.event.value, entry.rule, actor.by, actor.request
-        members = _as_json(entry.before), _as_json(entry.after)
-        self._database.add(_insert(self._app, user, entry.id, entry.at, *what, *members, actor.proven))
+        self._database.add(_insert(self._app, *values(user, entry)))
 
     def page(self, users: Sequence[str], after: str, limit: int) -> tuple[Entry, ...]:
         """Return up to ``limit`` lines of these users, the oldest first, that come after the one with this
         id."""
-        rows = self._database.rows(
-            History.select(
-                History.id,
-                History.at,
-                History.event,
-                History.rule,
-                History.by,
-                History.request,
-                History.before,
-                History.after,
-            )
-            .where((History.app == self._app) & History.user.in_(users) & (History.id > after))
-            .order_by(History.id)
-            .limit(limit)
-        )
-        return tuple(
-            Entry(id, at, Event(event), rule, Actor(by, request), _from_json(before), _from_json(after))
-            for id, at, event, rule, by, request, before, after in rows
-        )
+        lines = History.select(*_ENTRY).where(self._of(users) & (History.id > after))
+        return tuple(map(_as_entry, self._database.rows(lines.order_by(History.id).limit(limit))))
+
+    def last(self, users: Sequence[str], limit: int) -> tuple[Entry, ...]:
+        """Return up to ``limit`` lines of these users, the latest first."""
+        lines = History.select(*_ENTRY).where(self._of(users)).order_by(History.id.desc()).limit(limit)
+        return tuple(map(_as_entry, self._database.rows(lines)))
+
+    def _of(self, users: Sequence[str]) -> Any:
+        return (History.app == self._app) & History.user.in_(users)
+
+    def emails_since(self, user: str, at: int) -> tuple[str, ...]:
+        """Return the emails that a user was given from a time on."""
+        since = (History.app == self._app) & (History.user == user) & (History.at >= at)
+        rows = self._database.rows(History.select(History.after).where(since & History.after.is_null(False)))
+        given = (json.loads(text).get("email") for (text,) in rows)
+        return tuple(email for email in given if email)
 
     def tells_of_a_lost_id(self, user: str) -> bool:
         """Return whether a user ID was taken away from a user, or corrected. One that a migration took back
@@ -75,19 +82,23 @@ class HistoryStore:
                     self._database.change(change)
 
 
-_insert = inserting(
-    History.app,
-    History.user,
-    History.id,
-    History.at,
-    History.event,
-    History.rule,
-    History.by,
-    History.request,
-    History.before,
-    History.after,
-    History.proven,
-)
+_LINE = (History.app, History.user, *_ENTRY, History.proven)
+# What these columns are called.
+COLUMNS = tuple(column.column_name for column in _LINE)
+
+_insert = inserting(*_LINE)
+
+
+def values(user: str, entry: Entry) -> tuple[Any, ...]:
+    """Return the values of COLUMNS, without the app, for a line of a user's history."""
+    actor = entry.actor
+    what = entry.event.value, entry.rule, actor.by, actor.request
+    return user, entry.id, entry.at, *what, _as_json(entry.before), _as_json(entry.after), actor.proven
+
+
+def _as_entry(row: tuple[Any, ...]) -> Entry:
+    id, at, event, rule, by, request, before, after = row
+    return Entry(id, at, Event(event), rule, Actor(by, request), _from_json(before), _from_json(after))
 
 
 def _as_json(members: Members | None) -> str | None:

@@ -9,6 +9,7 @@ from service.model.errors import StaleState
 from service.model.idempotency_keys import IdempotencyKey
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
+from service.store.forgetting import Key, Step, forget
 from service.store.tables import FormerKeys, Rates
 from service.store.tables import IdempotencyKeys as Keys
 
@@ -47,12 +48,13 @@ class IdempotencyKeyStore:
         )
         return tuple(key for (key,) in rows)
 
-    def forget_before(self, at: int) -> int:
-        """Forget the keys that were used before a time, and return how many."""
-        return sum(
-            self._database.change(table.delete().where((table.app == self._app) & (table.created_at < at)))
-            for table in (Keys, FormerKeys)
-        )
+    def forget_before(self, at: int, after: Key = ()) -> Step:
+        """Forget those of the keys on the page after a key that were used before a time."""
+        return forget(self._database, self._app, Keys, Keys.created_at < at, after)
+
+    def forget_former_before(self, at: int, after: Key = ()) -> Step:
+        """As ``forget_before``, of those that the former release remembers."""
+        return forget(self._database, self._app, FormerKeys, FormerKeys.created_at < at, after)
 
     def forget_merges(self, merges: Sequence[tuple[str, str]]) -> None:
         """Forget the keys that made these merges: each is a target and an id."""
@@ -88,9 +90,9 @@ class RateStore:
         """As ``current``, to be asked together with something else."""
         return Question(_counted(self._app, kind, address, minute), _as_count)
 
-    def forget_before(self, minute: int) -> int:
-        """Forget what was counted before a minute, and return how many rows that was."""
-        return self._database.change(Rates.delete().where((Rates.app == self._app) & (Rates.minute < minute)))
+    def forget_before(self, minute: int, after: Key = ()) -> Step:
+        """Forget those of the counts on the page after a key that are from before a minute."""
+        return forget(self._database, self._app, Rates, Rates.minute < minute, after)
 
 
 def _as_count(rows: Rows) -> int:

@@ -54,13 +54,13 @@ class LoginStore:
         conditions = *key, *self._conditions(who)
         if self._database.is_sqlite:
             return self._database.rows(look(*conditions))
-        # If it was run and its answer lost, the session is another, and all is looked up again.
-        return self._database.rows(begin(*conditions, *_values(who)))
+        # Run twice, it begins the same session again: the token is the same.
+        return self._database.rows_at_once(begin(*conditions, *_values(who)))
 
     def _begun(self, who: ComingBack, rows: Sequence[tuple[Any, ...]]) -> Found | None:
         if not rows or rows[0][0] is None:
             return None
-        user, (*_, home, secret) = as_user([row[:-2] for row in rows]), rows[0]
+        user, (*_, home, secret) = as_user([_alone(*row[:-2]) for row in rows]), rows[0]
         if self._database.is_sqlite:
             begin = _BEGIN_AS_SEEN(self._app, user.id, user.version, who.device, secret, *_values(who))
             if not self._database.change(begin):
@@ -68,10 +68,13 @@ class LoginStore:
         return user, home
 
     def _conditions(self, who: ComingBack) -> tuple[Any, ...]:
-        # No app has an empty id, so nothing is kept there.
-        kept = self._app if who.says_something else ""
         digest = user_id_digest(who.user_id)
-        return self._app, who.device, who.verified, digest, who.email, who.name, kept
+        return self._app, who.device, who.verified, digest, who.email, who.name, who.attributes
+
+
+def _alone(*row: Any) -> tuple[Any, ...]:
+    """Return a row of somebody who is one with nobody as one of USER_COLUMNS."""
+    return *row[:-1], False, row[-1]
 
 
 def _values(who: ComingBack) -> tuple[Any, ...]:
@@ -81,10 +84,11 @@ def _values(who: ComingBack) -> tuple[Any, ...]:
 def _seen(*conditions: Any) -> Any:
     """Select the user, and the secret of the session that they began on the device under the same user ID, if
     all is as it should be."""
-    app, device, verified, digest, email, name, kept = conditions
+    app, device, verified, digest, email, name, attributes = conditions
     session, here, given = Sessions.alias("s"), Devices.alias("d"), UserIds.alias("i")
     user = Users.alias("u")
-    said = Fields.select(SQL("1")).where((Fields.app == kept) & (Fields.home == given.home))
+    # Of who is one with others more is kept, and more is to be told.
+    said = Fields.select(SQL("1")).where((Fields.app == session.app) & (Fields.home == given.home))
     theirs = (given.app == session.app) & (given.verified == verified) & (given.digest == digest)
     theirs &= (given.user == session.user) & (given.home == session.home)
     return (
@@ -96,7 +100,8 @@ def _seen(*conditions: Any) -> Any:
         .where(session.user_id_digest == digest)
         # A former release's session has no secret that counts.
         .where(session.token.is_null() & here.anonymous.is_null())
-        .where(lives(user) & _is(user.email, email) & _is(user.name, name) & ~fn.EXISTS(said))
+        .where(lives(user) & _is(user.email, email) & _is(user.name, name))
+        .where(_is(user.attributes, attributes) & ~fn.EXISTS(said))
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from service.model.merges import Filled, Merge, Moved
+from service.model.revocations import Revoked
 from service.store.database import Database
 from service.store.tables import Merges
 
@@ -66,6 +67,23 @@ class MergeStore:
         )
         return tuple(as_merge(row) for row in rows)
 
+    def last_into(self, users: Sequence[str], limit: int) -> tuple[Merge, ...]:
+        """Return up to ``limit`` merges by which somebody is part of one of these users, the latest first."""
+        stands = (Merges.app == self._app) & Merges.target.in_(users) & Merges.undone_at.is_null()
+        # Else SQLite walks through all merges, the latest first, and not through the few that were found.
+        latest = Merges.id.concat("").desc()
+        query = Merges.select(*COLUMNS).where(stands).order_by(latest).limit(limit)
+        return tuple(as_merge(row) for row in self._database.rows(query))
+
+    def ever_one_with(self, users: Sequence[str]) -> tuple[str, ...]:
+        """Return these users and all who were ever one with them: what was told of those shows these."""
+        everyone, added = set(users), set(users)
+        while added:
+            merges = self.of_users(tuple(added))
+            added = {id for merge in merges for id in (merge.source, merge.target)} - everyone
+            everyone |= added
+        return tuple(sorted(everyone))
+
     def add_devices(self, source: str, devices: Sequence[tuple[str, str]]) -> None:
         """Write into the merge by which somebody is part of another of which devices it ended the anonymous
         user, by device and user."""
@@ -82,6 +100,7 @@ class MergeStore:
         self._database.change(
             Merges.update(undone_at=at).where((Merges.app == self._app) & (Merges.id == id))
         )
+        self._database.revoke(Revoked.MERGE_UNDONE, self._app, id)
 
     def forget(self, users: tuple[str, ...]) -> None:
         """Leave of these users' merges who and when, and nothing personal."""
@@ -95,7 +114,7 @@ class MergeStore:
         return Merges.select(*COLUMNS).where((Merges.app == self._app) & (Merges.id == id))
 
 
-EMPTY = json.dumps({"moved": asdict(Moved((), (), (), ())), "filled": {}, "parked": [], "devices": []})
+EMPTY = json.dumps({"moved": asdict(Moved()), "filled": {}, "parked": [], "devices": []})
 
 
 def as_merge(row: tuple[Any, ...]) -> Merge:

@@ -1,7 +1,7 @@
 """Store accounts, each of which belongs to one user of its world at a time, and what was bought there."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from service.model.identifiers import new_id
@@ -114,6 +114,16 @@ class PurchaseStore:
         )
         return tuple(digest for (digest,) in rows)
 
+    def digests_of(self, users: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        """Return the accounts of each of these users, by their digests, and who brought each."""
+        found: dict[str, list[tuple[str, str]]] = {user: [] for user in users}
+        theirs = (StoreAccounts.app == self._app) & self._database.is_among(StoreAccounts.user, found)
+        columns = StoreAccounts.user, StoreAccounts.digest, StoreAccounts.home
+        rows = self._database.rows(StoreAccounts.select(*columns).where(theirs).order_by(*columns))
+        for user, digest, home in rows:
+            found[user].append((digest, home))
+        return found
+
     def move(self, user: str, into: str) -> None:
         """Make all accounts of a user another's."""
         self._database.change(
@@ -207,6 +217,11 @@ def _as_purchase(row: tuple[Any, ...]) -> Purchase:
 
 
 def _digest(account: StoreAccount) -> str:
+    return account_digest(account.store, account.account, account.verified)
+
+
+def account_digest(store: str, account: str, verified: bool) -> str:
+    """Return the digest of a store account of one of the worlds."""
     # A store's name and an account hold no NUL, so no two run together alike.
-    world = "" if account.verified else "\0unproven"
-    return hashlib.sha256(f"{account.store}\0{account.account}{world}".encode()).hexdigest()
+    world = "" if verified else "\0unproven"
+    return hashlib.sha256(f"{store}\0{account}{world}".encode()).hexdigest()

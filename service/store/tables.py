@@ -21,16 +21,161 @@ def references(table: str, **columns: str) -> SQL:
 class Apps(Model):
     """Tenants. ``settings`` is a JSON object that holds what differs from the defaults; ``made_with`` the
     digest of the request that made it and its idempotency key, if there was one: before there is an app, no
-    table that an app owns could hold that."""
+    table that an app owns could hold that. ``tidy_at`` is when it is to be tidied next; at once if none."""
 
     app = TextField(primary_key=True)
     name = TextField()
     settings = TextField()
     made_with = TextField(null=True)
     created_at = BigIntegerField()
+    tidy_at = BigIntegerField(null=True)
 
     class Meta:
         table_name = "apps"
+
+
+class Events(Model):
+    """What changed, for the app to follow: whom it is about (``user``), in which conversation, by which
+    message, and in ``data``, a JSON object, the records as they were then. A message is read where it stands,
+    so there is no ``data`` of one; nor of what is about somebody who was erased since.
+
+    ``xid`` is the number of the transaction that wrote it, as PostgreSQL counts them; on SQLite it only
+    grows. By ``xid`` and then ``id`` they are read: see ``feed``.
+
+    It has no foreign key: each row is written with another that has one, and to look for its app once more
+    would have all messages of an app lock one row. An app that is erased is emptied of them after all else.
+    """
+
+    app = TextField()
+    id = TextField()
+    xid = BigIntegerField()
+    type = TextField()
+    at = BigIntegerField()
+    user = TextField()
+    conversation = TextField(null=True)
+    message = TextField(null=True)
+    data = TextField(null=True)
+
+    class Meta:
+        table_name = "events"
+        primary_key = CompositeKey("app", "id")
+        indexes: ClassVar = ((("app", "xid", "id"), False),)
+
+
+# What was written of somebody is looked for when they are erased. Of a message nothing is.
+Events.add_index(
+    Events.index(Events.app, Events.user, where=Events.data.is_null(False), name="events_app_user")
+)
+
+
+class Webhooks(Model):
+    """Where events are delivered, of ``types`` with commas between, or of all. Up to ``xid`` and ``event``
+    each has been tried. Whoever delivers has a ``lease`` until ``leased_until``. ``failures`` counts the
+    attempts that failed in a row, the first at ``failing_since``; no new event is tried before
+    ``rests_until``. The last attempt took ``milliseconds``."""
+
+    app = TextField()
+    id = TextField()
+    url = TextField()
+    types = TextField()
+    disabled = TextField(null=True)
+    xid = BigIntegerField()
+    event = TextField()
+    lease = TextField(null=True)
+    leased_until = BigIntegerField()
+    failures = IntegerField()
+    failing_since = BigIntegerField(null=True)
+    rests_until = BigIntegerField()
+    milliseconds = IntegerField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "webhooks"
+        primary_key = CompositeKey("app", "id")
+        constraints: ClassVar = [references("apps", app="app")]
+
+
+class WebhookSecrets(Model):
+    """What deliveries are signed with, encrypted."""
+
+    app = TextField()
+    webhook = TextField()
+    id = TextField()
+    sealed = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "webhook_secrets"
+        primary_key = CompositeKey("app", "webhook", "id")
+        constraints: ClassVar = [references("webhooks", app="app", webhook="id")]
+
+
+class Deliveries(Model):
+    """What became of an event at a webhook: ``state``, when it is ``due`` again, how many ``attempts`` there
+    were, and how many of them failed since it was last asked for. ``at`` is when the event was, and ``user``
+    whom it is about; a test is about nobody."""
+
+    app = TextField()
+    webhook = TextField()
+    event = TextField()
+    type = TextField()
+    at = BigIntegerField()
+    user = TextField(null=True)
+    state = TextField()
+    due = BigIntegerField(null=True)
+    attempts = IntegerField()
+    failures = IntegerField()
+
+    class Meta:
+        table_name = "deliveries"
+        primary_key = CompositeKey("app", "webhook", "event")
+        indexes: ClassVar = ((("app", "at"), False),)
+        constraints: ClassVar = [references("webhooks", app="app", webhook="id")]
+
+
+# Most have been made, and are about somebody.
+Deliveries.add_index(
+    Deliveries.index(
+        Deliveries.app,
+        Deliveries.webhook,
+        Deliveries.due,
+        where=Deliveries.due.is_null(False),
+        name="deliveries_due",
+    )
+)
+Deliveries.add_index(
+    Deliveries.index(
+        Deliveries.app,
+        Deliveries.webhook,
+        Deliveries.at,
+        where=Deliveries.due.is_null(False),
+        name="deliveries_pending",
+    )
+)
+Deliveries.add_index(
+    Deliveries.index(
+        Deliveries.app, Deliveries.user, where=Deliveries.user.is_null(False), name="deliveries_user"
+    )
+)
+
+
+class Attempts(Model):
+    """Attempts of deliveries. ``answer`` is how what was answered begins, and ``error`` why nothing was."""
+
+    app = TextField()
+    webhook = TextField()
+    event = TextField()
+    number = IntegerField()
+    at = BigIntegerField()
+    milliseconds = IntegerField()
+    status = IntegerField(null=True)
+    answer = TextField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        table_name = "attempts"
+        primary_key = CompositeKey("app", "webhook", "event", "number")
+        constraints: ClassVar = [references("deliveries", app="app", webhook="webhook", event="event")]
 
 
 class Keys(Model):
@@ -57,7 +202,8 @@ class Users(Model):
     """One person's record in one app. ``user_id`` is the primary one, which stands in ``UserIds`` too;
     ``verified`` is whether somebody proved to be them; ``merged_into`` is the user that this one became
     part of; one that was erased holds its id and times only. ``version`` counts their changes, also those
-    of their rows in ``UserIds`` and of whether they are one with others."""
+    of their rows in ``UserIds`` and of whether they are one with others. ``attributes`` is what they show of
+    those, a JSON object, or none if that is nothing, or if they are one with others."""
 
     app = TextField()
     id = TextField()
@@ -72,6 +218,7 @@ class Users(Model):
     erased_at = BigIntegerField(null=True)
     created_at = BigIntegerField()
     version = IntegerField(constraints=[SQL("DEFAULT 1")])
+    attributes = TextField(null=True)
 
     class Meta:
         table_name = "users"
@@ -130,7 +277,8 @@ class UserIds(Model):
 
 
 class Devices(Model):
-    """Installations, by the digest of their device ID."""
+    """Installations, by the digest of their device ID. ``last_user`` is who logged in there last of those who
+    say who they are, or of whom they were part; it may be nobody by now."""
 
     app = TextField()
     digest = TextField()
@@ -138,6 +286,7 @@ class Devices(Model):
     clears = BooleanField(default=False)
     sharing = BooleanField(null=True)
     created_at = BigIntegerField()
+    last_user = TextField(null=True)
 
     class Meta:
         table_name = "devices"
@@ -181,8 +330,9 @@ class Sessions(Model):
 
 
 class Conversations(Model):
-    """Threads. ``messages`` counts them and numbers the next; ``device`` is where a user began it;
-    ``home`` is the user who began it, who may be part of ``user`` now."""
+    """Threads. ``messages`` counts them and numbers the next, and ``reopened`` is whether the last one that a
+    user wrote reopened it; ``device`` is where a user began it; ``home`` is the user who began it, who may be
+    part of ``user`` now."""
 
     app = TextField()
     id = TextField()
@@ -194,6 +344,7 @@ class Conversations(Model):
     messages = IntegerField()
     unread_by_user = IntegerField()
     unread_by_agent = IntegerField()
+    reopened = BooleanField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 
@@ -210,9 +361,23 @@ class Conversations(Model):
         ]
 
 
+# Those that agents have not read are few, and looked for first.
+Conversations.add_index(
+    Conversations.index(
+        Conversations.app,
+        Conversations.status,
+        Conversations.updated_at,
+        Conversations.id,
+        where=Conversations.unread_by_agent > 0,
+        name="conversations_unread",
+    )
+)
+
+
 class Messages(Model):
     """Messages, numbered within their conversation in the order of commits. ``author`` is a user's
-    id and stays for good; ``agent_name`` is an agent's."""
+    id and stays for good; ``agent_name`` is an agent's. ``attachments`` is what it shows of those that it
+    names, a JSON array, or none."""
 
     app = TextField()
     conversation = TextField()
@@ -222,6 +387,7 @@ class Messages(Model):
     author = TextField(null=True)
     agent_name = TextField(null=True)
     body = TextField()
+    attachments = TextField(null=True)
     verified = BooleanField()
     created_at = BigIntegerField()
 
@@ -232,6 +398,58 @@ class Messages(Model):
         constraints: ClassVar = [
             references("conversations", app="app", conversation="id"),
         ]
+
+
+class Attachments(Model):
+    """Files that go with messages. ``side`` and ``author`` are those who sent it, as a message's; ``message``
+    is the one that names it, or none yet, and ``name``, ``type``, ``size`` and ``sha256`` what is told of it.
+    Its bytes are in a place for files, under the app's id and its own."""
+
+    app = TextField()
+    id = TextField()
+    conversation = TextField()
+    side = TextField()
+    author = TextField(null=True)
+    message = TextField(null=True)
+    name = TextField()
+    type = TextField()
+    size = BigIntegerField()
+    sha256 = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "attachments"
+        primary_key = CompositeKey("app", "id")
+        indexes: ClassVar = ((("app", "conversation"), False), (("app", "author"), False))
+        constraints: ClassVar = [references("conversations", app="app", conversation="id")]
+
+
+# Those that no message names are few, and looked for to be forgotten.
+Attachments.add_index(
+    Attachments.index(
+        Attachments.app,
+        Attachments.created_at,
+        where=Attachments.message.is_null(),
+        name="attachments_waiting",
+    )
+)
+
+
+class Removals(Model):
+    """Files whose bytes are to be removed when they are ``due``: those of which there is no row any more, and
+    those whose row is not written yet. So no bytes are ever anywhere of which the database does not know.
+
+    It has no foreign key: the bytes of an app that is erased are removed after it.
+    """
+
+    app = TextField()
+    file = TextField()
+    due = BigIntegerField()
+
+    class Meta:
+        table_name = "removals"
+        primary_key = CompositeKey("app", "file")
+        indexes: ClassVar = ((("app", "due"), False),)
 
 
 class StoreAccounts(Model):
@@ -274,13 +492,15 @@ class Purchases(Model):
 
 class Attributes(Model):
     """What is said of a user by name; ``home`` is the user under whose ID it was said, who may be part of
-    another now. ``value`` is JSON, and none of a name whose value was removed; ``at`` is when it was said."""
+    another now. ``value`` is JSON, and none of a name whose value was removed; ``at`` is when it was said,
+    ``rank`` before what else it is shown."""
 
     app = TextField()
     home = TextField()
     name = TextField()
     value = TextField(null=True)
     at = BigIntegerField()
+    rank = IntegerField(constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "attributes"
@@ -288,21 +508,114 @@ class Attributes(Model):
         constraints: ClassVar = [references("users", app="app", home="id")]
 
 
+class Contacts(Model):
+    """How somebody said that they can be reached, which nobody proved: ``home`` is the user under whose ID
+    the session began that said it, ``user`` who that is now. ``device`` is empty, but where nobody proved
+    whose session it was: there each device has said its own. Searched by the keys."""
+
+    app = TextField()
+    home = TextField()
+    device = TextField()
+    user = TextField()
+    email = TextField(null=True)
+    email_key = TextField(null=True)
+    phone = TextField(null=True)
+    phone_key = TextField(null=True)
+    name = TextField(null=True)
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "contacts"
+        primary_key = CompositeKey("app", "home", "device")
+        indexes: ClassVar = (
+            (("app", "user"), False),
+            (("app", "email_key"), False),
+            (("app", "phone_key"), False),
+        )
+        constraints: ClassVar = [
+            references("users", app="app", home="id"),
+            references("users", app="app", user="id"),
+        ]
+
+
 class Fields(Model):
     """What was last said of each of those who are one person: ``name`` is that of the member, ``home`` of
     whom it was said, ``rank`` whether and before what else it is shown; ``value`` is none if nothing was
-    said, and empty if it was removed."""
+    said, and empty if it was removed. ``key`` is what an email is compared by that finds them all. The former
+    release, which may serve still, does not keep it: it may be missing, or that of an earlier email."""
 
     app = TextField()
     home = TextField()
     name = TextField()
     value = TextField(null=True)
     rank = IntegerField()
+    key = TextField(null=True)
 
     class Meta:
         table_name = "fields"
         primary_key = CompositeKey("app", "home", "name")
         constraints: ClassVar = [references("users", app="app", home="id")]
+
+
+Fields.add_index(Fields.index(Fields.app, Fields.key, where=Fields.key.is_null(False), name="fields_app_key"))
+
+
+class DuplicateKeys(Model):
+    """By what users are compared with others: who has the same ``key`` may be the same person. ``source`` is
+    from where it is known, ``value`` an email as it was given, by its comparison key; ``home`` of whom it is
+    known, who may be part of ``user`` now."""
+
+    app = TextField()
+    key = TextField()
+    home = TextField()
+    user = TextField()
+    source = TextField()
+    value = TextField()
+
+    class Meta:
+        table_name = "duplicate_keys"
+        primary_key = CompositeKey("app", "key", "home")
+        indexes: ClassVar = ((("app", "user"), False),)
+        constraints: ClassVar = [references("users", app="app", user="id")]
+
+
+class Duplicates(Model):
+    """Two users who are probably one person, the lower id first, by the names of the signals that say so.
+    ``doubt`` is what is missing to certainty, in hundredths: the likeliest are listed first."""
+
+    app = TextField()
+    first = TextField()
+    second = TextField()
+    doubt = IntegerField()
+    signals = TextField()
+
+    class Meta:
+        table_name = "duplicates"
+        primary_key = CompositeKey("app", "first", "second")
+        indexes: ClassVar = ((("app", "doubt", "first", "second"), False), (("app", "second"), False))
+        constraints: ClassVar = [
+            references("users", app="app", first="id"),
+            references("users", app="app", second="id"),
+        ]
+
+
+class Dismissals(Model):
+    """That two users are not the same, as somebody said: a row for each of the two. ``home`` and
+    ``other_home`` are of whom it was said, ``user`` and ``other_user`` whose part these are now. The other
+    may not be here yet while people are moved in, so it is no foreign key."""
+
+    app = TextField()
+    home = TextField()
+    other_home = TextField()
+    user = TextField()
+    other_user = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "dismissals"
+        primary_key = CompositeKey("app", "home", "other_home")
+        indexes: ClassVar = ((("app", "user"), False), (("app", "other_user"), False))
+        constraints: ClassVar = [references("users", app="app", user="id")]
 
 
 class Merges(Model):
@@ -418,13 +731,18 @@ class Rates(Model):
 class ConsoleSessions(Model):
     """Agents who are signed in to the console, by the digest of what their browser holds; ``key`` is
     the id of the secret key they signed in with, and one that was deleted opens nothing; ``name`` is
-    what users see."""
+    what users see, ``colour`` what other agents do. ``looking_at`` is the conversation that they looked at
+    last, if they have not left it, and ``writes`` whether they were writing there."""
 
     app = TextField()
     digest = TextField()
     key = TextField()
     name = TextField(null=True)
     began_at = BigIntegerField()
+    colour = TextField(null=True)
+    looking_at = TextField(null=True)
+    looked_at = BigIntegerField(null=True)
+    writes = BooleanField(constraints=[SQL("DEFAULT FALSE")])
 
     class Meta:
         table_name = "sign_ins"
@@ -432,9 +750,28 @@ class ConsoleSessions(Model):
         constraints: ClassVar = [references("apps", app="app")]
 
 
+class OperatorSessions(Model):
+    """Operators who are signed in to the console, by a digest of what their browser holds and the admin key.
+    They are of no app: ``app`` is empty, and leads as elsewhere."""
+
+    app = TextField()
+    digest = TextField()
+    began_at = BigIntegerField()
+
+    class Meta:
+        table_name = "operator_sessions"
+        primary_key = CompositeKey("app", "digest")
+
+
 # In the order in which they may be created; emptied in the reverse order.
 TABLES: tuple[type[Model], ...] = (
     Apps,
+    Events,
+    Removals,
+    Webhooks,
+    WebhookSecrets,
+    Deliveries,
+    Attempts,
     Keys,
     Users,
     UserIds,
@@ -442,14 +779,20 @@ TABLES: tuple[type[Model], ...] = (
     Sessions,
     Conversations,
     Messages,
+    Attachments,
     StoreAccounts,
     Purchases,
     Attributes,
+    Contacts,
     Fields,
+    DuplicateKeys,
+    Duplicates,
+    Dismissals,
     Merges,
     History,
     IdempotencyKeys,
     FormerKeys,
     Rates,
     ConsoleSessions,
+    OperatorSessions,
 )

@@ -5,14 +5,17 @@ A user who was merged away or erased has a row still, and is answered by nothing
 ``survivor``, which leads to whoever the merged user became part of.
 """
 
+import json
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN, SQL, Case, Join, Select, fn
 
+from service.model.attributes import Value, as_text
+from service.model.contacts import ContactKey
 from service.model.errors import StaleState
 from service.model.identifiers import (
     ANONYMOUS_PREFIXES,
@@ -22,15 +25,14 @@ from service.model.identifiers import (
     search_key,
     user_id_digest,
 )
+from service.model.revocations import Revoked
 from service.model.users import User
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, inserting
+from service.store.several import above, below, further, ids_of, is_kept
 from service.store.tables import (
-    Conversations,
-    Devices,
-    History,
-    Sessions,
-    StoreAccounts,
+    Contacts,
+    Fields,
     UserIds,
     Users,
 )
@@ -48,8 +50,32 @@ class UserStore:
 
     def with_id(self, id: str) -> User | None:
         """Find a user by our id."""
-        rows = self._database.rows(_with_id(self._app, id))
-        return as_user(rows) if rows else None
+        found = self._ask(_with_id(self._app, id))
+        return found[0] if found else None
+
+    def with_ids(self, ids: Iterable[str]) -> list[User]:
+        """Find users by our ids."""
+        named = [*ids]
+        return self._ask(_users(self._app, self._database.is_among(Users.id, named))) if named else []
+
+    def with_user_ids(self, user_ids: Iterable[str], *, verified: bool) -> dict[str, User]:
+        """Find the users of a world who have these user IDs, of which there may be a great many, each by that
+        ID."""
+        named = {user_id_digest(one): one for one in user_ids}
+        digest = UserIds.digest
+        having = (UserIds.verified == verified) & self._database.is_among(digest, named)
+        found = self._ask(_users(self._app, Users.id.in_(_owners(self._app, having)))) if named else []
+        owners = {one: user for user in found for one in user.user_ids}
+        return {one: owners[one] for one in named.values() if one in owners}
+
+    def unclaimed(self, emails: Iterable[str], *, verified: bool) -> dict[str, User]:
+        """Find the unclaimed users of a world whose primary emails are these, of which there may be a great
+        many, each by the key of the email."""
+        keys = {email_key(one) for one in emails}
+        having = (Users.verified == verified) & Users.user_id.is_null()
+        having &= self._database.is_among(Users.email_key, keys)
+        found = self._ask(_users(self._app, having)) if keys else []
+        return {email_key(user.email or ""): user for user in found}
 
     def survivor(self, id: str) -> User | None:
         """Find a user by our id, or whoever that user became part of."""
@@ -58,7 +84,9 @@ class UserStore:
         if row is None:
             return found
         # Who is part of nobody was erased, or stands again since the first look.
-        return self.survivor(row[0]) if row[0] else self.with_id(id)
+        found = self.survivor(row[0]) if row[0] else self.with_id(id)
+        # Else they stand apart since then, and it is another whom the id means.
+        return found if row == self._database.row(merged_into(self._app, id)) else self.survivor(id)
 
     def with_user_id(self, user_id: str, *, verified: bool) -> User | None:
         """Find the user of a world who has this user ID, as the primary one or as an alias."""
@@ -67,32 +95,58 @@ class UserStore:
 
     def with_user_id_and_home(self, user_id: str, *, verified: bool) -> tuple[User, str] | None:
         """As ``with_user_id``, with the user to whom the ID was given."""
+        return self._database.ask(self._with_user_id_and_home, user_id, verified)
+
+    def _with_user_id_and_home(self, user_id: str, verified: bool) -> tuple[User, str] | None:
         rows = self._database.rows(_with_user_id(self._app, verified, user_id_digest(user_id)))
-        return (as_user([row[:-1] for row in rows]), rows[0][-1]) if rows else None
+        return (self._as_users(row[:-1] for row in rows)[0], rows[0][-1]) if rows else None
 
     def with_email(self, email: str, *, verified: bool, limit: int = ENOUGH) -> tuple[User, ...]:
         """Find who of a world has this email: the unclaimed user first, and of the others, unless
         there is another limit, enough to know whether they share it."""
-        found = as_users(self._database.rows(_with_email(self._app, email_key(email), verified, limit)))
+        found = self._database.ask(self._with_email, email_key(email), verified, limit)
         return tuple(sorted(found, key=lambda user: (user.user_id is not None, user.created_at, user.id)))
 
+    def _with_email(self, key: str, verified: bool, limit: int) -> list[User]:
+        rows = self._database.rows(_with_primary_email(self._app, key, verified, limit))
+        if not rows[0][-1]:
+            return self._as_users(row[:-1] for row in rows if row[0] is not None)
+        found = self._ask(_with_email(self._app, key, verified, limit))
+        having = [user for user in found if key in map(email_key, user.emails)]
+        if len(having) < len(found) == limit:
+            # A former release leaves emails behind that find nobody, and may have kept others out.
+            return self._with_email(key, verified, 2 * limit)
+        return having
+
     def page(
-        self, *, user_id: str | None, email: str | None, begins: str | None, after: str, limit: int
+        self,
+        *,
+        user_id: str | None,
+        email: str | None,
+        begins: str | None,
+        contact: ContactKey | None = None,
+        after: str,
+        limit: int,
     ) -> tuple[User, ...]:
         """Return up to ``limit`` users of both worlds, by our id, who come after the id ``after``.
 
-        They have this user ID, this email, and a name, email or user ID that begins so, as far as each
-        is given.
+        They have this user ID, this email, a name, email or user ID that begins so, and a contact of this
+        key, as far as each is given.
         """
         found: list[Any] = []
+        further: list[Any] = []
         if user_id is not None:
             digest = UserIds.digest == user_id_digest(user_id)
             found.append(_owners(self._app, digest & UserIds.verified.in_((True, False))))
         if email is not None:
+            further.append(above(self._app, Fields.key == email_key(email)))
             having = (Users.app == self._app) & (Users.email_key == email_key(email))
-            found.append(Users.select(Users.id).where(having))
+            found.append(Users.select(Users.id).where(having) | ids_of(further[-1], self._app))
         if begins is not None:
-            found.append(_beginning(self._app, search_key(begins)))
+            further.append(above(self._app, _begins(Fields.key, search_key(begins)), "beginning"))
+            found.append(_beginning(self._app, search_key(begins)) | ids_of(further[-1], self._app))
+        if contact is not None:
+            found.append(_left(self._app, *contact))
         # Else SQLite walks through all whose ids come after one, and not through the few that were found.
         id = Users.id.concat("") if found else Users.id
         condition = reduce(operator.and_, map(Users.id.in_, found), id > after)
@@ -103,7 +157,7 @@ class UserStore:
             .limit(limit)
         )
         # One statement: a user who went between two would make a full page look like the last.
-        users = as_users(self._database.rows(_users(self._app, Users.id.in_(ids))))
+        users = self._ask(_users(self._app, Users.id.in_(ids)).with_cte(*further))
         return tuple(sorted(users, key=lambda user: user.id))
 
     def lock(self, user: User, *, to_change: bool) -> None:
@@ -145,14 +199,22 @@ class UserStore:
         digest, search, proven = user_id_digest(value), search_key(value), not user.is_unproven
         self._database.add(_insert_user_id(self._app, proven, digest, user.id, home, value, search, at))
 
+    def ids_given_to(self, user: User, home: str) -> list[tuple[str, int]]:
+        """Return those of a user's IDs that were given to ``home``, with when that was."""
+        given = (UserIds.app == self._app) & (UserIds.user == user.id) & (UserIds.home == home)
+        rows = self._database.rows(UserIds.select(UserIds.value, UserIds.added_at).where(given))
+        return [(value, at) for value, at in rows]
+
     def home_of(self, user: User, value: str) -> str:
         """Return to whom one of a user's IDs was given: the user, or who is part of them."""
         ((home,),) = self._database.rows(UserIds.select(UserIds.home).where(self._one_of(user, value)))
         return str(home)
 
-    def remove_user_id(self, user: User, value: str) -> None:
-        """Unlink one of a user's IDs."""
+    def remove_user_id(self, user: User, home: str, value: str) -> None:
+        """Unlink one of a user's IDs, which was given to ``home``."""
         self._database.change(UserIds.delete().where(self._one_of(user, value)))
+        # Whose part they are may be another in a backup.
+        self._database.revoke(Revoked.USER_ID_REMOVED, self._app, home, value)
         self._change(user.id)
 
     def _one_of(self, user: User, value: str) -> Any:
@@ -188,19 +250,35 @@ class UserStore:
         it."""
         return self._update(user, email=email)
 
+    def give_up_email(self, home: str, email: str) -> None:
+        """Note that an email which was said of somebody, ``home``, finds them no more."""
+        self._database.revoke(Revoked.EMAIL_REMOVED, self._app, home, email_key(email))
+
     def set_name(self, user: User, name: str | None) -> User:
         """Set a user's name; return them as they are then."""
         return self._update(user, name=name)
 
+    def set_attributes(self, user: User, attributes: Mapping[str, Value]) -> User:
+        """Set what a user shows of what is said by name; return them as they are then."""
+        self.show_attributes(user.id, attributes)
+        return replace(user, version=user.version + 1, attributes=attributes)
+
+    def show_attributes(self, id: str, attributes: Mapping[str, Value]) -> None:
+        """As ``set_attributes``, of a user by our id."""
+        # Of who is one with others it is worked out: see ``several.py``.
+        is_alone = ~is_kept(self._app, id)
+        self._change(id, attributes=Case(None, [(is_alone, as_text(attributes))]))
+
     def clear(self, user: User, at: int) -> None:
         """Note when an anonymous user was cleared."""
         self._change(user.id, cleared_at=at)
+        self._database.revoke(Revoked.USER_CLEARED, self._app, user.id)
 
     def absorb(self, id: str, into: User, home: str) -> None:
         """Make a user part of ``home``, who is another or part of them: its user IDs lead to that other from
         now on."""
         self._change(id, merged_into=home)
-        self._change(into.id)
+        self._change(into.id, attributes=None)
         self._database.change(
             UserIds.update(user=into.id, verified=not into.is_unproven).where(
                 (UserIds.app == self._app) & (UserIds.user == id)
@@ -236,7 +314,22 @@ class UserStore:
                 (Users.app == self._app) & (Users.id == id) & (Users.merged_into == into)
             )
         )
-        return as_user([(*row, None)]) if row else None
+        return as_user([(*row, False, None)]) if row else None
+
+    def _ask(self, query: Any) -> list[User]:
+        """Run a query of USER_COLUMNS, anew if somebody changes before all of them is known."""
+        return self._database.ask(lambda: self._as_users(self._database.rows(query)))
+
+    def _as_users(self, rows: Iterable[tuple[Any, ...]]) -> list[User]:
+        by_id: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_id.setdefault(row[0], []).append(row)
+        users = [as_user(theirs) for theirs in by_id.values()]
+        versions = {user.id: user.version for user in users if user.further_emails is None}
+        if not versions:
+            return users
+        beside = further(self._database, self._app, versions)
+        return [_with(user, *beside[user.id]) if user.id in beside else user for user in users]
 
     def user_ids_of(self, id: str, homes: Sequence[str], *, beside: bool = False) -> tuple[str, ...]:
         """Return those of a user's IDs that were given to these, who are one with them, the oldest first; or
@@ -271,8 +364,23 @@ class UserStore:
         rows = self._database.rows(
             Users.select(Users.id).where((Users.app == self._app) & (Users.merged_into == id))
         )
-        parts = [part for (part,) in rows]
-        return tuple(parts) + tuple(below for part in parts for below in self.part_of(part))
+        parts = tuple(part for (part,) in rows)
+        # Nearly always there is nobody, and the simpler question is the cheaper one.
+        return parts + tuple(id for (id,) in self._database.rows(below(self._app, parts))) if parts else ()
+
+    def one_with(self, id: str) -> tuple[str, ...]:
+        """Return a user, and all who became part of them and count there: those of one world with them, and
+        with whoever is between."""
+        into, found, level = Users.alias(), [id], [id]
+        while level:
+            rows = self._database.rows(
+                Users.select(Users.id)
+                .join(into, on=((into.app == Users.app) & (into.id == Users.merged_into)))
+                .where((Users.app == self._app) & Users.merged_into.in_(level) & (proven() == proven(into)))
+            )
+            level = [part for (part,) in rows]
+            found += level
+        return tuple(found)
 
     def is_part(self, id: str, of: str) -> bool:
         """Return whether somebody is a user, or part of them."""
@@ -294,44 +402,6 @@ class UserStore:
         )
         return row is not None and self.is_part_of_one_world(row[0], of)
 
-    def idle_anonymous(
-        self,
-        *,
-        since: int,
-        cleared_before: int,
-        ids: Sequence[str] = (),
-        after: str = "",
-        limit: int = 100,
-    ) -> list[str]:
-        """Return up to ``limit`` anonymous users, by our id, who come after the id ``after``: of these ids
-        if any are given, who were cleared before a time, or who began and wrote nothing, and with whom
-        nothing happened, since another, on whose device no session was used since then, and who never bought
-        anything."""
-        used = Sessions.used_at >= since
-        busy = (
-            _there_is(Sessions, self._app, (Sessions.user == Users.id) & used)
-            | _there_is(Devices, self._app, Devices.anonymous == Users.id, _session_on_device() & used)
-            | _there_is(
-                Conversations,
-                self._app,
-                (Conversations.user == Users.id) & (Conversations.updated_at >= since),
-            )
-            | _there_is(StoreAccounts, self._app, StoreAccounts.user == Users.id)
-            | _there_is(History, self._app, (History.user == Users.id) & (History.at >= since))
-            | (Users.created_at >= since)
-        )
-        condition = (
-            (Users.app == self._app)
-            & (Users.id > after)
-            & anonymous()
-            & lives()
-            & ((Users.cleared_at < cleared_before) | (Users.cleared_at.is_null() & ~busy))
-        )
-        if ids:
-            condition &= Users.id.in_(ids)
-        rows = self._database.rows(Users.select(Users.id).where(condition).order_by(Users.id).limit(limit))
-        return [id for (id,) in rows]
-
     def erase(self, ids: Sequence[str], at: int) -> None:
         """Leave of these users their ids and times, and nothing personal."""
         self._database.change(UserIds.delete().where((UserIds.app == self._app) & UserIds.user.in_(ids)))
@@ -342,10 +412,13 @@ class UserStore:
                 email_key=None,
                 name=None,
                 name_key=None,
+                attributes=None,
                 erased_at=at,
                 version=Users.version + 1,
             ).where((Users.app == self._app) & Users.id.in_(ids))
         )
+        for id in ids:
+            self._database.revoke(Revoked.USER_ERASED, self._app, id)
 
     def _update(self, user: User, *, aliases: tuple[str, ...] | None = None, **fields: Any) -> User:
         """Set fields of a user, and the keys by which they are compared."""
@@ -370,25 +443,37 @@ USER_FIELDS = (
     Users.name,
     Users.created_at,
     Users.verified,
+    Users.cleared_at,
     Users.version,
+    Users.attributes,
 )
 # A user, once for each of their user IDs.
-USER_COLUMNS = (*USER_FIELDS, UserIds.value)
-
-
-def as_users(rows: Iterable[tuple[Any, ...]]) -> list[User]:
-    """Make users of their rows of USER_COLUMNS."""
-    by_id: dict[str, list[tuple[Any, ...]]] = {}
-    for row in rows:
-        by_id.setdefault(row[0], []).append(row)
-    return [as_user(theirs) for theirs in by_id.values()]
+USER_COLUMNS = (*USER_FIELDS, is_kept(), UserIds.value)
 
 
 def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
-    """Make a user of its rows of USER_COLUMNS, of which there is at least one."""
-    id, user_id, email, name, created_at, verified, version, _ = rows[0]
+    """Make a user of its rows of USER_COLUMNS, of which there is at least one. The further emails and
+    the attributes of who is one with others are still to be asked for."""
+    id, user_id, email, name, created_at, verified, cleared_at, version, attributes, kept, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
-    return User(id, user_id, email, name, aliases, created_at, bool(verified), version=version)
+    said = json.loads(attributes) if attributes and not kept else {}
+    return User(
+        id,
+        user_id,
+        email,
+        name,
+        aliases,
+        created_at,
+        bool(verified),
+        cleared_at is not None,
+        version=version,
+        further_emails=None if kept else (),
+        attributes=said,
+    )
+
+
+def _with(user: User, emails: tuple[str, ...], attributes: Mapping[str, Value]) -> User:
+    return replace(user, further_emails=emails, attributes=attributes)
 
 
 def lives(users: Any = Users) -> Any:
@@ -445,11 +530,32 @@ def _with_user_id(app: Any, verified: Any, digest: Any) -> Any:
 
 
 @Prepared
+def _with_primary_email(app: Any, key: Any, verified: Any, limit: Any) -> Any:
+    """Select who has an email as the primary one, or a row of nobody; and with each whether it was also said
+    of one of several who are one. Nearly always it was not, and nothing else has to be asked."""
+    of_several = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.key == key))
+    first = Select(columns=[fn.EXISTS(of_several).alias("of_several")]).alias("first")
+    theirs = _first_of(app, (Users.email_key == key) & (Users.verified == verified), limit)
+    user = theirs.select(*USER_FIELDS, is_kept().alias("kept")).alias("theirs")
+    shown = *(user.c[field.column_name] for field in USER_FIELDS), user.c.kept, UserIds.value
+    ids = (UserIds.app == app) & (UserIds.user == user.c.id)
+    rows = Join(Join(first, user, JOIN.LEFT_OUTER, SQL("TRUE")), UserIds, JOIN.LEFT_OUTER, ids)
+    return Select([rows], [*shown, first.c.of_several]).order_by(UserIds.added_at, UserIds.digest)
+
+
+@Prepared
 def _with_email(app: Any, key: Any, verified: Any, limit: Any) -> Any:
-    having = (Users.app == app) & (Users.email_key == key) & (Users.verified == verified) & lives()
+    further = above(app, Fields.key == key)
+    primary = Users.select(Users.id).where((Users.app == app) & (Users.email_key == key))
+    having = Users.id.in_(primary | ids_of(further, app)) & (Users.verified == verified)
+    return _users(app, Users.id.in_(_first_of(app, having, limit))).with_cte(further)
+
+
+def _first_of(app: Any, condition: Any, limit: Any) -> Any:
+    """Select the ids of some users, the unclaimed ones first."""
     unclaimed_first = Users.user_id.is_null(False), Users.created_at, Users.id
-    ids = Users.select(Users.id).where(having).order_by(*unclaimed_first).limit(limit)
-    return _users(app, Users.id.in_(ids))
+    users = Users.select(Users.id).where((Users.app == app) & condition & lives())
+    return users.order_by(*unclaimed_first).limit(limit)
 
 
 @Prepared
@@ -486,17 +592,14 @@ _insert_user_id = inserting(
 )
 
 
-def _there_is(table: Any, app: str, condition: Any, session: Any = None) -> Any:
-    query = table.select(SQL("1")).where((table.app == app) & condition)
-    return fn.EXISTS(query if session is None else query.join(Sessions, on=session))
-
-
-def _session_on_device() -> Any:
-    return (Sessions.app == Devices.app) & (Sessions.device == Devices.digest)
-
-
 def _owners(app: str, condition: Any) -> Any:
     return UserIds.select(UserIds.user).where((UserIds.app == app) & condition)
+
+
+def _left(app: str, email: str | None, phone: str | None) -> Any:
+    """Select the ids of users who left an email, or else a phone number, by its key."""
+    is_it = Contacts.phone_key == phone if email is None else Contacts.email_key == email
+    return Contacts.select(Contacts.user).where((Contacts.app == app) & is_it)
 
 
 def _beginning(app: str, prefix: str) -> Any:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.cases import cases
-from tests.support.responses import refused_fields
+from tests.support.responses import problem_of, refused_fields
 from tests.support.tenants import Tenant
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -101,6 +101,63 @@ def test_agents_see_and_answer_the_conversations_of_a_cleared_user(tenant):
     assert (shown.status_code, shown.json["user"]) == (200, before.user)
     assert tenant.conversations(tenant.sk) == [before.thread]
     assert written.status_code == 201
+
+
+def restore(tenant, user_id):
+    account = {"storeAccount": {"store": "app_store", "account": "apple-1"}}
+    return tenant.call("POST", "/v1/restore", tenant.sk, {"userId": user_id} | account)
+
+
+def cleared_by(tenant, user_id):
+    """Have somebody clear an anonymous user by logging in."""
+    tenant.set(anonymousOnLogin="clear")
+    before = visit(tenant)
+    return before, tenant.login(userId=user_id, deviceId=before.device)
+
+
+@cases(
+    "method, path, sent",
+    ("an alias of theirs", "POST", "users/{cleared}/aliases", {"userId": "u-new"}),
+    ("a user ID", "PUT", "users/{cleared}/userId", {"userId": "u-new"}),
+    ("their ID as an alias", "POST", "users/{jane}/aliases", {"userId": "{alias}"}),
+    ("a merge into somebody", "POST", "merges", {"from": "{cleared}", "into": "{jane}"}),
+    ("a merge of somebody", "POST", "merges", {"from": "{visitor}", "into": "{cleared}"}),
+)
+def test_nobody_becomes_an_anonymous_user_who_was_cleared(tenant, method, path, sent):
+    before, login = cleared_by(tenant, "u-17")
+    ids = {"cleared": before.user, "alias": before.alias, "jane": login["user"]["id"]}
+    ids["visitor"] = tenant.known()
+    named = {name: value.format(**ids) for name, value in sent.items()}
+
+    refused = tenant.call(method, f"/v1/{path.format(**ids)}", tenant.sk, named)
+
+    assert problem_of(refused) == (409, "user-cleared")
+    assert conversation(tenant, login["session"]["token"], before.thread).status_code == 404
+
+
+def test_who_restores_what_a_cleared_user_bought_gets_no_conversation_of_theirs(tenant):
+    tenant.set(anonymousOnLogin="clear")
+    before = visit(tenant)
+    assert restore(tenant, before.alias).json["resolution"]["rule"] == "first-claim"
+    login = tenant.login(userId="u-17", deviceId=before.device)
+
+    restored = restore(tenant, "u-17")
+
+    assert restored.json["resolution"]["rule"] == "first-claim"
+    assert restored.json["user"]["aliases"] == []
+    assert conversation(tenant, login["session"]["token"], before.thread).status_code == 404
+
+
+def test_who_comes_from_a_cleared_users_id_comes_from_nobody(tenant):
+    tenant.set(revenuecat="on")
+    before, login = cleared_by(tenant, "u-17")
+
+    sent = {"app_user_id": before.alias, "new_app_user_id": "u-17"}
+    identified = tenant.call("POST", "/v1/subscribers/identify", tenant.sk, sent)
+
+    assert identified.status_code == 200
+    assert tenant.find(userId="u-17")[0]["aliases"] == []
+    assert conversation(tenant, login["session"]["token"], before.thread).status_code == 404
 
 
 @pytest.mark.parametrize("policy", ["merge", "merge-once"])

@@ -5,6 +5,8 @@ import re
 import pytest
 import time_machine
 
+from service.store.tables import Attempts, Deliveries
+from tests.support.attachments import sent
 from tests.support.cases import cases
 from tests.support.engines import one_engine
 from tests.support.responses import refused_fields
@@ -418,6 +420,7 @@ def fill(tenant, limited):
     id = tenant.begin(again["session"]["token"])
     tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": "Hello"}, Idempotency_Key="k")
     tenant.call("PATCH", f"/v1/conversations/{id}", tenant.sk, {"status": "resolved"})
+    sent(tenant, id, tenant.sk)
     tenant.call("POST", "/v1/clearAnonymousUser", again["session"]["token"])
     tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
     tenant.client.post("/console/sign-in", data={"key": tenant.sk, "name": "Dana"})
@@ -426,13 +429,30 @@ def fill(tenant, limited):
     tenant.set(revenuecat="on")
     said = {"attributes": {"color": {"value": "blue"}}}
     tenant.call("POST", "/v1/subscribers/jane/attributes", tenant.pk, said)
+    tenant.call("PUT", "/v1/me/contact", again["session"]["token"], {"phone": "112"})
     tenant.on(limited).try_login(key=tenant.pk)
+    others = [again["user"]["id"], tenant.known(userId="ann")]
+    tenant.call("POST", "/v1/duplicates/dismissals", tenant.sk, {"users": others})
+    made = tenant.call("POST", "/v1/webhooks", tenant.sk, {"url": "https://shop.example.org/usher"}).json
+    tenant.call("POST", f"/v1/webhooks/{made['webhook']['id']}/test", tenant.sk)
+
+
+def add_attempt(store, app):
+    """Have the delivery that there is been tried once."""
+    sent = Deliveries.select(Deliveries.webhook, Deliveries.event).where(Deliveries.app == app)
+    [(webhook, event)] = store.database.rows(sent)
+    tried = {"app": app, "webhook": webhook, "event": event, "number": 1, "at": 1, "milliseconds": 1}
+    store.database.change(Attempts.insert(tried))
 
 
 def test_an_erased_app_leaves_no_row_in_any_table(start, store, operate, tenant):
     fill(tenant, start(login_rate=1000))
     add_former_key(store, tenant.id, tenant.find(userId="jane")[0]["id"])
+    add_attempt(store, tenant.id)
+    store.of(tenant.id).attachments.expect("att_1", 1)
     before = rows_of(store, tenant.id)
+    # Operators are of no app.
+    assert before.pop("operator_sessions") == []
     erased = operate("DELETE", f"/{tenant.id}")
     assert not [table for table, rows in before.items() if not rows], "a table has nothing to erase: fill it"
     assert (erased.status_code, erased.data) == (204, b"")

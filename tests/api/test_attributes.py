@@ -142,5 +142,8 @@ def test_tidying_keeps_whom_something_was_said_of_lately(
     say(rc, ANON, at, plan="gold")
     app = store.apps.with_id(tenant.id)
     time_machine.move_to(now() / 1000 + 178 * 24 * 3600)
-    assert (tidy(store.of(app.id), app, idle_days=days, cleared_days=30).users == 0) is stays
+    assert (
+        tidy(store.of(app.id), app, idle_days=days, empty_days=days, cleared_days=30, event_days=30).users
+        == 0
+    ) is stays
     assert bool(rows()["attributes"]) is stays

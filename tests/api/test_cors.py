@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.attachments import fetch, written
 from tests.support.cases import cases
 from tests.support.engines import one_engine
 from tests.support.responses import problem_of
@@ -49,6 +50,7 @@ CALLS = {
     "show": ("GET", "/v1/conversations/{}", None, 200),
     "read": ("GET", "/v1/conversations/{}/messages", None, 200),
     "write": ("POST", "/v1/conversations/{}/messages", {"body": "Hello"}, 201),
+    "attach": ("POST", "/v1/conversations/{}/attachments", "any bytes", 201),
     "mark as read": ("POST", "/v1/conversations/{}/read", None, 204),
     "resolve": ("PATCH", "/v1/conversations/{}", {"status": "resolved"}, 200),
     "log out": ("POST", "/v1/logout", None, 204),
@@ -93,6 +95,14 @@ def test_what_is_no_browser_names_no_origin(shop, token, method, path, body, sta
     assert response.status_code == status
     assert cors_headers(response) == {}
     assert "Origin" in response.vary
+
+
+@pytest.mark.parametrize(("origin", "status"), [(SHOP, 200), (ELSEWHERE, 403)])
+def test_a_page_fetches_a_file_if_the_app_names_it(shop, token, origin, status):
+    file = written(shop, shop.begin(token), token)
+    assert ask(shop.client, f"/v1/attachments/{file}", "GET").status_code == 204
+    response = fetch(shop, file, token, Origin=origin)
+    assert (response.status_code, is_readable(response)) == (status, status == 200)
 
 
 @cases(
@@ -304,7 +314,8 @@ def lacking(response):
 
 
 def paths(app):
-    known = {"id": NOBODY, "key": "key_" + "0" * 32, "name": "swagger-ui.css"}
+    known = {"id": NOBODY, "key": "key_" + "0" * 32, "name": "swagger-ui.css", "app": "app_" + "0" * 32}
+    known |= {"secret": "whs_" + "0" * 32, "event": "evt_" + "0" * 32}
     return {
         re.sub(r"<(?:\w+:)?(\w+)>", lambda found: known[found[1]], rule.rule)
         for rule in app.url_map.iter_rules()

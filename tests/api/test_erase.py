@@ -43,16 +43,21 @@ def live(tenant: Tenant, canary: str) -> Life:
     """Have somebody do all that leaves something of them."""
     tenant.set(anonymousOnLogin="merge")
     device = f"{canary}-device-1"
-    visit = tenant.login(deviceId=device, name=f"{canary} the first")
+    said = {f"{canary}-page": f"/{canary}"}
+    visit = tenant.login(deviceId=device, name=f"{canary} the first", attributes=said)
+    leave_contact(tenant, visit["session"]["token"], canary)
     first = tenant.begin(visit["session"]["token"], f"{canary} before", subject=f"About {canary}")
     _, secret = identity_key(tenant)
     tenant.login(email=f"old-{canary}@example.org", name=f"{canary} of old")
     claim = {"userId": canary.upper(), "email": f"old-{canary}@example.org", "deviceId": device}
     login = tenant.login(**claim, proof=hmac_of(canary.upper(), hmac_key(tenant)[1]))
     id, token = login["user"]["id"], login["session"]["token"]
-    changes = {"email": email_of(canary), "name": f"{canary} of now"}
+    said = {f"{canary}-plan": f"{canary} gold", "gone": f"{canary} was"}
+    changes = {"email": email_of(canary), "name": f"{canary} of now", "attributes": said}
     tenant.change(id, **changes)
-    proof = proof_of(tenant, secret, sub=canary.upper(), name=f"{canary} of today")
+    tenant.change(id, attributes={"gone": None})
+    said = {f"{canary}-color": f"{canary} blue"}
+    proof = proof_of(tenant, secret, sub=canary.upper(), name=f"{canary} of today", attributes=said)
     other = tenant.try_login(key=tenant.pk, proof=proof).json["session"]["token"]
     second = tenant.call(
         "POST", "/v1/conversations", token, {"message": f"{canary} asks"}, Idempotency_Key=f"{canary}-key"
@@ -72,10 +77,16 @@ def claim_unproven(tenant: Tenant, canary: str) -> Life:
     claim = {"userId": canary.upper(), "email": email_of(canary), "name": f"{canary} says"}
     login = tenant.try_login(key=tenant.pk, deviceId=visit["deviceId"], **claim).json
     token = login["session"]["token"]
+    leave_contact(tenant, token, canary)
     begun = tenant.begin(token, f"{canary} writes", subject=canary)
     found = tenant.get(f"/v1/users?userId={canary.upper()}").json["data"]
     [id] = [user["id"] for user in found if not user["verified"]]
     return Life(id, (visit["user"]["id"],), (visit["session"]["token"], token), (begun,))
+
+
+def leave_contact(tenant: Tenant, token: str, canary: str) -> None:
+    contact = {"email": f"{canary}@example.org", "name": f"{canary} at work", "phone": "112"}
+    assert tenant.call("PUT", "/v1/me/contact", token, contact).status_code == 200
 
 
 lives = pytest.mark.parametrize("life", [live, claim_unproven], ids=["verified", "unverified"])
@@ -135,7 +146,7 @@ def test_what_a_user_wrote_while_they_were_one_with_another_is_gone_as_well(tena
     tenant.call("POST", messages, tenant.session(userId="u-7"), {"body": canary})
     tenant.call("DELETE", f"/v1/merges/{merge['id']}", tenant.sk)
     assert tenant.erase(carol).status_code == 204
-    assert [message["body"] for message in tenant.get(messages).json["data"]] == ["Mary's own", ""]
+    assert [message["body"] for message in tenant.get(messages).json["data"]] == ["Mary's own", None]
 
 
 def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, canary):

@@ -10,8 +10,8 @@ from service.model.conversations import Author, Message, Scope, Side
 from tests.support.tenants import Tenant
 
 MEMBERS = {
-    "user", "mergedUsers", "history", "sessions", "conversations", "idempotencyKeys", "storeAccounts",
-    "attributes", "fields", "merges",
+    "user", "mergedUsers", "history", "sessions", "conversations", "attachments", "idempotencyKeys",
+    "storeAccounts", "attributes", "contacts", "fields", "merges", "comparedBy", "dismissals",
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_it_leaves_out_nothing_of_a_long_conversation(tenant, store):
         for number in range(1, 502):
             author = Author(Side.USER, None, login["user"]["id"])
             message = Message(f"msg_{number}", 0, author, str(number), True, 1)
-            store.of(tenant.id).conversations.append(Scope(Side.AGENT), id, message)
+            store.of(tenant.id).conversations.append(Scope(Side.AGENT), id, message, (f"evt_{number}", ""))
     [thread] = export(tenant, login["user"]["id"])["conversations"]
     assert [message["body"] for message in thread["messages"]] == [str(number) for number in range(502)]
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.attachments import written
 from tests.support.cases import cases
 from tests.support.rows import rows_of
 from tests.support.tenants import Tenant
@@ -17,7 +18,9 @@ CONVERSATION_CALLS = (
     ("GET", "/v1/conversations/<id>/messages", None),
     ("POST", "/v1/conversations/<id>/messages", {"body": "Hello"}),
     ("POST", "/v1/conversations/<id>/read", None),
+    ("POST", "/v1/conversations/<id>/attachments", "any bytes"),
 )
+ATTACHMENT_CALLS = (("GET", "/v1/attachments/<id>", None),)
 APP_CALLS = (
     ("GET", "/v1/apps/<id>", None),
     ("PATCH", "/v1/apps/<id>", {"name": "Mine"}),
@@ -36,6 +39,16 @@ USER_CALLS = (
     ("DELETE", "/v1/users/<id>", None),
 )
 MERGE_CALLS = (("GET", "/v1/merges/<id>", None), ("DELETE", "/v1/merges/<id>", None))
+WEBHOOK_CALLS = (
+    ("GET", "/v1/webhooks/<id>", None),
+    ("PATCH", "/v1/webhooks/<id>", {"enabled": False}),
+    ("DELETE", "/v1/webhooks/<id>", None),
+    ("POST", "/v1/webhooks/<id>/secrets", None),
+    ("DELETE", "/v1/webhooks/<id>/secrets/<secret>", None),
+    ("POST", "/v1/webhooks/<id>/test", None),
+    ("GET", "/v1/webhooks/<id>/deliveries", None),
+    ("POST", "/v1/webhooks/<id>/deliveries/<event>", None),
+)
 KEY_CALLS = (("DELETE", "/v1/apps/<id>/keys/<key>", None),)
 
 
@@ -66,6 +79,11 @@ class TwoApps:
         self.own = tenant.begin(jane["session"]["token"])
         self.mikes = tenant.begin(mike["session"]["token"])
         self.theirs = other_tenant.begin(there["session"]["token"])
+        self.attachments = {
+            "own": written(tenant, self.own, jane["session"]["token"]),
+            "mikes": written(tenant, self.mikes, mike["session"]["token"]),
+            "theirs": written(other_tenant, self.theirs, there["session"]["token"]),
+        }
         self.users = {"own": jane["user"]["id"], "mikes": mike["user"]["id"], "theirs": there["user"]["id"]}
         self.devices = {"own": jane["deviceId"], "mikes": mike["deviceId"], "theirs": there["deviceId"]}
 
@@ -122,7 +140,15 @@ def test_every_route_with_an_id_in_its_path_is_looked_at(app):
         if rule.arguments and rule.rule.startswith("/v1/") and not rule.endpoint.startswith("revenuecat.")
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
-    calls = CONVERSATION_CALLS + USER_CALLS + MERGE_CALLS + APP_CALLS + KEY_CALLS
+    calls = (
+        CONVERSATION_CALLS
+        + ATTACHMENT_CALLS
+        + USER_CALLS
+        + MERGE_CALLS
+        + WEBHOOK_CALLS
+        + APP_CALLS
+        + KEY_CALLS
+    )
     assert routes == {(method, rule) for method, rule, _ in calls}
 
 
@@ -161,6 +187,20 @@ def test_a_malformed_conversation_is_answered_as_an_unknown_one(apps, untouched,
     found = {id: make(apps.tenant, key, call, id) for id in malformed(apps.own)}
     assert found == dict.fromkeys(malformed(apps.own), unknown)
     assert unknown[0] == 404
+    assert untouched()
+
+
+@pytest.mark.parametrize("side", ["user", "agent"])
+def test_a_foreign_attachment_is_answered_as_an_unknown_one(apps, untouched, side):
+    (call,), key = ATTACHMENT_CALLS, apps.keys[side]
+    unknown = make(apps.tenant, key, call, f"att_{ZEROS}")
+    foreign = [*malformed(apps.attachments["own"]), apps.attachments["theirs"], apps.own, f"att_{'f' * 32}"]
+    # An agent sees all of their app.
+    foreign += [apps.attachments["mikes"]] if side == "user" else []
+    found = {id: make(apps.tenant, key, call, id) for id in foreign}
+    assert found == dict.fromkeys(foreign, unknown)
+    assert unknown[0] == 404
+    assert make(apps.tenant, key, call, apps.attachments["own"])[0] == 200
     assert untouched()
 
 
@@ -214,6 +254,44 @@ def test_a_merge_that_is_none_is_answered_as_an_unknown_one(apps, merged, untouc
     unknown = make(apps.tenant, apps.tenant.sk, call, f"mrg_{ZEROS}")
     foreign = [*malformed(merged), merged, f"mrg_{'f' * 32}", apps.own]
     found = {id: make(apps.tenant, apps.tenant.sk, call, id) for id in foreign}
+    assert found == dict.fromkeys(foreign, unknown)
+    assert unknown[0] == 404
+    assert untouched()
+
+
+@pytest.fixture(scope="module")
+def webhooks(apps):
+    """A webhook of each app, with its secret, and an event that was delivered there."""
+
+    def made(tenant):
+        url = {"url": "https://shop.example.org/"}
+        hook = tenant.call("POST", "/v1/webhooks", tenant.sk, url).json
+        id = hook["webhook"]["id"]
+        event = tenant.call("POST", f"/v1/webhooks/{id}/test", tenant.sk).json["event"]
+        return id, hook["secret"]["id"], event
+
+    return made(apps.tenant), made(apps.other)
+
+
+@pytest.mark.parametrize("call", WEBHOOK_CALLS, ids=title)
+def test_a_webhook_that_is_none_is_answered_as_an_unknown_one(apps, webhooks, untouched, call):
+    (own, _, _), (theirs, secret, event) = webhooks
+    part = secret if "<secret>" in call[1] else event
+    unknown = make(apps.tenant, apps.tenant.sk, call, f"whk_{ZEROS}", part)
+    foreign = [*malformed(own), theirs, f"whk_{'f' * 32}", apps.own]
+    found = {id: make(apps.tenant, apps.tenant.sk, call, id, part) for id in foreign}
+    assert found == dict.fromkeys(foreign, unknown)
+    assert unknown[0] == 404
+    assert untouched()
+
+
+@pytest.mark.parametrize("call", [call for call in WEBHOOK_CALLS if call[1].count("<") > 1], ids=title)
+def test_another_webhooks_secret_or_delivery_is_answered_as_an_unknown_one(apps, webhooks, untouched, call):
+    (own, *mine), (_, *theirs) = webhooks
+    which = 0 if "<secret>" in call[1] else 1
+    unknown = make(apps.tenant, apps.tenant.sk, call, own, f"{mine[which][:4]}{ZEROS}")
+    foreign = [*malformed(mine[which]), theirs[which], apps.own]
+    found = {id: make(apps.tenant, apps.tenant.sk, call, own, id) for id in foreign}
     assert found == dict.fromkeys(foreign, unknown)
     assert unknown[0] == 404
     assert untouched()

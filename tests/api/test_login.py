@@ -66,7 +66,7 @@ def test_each_situation_is_answered_with_its_rule(tenant, user_id, email, rule, 
 def test_a_known_user_id_has_its_email_and_name_replaced(tenant):
     before = tenant.login(userId="u-17", email="jane@old.example", name="Jane")
     again = tenant.login(userId="u-17", email=EMAIL, name="Jane Doe")
-    assert again["user"] == before["user"] | {"email": EMAIL, "name": "Jane Doe"}
+    assert again["user"] == before["user"] | {"email": EMAIL, "emails": [EMAIL], "name": "Jane Doe"}
     assert again["resolution"] == {
         "rule": "known-user-id",
         "because": "A user has this user ID, which outranks any email.",
@@ -214,7 +214,17 @@ def test_an_answer_has_its_members_and_no_others(tenant):
 
     time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
     assert {name: set(value) for name, value in body.items() if isinstance(value, dict)} == {
-        "user": {"id", "userId", "email", "name", "anonymous", "aliases", "createdAt"},
+        "user": {
+            "id",
+            "userId",
+            "email",
+            "emails",
+            "name",
+            "anonymous",
+            "aliases",
+            "createdAt",
+            "attributes",
+        },
         "session": {"token", "expiresAt", "verified"},
         "resolution": {"rule", "because", "changes", "ignored"},
     }

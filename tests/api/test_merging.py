@@ -256,7 +256,12 @@ def test_an_undo_twice_is_refused(tenant):
     "since",
     ("a later merge", lambda tenant, made: tenant.merge(made["into"], tenant.known(userId="u-3"))),
     ("an erased survivor", lambda tenant, made: tenant.erase(made["into"])),
-    ("a new unclaimed user", lambda tenant, made: tenant.known(email="joan@example.org")),
+    (
+        "a new unclaimed user",
+        lambda tenant, made: [
+            tenant.known(email="joan@example.org", **who) for who in ({"userId": "u-3"}, {})
+        ],
+    ),
 )
 def test_an_undo_that_would_break_something_is_refused_and_changes_nothing(tenant, store, sound, since):
     jane = tenant.known(userId="u-1", email="jane@example.org")

@@ -48,6 +48,7 @@ def test_a_users_message_has_these_members_in_both_views(tenant, login, jane, id
         "id": written["id"],
         "author": {"kind": "user", "id": login["user"]["id"], "name": "Jane"},
         "body": "Where is it?",
+        "attachments": [],
         "verified": True,
         "createdAt": written["createdAt"],
     }
@@ -61,6 +62,7 @@ def test_an_agent_is_a_kind_and_a_name_in_both_views(tenant, jane, id):
         "id": written["id"],
         "author": {"kind": "agent", "name": "Ada"},
         "body": "Under way",
+        "attachments": [],
         "verified": True,
         "createdAt": written["createdAt"],
     }

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from service.model.errors import OldSchema
 from service.store.migrating import migrate
+from tests.support.metrics import samples
 
 
 class LateStore:
@@ -82,20 +82,9 @@ def test_a_server_does_not_start_on_a_store_without_its_schema(start, late_store
         start(database_url=late_store.url)
 
 
-def metrics(client, key):
-    """Ask for the metrics, and return them by name and labels."""
-    response = client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
-    assert response.status_code == 200, response.text
-    return {
-        (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(response.text)
-        for sample in family.samples
-    }
-
-
 def test_metrics_count_logins_by_the_rule_that_decided(client, tenant):
     def logins():
-        counted = metrics(client, tenant.admin_key)
+        counted = samples(client)
         return {
             rule: counted.get(("usher_logins_total", ("rule", rule)), 0)
             for rule in ("new-user-id", "known-user-id", "new-email", "anonymous")
@@ -121,14 +110,21 @@ def test_metrics_count_requests_by_route_and_never_by_url(client, tenant):
         ("route", "/v1/conversations/<id>"),
         ("status", "404"),
     )
-    before = metrics(client, tenant.admin_key).get(asked, 0)
+    before = samples(client).get(asked, 0)
     for number in range(3):
         tenant.get(f"/v1/conversations/u-{number}?user=u-{number}")
         tenant.get(f"/v1/nothing-{number}")
-    after = metrics(client, tenant.admin_key)
+    after = samples(client)
 
     assert after[asked] - before == 3
     assert not any("u-1" in str(name) or "nothing" in str(name) for name in after)
+
+
+def test_with_its_store_away_a_server_tells_what_it_counted_all_the_same(start, late_store):
+    found = {name for name, *_ in samples(start(database_url=late_store.url).test_client())}
+
+    assert "usher_races_lost_total" in found
+    assert "usher_webhooks" not in found
 
 
 def test_metrics_are_text_of_prometheus(client, tenant):

@@ -114,7 +114,7 @@ def test_503_says_when_to_ask_again_on_every_call_that_needs_the_store(
     as_backend = {"Authorization": f"Bearer {tenant.sk}"}
     calls = [(method, path) for method, path in protected(app) if path.startswith("/v1/")]
     answers = [
-        away.open(path.format(id="x", key="y"), method=method, headers=as_backend)
+        away.open(path.format(id="x", key="y", secret="z", event="e"), method=method, headers=as_backend)
         for method, path in [*calls, ("GET", "/readyz")]
     ]
     for answer in answers:

@@ -210,11 +210,11 @@ def test_of_many_at_once_one_has_an_effect_and_all_answer_it(tenant, rows, secre
     after = rows()
     more = {table: len(after[table]) - len(before[table]) for table in after}
     expected = {"idempotency_keys": 1} | {
-        user: {"users": 1, "user_ids": 1, "history": 1},
-        alias: {"user_ids": 1, "history": 1},
-        merge: {"merges": 1, "history": 2, "fields": 4, "sessions": -1},
-        message: {"messages": 1},
-        purchase: {"store_accounts": 1, "purchases": 1, "history": 1},
+        user: {"events": 1, "users": 1, "user_ids": 1, "history": 1},
+        alias: {"events": 1, "user_ids": 1, "history": 1},
+        merge: {"events": 1, "merges": 1, "history": 2, "fields": 4, "sessions": -1},
+        message: {"events": 1, "messages": 1},
+        purchase: {"events": 1, "store_accounts": 1, "purchases": 1, "history": 1, "duplicate_keys": 1},
         key: {"keys": 1},
     }[make]
     assert {table: number for table, number in more.items() if number} == expected

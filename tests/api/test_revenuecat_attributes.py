@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from service.desk.attributes import MAX_NAMES
+from service.model.attributes import MAX_ATTRIBUTES
 from service.times import now
 from tests.support.cases import cases
 from tests.support.responses import problem_of
@@ -48,7 +48,7 @@ def test_no_attribute_is_ever_the_users_email_name_or_id(rc, tenant, name):
     rc("GET", "/subscribers/u-1")
     was = user_of(tenant, "u-1")
     rc("POST", "/subscribers/u-1/attributes", {"attributes": {name: {"value": "jane@example.org"}}})
-    assert user_of(tenant, "u-1") == was
+    assert user_of(tenant, "u-1") == was | {"attributes": {name: "jane@example.org"}}
     assert kept(tenant) == {name: "jane@example.org"}
     for search in ("email=jane@example.org", "q=jane", "userId=jane@example.org"):
         assert tenant.get(f"/v1/users?{search}").json["data"] == []
@@ -108,7 +108,7 @@ def test_the_latest_of_each_name_holds(rc, tenant, said, holds):
 def test_nothing_was_said_in_the_future(rc, tenant, rows, at):
     began = now()
     say(rc, at=at, color="blue")
-    [(*_, when)] = rows()["attributes"]
+    [(*_, when, _)] = rows()["attributes"]
     assert began <= when <= now()
 
 
@@ -137,8 +137,11 @@ GOOD = {"value": "x", "updated_at_ms": 1}
     ("a time that is text", {"attributes": {"color": {"value": "x", "updated_at_ms": "1"}}}),
     ("a time that is a boolean", {"attributes": {"color": {"value": "x", "updated_at_ms": True}}}),
     ("a time before 1970", {"attributes": {"color": {"value": "x", "updated_at_ms": -1}}}),
-    ("51 names", {"attributes": {f"name-{number}": GOOD for number in range(MAX_NAMES + 1)}}),
-    ("51 names to remove", {"attributes": dict.fromkeys(map(str, range(MAX_NAMES + 1)), {"value": None})}),
+    ("51 names", {"attributes": {f"name-{number}": GOOD for number in range(MAX_ATTRIBUTES + 1)}}),
+    (
+        "51 names to remove",
+        {"attributes": dict.fromkeys(map(str, range(MAX_ATTRIBUTES + 1)), {"value": None})},
+    ),
 )
 def test_what_is_refused_changes_nothing(rc, tenant, rows, body, known):
     if known:
@@ -177,13 +180,13 @@ def names(first, count=1):
 
 
 def test_fifty_names_at_their_longest_fit_into_one_call(rc, tenant):
-    said = {f"{number:064}": {"value": "x" * 1000, "updated_at_ms": 1} for number in range(MAX_NAMES)}
+    said = {f"{number:064}": {"value": "x" * 1000, "updated_at_ms": 1} for number in range(MAX_ATTRIBUTES)}
     assert rc("POST", "/subscribers/u-1/attributes", {"attributes": said}).status_code == 201
-    assert len(kept(tenant)) == MAX_NAMES
+    assert len(kept(tenant)) == MAX_ATTRIBUTES
 
 
 def test_what_is_too_long_for_one_call_is_kept_by_several(rc, tenant, rows):
-    said = {f"name{number}": "\U0001f600" * 1000 for number in range(MAX_NAMES)}
+    said = {f"name{number}": "\U0001f600" * 1000 for number in range(MAX_ATTRIBUTES)}
     rc("GET", "/subscribers/u-1")
     was = rows()
     refused = say(rc, **said)
@@ -195,27 +198,27 @@ def test_what_is_too_long_for_one_call_is_kept_by_several(rc, tenant, rows):
 
 
 def test_a_user_has_at_most_fifty_names(rc, tenant):
-    say(rc, at=1, **names(0, MAX_NAMES))
+    say(rc, at=1, **names(0, MAX_ATTRIBUTES))
     statuses = [
-        say(rc, at=2, **names(MAX_NAMES)).status_code,
+        say(rc, at=2, **names(MAX_ATTRIBUTES)).status_code,
         say(rc, at=2, **names(0), color=None).status_code,
-        say(rc, at=2, **names(MAX_NAMES), name1="").status_code,
+        say(rc, at=2, **names(MAX_ATTRIBUTES), name1="").status_code,
         say(rc, at=2, name2=None).status_code,
-        say(rc, at=2, **names(MAX_NAMES + 1)).status_code,
-        say(rc, at=2, **names(MAX_NAMES + 2)).status_code,
+        say(rc, at=2, **names(MAX_ATTRIBUTES + 1)).status_code,
+        say(rc, at=2, **names(MAX_ATTRIBUTES + 2)).status_code,
         # What is late is not counted, as it changes nothing.
         say(rc, at=1, name1="late").status_code,
     ]
 
     assert statuses == [400, 200, 200, 200, 200, 400, 200]
-    assert len([value for value in kept(tenant).values() if value is not None]) == MAX_NAMES
+    assert len([value for value in kept(tenant).values() if value is not None]) == MAX_ATTRIBUTES
 
 
 def test_of_names_that_were_removed_the_last_fifty_are_remembered(rc, tenant):
-    for first in range(0, 2 * MAX_NAMES, MAX_NAMES):
-        say(rc, at=first + 1, **dict.fromkeys(names(first, MAX_NAMES)))
-    say(rc, at=MAX_NAMES, name0="late", **{f"name{MAX_NAMES}": "late"})
-    assert kept(tenant) == {"name0": "late"} | dict.fromkeys(names(MAX_NAMES, MAX_NAMES))
+    for first in range(0, 2 * MAX_ATTRIBUTES, MAX_ATTRIBUTES):
+        say(rc, at=first + 1, **dict.fromkeys(names(first, MAX_ATTRIBUTES)))
+    say(rc, at=MAX_ATTRIBUTES, name0="late", **{f"name{MAX_ATTRIBUTES}": "late"})
+    assert kept(tenant) == {"name0": "late"} | dict.fromkeys(names(MAX_ATTRIBUTES, MAX_ATTRIBUTES))
 
 
 def at_once(app, tenant):
@@ -231,9 +234,9 @@ def at_once(app, tenant):
 
 
 def test_those_who_say_something_at_once_break_no_limit(rc, app, tenant):
-    say(rc, **names(0, MAX_NAMES - 1))
+    say(rc, **names(0, MAX_ATTRIBUTES - 1))
     assert at_once(app, tenant) == [200] + [400] * 7
-    assert len(kept(tenant)) == MAX_NAMES
+    assert len(kept(tenant)) == MAX_ATTRIBUTES
 
 
 def test_of_those_who_say_the_first_thing_at_once_one_makes_the_user_and_nothing_is_lost(rc, app, tenant):

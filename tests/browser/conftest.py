@@ -42,7 +42,7 @@ def chromium() -> Iterator[Browser]:
 def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     url = f"sqlite:///{tmp_path_factory.mktemp('store')}/usher.sqlite"
     migrate(url)
-    with serve(url, workers=1) as server:
+    with serve(url, workers=1, WEBHOOK_LOOPBACK="on") as server:
         yield server
 
 

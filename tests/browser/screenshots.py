@@ -61,6 +61,7 @@ def picture_widget(chromium: Browser, server: Server, tenant: Tenant, path: Path
     answer = {"body": "We do, in three days.", "agentName": "Dana"}
     tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, answer)
     expect(page.get_by_role("log")).to_contain_text("We do")
+    page.get_by_role("button", name="No, thanks").click()
     page.screenshot(path=path)
     context.close()
 

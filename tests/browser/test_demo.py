@@ -89,6 +89,14 @@ def test_one_phone_two_people_and_a_cleared_anonymous_user(page):
     expect(phone(page, "Left").get_by_role("dialog")).to_contain_text("No conversations yet")
 
 
+def test_deliveries_are_seen_to_arrive(page):
+    begin(page, "Left", "Where is my parcel?")
+
+    told = page.get_by_role("region", name="Backend").get_by_role("listitem")
+    for type in ("message.created", "conversation.created"):
+        expect(told.filter(has_text=type).first).to_contain_text("taken: the signature is right")
+
+
 def test_what_somebody_writes_is_text_to_the_agent_too(page):
     begin(page, "Left", SCRIPT)
 

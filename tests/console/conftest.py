@@ -10,9 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.servers import ADMIN_KEY
 from tests.support.tenants import Tenant
 
 NOBODY = "0" * 32
+HOOK_URL = "https://shop.example.org/usher"
+# How a page has a script of ours.
+SCRIPT = '<script src="/console/assets/{}" type="module"></script>'
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Agent:
         """Sign in, and keep the token of the forms."""
         answer = self.client.post("/console/sign-in", data={"key": key, "name": name})
         if answer.status_code == 303:
-            self.token = field_of(self.get("/console"), "token")
+            self.token = field_of(self.get(answer.headers["Location"]), "token")
         return answer
 
     def get(self, path: str) -> TestResponse:
@@ -57,6 +61,11 @@ def text_of(page: TestResponse) -> str:
     return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", body).split()))
 
 
+def without_ours(text: str) -> str:
+    """A page without the scripts that are ours."""
+    return re.sub(SCRIPT.format("(keys|times|drafts|looking)[.]js"), "", text)
+
+
 def require_words(page: TestResponse, *words: str) -> None:
     """Assert that a page says all of this."""
     text = text_of(page)
@@ -79,6 +88,14 @@ def agent(browser: Agent, tenant: Tenant) -> Agent:
     """An agent of the tenant, signed in."""
     assert browser.sign_in(tenant.sk, "Ann").status_code == 303
     return browser
+
+
+@pytest.fixture
+def operator(app: Flask) -> Agent:
+    """The operator, signed in."""
+    operator = Agent(app.test_client())
+    assert operator.sign_in(ADMIN_KEY).status_code == 303
+    return operator
 
 
 @pytest.fixture
@@ -106,6 +123,35 @@ def scene(tenant: Tenant) -> Scene:
     return Scene(of(tenant, "u-kim"), of_new(tenant, "u-lee", "Lee"), thread)
 
 
+@dataclass(frozen=True)
+class Hook:
+    """A webhook of the tenant's: its id, the page of it, and its first secret."""
+
+    id: str
+    page: str
+    secret: str
+
+
+def make_hook(tenant: Tenant, url: str, **members: Any) -> Hook:
+    """Make a webhook as the backend does."""
+    made = tenant.call("POST", "/v1/webhooks", tenant.sk, {"url": url, **members})
+    assert made.status_code == 201, made.text
+    id = made.json["webhook"]["id"]
+    return Hook(id, f"/console/webhooks/{id}", made.json["secret"]["secret"])
+
+
+@pytest.fixture
+def hook(tenant: Tenant) -> Hook:
+    """A webhook that nobody delivers to."""
+    return make_hook(tenant, HOOK_URL)
+
+
+def settings_of(tenant: Tenant) -> dict[str, Any]:
+    """The settings of the tenant, as the operator reads them."""
+    settings: dict[str, Any] = tenant.get(f"/v1/apps/{tenant.id}", tenant.admin_key).json["settings"]
+    return settings
+
+
 def of(tenant: Tenant, user_id: str) -> str:
     """Our id of a user who is there."""
     found: list[dict[str, Any]] = tenant.find(userId=user_id)
@@ -124,11 +170,18 @@ DOOR = {"/console/sign-in", "/console/assets/<name>"}
 def guarded_routes(app: Flask) -> list[tuple[str, str]]:
     """Every page and form that is for agents only, with the id of nobody."""
     return sorted(
-        (method, rule.rule.replace("<id>", f"usr_{NOBODY}"))
+        (method, _with_nobody(rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("console.") and rule.rule not in DOOR
         for method in rule.methods - {"HEAD", "OPTIONS"}
     )
+
+
+def _with_nobody(rule: str) -> str:
+    kinds = {"id": "usr", "event": "evt", "secret": "whs", "app": "app", "key": "key"}
+    for name, kind in kinds.items():
+        rule = rule.replace(f"<{name}>", f"{kind}_{NOBODY}")
+    return rule
 
 
 def held_by(browser: Agent) -> str | None:

@@ -31,7 +31,7 @@ def test_what_is_resolved_is_listed_apart(agent, scene):
 
 def test_a_long_list_goes_on_on_another_page(agent, tenant):
     token = tenant.session(userId="u-1")
-    for number in range(21):
+    for number in range(51):
         tenant.begin(token, subject=f"Thread {number:02}")
     first = agent.get("/console?status=all")
     assert "Thread 00" not in first.text
@@ -94,7 +94,7 @@ def test_a_refused_reply_is_still_in_the_form(agent, tenant, scene, fields):
 
 
 def test_an_agent_marks_a_conversation_as_read(agent, tenant, scene):
-    answer = agent.post(f"/console/conversations/{scene.thread}/read")
+    answer = agent.post(f"/console/conversations/{scene.thread}/read", through="1")
     assert "marked as read" in text_of(agent.follow(answer))
     assert conversation(tenant, scene.thread)["unread"] == 0
 
@@ -120,13 +120,15 @@ def test_a_status_that_there_is_not_is_refused(agent, tenant, scene):
     assert conversation(tenant, scene.thread)["status"] == "open"
 
 
-def test_a_long_conversation_goes_on_on_another_page(agent, tenant, scene):
-    for number in range(100):
-        body = {"body": f"Message {number:03}"}
-        tenant.call("POST", f"/v1/conversations/{scene.thread}/messages", tenant.sk, body)
+def test_a_long_conversation_begins_with_its_latest_messages(agent, tenant, scene):
+    for number in range(60):
+        tenant.write(scene.thread, body=f"Message {number:03}")
     first = agent.get(f"/console/conversations/{scene.thread}")
-    assert "Message 099" not in first.text
-    assert "Message 099" in agent.get(more_of(first)).text
+    assert "Where is it?" not in first.text
+    require_words(first, "Message 059", "Message 010", "Earlier messages")
+    earlier = agent.get(more_of(first))
+    require_words(earlier, "Where is it?", "Message 009", "Latest messages")
+    assert "Message 010" not in earlier.text
 
 
 def test_an_identity_key_that_proves_in_both_ways_is_to_be_rotated(agent, tenant, store):

@@ -106,6 +106,11 @@ def test_a_users_page_shows_what_is_known(agent, tenant, scene):
     assert "Never merged." in said
 
 
+def test_a_users_page_shows_further_emails(agent, tenant, scene):
+    tenant.merge(tenant.known(email="kim@home.example"), scene.kim)
+    assert "Further emails kim@home.example" in text_of(agent.get(f"/console/users/{scene.kim}"))
+
+
 def test_a_purchase_that_somebody_only_claimed_is_said_to_be_one(agent, tenant, scene):
     tenant.set(revenuecat="on")
     receipt = {"app_user_id": "u-kim", "fetch_token": "t-1", "product_id": "gold"}

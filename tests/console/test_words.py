@@ -77,6 +77,7 @@ def test_of_what_was_forgotten_a_sentence_is_left(event):
     "origin, words",
     ("a device", "session", "by the user’s own device"),
     ("tidying", "retention", "by tidying up"),
+    ("a restore", "recovery", "by a restore"),
     ("moving", "migration", "by moving to a newer version"),
     ("a key", "key_1", "with the key key_1"),
 )

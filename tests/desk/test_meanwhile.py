@@ -3,6 +3,7 @@ what is there. On SQLite nothing can change inside a transaction, so this is abo
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from service.desk.editing import require_part
 from service.desk.erasing import tidy
 from service.model.errors import StaleState
-from service.store import limits
+from service.store import limits, users
 from service.store.checks import CHECKS
 from service.store.devices import DeviceStore
 from service.store.tables import TABLES, Apps, IdempotencyKeys, Rates
@@ -97,6 +98,20 @@ def test_a_user_who_changes_while_they_log_in_is_decided_about_as_they_are(tenan
     assert happened == [jane]
     assert (login["user"]["id"], login["resolution"]["changes"]) == (jane, ["name"])
     assert user(tenant, jane)["name"] == name
+
+
+def test_a_user_who_stands_apart_while_they_are_shown_is_shown_as_they_are_then(tenant, meanwhile):
+    jane, joan = (
+        known(tenant, userId="u-1", email="jane@example.org"),
+        known(tenant, email="joan@example.org"),
+    )
+    merge = tenant.merge(joan, jane)
+    happened = meanwhile(users, "further", lambda: undo(tenant, merge))
+
+    shown = user(tenant, jane)
+
+    assert happened == [200]
+    assert shown["emails"] == ["jane@example.org"]
 
 
 def test_an_id_that_goes_back_to_another_while_it_logs_in_logs_in_the_other(tenant, meanwhile):
@@ -252,7 +267,7 @@ def test_who_is_erased_while_others_are_forgotten_is_not_counted(tenant, store, 
     happened = meanwhile(DeviceStore, "lock_of", lambda: erase(tenant, visitor))
 
     app = store.apps.with_id(tenant.id)
-    done = tidy(store.of(app.id), app, idle_days=10, cleared_days=10)
+    done = tidy(store.of(app.id), app, idle_days=10, empty_days=10, cleared_days=10, event_days=30)
 
     assert happened == [204]
     assert done.users == 0
@@ -343,3 +358,72 @@ def test_no_key_is_remembered_of_somebody_who_is_erased_meanwhile(tenant, store,
 
     assert (happened, answer.status_code) == ([204], 401)
     assert store.database.rows(IdempotencyKeys.select().where(IdempotencyKeys.app == tenant.id)) == []
+
+
+@pytest.fixture
+def one_person(tenant):
+    """Somebody who is part of Jane, with the merge, and Jane."""
+    jane = known(tenant, userId="u-1", email="jane@example.org")
+    part = known(tenant, userId="u-2", email="joan@example.org")
+    return part, tenant.merge(part, jane), jane
+
+
+def require_untouched(tenant, jane):
+    shown = {"userId": "u-1", "aliases": [], "name": None, "attributes": {}, "email": "jane@example.org"}
+    assert user(tenant, jane) == user(tenant, jane) | shown
+
+
+done_to_a_user = pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"name": "Jane"}),
+        ("PATCH", "", {"attributes": {"plan": "pro"}}),
+        ("PUT", "/userId", {"userId": "u-3"}),
+        ("DELETE", "/aliases", {"userId": "u-2"}),
+        ("DELETE", "", None),
+    ],
+)
+
+
+@pytest.fixture
+def parted_when_found(tenant, one_person, monkeypatch):
+    """Have the two stand apart when it was found whom they are part of, and before that one is looked at."""
+    find, looks = UserStore.survivor, count()
+
+    def find_and_wait(self, id):
+        if next(looks) == 1:
+            with ThreadPoolExecutor(1) as other:
+                assert other.submit(undo, tenant, one_person[1]).result() == 200
+        return find(self, id)
+
+    monkeypatch.setattr(UserStore, "survivor", find_and_wait)
+    return one_person
+
+
+@done_to_a_user
+def test_what_is_done_to_who_stands_again_is_not_done_to_whom_they_were_part_of(
+    tenant, parted_when_found, method, path, body
+):
+    id, _, jane = parted_when_found
+
+    done = tenant.call(method, f"/v1/users/{id}{path}", tenant.sk, body)
+
+    assert done.status_code in (200, 204)
+    require_untouched(tenant, jane)
+
+
+@done_to_a_user
+def test_nor_is_it_when_they_stand_again_before_the_lock(tenant, one_person, meanwhile, method, path, body):
+    id, merge, jane = one_person
+    happened = meanwhile(UserStore, "lock", lambda: undo(tenant, merge))
+
+    done = tenant.call(method, f"/v1/users/{id}{path}", tenant.sk, body)
+
+    assert (done.status_code, happened) == (204 if (method, path) == ("DELETE", "") else 200, [200])
+    require_untouched(tenant, jane)
+
+
+def test_who_is_shown_by_an_id_is_who_it_means(tenant, parted_when_found):
+    id, *_ = parted_when_found
+
+    assert user(tenant, id)["id"] == id

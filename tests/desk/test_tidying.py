@@ -8,12 +8,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.desk.erasing import Tidied, tidy
-from service.model.identifiers import digest, new_anonymous_user_id, new_id
-from service.model.users import User
-from service.store import Store
+from service.model.identifiers import digest
+from service.store import Store, forgetting
 from service.store.checks import CHECKS
 from service.store.database import Database
-from service.store.tables import Devices, FormerKeys, IdempotencyKeys, Rates, Sessions
+from service.store.tables import (
+    Devices,
+    FormerKeys,
+    History,
+    IdempotencyKeys,
+    Rates,
+    Sessions,
+    UserIds,
+    Users,
+)
 from service.times import MINUTE, now
 from tests.support.rows import add_former_key
 from tests.support.tenants import Tenant
@@ -21,7 +29,7 @@ from tests.support.tenants import Tenant
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MOMENT = timedelta(milliseconds=1)
 IDLE, CLEARED = timedelta(days=10), timedelta(days=3)
-NOTHING = Tidied(users=0, sessions=0, keys=0, rates=0)
+NOTHING = Tidied(users=0, tombstones=0, sessions=0, keys=0, rates=0, events=0)
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 
 
@@ -35,8 +43,8 @@ def clock(time_machine):
 @pytest.fixture
 def tidied(store: Store, tenant: Tenant) -> Callable[[], Tidied]:
     """Tidy the app, in which those go who were idle for ten days, or cleared for three."""
-    days = {"idle_days": IDLE.days, "cleared_days": CLEARED.days}
-    return lambda: tidy(store.of(tenant.id), store.apps.with_id(tenant.id), **days)
+    days = {"idle_days": IDLE.days, "empty_days": IDLE.days, "cleared_days": CLEARED.days}
+    return lambda: tidy(store.of(tenant.id), store.apps.with_id(tenant.id), **days, event_days=30)
 
 
 def visit(tenant: Tenant) -> tuple[str, str, str]:
@@ -115,14 +123,202 @@ def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, 
     assert (done.users, is_there(tenant, id)) == (0, True)
 
 
-def test_all_go_also_where_they_are_more_than_a_hundred(store, tenant, clock, tidied):
-    with store.transaction():
-        for _ in range(101):
-            one = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
-            store.of(tenant.id).users.create(one)
+def test_all_go_also_where_they_are_more_than_a_page(store, tenant, clock, tidied, monkeypatch):
+    monkeypatch.setattr(forgetting, "PAGE", 2)
+    tenant.session(userId="u-1")
+    _, _, token = visit(tenant)
+    tenant.call("POST", "/v1/conversations", token, {"message": "Hello"}, Idempotency_Key="key-1")
+    for number in range(4):
+        visit(tenant)
+        store.of(tenant.id).rates.count("login", f"address-{number}", 1)
+    clock.move_to(NOON + timedelta(days=1000), tick=False)
+
+    done = tidied()
+
+    assert (done.users, done.sessions, done.rates, tidied()) == (5, 1, 4, NOTHING)
+
+
+# --- of whom there is nothing -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tidied_of_empty(store: Store, tenant: Tenant) -> Callable[[], Tidied]:
+    """Tidy the app, in which those go who were idle for a hundred days, ten if there is nothing."""
+    days = {"idle_days": 100, "empty_days": IDLE.days, "cleared_days": 100, "event_days": 30}
+    return lambda: tidy(store.of(tenant.id), store.apps.with_id(tenant.id), **days)
+
+
+@moments
+def test_of_whom_there_is_nothing_goes_earlier(tenant, clock, tidied_of_empty, more, gone):
+    id, *_ = visit(tenant)
+    clock.move_to(NOON + IDLE + more, tick=False)
+
+    assert (tidied_of_empty().users, is_there(tenant, id)) == (int(gone), not gone)
+
+
+def buys(tenant, id, device, token):
+    [user] = [tenant.user(id)]
+    bought = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": user["userId"]}
+    return tenant.call("POST", "/v1/purchases", tenant.sk, bought)
+
+
+def takes_somebody_in(tenant, id, device, token):
+    other, *_ = visit(tenant)
+    return tenant.call("POST", "/v1/merges", tenant.sk, {"from": other, "into": id})
+
+
+SOMETHING = {
+    "writes": DEEDS["writes"],
+    "is written to": DEEDS["is written to"],
+    "leaves a contact": lambda tenant, id, device, token: tenant.call(
+        "PUT", "/v1/me/contact", token, {"phone": "+491701234567"}
+    ),
+    "has a name": lambda tenant, id, device, token: tenant.call(
+        "PATCH", f"/v1/users/{id}", tenant.sk, {"name": "Jane"}
+    ),
+    "has an attribute": lambda tenant, id, device, token: tenant.call(
+        "PATCH", f"/v1/users/{id}", tenant.sk, {"attributes": {"plan": "pro"}}
+    ),
+    "bought something": buys,
+    "took somebody in": takes_somebody_in,
+}
+
+
+@pytest.mark.parametrize("does", SOMETHING.values(), ids=SOMETHING)
+def test_of_whom_there_is_something_stays_for_as_long_as_others(tenant, clock, tidied_of_empty, does):
+    one = visit(tenant)
+    done = does(tenant, *one)
+    assert isinstance(done, str) or done.status_code < 300, done.text
+    clock.move_to(NOON + timedelta(days=99), tick=False)
+
+    assert (tidied_of_empty().users, is_there(tenant, one[0])) == (0, True)
+
+
+def test_an_anonymous_user_of_a_client_of_revenuecats_stays_for_as_long_as_others(
+    tenant, clock, tidied_of_empty
+):
+    tenant.set(revenuecat="on")
+    id = "$RCAnonymousID:" + "0" * 32
+    assert tenant.call("GET", f"/v1/subscribers/{id}", tenant.pk).status_code == 201
+    clock.move_to(NOON + timedelta(days=99), tick=False)
+    assert tidied_of_empty().users == 0
+
+    clock.move_to(NOON + timedelta(days=101), tick=False)
+
+    assert tidied_of_empty().users == 1
+
+
+@pytest.mark.parametrize(("days", "gone"), [(19, False), (21, True)])
+def test_whose_session_holds_stays(tenant, clock, tidied_of_empty, days, gone):
+    tenant.set(idleDays=20, sessionDays=365)
+    _, _, token = visit(tenant)
+    clock.move_to(NOON + timedelta(days=days), tick=False)
+
+    assert tidied_of_empty().users == int(gone)
+    assert tenant.call("GET", "/v1/me", token).status_code == (401 if gone else 200)
+
+
+# --- what is left of them ----------------------------------------------------------------------------
+
+
+def test_once_no_event_tells_of_whom_was_idle_nothing_is_left(store, tenant, clock, tidied):
+    id, *_ = visit(tenant)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+    tidied()
+    clock.move_to(NOON + IDLE + timedelta(days=30), tick=False)
+    assert (tidied().tombstones, len(store.of(tenant.id).history.page([id], "", 10))) == (0, 2)
+
+    clock.move_to(NOON + IDLE + timedelta(days=30) + 2 * MOMENT, tick=False)
+
+    assert (tidied().tombstones, [rows(store, table, tenant) for table in (Users, UserIds, History)]) == (
+        1,
+        [0, 0, 0],
+    )
+
+
+def erased(tenant, store):
+    id, *_ = visit(tenant)
+    assert tenant.call("DELETE", f"/v1/users/{id}", tenant.sk).status_code == 204
+    return id
+
+
+def named_by_a_merge(tenant, store):
+    id, *_ = visit(tenant)
+    takes_somebody_in(tenant, id, None, None)
+    return id
+
+
+@pytest.mark.parametrize("somebody", [erased, named_by_a_merge])
+def test_a_tombstone_stays_of_whom_somebody_erased_and_whom_a_merge_names(
+    store, tenant, clock, tidied, somebody
+):
+    id = somebody(tenant, store)
+    clock.move_to(NOON + timedelta(days=20), tick=False)
+    tidied()
+    clock.move_to(NOON + timedelta(days=100), tick=False)
+
+    assert (tidied().tombstones, is_there(tenant, id), rows(store, Users, tenant) > 0) == (0, False, True)
+
+
+def test_with_whom_was_idle_goes_the_device(store, tenant, clock, tidied):
+    _, device, _ = visit(tenant)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
 
-    assert tidied().users == 101
+    tidied()
+
+    assert rows(store, Devices, tenant) == 0
+    refused = tenant.try_login(key=tenant.pk, deviceId=device)
+    assert (refused.status_code, refused.json["errors"][0]["code"]) == (422, "unknown-device")
+
+
+def test_with_the_last_session_goes_the_device(store, tenant, clock, tidied):
+    tenant.session(userId="u-1")
+    clock.move_to(NOON + timedelta(days=30) + MOMENT, tick=False)
+
+    assert (tidied().sessions, rows(store, Devices, tenant)) == (1, 0)
+
+
+def is_set_to_clear(tenant, device):
+    return tenant.call("POST", "/v1/clearAnonymousUser", tenant.sk, {"deviceId": device})
+
+
+def may_not_share(tenant, device):
+    return tenant.call(
+        "POST", "/v1/allowSharingStoreAccount", tenant.sk, {"deviceId": device, "allow": False}
+    )
+
+
+@pytest.mark.parametrize("what", [is_set_to_clear, may_not_share])
+def test_a_device_stays_of_which_something_was_set(store, tenant, clock, tidied, what):
+    _, device, _ = visit(tenant)
+    assert what(tenant, device).status_code == 200
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+
+    assert (tidied().users, rows(store, Devices, tenant)) == (1, 1)
+
+
+def test_a_device_stays_where_a_conversation_began(store, tenant, clock, tidied):
+    tenant.begin(tenant.session(userId="u-1"))
+    clock.move_to(NOON + timedelta(days=100), tick=False)
+
+    assert (tidied().sessions, rows(store, Devices, tenant)) == (1, 1)
+
+
+def test_a_device_stays_where_somebody_was_before(store, tenant, clock, tidied):
+    tenant.begin(tenant.session(userId="u-1", deviceId="d" * 20))
+    clock.shift(MOMENT)
+    tenant.session(userId="u-2", deviceId="d" * 20)
+    clock.shift(timedelta(days=100))
+
+    assert (tidied().sessions, rows(store, Devices, tenant)) == (1, 1)
+
+
+def test_with_an_anonymous_user_who_wrote_goes_the_device(store, tenant, clock, tidied):
+    _, _, token = visit(tenant)
+    tenant.begin(token)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+
+    assert (tidied().users, rows(store, Devices, tenant)) == (1, 0)
 
 
 # --- who was cleared ---------------------------------------------------------------------------------
@@ -213,7 +409,7 @@ def test_the_second_time_there_is_nothing_to_do(store, tenant, clock, tidied):
     first, second = tidied(), tidied()
 
     # With the user went its session and its key.
-    assert (first, second) == (Tidied(users=1, sessions=1, keys=0, rates=1), NOTHING)
+    assert (first, second) == (Tidied(users=1, tombstones=0, sessions=1, keys=0, rates=1, events=4), NOTHING)
 
 
 def test_who_went_is_a_tombstone_and_the_device_begins_anew(store, tenant, clock, tidied):

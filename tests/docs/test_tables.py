@@ -12,21 +12,26 @@ from service.api.problems import CODES, STATUS
 from service.api.schemas.apps import SettingsShape
 from service.config import Config
 from service.desk.limits import APP_SHARE
-from service.metrics import LOGINS, RACES_LOST, REQUEST_SECONDS, REQUESTS
+from service.live.app import STREAM
 from service.model import errors
 from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
+from service.rules.duplicates import BESIDES, PROVIDERS, SIGNALS
 from service.rules.login import LOGIN
 from service.rules.restoring import BEHAVIORS
+from service.store.kinds import LEFT_OUT
 from tests.support.cases import cases
+from tests.support.metrics import METRICS
 from tests.support.pages import HERE, PAGES, README, Fence, Page, plain, table
 from tests.support.rulebook import RULEBOOK
 
 API = Page("docs/api.md")
 ARCHITECTURE = Page("docs/architecture.md")
 CONTRIBUTING = Page("CONTRIBUTING.md")
+DUPLICATES = Page("docs/duplicates.md")
 ERRORS = Page("docs/errors.md")
 IDENTIFIERS = Page("docs/identifiers.md")
+MOVING = Page("docs/moving.md")
 OPERATING = Page("docs/operating.md")
 RULES = Page("docs/rules.md")
 SETTINGS = Page("docs/settings.md")
@@ -53,6 +58,22 @@ def test_the_table_of_what_a_restore_does_is_that_of_the_code():
     expected = "\n".join(["| restoreBehavior | then |", "| --- | --- |", *rows])
 
     assert RULES.marked("behaviors") == expected, f"it has to be:\n{expected}"
+
+
+COMPARED = {
+    "signals": [[f"`{one.name}`", one.detail, one.likelihood, one.at_most] for one in SIGNALS],
+    "beside": [[f"`{one.name}`", one.detail, one.raises, 100 - one.keeps] for one in BESIDES],
+    "providers": [
+        [f"`{name}`", f"`{one.domain}`", "yes" if one.ignores_dots else "no"]
+        for name, one in PROVIDERS.items()
+    ],
+}
+
+
+@cases("name, expected", *((name, name, rows) for name, rows in COMPARED.items()))
+def test_a_table_of_what_is_compared_is_that_of_the_code(name, expected):
+    rows = "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in expected)
+    assert DUPLICATES.marked(name).split("\n", 2)[2] == rows, f"it has to be:\n{rows}"
 
 
 def test_the_table_of_calls_is_that_of_the_openapi_document(client):
@@ -85,8 +106,8 @@ def test_every_route_is_documented_and_no_other(app):
         re.findall(r"`((?:DELETE|GET|PATCH|POST|PUT) /[^`?]*)`", "\n".join(page.text for page in PAGES))
     )
 
-    # What the page at /docs is made of.
-    assert documented == routes - {"GET /docs/{name}", "GET /docs/start.js"}
+    # What the page at /docs is made of, and what another process serves.
+    assert documented == routes - {"GET /docs/{name}", "GET /docs/start.js"} | {f"GET {STREAM}"}
 
 
 def test_every_call_has_an_example_and_an_error():
@@ -172,9 +193,8 @@ def test_the_map_names_every_module_and_nothing_else():
 
 
 def test_every_metric_is_documented():
-    measured = (REQUESTS, REQUEST_SECONDS, LOGINS, RACES_LOST)
-    names = {metric.name for kind in measured for metric in kind.collect()}
-    lacking = [name for name in names if not re.search(rf"`{name}(_total)?`", OPERATING.section("## Watch"))]
+    lacking = [name for name in METRICS if f"`{name}`" not in OPERATING.section("## Watch")]
+    assert METRICS
     assert lacking == []
 
 
@@ -230,3 +250,10 @@ def dictionaries_of(*keys: str) -> list[dict[str, str]]:
 def holds_code(path: Path) -> bool:
     """Whether a module is more than its docstring."""
     return len(ast.parse((HERE / "service" / path).read_text()).body) > 1
+
+
+def test_the_table_of_what_is_not_moved_is_that_of_the_code():
+    rows = [f"| `{table._meta.table_name}` | {why} |" for table, why in LEFT_OUT.items()]
+    expected = "\n".join(["| table | because |", "| --- | --- |", *rows])
+
+    assert MOVING.marked("left out") == expected, f"it has to be:\n{expected}"

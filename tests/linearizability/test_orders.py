@@ -18,6 +18,8 @@ def login(device: str, *, created: bool, user: str = "usr_1", began: float = 0, 
             "name": None,
             "anonymous": False,
             "aliases": [],
+            "emails": [],
+            "attributes": {},
             "createdAt": "2026-11-21T09:00:00.000Z",
         },
         "session": {"token": f"st_{device}", "verified": True},
@@ -58,3 +60,22 @@ def test_no_order_explains(calls: list[Call]) -> None:
 
 def test_no_order_explains_what_no_call_has_left_behind() -> None:
     assert order(FIRST, left_behind="usr_2") is None
+
+
+def seen_meanwhile(*, login_ended: float) -> list[Call]:
+    """A name is changed, the session that was there sees it, and a login shows the one before."""
+    before = login("dev_a", created=True, began=-2, ended=-1)
+    again = login("dev_a", created=False, ended=login_ended)
+    again = replace(again, body=again.body | {"session": {"token": "st_again", "verified": True}})
+    named = {**again.body["user"], "name": "Jane", "verified": True}
+    change = Call(Request("PATCH", "/v1/users/usr_1", "sk_1", {"name": "Jane"}), 1, 2, 200, named)
+    me = Request("GET", "/v1/me", "st_dev_a")
+    return [before, again, change, Call(me, 3, 4, 200, {"user": named, "session": {"verified": True}})]
+
+
+def test_a_login_shows_somebody_as_they_were_when_it_began() -> None:
+    assert order(*seen_meanwhile(login_ended=5)) is not None
+
+
+def test_a_login_that_had_ended_leaves_no_other_session() -> None:
+    assert order(*seen_meanwhile(login_ended=2)) is None

@@ -1,5 +1,5 @@
 """Whatever is called at once, it ends as some order one after the other would, and is answered so: logins,
-logouts, messages, aliases, corrections, merges and their undo."""
+logouts, messages, aliases, corrections, attributes, merges and their undo."""
 
 # ruff: noqa: S311 - chance chooses what is tried, and hides nothing
 import random
@@ -13,7 +13,7 @@ import pytest
 from service.store import Store
 from service.store.checks import CHECKS
 from tests.support.processes import CALLERS, Call, Callers, Request, callers
-from tests.support.races import Race
+from tests.support.races import Race, in_words
 from tests.support.servers import serve
 
 NewRace = Callable[[str], Race]
@@ -363,6 +363,146 @@ WITH_CORRECTIONS = {
 }
 
 
+def two_with_emails(race: Race, **other: str) -> tuple[str, str]:
+    """Return two users with an email each, the first with an ID as well."""
+    return race.user(**BY_ID, **BY_EMAIL), race.user(**BY_OTHER_EMAIL, **other)
+
+
+def change(race: Race, user: str, **changes: Any) -> Request:
+    return race.request(f"users/{user}", method="PATCH", **changes)
+
+
+def a_merge_and_logins_by_the_email_that_comes(race: Race) -> list[Request]:
+    stays, goes = two_with_emails(race)
+    token = race.before(race.login(**BY_OTHER_EMAIL, **DEVICE))["session"]["token"]
+    return [
+        *[merge(race, goes, stays), race.request("me", token), race.login(userId="u-2", **BY_OTHER_EMAIL)],
+        *[race.login(**BY_OTHER_EMAIL), race.request("users", **BY_OTHER_EMAIL), race.login(**BY_EMAIL)],
+        race.login(**BY_ID, **BY_OTHER_EMAIL),
+    ]
+
+
+def an_undo_and_logins_by_the_email_that_goes(race: Race) -> list[Request]:
+    stays, goes = two_with_emails(race)
+    done = race.before(merge(race, goes, stays))
+    token = race.before(race.login(**BY_ID, **DEVICE))["session"]["token"]
+    return [
+        *[race.request(f"merges/{done['id']}"), *[race.request("me", token)] * 2],
+        *[race.login(**BY_OTHER_EMAIL), race.login(**BY_ID, **DEVICE), race.login(userId="u-2", **BY_EMAIL)],
+        race.request("users", **BY_OTHER_EMAIL),
+    ]
+
+
+def logins_by_both_emails_of_one(race: Race) -> list[Request]:
+    race.before(merge(race, *reversed(two_with_emails(race))))
+    return [race.login(**BY_EMAIL), race.login(**BY_OTHER_EMAIL)] * (CALLERS // 2)
+
+
+def an_unclaimed_user_whose_further_email_is_wanted(race: Race) -> list[Request]:
+    stays, goes = race.user(**BY_EMAIL), race.user(**BY_OTHER_EMAIL)
+    race.before(merge(race, goes, stays))
+    rival = race.user(email="jo@example.org")
+    return [
+        *[race.login(userId="u-1", **BY_OTHER_EMAIL), race.login(userId="u-2", **BY_OTHER_EMAIL)],
+        *[change(race, rival, **BY_OTHER_EMAIL), change(race, stays, **BY_OTHER_EMAIL)],
+        *[race.login(**BY_OTHER_EMAIL), race.login(**BY_EMAIL)],
+    ]
+
+
+def emails_that_are_removed(race: Race) -> list[Request]:
+    stays, goes = two_with_emails(race, userId="u-2")
+    race.before(merge(race, goes, stays))
+    return [
+        *[change(race, stays, email=None), race.login(userId="u-2", email="jo@example.org")],
+        *[race.login(**BY_OTHER_EMAIL), race.login(**BY_EMAIL), race.request("users", **BY_OTHER_EMAIL)],
+        change(race, stays, **BY_OTHER_EMAIL),
+    ]
+
+
+WITH_EMAILS = {
+    name: Scenario(prepare, 15)
+    for name, prepare in {
+        "a merge against logins by the email that comes": a_merge_and_logins_by_the_email_that_comes,
+        "an undo against logins by the email that goes": an_undo_and_logins_by_the_email_that_goes,
+        "logins by both emails of one": logins_by_both_emails_of_one,
+        "a further email that others want": an_unclaimed_user_whose_further_email_is_wanted,
+        "emails that are removed": emails_that_are_removed,
+    }.items()
+}
+
+
+def two_described(race: Race) -> tuple[str, str, list[Request]]:
+    """Return two users of whom something was said, and what is said and asked of them at once."""
+    here, there = ({"userId": f"u-{number}", "deviceId": DEVICES[number]} for number in range(2))
+    one, other = race.user(**here, attributes={"plan": 0, "a": 0}), race.user(**there, attributes={"b": 0})
+    asked = [race.request("me", token) for token in race.tokens()]
+    said = [
+        *[race.login(userId="u-0", attributes={"plan": 1}), change(race, one, attributes={"a": 2})],
+        *[race.login(userId="u-1", attributes={"plan": 3}), change(race, other, attributes={"b": None})],
+    ]
+    return one, other, said + asked
+
+
+def what_is_said_while_two_become_one(race: Race) -> list[Request]:
+    one, other, said = two_described(race)
+    return [merge(race, other, one), *said]
+
+
+def what_is_said_while_two_stand_again(race: Race) -> list[Request]:
+    one, other, said = two_described(race)
+    done = race.before(merge(race, other, one))
+    race.before(race.login(userId="u-1", deviceId=DEVICES[1]))
+    return [race.request(f"merges/{done['id']}"), *said, race.request("me", race.tokens()[-1])]
+
+
+def what_is_said_while_two_stand_again_and_become_one(race: Race) -> list[Request]:
+    one, other, said = two_described(race)
+    done = race.before(merge(race, other, one))
+    return [race.request(f"merges/{done['id']}"), *said[:4], merge(race, other, one), merge(race, one, other)]
+
+
+WITH_ATTRIBUTES = {
+    name: Scenario(prepare, 25)
+    for name, prepare in {
+        "attributes against a merge": what_is_said_while_two_become_one,
+        "attributes against an undo": what_is_said_while_two_stand_again,
+        "attributes against an undo and a merge": what_is_said_while_two_stand_again_and_become_one,
+    }.items()
+}
+
+
+def one_key_on_logins(race: Race) -> list[Request]:
+    return [*[race.login(**BY_ID, **BY_EMAIL, key="key-1")] * 16, *[race.login(**BY_ID)] * 4]
+
+
+def one_key_on_logins_of_a_device(race: Race) -> list[Request]:
+    race.before(race.login(**BY_ID))
+    return [race.login(**BY_ID, **BY_EMAIL, **DEVICE, key="key-1")] * 16
+
+
+def one_key_on_merges(race: Race) -> list[Request]:
+    stays, goes = two_with_emails(race, userId="u-2")
+    merges = race.request("merges", key="key-1", **{"from": goes, "into": stays})
+    return [*[merges] * 16, race.login(userId="u-2"), race.login(**BY_OTHER_EMAIL)]
+
+
+def one_key_on_aliases(race: Race) -> list[Request]:
+    user = race.user(**BY_ID)
+    aliases = race.request(f"users/{user}/aliases", key="key-1", userId="u-2")
+    return [*[aliases] * 16, *[race.login(userId="u-2")] * 2, alias(race, user, "u-3")]
+
+
+WITH_KEYS = {
+    name: Scenario(prepare, 15)
+    for name, prepare in {
+        "one idempotency key on logins": one_key_on_logins,
+        "one idempotency key on logins of a device": one_key_on_logins_of_a_device,
+        "one idempotency key on merges": one_key_on_merges,
+        "one idempotency key on aliases": one_key_on_aliases,
+    }.items()
+}
+
+
 def few_calls(race: Race) -> list[Request]:
     """Choose who comes before, and five calls that come at once, of people who share what they can."""
     for _ in range(random.randint(0, 4)):
@@ -407,13 +547,25 @@ MIXTURES = {
     for policy in ("keep", "clear", "merge", "merge-once")
 }
 
-SCENARIOS = LOGINS | ADDITIONS | WITH_LOGOUTS | WITH_MESSAGES | WITH_MERGES | WITH_CORRECTIONS | MIXTURES
+SCENARIOS = (
+    LOGINS
+    | ADDITIONS
+    | WITH_LOGOUTS
+    | WITH_MESSAGES
+    | WITH_MERGES
+    | WITH_CORRECTIONS
+    | WITH_EMAILS
+    | WITH_ATTRIBUTES
+    | WITH_KEYS
+    | MIXTURES
+)
 
 
 def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> None:
     for race, calls in zip(races, raced, strict=True):
         race.require_order(store, calls)
-        assert [found for asks in CHECKS for found in asks(store.of(race.tenant.id))] == []
+        violations = [found for asks in CHECKS for found in asks(store.of(race.tenant.id))]
+        assert violations == [], in_words([*race.calls, *calls])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

@@ -1,9 +1,11 @@
 """Which user ID may be taken away or corrected, and what comes of it: each situation has its rule."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
+from service.model.corrections import Correction, Removal
 from service.model.users import User
 from service.rules.correcting import (
     CORRECTING,
@@ -17,6 +19,7 @@ from service.rules.correcting import (
     Whose,
     decide_correction,
     decide_removal,
+    outcome,
     primary_without,
 )
 from tests.support.cases import cases
@@ -27,6 +30,9 @@ MAILED = User("usr_3", "u-1", "jane@example.org", None, ("$anon:mine",), 1)
 UNCLAIMED = User("usr_4", None, "jane@example.org", None, ("$anon:mine",), 1)
 VISIT = User("usr_5", "$anon:mine", None, None, ("$anon:theirs",), 1, verified=False)
 OTHER = User("usr_6", "u-9", None, None, ("u-8",), 2)
+
+CLEARED = replace(VISIT, cleared=True)
+NOT_CLEARED = [primary for primary in Primary if primary is not Primary.CLEARED]
 
 REMOVALS = [
     (Whose.THE_USERS, Left.THE_PRIMARY, "alias-removed", Remove.REMOVE),
@@ -44,9 +50,11 @@ CORRECTIONS = [
     )),
     *((Given.NOBODY, primary, keep, "first-user-id", Correct.GIVE)
       for primary, keep in product((Primary.ANONYMOUS, Primary.NONE), Keep)),
+    *((given, Primary.CLEARED, keep, "id-of-the-cleared", Correct.CLEARED)
+      for given, keep in product((Given.NOBODY, Given.THE_USER_AS_ALIAS), Keep)),
     *((Given.THE_USER_AS_PRIMARY, primary, keep, "id-is-primary", Correct.NOTHING)
       for primary, keep in product(Primary, Keep)),
-    *((Given.THE_USER_AS_ALIAS, primary, *row) for primary, row in product(Primary, (
+    *((Given.THE_USER_AS_ALIAS, primary, *row) for primary, row in product(NOT_CLEARED, (
         (Keep.YES, "user-id-renamed", Correct.DEMOTE),
         (Keep.NO, "user-id-corrected", Correct.REPLACE),
     ))),
@@ -71,7 +79,8 @@ def test_each_correction_has_its_rule(given, primary, keep, name, act):
 
 def test_these_are_all_situations():
     assert [case[:2] for case in REMOVALS] == list(REMOVING.situations())
-    assert [case[:3] for case in CORRECTIONS] == list(CORRECTING.situations())
+    assert {case[:3] for case in CORRECTIONS} == set(CORRECTING.situations())
+    assert len(CORRECTIONS) == len(list(CORRECTING.situations()))
 
 
 @cases(
@@ -104,11 +113,34 @@ def test_a_removal_is_decided_by_what_the_user_is_known_by_without_it(
     ("another's alias", JANE, OTHER, "u-8", True, "id-of-another"),
     ("the first of an unclaimed user", UNCLAIMED, None, "u-4", False, "first-user-id"),
     ("the first of an anonymous user", VISIT, None, "u-4", True, "first-user-id"),
+    ("the first of one who was cleared", CLEARED, None, "u-4", True, "id-of-the-cleared"),
 )
 def test_a_correction_is_decided_by_who_has_the_new_id_and_what_the_former_one_is(
     user, owner, user_id, keep, name
 ):
     assert decide_correction(user, owner, user_id, keep=keep).name == name
+
+
+@cases(
+    "user, change, then, user_ids, gone",
+    ("an alias goes", JANE, Removal("u-2"), Remove.REMOVE, ("u-1", "$anon:mine", "u-3"), "u-2"),
+    ("the primary one goes", JANE, Removal("u-1"), Remove.SUCCEED, ("u-2", "$anon:mine", "u-3"), "u-1"),
+    ("the only one goes", MAILED, Removal("u-1"), Remove.UNCLAIM, ("$anon:mine",), "u-1"),
+    ("a new one", ALONE, Correction("u-4", keep=False), Correct.REPLACE, ("u-4", "$anon:mine"), "u-1"),
+    ("a new one beside it", ALONE, Correction("u-4", keep=True), Correct.DEMOTE,
+     ("u-4", "u-1", "$anon:mine"), None),
+    ("an alias is the primary one", OTHER, Correction("u-8", keep=False), Correct.REPLACE, ("u-8",), "u-9"),
+    ("the first one", UNCLAIMED, Correction("u-4", keep=False), Correct.GIVE, ("u-4", "$anon:mine"), None),
+    ("a visitor's first one", VISIT, Correction("u-4", keep=False), Correct.GIVE,
+     ("u-4", "$anon:mine", "$anon:theirs"), None),
+    ("the same", OTHER, Correction("u-9", keep=False), Correct.NOTHING, ("u-9", "u-8"), None),
+    ("a refusal", OTHER, Removal("u-1"), Remove.NOT_FOUND, ("u-9", "u-8"), None),
+)  # fmt: skip
+def test_what_was_decided_tells_which_ids_are_left_and_which_one_goes(user, change, then, user_ids, gone):
+    after, goes = outcome(user, change, then)
+
+    assert (after.user_ids, goes) == (user_ids, gone)
+    assert (after.user_id is None) == (then is Remove.UNCLAIM)
 
 
 def test_nobody_identified_loses_an_id_to_another():

@@ -3,7 +3,21 @@
 import pytest
 
 from service.model.apps import ProofKind
-from service.rules.covering import COVERING, KEYS, Form, KeyFor, Member, Sender, Take, cover, may_have_made
+from service.rules.covering import (
+    COVERING,
+    DESCRIBING,
+    KEYS,
+    Form,
+    KeyFor,
+    Member,
+    Sender,
+    Take,
+    Tell,
+    cover,
+    describe,
+    may_have_made,
+)
+from tests.support.cases import cases
 
 ID, EMAIL = "u-1", "jane@example.org"
 
@@ -52,6 +66,25 @@ def test_no_client_is_believed_what_its_proof_does_not_say_but_a_name():
     }
 
     assert believed == {Member.NAME}
+
+
+@cases(
+    "proven, sent, by_a_backend, by_a_client",
+    ("not sent", {"a": 1}, {}, "attribute-proven", "attribute-proven"),
+    ("the same", {"a": 1}, {"a": 1}, "attribute-proven", "attribute-proven"),
+    ("another", {"a": 1}, {"a": True}, "attribute-of-the-proof", "attribute-of-a-client"),
+    ("removed beside", {"a": 1}, {"a": None}, "attribute-of-the-proof", "attribute-of-a-client"),
+    ("alone", {}, {"a": 1}, "attribute-of-the-backend", "attribute-of-a-client"),
+    ("removed alone", {"b": 1}, {"a": None}, "attribute-of-the-backend", "attribute-of-a-client"),
+)
+def test_an_attribute_is_said_by_a_proof_or_by_the_backend(proven, sent, by_a_backend, by_a_client):
+    rules = [describe("a", proven, sent, by_backend=by_backend).name for by_backend in (True, False)]
+    assert rules == [by_a_backend, by_a_client]
+
+
+def test_no_client_is_believed_an_attribute_that_its_proof_does_not_say():
+    of_clients = {DESCRIBING.decide(*one).then for one in DESCRIBING.situations() if Sender.CLIENT in one}
+    assert of_clients == {Tell.PROVEN, Tell.LEAVE_OUT}
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,17 @@ NO_VISIT = "$anon:0b8f0d1c-5a0e-4f0e-8d53-1c6f5f1f5c5e"
 
 # Nobody is anonymous who has a personal ID.
 @pytest.mark.parametrize(
-    ("owner", "looks"), every(ALIASING, but=[(aliasing.Owner.ANONYMOUS, aliasing.UserId.PERSONAL)])
+    ("owner", "looks", "whom"),
+    every(
+        ALIASING,
+        but=[
+            (aliasing.Owner.ANONYMOUS, aliasing.UserId.PERSONAL),
+            # Nobody who was cleared has a personal ID, nor takes anybody in.
+            (aliasing.Owner.THE_USER, aliasing.Whom.CLEARED),
+        ],
+    ),
 )
-def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, looks):
+def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, looks, whom):
     user_id = {
         aliasing.Owner.NOBODY: "u-new",
         aliasing.Owner.THE_USER: "u-1",
@@ -47,10 +55,11 @@ def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, loo
             absorb(tenant, people[user_id], visit)
         user_id = visit
 
-    answer = absorb(tenant, people["u-1"], user_id)
+    whose = [cleared(tenant)] if whom is aliasing.Whom.CLEARED else people["u-1"]
+    answer = absorb(tenant, whose, user_id)
 
-    act = ALIASING.decide(owner, looks).then
-    refused = {aliasing.Act.REFUSE: 422, aliasing.Act.TAKEN: 409}
+    act = ALIASING.decide(owner, looks, whom).then
+    refused = {aliasing.Act.REFUSE: 422, aliasing.Act.TAKEN: 409, aliasing.Act.CLEARED: 409}
     assert answer.status_code == refused.get(act, 201 if owner is aliasing.Owner.NOBODY else 200)
     assert who(tenant) == people
 
@@ -58,6 +67,14 @@ def test_no_alias_makes_one_of_two_whoever_has_the_id(tenant, people, owner, loo
 def absorb(tenant, users, user_id):
     """Have an ID lead to a user."""
     return tenant.call("POST", f"/v1/users/{users[0]}/aliases", tenant.sk, {"userId": user_id})
+
+
+def cleared(tenant):
+    """Have a device's anonymous user who was cleared; return our id."""
+    visit = tenant.login()
+    tenant.call("POST", "/v1/clearAnonymousUser", tenant.sk, {"deviceId": visit["deviceId"]})
+    tenant.login(userId="u-1", deviceId=visit["deviceId"])
+    return visit["user"]["id"]
 
 
 def unclaimed(tenant):
@@ -104,7 +121,7 @@ def test_no_id_that_is_taken_away_makes_one_of_two(tenant, people, whose, left):
 # Whose primary ID is none of their own has no such alias either.
 IMPOSSIBLE = [
     (primary, given)
-    for primary in (Primary.ANONYMOUS, Primary.NONE)
+    for primary in (Primary.ANONYMOUS, Primary.CLEARED, Primary.NONE)
     for given in (Given.THE_USER_AS_PRIMARY, Given.THE_USER_AS_ALIAS)
 ]
 
@@ -113,7 +130,9 @@ IMPOSSIBLE = [
 def test_no_id_that_is_corrected_makes_one_of_two(tenant, people, given, primary, keep):
     jane = people["u-1"][0]
     if primary is not Primary.PERSONAL:
-        jane = tenant.known() if primary is Primary.ANONYMOUS else unclaimed(tenant)
+        jane = {Primary.ANONYMOUS: tenant.known, Primary.CLEARED: lambda: cleared(tenant)}.get(
+            primary, lambda: unclaimed(tenant)
+        )()
     if given is Given.THE_USER_AS_ALIAS:
         has_an_alias(tenant, people)
     user_id = {Given.ANOTHER: "u-2", Given.THE_USER_AS_PRIMARY: "u-1"}.get(given, "u-new")
@@ -121,7 +140,7 @@ def test_no_id_that_is_corrected_makes_one_of_two(tenant, people, given, primary
     answer = tenant.correct_id(jane, user_id, keep=keep is Keep.YES)
 
     act = CORRECTING.decide(given, primary, keep).then
-    code = "alias-taken" if act is Correct.TAKEN else None
+    code = {Correct.TAKEN: "alias-taken", Correct.CLEARED: "user-cleared"}.get(act)
     assert (answer.status_code, answer.json.get("code")) == (409 if code else 200, code)
     assert code is not None or (answer.json["id"], answer.json["userId"]) == (jane, user_id)
     assert who(tenant) == (people | {"u-1": []} if act is Correct.REPLACE else people)
@@ -148,6 +167,8 @@ def make(tenant, people, kind, *, first):
             return subscriber(tenant, tenant.pk, "u-3" if first else "u-4")
         case Who.UNPROVEN_ANONYMOUS:
             return subscriber(tenant, tenant.pk, client_made)
+        case Who.CLEARED:
+            return cleared(tenant)
 
 
 # Who is one with somebody is of the same kind.

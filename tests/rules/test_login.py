@@ -97,7 +97,7 @@ EXAMPLES = {
     "attach-user-id": (
         Claim("u-17", "jane@example.org", "Jane Doe"),
         Evidence(by_email=(UNCLAIMED, CLAIMED)),
-        Attach(UNCLAIMED, "u-17", "Jane Doe"),
+        Attach(UNCLAIMED, "u-17", name="Jane Doe"),
         ("userId", "name"),
     ),
     "new-user-id": (

@@ -1,5 +1,6 @@
 """Who may become part of whom, and what of them counts there."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -14,11 +15,9 @@ USERS = {
     Who.DEVICE_ANONYMOUS: User("usr_3", "$anon:3", None, None, (), 3, verified=False),
     Who.UNPROVEN: User("usr_4", None, "jane@example.org", None, (), 4, verified=False),
     Who.UNPROVEN_ANONYMOUS: User("usr_5", CLIENT_MADE, None, None, (), 5, verified=False),
+    Who.CLEARED: User("usr_6", "$anon:6", None, None, (), 6, verified=False, cleared=True),
 }
-OTHERS = {
-    kind: User(f"{user.id}_other", user.user_id, None, None, (), 6, user.verified)
-    for kind, user in USERS.items()
-}
+OTHERS = {kind: replace(user, id=f"{user.id}_other", created_at=7) for kind, user in USERS.items()}
 PAIRS = list(product(Who, Who))
 # By from and into; whatever else is merged.
 REFUSED = {
@@ -31,6 +30,8 @@ REFUSED = {
     (Who.UNPROVEN, Who.PROVEN_ANONYMOUS): "identified-into-anonymous",
     (Who.UNPROVEN, Who.DEVICE_ANONYMOUS): "identified-into-anonymous",
     (Who.UNPROVEN, Who.UNPROVEN_ANONYMOUS): "identified-into-anonymous",
+    **{(who, Who.CLEARED): "another-into-cleared" for who in Who},
+    **{(Who.CLEARED, who): "cleared-into-another" for who in Who},
 }
 
 
@@ -58,6 +59,8 @@ def test_each_refusal_has_its_code():
 
     assert acts == {
         "merge-with-oneself": Act.REFUSE,
+        "cleared-into-another": Act.REFUSE_CLEARED,
+        "another-into-cleared": Act.REFUSE_CLEARED,
         "proven-into-unproven": Act.REFUSE,
         "identified-into-anonymous": Act.REFUSE_ANONYMOUS,
         "explicit": Act.MERGE,
@@ -102,4 +105,5 @@ def test_a_devices_anonymous_user_is_of_the_proven_world():
         Who.PROVEN,
         Who.PROVEN_ANONYMOUS,
         Who.DEVICE_ANONYMOUS,
+        Who.CLEARED,
     }

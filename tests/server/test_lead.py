@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.server import epoll, lead
+from service.server import connections, epoll, lead
 from service.server.connections import Connections
 from service.server.epoll import EpollWorker
 from service.server.lead import Lead, Leader, SerialWorker
@@ -50,7 +50,7 @@ def with_held(app, count, **settings):
 def stop_the_clock(monkeypatch):
     """What was begun has taken long, and no request that begins later does."""
     later = time.monotonic() + 1
-    monkeypatch.setattr(lead, "time", SimpleNamespace(monotonic=lambda: later, sleep=time.sleep))
+    monkeypatch.setattr(lead, "time", SimpleNamespace(monotonic=lambda: later))
 
 
 @pytest.mark.parametrize(
@@ -112,25 +112,53 @@ def test_a_worker_with_one_thread_serves():
         assert [served.ask() for _ in range(3)] == [b"hello"] * 3
 
 
+class Seen(Leader):
+    """A leader that does something as soon as it was looked at."""
+
+    def __init__(self, *seen):
+        self.seen = list(seen)
+
+    @property
+    def since(self):
+        seen = self.seen.pop(0)
+        return seen() if callable(seen) else seen
+
+
 def test_whoever_is_next_and_sees_no_request_looks_again_before_sleeping():
-    class JustBegun(Leader):
-        seen = [None, 0.0, 0.0]
+    made = Lead()
+    made._leader = Seen(None, 0.0, 0.0)
+    assert made.is_of(made.take())
 
-        @property
-        def since(self):
-            return self.seen.pop(0)
 
-    held = Lead()
-    held._leader = leader = JustBegun()
-    assert held.take() is not leader
+def test_whoever_is_next_does_not_sleep_when_the_lead_was_given_up_just_before():
+    def give_up():
+        made.give_up(leader)
+        return time.monotonic() + TIMEOUT
+
+    made = Lead()
+    made._leader = leader = Seen(give_up)
+    assert made.is_of(made.take())
+
+
+def test_who_waits_for_a_client_to_hang_up_does_not_lead_meanwhile(monkeypatch):
+    stop_the_clock(monkeypatch)
+    monkeypatch.setattr(connections, "GOODBYE", TIMEOUT)
+    app = Threads()
+    with serially(app) as served:
+        last = served.connect()
+        last.send(get("/last").replace(b"Host", b"Connection: close\r\nHost"))
+        assert last.read() == (200, b"hello", True)
+        assert served.connect().ask(get("/other")) == b"hello"
+        last.close()
+    assert app.served["/last"] != app.served["/other"]
 
 
 def test_a_thread_that_cannot_go_on_leaves_the_lead_to_another_and_the_worker_ends(monkeypatch):
-    def lose(connections, listener):
+    def lose(made, listener):
         if not lost:
             lost.append(threading.get_ident())
             raise MemoryError
-        accept(connections, listener)
+        accept(made, listener)
 
     lost, accept = [], Connections._accept
     monkeypatch.setattr(Connections, "_accept", lose)

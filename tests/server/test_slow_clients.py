@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from service.server import client as client_module
 from service.server import connections
 from service.server.framing import LIMIT
 from tests.support.servers import TIMEOUT, wait_until
@@ -85,6 +86,28 @@ def test_a_body_arrives_as_it_is_whether_it_is_kept_or_not(size):
             assert (
                 client.ask(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + body) == body
             )
+
+
+def test_who_takes_too_long_over_a_request_that_has_a_thread_loses_it(monkeypatch):
+    monkeypatch.setattr(client_module, "PATIENCE", 0)
+    with working(echo) as served:
+        slow = served.connect()
+        slow.send(LARGE)
+        time.sleep(0.01)
+        slow.send(b"h")
+        assert slow.socket.recv(1000) == b""
+        assert served.connect().ask(POST) == b"hello"
+
+
+def test_who_sends_a_lot_may_take_as_long_as_that_does(monkeypatch):
+    monkeypatch.setattr(client_module, "PATIENCE", 0)
+    monkeypatch.setattr(client_module, "LEAST", 0)
+    with working(echo) as served:
+        slow = served.connect()
+        slow.send(LARGE)
+        for _ in range(4):
+            slow.send(bytes(LIMIT // 4))
+        assert slow.read()[1] == bytes(LIMIT)
 
 
 def test_what_is_too_large_to_be_kept_is_refused_before_it_is_there():

@@ -52,7 +52,7 @@ def test_keys_are_forgotten_that_are_older_than_a_time(store, app_id, user):
     for at in (1, 2, 3):
         remember(store, app_id, user, f"cnv_{at}", by=f"device-{at}", at=at)
 
-    forgotten = store.of(app_id).idempotency_keys.forget_before(3)
+    forgotten = store.of(app_id).idempotency_keys.forget_before(3).forgotten
 
     assert (forgotten, remember(store, app_id, user, "other", by="device-3")) == (2, ("digest", "cnv_3"))
 

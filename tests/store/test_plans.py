@@ -3,6 +3,7 @@ are."""
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,18 @@ from werkzeug.test import TestResponse
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
-from service.store import Store
+from service.desk.credentials import read_token
+from service.desk.streams import living, news
+from service.desk.users import panel
+from service.model.events import EventType
+from service.model.identifiers import digest
+from service.model.streams import Change, KeyListener, SessionListener
+from service.store import Store, tail
 from service.store.database import Database
 from service.store.migrating import migrate
-from service.store.tables import Conversations, Keys, Messages, Users
+from service.store.tables import Conversations, Deliveries, Events, Keys, Messages, Users, Webhooks
 from tests.conftest import ENGINES, Databases
-from tests.support.many_apps import MANY, LargeApp, device_id, fill
+from tests.support.many_apps import MANY, SMALL_APPS, LargeApp, device_id, fill
 from tests.support.marks import LONG
 from tests.support.plans import Plan, looking, plans_of
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
@@ -31,6 +38,10 @@ STEPS = MANY // 2
 
 
 Call = Callable[["Shop"], TestResponse]
+
+
+class Undone(Exception):
+    """Nothing is to be left behind."""
 
 
 @dataclass
@@ -146,6 +157,8 @@ LOGINS = {
     "known user with a new email": log_in(userId="user-3", email="3@example.org"),
     "known user with a new name": log_in(userId="user-4", name="Jane"),
     "known user where somebody was anonymous": log_in(userId="user-5", deviceId=device_id(MANY - 2)),
+    "known user with attributes": log_in(userId="user-10", attributes={"seats": 7}),
+    "merged user with attributes": log_in(userId=f"user-{MANY - 2}", attributes={"seats": 7}),
     "merged user": log_in(userId=f"user-{MANY - 1}"),
     "new user": log_in(userId="new"),
     "new user with email": log_in(userId="newer", email="newer@example.org", name="Jane"),
@@ -194,7 +207,22 @@ OTHERS = {
     "a merged user": lambda shop: as_agent(shop, "GET", f"users/{user(shop, MANY - 1)}"),
     "users by email": lambda shop: as_agent(shop, "GET", "users?email=user-31@example.org"),
     "users by user ID": lambda shop: as_agent(shop, "GET", "users?userId=user-32"),
+    "users by an email that they left": lambda shop: as_agent(shop, "GET", "users?contact=c-31@example.org"),
+    "users by a phone that they left": lambda shop: as_agent(shop, "GET", "users?contact=%2B49000032"),
+    "a contact": lambda shop: visit(shop, "PUT", "me/contact", {"phone": "112"}),
+    "attributes that are corrected": lambda shop: as_agent(
+        shop, "PATCH", f"users/{user(shop, 39)}", {"attributes": {"seats": 7}}
+    ),
     "users by what they begin with": lambda shop: as_agent(shop, "GET", "users?q=user-1234"),
+    "events": lambda shop: as_agent(shop, "GET", f"events?limit=20&after={shop.large.id('evt', 7)}"),
+    "the last events": lambda shop: as_agent(
+        shop, "GET", f"events?limit=20&after={shop.large.id('evt', MANY - 1)}"
+    ),
+    "a webhook": lambda shop: as_agent(shop, "GET", f"webhooks/{shop.large.id('whk', 7)}"),
+    "deliveries": lambda shop: as_agent(shop, "GET", f"webhooks/{shop.large.id('whk', 0)}/deliveries"),
+    "an event that is sent again": lambda shop: as_agent(
+        shop, "POST", f"webhooks/{shop.large.id('whk', 0)}/deliveries/{shop.large.id('evt', 3)}"
+    ),
     "a user's history": lambda shop: as_agent(shop, "GET", f"users/{user(shop, 33)}/history"),
     "a subscriber": lambda shop: subscribe(shop, "GET", "user-35"),
     "a subscriber's attribute": lambda shop: subscribe(shop, "POST", "user-36/attributes", COLORS),
@@ -227,12 +255,62 @@ def test_a_page_is_read_in_its_order_and_no_further(shop, call, path):
     assert [plan for plan in pages if plan.sorts] == []
 
 
+def test_what_streams_tell_is_found_by_indexes(shop):
+    store, app = Store(shop.database).of(shop.large.app), shop.large.app
+    token = read_token(store, shop.visitor)
+    listeners = [SessionListener(token, user(shop, 0)), KeyListener(digest(shop.proving.sk))]
+    change = Change(EventType.MESSAGE_CREATED, user(shop, 0), shop.large.id("cnv", 0))
+
+    def follow() -> None:
+        if shop.database.is_sqlite:
+            looks = tail._last(app), tail._since(app, MANY)
+        else:
+            # The rows that were written here have numbers that are still to come.
+            looks = tail._later(app, 10 * MANY), tail._ran(app, "{7,8}")
+        for look in looks:
+            shop.database.rows(look)
+        assert [*store.streams.sign_ins([digest("")], 0)] == []
+        assert set(news(store, listeners, [change]).told) == living(store, listeners) == set(listeners)
+
+    assert shop.slow(shop.plans(follow)) == []
+
+
+def test_who_somebody_is_is_told_by_indexes(shop):
+    own = Store(shop.database).of(shop.large.app)
+
+    assert shop.slow(shop.plans(lambda: panel(own, user(shop, 0)))) == []
+
+
 def test_an_unknown_credential_is_looked_for_by_an_index(shop):
     unknown = [f"{key[:-4]}0000" for key in (shop.proving.sk, shop.visitor)]
 
     plans = shop.plans(
         lambda: [shop.proving.call("GET", "/v1/conversations", credential) for credential in unknown]
     )
+
+    assert shop.slow(plans) == []
+
+
+def test_how_all_webhooks_do_is_told_by_two_looks_for_each(shop):
+    """Whatever they have not taken: thousands of events each, and one of them as many deliveries."""
+    looks = 2 * MANY
+    with suppress(Undone), shop.database.transaction():
+        for table, change in ((Webhooks, {"xid": 0, "event": ""}), (Deliveries, {"due": 1})):
+            shop.database.change(table.update(**change).where(table.app == shop.large.app))
+        plans = shop.plans(Store(shop.database).webhooks.health)
+        raise Undone
+
+    assert [set(plan.scanned) - {"webhooks"} for plan in plans if set(plan.scanned) - {"webhooks"}] == []
+    most = 100 * looks if shop.database.is_sqlite else looks + SMALL_APPS
+    assert [plan.statement for plan in plans if plan.read > most] == []
+
+
+def test_what_follows_an_event_is_found_though_all_are_of_one_transaction(shop):
+    with suppress(Undone), shop.database.transaction():
+        shop.database.change(Events.update(xid=0).where(Events.app == shop.large.app))
+        feed = Store(shop.database).of(shop.large.app).feed
+        plans = shop.plans(lambda: feed.after((0, shop.large.id("evt", MANY - 9)), (), 5))
+        raise Undone
 
     assert shop.slow(plans) == []
 

@@ -17,6 +17,7 @@ from service.desk.transactions import one_transaction
 from service.model.errors import BadSettings, StaleState, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
+from service.store.engine.postgres import HANDSHAKE
 from service.store.engine.prepared import Prepared
 from service.store.migrating import migrate
 from service.store.tables import Apps, Rates
@@ -338,6 +339,15 @@ def test_what_was_prepared_and_is_forgotten_is_prepared_anew(opened, app_id, for
     assert look_twice(store) == [app_id, app_id]
 
 
+def test_what_a_pooler_forgets_is_prepared_no_more(opened, app_id):
+    store, names = Store(opened()), "SELECT name FROM pg_prepared_statements"
+    for _ in range(3):
+        store.database.ask(lambda: store.database.peewee.execute_sql("DEALLOCATE ALL"))
+        assert store.apps.with_id(app_id) is not None
+
+    assert store.database.ask(lambda: store.database.peewee.execute_sql(names).fetchall()) == []
+
+
 def test_a_rollback_forgets_nothing_that_is_prepared(opened, app_id):
     store = Store(opened())
     for _ in range(7):
@@ -592,3 +602,55 @@ def test_a_url_that_cannot_be_read_is_refused_without_showing_it(written):
 
     assert "DATABASE_URL" in str(refused.value)
     assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("attrs", ["any", "standby", "prefer-standby", "read-only"])
+def test_a_url_that_may_lead_to_a_standby_is_refused(attrs):
+    with pytest.raises(BadSettings, match="target_session_attrs"):
+        Database(f"postgres://u@a,b/d?target_session_attrs={attrs}")
+
+
+@pytest.mark.parametrize("hosts", ["@/d?host=a,b,c&port=1,2", "@a:x/d", "@a:1,b:2,c:x/d"])
+def test_hosts_whose_ports_are_none_are_refused_at_the_start(hosts):
+    with pytest.raises(BadSettings, match="port for each host"):
+        Database(f"postgres://u:secret{hosts}")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "meant"),
+    [
+        ("@a:1,b:2/d", {"host": "a,b", "port": "1,2"}),
+        ("@a,b:2/d", {"host": "a,b", "port": ",2"}),
+        ("@/d?host=a,b&port=5", {"host": "a,b", "port": "5"}),
+        ("@/d?hostaddr=127.0.0.1,::1&port=1,2", {"hostaddr": "127.0.0.1,::1"}),
+        ("@[::1]:1,%2Frun%2Fpg:2/d", {"host": "::1,/run/pg", "port": "1,2"}),
+    ],
+)
+def test_several_hosts_have_a_port_each_or_one_for_all(hosts, meant):
+    opened = Database(f"postgres://u{hosts}").peewee
+
+    assert meant.items() <= opened.connect_params.items()
+    assert opened.connect_params["target_session_attrs"] == "primary"
+
+
+def test_a_host_that_was_silent_is_not_waited_for_again(opened, url):
+    parts = conninfo_to_dict(url)
+    with silent_address() as port:
+        hosts = f"host=127.0.0.1,{parts['host']}&port={port},{parts.get('port', 5432)}"
+        database = opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}", timeout=LONG)
+        # Half of a handshake's time for the silent one.
+        database.ping()
+        database.close()
+
+        with within(HANDSHAKE / 2):
+            database.ping()
+
+
+def test_what_a_standby_refuses_is_not_done_and_so_done_elsewhere(opened, app_id):
+    database = opened()
+    database.ask(lambda: database.peewee.execute_sql("SET default_transaction_read_only = on"))
+
+    with pytest.raises(StaleState):
+        database.change(mark(app_id))
+
+    assert database.change(mark(app_id)) == 1

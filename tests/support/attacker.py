@@ -253,9 +253,9 @@ class AttackedApp:
         self._begin_session(device, session, answer)
 
     def _body(self, by: By, user_id: str | None, email: str | None, name: str | None) -> dict[str, Any]:
-        said = {"userId": user_id, "email": email, "name": name}
+        said: dict[str, Any] = {"userId": user_id, "email": email, "name": name, "attributes": {"note": name}}
         if by is By.JWT:
-            return {"proof": self.proof(sub=user_id, email=email, name=name)}
+            return {"proof": self.proof(sub=user_id, email=email, name=name, attributes={"note": name})}
         return said | {"proof": self.hmac(user_id or email or "")} if by is By.HMAC else said
 
     def log_in_falsely(self, device: str, body: dict[str, Any]) -> None:
@@ -310,7 +310,8 @@ class AttackedApp:
     # Write
 
     def begin(self, session: Session) -> None:
-        """Begin a conversation."""
+        """Begin a conversation, and leave a contact, which is shown to no session but in its own answer."""
+        self.call("PUT", "me/contact", {"name": self.mark(session.person, frozenset())}, session)
         said = [self.mark(session.person, session.writes_as) for _ in range(2)]
         answer = self.call("POST", "conversations", {"subject": said[0], "message": said[1]}, session)
         if answer.status_code == 201:
@@ -386,13 +387,48 @@ class AttackedApp:
         shown, selves = self.call("GET", f"users/{user}").json, self.users[user]
         with self.joining(selves, self.whose(user_id)):
             answer = self.call("POST", f"users/{user}/aliases", {"userId": user_id})
-        if answer.status_code == 201 and (shown["verified"] or shown["anonymous"]):
+        if answer.status_code == 201 and _is_proven(shown):
             self.ids[user_id] = self.one_with(selves)
 
+    def add_user(self, person: str, user_id: str | None, email: str | None) -> None:
+        """Have the backend add one of its people, by their own ID, email or both."""
+        sees = self._come_as(user_id, email)
+        name = self.mark(person, frozenset())
+        said = {"userId": user_id, "email": email, "name": name, "attributes": {"note": name}}
+        answer = self.call("POST", "users", said)
+        if answer.status_code not in (200, 201):
+            return
+        self._know(answer.json["user"]["id"], person, sees)
+        self.marks[name].owners = sees
+        if user_id is not None:
+            self.ids.setdefault(user_id, sees)
+        if email is not None:
+            self.marks[email].owners |= sees
+
+    def take_id_away(self, user: str, user_id: str) -> None:
+        """Have the backend take an ID away from a user; it is whose it is by nature from then on."""
+        shown = self.call("GET", f"users/{user}").json
+        answer = self.call("DELETE", f"users/{user}/aliases", {"userId": user_id})
+        if answer.status_code == 200 and _is_proven(shown):
+            self.ids.pop(user_id, None)
+
+    def correct_id(self, user: str, user_id: str, *, keep: bool) -> None:
+        """Have the backend correct the primary ID of a user: the new one is theirs by its word."""
+        shown, selves = self.call("GET", f"users/{user}").json, self.users[user]
+        answer = self.call("PUT", f"users/{user}/userId", {"userId": user_id, "keep": keep})
+        if answer.status_code != 200 or not _is_proven(shown):
+            return
+        if user_id not in (shown["userId"], *shown["aliases"]):
+            self.ids[user_id] = self.one_with(selves)
+        is_gone = shown["userId"] not in (answer.json["userId"], *answer.json["aliases"])
+        if is_gone:
+            self.ids.pop(shown["userId"], None)
+
     def correct(self, user: str, field: str, value: str | None) -> None:
-        """Have an agent change an email or a name. It is the survivor's then."""
+        """Have an agent change an email, or a name and an attribute. It is the survivor's then."""
         owners = self.one_with(self.users[user])
-        answer = self.call("PATCH", f"users/{user}", {field: value})
+        described = {"attributes": {"note": value}} if field == "name" else {}
+        answer = self.call("PATCH", f"users/{user}", {field: value} | described)
         if answer.status_code == 200 and value is not None:
             self.marks[value].owners |= owners
 
@@ -451,6 +487,11 @@ class AttackedApp:
             answer = self.call(*path, body)
         if answer.status_code == 201 and (action == "alias" or (action == "identify" and not is_somebody)):
             self.ids[other] = self.one_with(self.whose(id)) | self.whose(other)
+
+
+def _is_proven(shown: dict[str, Any]) -> bool:
+    """Return whether a user is of the proven world, in which devices' anonymous users are too."""
+    return shown["verified"] or (shown["userId"] or "").startswith("$anon:")
 
 
 def _purchase(account: Account, transaction: str | None) -> tuple[str, dict[str, Any]]:

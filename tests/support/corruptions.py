@@ -86,6 +86,10 @@ a user is nobody → users_are_somebody: {joan}
     UPDATE users SET email = NULL, email_key = NULL WHERE id = '{joan}'
 an anonymous user has an email → users_are_somebody: {visitor}
     UPDATE users SET email = 'v@example.org', email_key = 'v@example.org' WHERE id = '{visitor}'
+a cleared user is somebody → users_are_somebody: {joan}; sessions_are_of_living_users: a session of {joan}
+    UPDATE users SET cleared_at = 5 WHERE id = '{joan}'
+a cleared user is part of somebody → users_are_somebody: {bob}
+    UPDATE users SET cleared_at = 5 WHERE id = '{bob}'
 a device leads to another app's user → devices_lead_to_anonymous_users: {foreigner}
     UPDATE devices SET anonymous = '{foreigner}' WHERE digest = '{janes_device}'
 a device leads to a cleared user → devices_lead_to_anonymous_users: {cleared}
@@ -140,10 +144,25 @@ a message's conversation is gone → nothing_is_orphaned: messages of {thread}
     DELETE FROM conversations WHERE id = '{thread}'
 a message is in another app's conversation → nothing_is_orphaned: messages of {thread}
     COPY messages WHERE conversation = '{thread}' SET app = '{foreign_app}', author = NULL
+a file's conversation is gone → messages_show_their_attachments: {file}; \
+nothing_is_orphaned: attachments of {filed}
+    DELETE FROM messages WHERE conversation = '{filed}'
+    DELETE FROM conversations WHERE id = '{filed}'
+a message names another's file → messages_show_their_attachments: {file}
+    UPDATE attachments SET author = '{jane}' WHERE id = '{file}'
+a message names a file of another conversation → messages_show_their_attachments: {file}
+    UPDATE attachments SET conversation = '{thread}' WHERE id = '{file}'
+a message shows a file that it does not name → messages_show_their_attachments: {names_file}
+    UPDATE attachments SET message = NULL WHERE id = '{file}'
+a message shows other than what it names → messages_show_their_attachments: {file}
+    UPDATE attachments SET type = 'text/html' WHERE id = '{file}'
+the bytes of a file that waits are to be removed → bytes_of_attachments_stay: {waiting}
+    INSERT INTO removals (app, file, due) VALUES ('{app}', '{waiting}', 0)
 two users became part of each other → merges_end_somewhere: {bob} | {mary}; merges_are_written_down: {mary}
     UPDATE users SET merged_into = '{bob}' WHERE id = '{mary}'
     DELETE FROM user_ids WHERE user = '{mary}'
     DELETE FROM sessions WHERE user = '{mary}'
+    DELETE FROM contacts WHERE user = '{mary}'
     DELETE FROM messages WHERE conversation IN (SELECT id FROM conversations WHERE user = '{mary}')
     DELETE FROM conversations WHERE user = '{mary}'
 a user became part of nobody → merges_end_somewhere: {ann}; merges_are_written_down: {ann}; \
@@ -154,6 +173,7 @@ fields_are_shown: {unproven} | {mary}
     UPDATE users SET merged_into = '{unproven}' WHERE id = '{bob}'
     UPDATE merges SET target = '{unproven}' WHERE id = '{merge_of_bob}'
     UPDATE conversations SET user = '{unproven}' WHERE home = '{bob}'
+    UPDATE contacts SET user = '{unproven}' WHERE home = '{bob}'
     DELETE FROM user_ids WHERE home = '{bob}'
 a merged user has no merge → merges_are_written_down: {bob}
     DELETE FROM merges WHERE id = '{merge_of_bob}'
@@ -165,10 +185,32 @@ a merge is of nobody → nothing_is_orphaned: merges of usr_nobody
     COPY merges WHERE id = '{merge_of_carol}' SET id = 'mrg_x', source = 'usr_nobody'
 what was said last is not shown → fields_are_shown: what is said of {mary}
     UPDATE fields SET value = 'b@example.org', rank = 9 WHERE home = '{bob}' AND name = 'email'
-what was said of one is not kept → fields_are_shown: {bob}
+a further email finds nobody → emails_find_their_user: an email of {mary}
+    UPDATE fields SET value = 'm@example.org', rank = 9 WHERE home = '{mary}' AND name = 'email'
+    UPDATE fields SET value = 'b@example.org', rank = 8 WHERE home = '{bob}' AND name = 'email'
+    UPDATE users SET email = 'm@example.org', email_key = 'm@example.org' WHERE id = '{mary}'
+what was said of one is not kept → fields_are_shown: {bob}; \
+attributes_are_shown: the attributes of {mary}
     DELETE FROM fields WHERE home = '{bob}'
-what is said of one who stands alone is kept → fields_are_shown: {bob} | {joan} | what is said of {joan}
+what is said of one who stands alone is kept → fields_are_shown: {bob} | {joan} | what is said of {joan}; \
+attributes_are_shown: the attributes of {mary}
     UPDATE fields SET home = '{joan}' WHERE home = '{bob}'
+an attribute that was said last is not shown → attributes_are_shown: the attributes of {jane}
+    UPDATE attributes SET value = '"blue"' WHERE home = '{jane}'
+an attribute is shown that nobody said → attributes_are_shown: the attributes of {jane}
+    UPDATE users SET attributes = '{{"color":"red","plan":"x"}}' WHERE id = '{jane}'
+an attribute is shown of whoever nobody said anything → attributes_are_shown: the attributes of {joan}
+    UPDATE users SET attributes = '{{"plan":"x"}}' WHERE id = '{joan}'
+a contact is a stranger's → things_are_where_their_home_is: contacts of {jane}
+    UPDATE contacts SET user = '{jane}' WHERE home = '{bob}'
+a contact is a merged user's → things_are_where_their_home_is: contacts of {bob}
+    UPDATE contacts SET user = '{bob}' WHERE home = '{bob}'
+a contact is of nobody → nothing_is_orphaned: contacts of usr_nobody
+    COPY contacts WHERE home = '{carol}' SET home = 'usr_nobody', user = 'usr_nobody'
+a tombstone has a contact → erased_users_hold_nothing: {erased}
+    COPY contacts WHERE home = '{carol}' SET home = '{erased}', user = '{erased}'
+a tombstone shows attributes → erased_users_hold_nothing: {erased}
+    UPDATE users SET attributes = '{{"plan":"x"}}' WHERE id = '{erased}'
 a claim made somebody → nobody_proven_rests_on_a_claim: created of {jane}: proven
     UPDATE history SET proven = FALSE WHERE user = '{jane}' AND event = 'created'
 a claim made somebody who took in another → \
@@ -197,14 +239,17 @@ a tombstone has an email → erased_users_hold_nothing: {erased}
     UPDATE users SET email = 'g@example.org', email_key = 'g@example.org' WHERE id = '{erased}'
 a tombstone has a past → erased_users_hold_nothing: {erased}
     UPDATE history SET after = '{{}}' WHERE user = '{erased}'
+a tombstone's events tell of it → erased_users_hold_nothing: {erased}
+    UPDATE events SET data = '{{"user": {{}}}}' WHERE user = '{erased}'
 a tombstone has an idempotency key → erased_users_hold_nothing: {erased}
     COPY idempotency_keys WHERE home = '{jane}' SET home = '{erased}', scope = 'key_other'
 a tombstone has an attribute → erased_users_hold_nothing: {erased}
     COPY attributes WHERE home = '{jane}' SET home = '{erased}'
-what was said of a tombstone is kept → fields_are_shown: {bob}; erased_users_hold_nothing: {erased}
+what was said of a tombstone is kept → fields_are_shown: {bob}; erased_users_hold_nothing: {erased}; \
+attributes_are_shown: the attributes of {mary}
     UPDATE fields SET home = '{erased}' WHERE home = '{bob}'
 part of an erased user has an attribute → erased_users_hold_nothing: {part}
-    UPDATE attributes SET home = '{part}' WHERE home = '{jane}'
+    COPY attributes WHERE home = '{jane}' SET home = '{part}'
 a tombstone has a user ID → user_ids_name_one_user: a user ID of {erased}; erased_users_hold_nothing: {erased}
     UPDATE user_ids SET user = '{erased}', home = '{erased}' WHERE value = 'u-8'
 a tombstone's merge tells of it → erased_users_hold_nothing: {erased} | {part}

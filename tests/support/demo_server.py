@@ -19,5 +19,5 @@ def serve_demo(directory: Path) -> Iterator[tuple[Server, Tenant]]:
     with serve(url, workers=1) as first:
         tenant = first.tenant()
         keys = f"{tenant.pk} {tenant.sk} {identity_key(tenant)[1]}"
-    with serve(url, workers=1, DEMO_KEYS=keys) as server:
+    with serve(url, workers=1, DEMO_KEYS=keys, WEBHOOK_LOOPBACK="on") as server:
         yield server, replace(tenant, client=server)

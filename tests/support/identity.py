@@ -20,10 +20,16 @@ from tests.support.identity_records import (
     User,
     UserId,
     is_anonymous,
+    key,
 )
 from tests.support.identity_users import Users
 
 NOBODY = Device()
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are one in JSON, to which true is not 1."""
+    return type(one) is type(other) and one == other
 
 
 class Conflict(Exception):
@@ -41,6 +47,10 @@ class Identity(Users):
         user = self.one(home) if home else None
         if user is not None and claim.name not in (None, self.shown(user, "name")):
             changes |= {"name"}
+        if user is not None and any(
+            not is_same(value, self.shown(user, f"/{name}")) for name, value in claim.attributes
+        ):
+            changes |= {"attributes"}
         outcome = None
         if claim.names_somebody and device is not None:
             outcome = self._outcome(self.devices.get(device, NOBODY), user, proven)
@@ -59,13 +69,19 @@ class Identity(Users):
             return "anonymous", device.anonymous, set()
         having = self.with_email(claim.email, proven)
         unclaimed = [id for id in having if self.is_unclaimed(id)]
+        found = (unclaimed or having or [""])[0]
+        changes = {"email"} if found and self._is_further(found, claim.email) else set()
         if claim.user_id is not None:
             if not unclaimed:
                 return "new-user-id", None, set()
-            return "attach-user-id", self.of_whom(unclaimed[0]), {"userId"}
+            return "attach-user-id", self.of_whom(found, claim.email), {"userId"} | changes
         if unclaimed or len(having) == 1:
-            return "known-email", self.of_whom((unclaimed or having)[0]), set()
+            return "known-email", self.of_whom(found, claim.email), changes
         return ("shared-email" if having else "new-email"), None, set()
+
+    def _is_further(self, user: str, email: str | None) -> bool:
+        """Whether an email by which a user is found is another than the one that they show."""
+        return key(email) != key(self.shown(user, "email"))
 
     # What becomes of the device's anonymous user?
 
@@ -135,8 +151,9 @@ class Identity(Users):
         if decision.rule == "attach-user-id":
             self._give(home, claim.user_id or "")
         if decision.home is not None:
-            says_email = decision.rule == "known-user-id"
+            says_email = decision.rule == "known-user-id" or "email" in decision.changes
             self._say(home, email=claim.email if says_email else None, name=claim.name)
+            self._describe(home, dict(claim.attributes))
         return home
 
     def _create(self, claim: Claim, device_id: str, proven: bool, told: Mapping[str, Any]) -> str:
@@ -148,6 +165,7 @@ class Identity(Users):
         if user_id is not None:
             self.user_ids = (*self.user_ids, UserId(user_id, proven, id))
         self._say(id, email=claim.email, name=claim.name)
+        self._describe(id, dict(claim.attributes))
         return id
 
     def _change_user(self, id: str, **fields: Any) -> None:
@@ -164,6 +182,16 @@ class Identity(Users):
             self.words.pop((name, home), None)
             if value is not None or not is_alone:
                 self.words[name, home] = REMOVED if value is None else value
+
+    def _describe(self, home: str, said: Mapping[str, Any]) -> None:
+        """Have something be said of a record by names; None removes it."""
+        for name, value in said.items():
+            word = f"/{name}", home
+            own = self.words.get(word, REMOVED)
+            is_theirs = is_same(value, None if own == REMOVED else own)
+            if not (is_theirs and is_same(value, self.shown(self.one(home), word[0]))):
+                self.words.pop(word, None)
+                self.words[word] = REMOVED if value is None else value
 
     def _give(self, home: str, user_id: str) -> None:
         """Give a record an ID. Whoever was anonymous is somebody by it, and no device's any more."""
@@ -202,6 +230,7 @@ class Identity(Users):
     def _merge(self, told: str, source: str, home: str) -> None:
         """Make a user part of a record, and so of whomever that is part of."""
         target = self.one(home)
+        self._require_not_cleared(source, target)
         if self.is_verified(source) and not self.users[target].proven:
             raise Conflict("merge-conflict")
         if self.is_nobody(target) and not self.is_nobody(source):
@@ -209,7 +238,7 @@ class Identity(Users):
         self._require_one_world(home)
         self._end_sessions(self.all_of(source))
         self._leave_device(source)
-        for name in ("email", "name"):
+        for name in {name for name, _ in self.words}:
             self._rank(name, source, target)
         brought = self.users[source].primary
         self.merges[told] = Merge(source, home)
@@ -226,6 +255,10 @@ class Identity(Users):
         for said in [said for said in self.words if said[0] == name and said[1] in last]:
             self.words[said] = self.words.pop(said)
 
+    def _require_not_cleared(self, *users: str) -> None:
+        if any(self.users[user].cleared for user in users):
+            raise Conflict("user-cleared")
+
     def _require_one_world(self, home: str) -> None:
         if not self.is_proven_to_be(home):
             raise Conflict("merge-conflict")
@@ -237,6 +270,12 @@ class Identity(Users):
             if session is None or session.home not in homes or user_id not in (None, session.user_id):
                 continue
             self.devices[id] = replace(device, session=None)
+
+    def _end_sessions_elsewhere(self, nobody: str) -> None:
+        """End the sessions of an anonymous user on all devices but their own."""
+        for id, device in self.devices.items():
+            if device.session and self.one(device.session.home) == nobody != device.anonymous:
+                self.devices[id] = replace(device, session=None)
 
     def log_out(self, id: str) -> None:
         """End every session of a user."""
@@ -262,6 +301,8 @@ class Identity(Users):
             if after.is_nobody(one) and one not in were_nobody and device is not None:
                 now = after.devices[device]
                 after.devices[device] = replace(now, anonymous=now.anonymous or one)
+            if after.is_nobody(one):
+                after._end_sessions_elsewhere(one)
         after.undone |= {id}
         vars(self).update(vars(after))
 
@@ -285,9 +326,9 @@ class Identity(Users):
     def _stand_again(self, id: str) -> None:
         if self.all_of(id) == [id]:
             # Of who is alone, nothing is known of what was removed.
-            self.words = {key: value for key, value in self.words.items() if key[1] != id or value}
-            if self.nobodys_id(id) and all(map(is_anonymous, self.ids_of(id))):
-                self.words.pop(("email", id), None)
+            self.words = {key: value for key, value in self.words.items() if key[1] != id or value != REMOVED}
+        if self.nobodys_id(id) and all(map(is_anonymous, self.ids_of(id))):
+            self.words.pop(("email", id), None)
         self._choose_primary(id)
 
     def _is_impossible(self, id: str) -> bool:
@@ -295,7 +336,7 @@ class Identity(Users):
         if not self.is_unclaimed(id):
             return False
         email = self.shown(id, "email")
-        having = self.with_email(email, self.users[id].proven)
+        having = [other for one in self.emails(id) for other in self.with_email(one, self.users[id].proven)]
         return email is None or any(self.is_unclaimed(other) for other in having if other != id)
 
     # Further IDs, corrections, erasure
@@ -305,6 +346,7 @@ class Identity(Users):
         user = self.one(id)
         home = self.home_of(user_id, proven=self.users[user].proven)
         if home is None:
+            self._require_not_cleared(user)
             self._require_one_world(id)
             self._give(id, user_id)
             return 201
@@ -326,7 +368,9 @@ class Identity(Users):
             email = self.shown(user, "email")
             if not named and email is None:
                 raise Conflict("nothing-left")
-            rivals = [other for other in self.with_email(email, self.users[user].proven) if other != user]
+            proven = self.users[user].proven
+            rivals = [other for one in self.emails(user) for other in self.with_email(one, proven)]
+            rivals = [other for other in rivals if other != user]
             if not named and any(map(self.is_unclaimed, rivals)):
                 raise Conflict("unclaimed-email")
         if user_id == self.users[user].primary and not any(not is_anonymous(one) for one in others):
@@ -355,6 +399,7 @@ class Identity(Users):
         if former == user_id:
             return
         if former is None or is_anonymous(former):
+            self._require_not_cleared(user)
             self._require_one_world(id)
             self._give(id, user_id)
             return
@@ -365,8 +410,8 @@ class Identity(Users):
         if not keep:
             self._forget_id(user, former, user_id if owner is None else None)
 
-    def correct(self, id: str, changes: Mapping[str, str | None]) -> None:
-        """Set or remove an email and a name. Raises Conflict."""
+    def correct(self, id: str, changes: Mapping[str, Any]) -> None:
+        """Set or remove an email, a name and attributes. Raises Conflict."""
         id = self.one(id)
         email = changes.get("email", self.shown(id, "email"))
         if email != self.shown(id, "email"):
@@ -377,7 +422,18 @@ class Identity(Users):
             others = [other for other in self.with_email(email, self.users[id].proven) if other != id]
             if self.is_unclaimed(id) and any(map(self.is_unclaimed, others)):
                 raise Conflict("unclaimed-email")
-        self._say(id, removes=True, **changes)
+        self._say(id, removes=True, **{name: said for name, said in changes.items() if name != "attributes"})
+        self._describe(id, changes.get("attributes", {}))
+
+    def leave_contact(self, device_id: str, said: Mapping[str, str | None]) -> None:
+        """Note how whoever is logged in can be reached."""
+        session = self.devices[device_id].session
+        if session is None:
+            return
+        place = session.home, device_id if session.claim is not None else ""
+        self.contacts.pop(place, None)
+        if any(said.values()):
+            self.contacts[place] = tuple(said.get(name) for name in ("email", "phone", "name"))
 
     def erase(self, id: str) -> None:
         """Forget a user, all who are part of them, and all that is theirs."""
@@ -392,6 +448,7 @@ class Identity(Users):
                 self.devices[one] = replace(device, anonymous=None)
         self.user_ids = tuple(one for one in self.user_ids if one.home not in gone)
         self.words = {key: value for key, value in self.words.items() if key[1] not in gone}
+        self.contacts = {place: left for place, left in self.contacts.items() if place[0] not in gone}
         self.merges = {one: merge for one, merge in self.merges.items() if merge.source not in gone}
         self.accounts = {one: account for one, account in self.accounts.items() if account.home not in gone}
         self.users = {one: user for one, user in self.users.items() if one not in gone}
@@ -422,8 +479,9 @@ class Identity(Users):
     def _owner(self, kept: tuple[bool, str]) -> str | None:
         account = self.accounts.get(kept)
         owner = self.one(account.home) if account else None
-        # Where a merge led it out of its world, it waits there for nobody.
-        return owner if owner and self.users[owner].proven is kept[0] else None
+        # Where a merge led it out of its world, it waits there for nobody; of who was cleared it is nobody's.
+        waits = owner is None or self.users[owner].cleared or self.users[owner].proven is not kept[0]
+        return None if waits else owner
 
     def _claim(self, owner: str | None, user: str, *, restores: bool) -> tuple[str, str]:
         if owner is None:

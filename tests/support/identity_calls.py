@@ -1,5 +1,6 @@
 """Calls of the API as acts of the model of identity: what was answered, in the model's words."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,12 +9,13 @@ from tests.support.identity import Conflict, Identity
 from tests.support.identity_records import Claim, Conversation, Device, Session
 from tests.support.processes import Call
 
-MEMBERS = ("id", "userId", "email", "name", "anonymous")
+MEMBERS = ("id", "userId", "email", "emails", "name", "anonymous")
 
 
 def user_of(body: dict[str, Any], *, verified: bool) -> dict[str, Any]:
     """Return a user that was answered as the model shows one."""
     shown = {name: body[name] for name in MEMBERS}
+    shown["attributes"] = json.dumps(body["attributes"], sort_keys=True)
     return shown | {"aliases": frozenset(body["aliases"]), "verified": verified}
 
 
@@ -45,24 +47,47 @@ def after(model: Identity, call: Call) -> Identity | None:
     """
     model = model.copy()
     _, _, what, *rest = call.request.path.split("/")
+    sent, key = call.request.json or {}, call.request.key
     try:
-        agrees = _ACTS[what](model, call, call.request.json or {}, *rest)
+        if key in model.answered:
+            agrees = call.status == 200 and _REPEATS[what](model, call, model.answered[key], *rest)
+        else:
+            agrees = _ACTS[what](model, call, sent, *rest)
+            if key is not None:
+                model.answered[key] = call.body
     except Conflict as conflict:
         agrees = (call.status, (call.body or {}).get("code")) == (409, str(conflict))
     return model if agrees else None
 
 
-def _log_in(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+def look_and_begin(call: Call) -> tuple[Call, ...]:
+    """Return a login that changed nobody as the two acts that it is: it looks who it is, then begins the
+    session if the one before is still there, whatever else was said of them meanwhile. Any other call is one.
+    """
+    is_login = call.request.path == "/v1/login" and call.status == 200 and call.request.key is None
+    if not is_login or call.body["resolution"]["changes"]:
+        return (call,)
+    acts = (replace(call.request, path=f"/v1/login/{act}") for act in ("look", "begin"))
+    return tuple(replace(call, request=act) for act in acts)
+
+
+def _log_in(model: Identity, call: Call, sent: dict[str, Any], act: str = "") -> bool:
     if call.status not in (200, 201):
         return False
     body, claim = call.body, _claim(sent)
     told = {"token": body["session"]["token"], "id": body["user"]["id"], "userId": body["user"]["userId"]}
     device = sent.get("deviceId", body["deviceId"])
-    return login_of(call.status, body) == model.log_in(claim, device, proven=True, told=told)
+    changed = model.copy() if act == "look" else model
+    answered = login_of(call.status, body)
+    expected = changed.log_in(claim, device, proven=True, told=told)
+    if act == "begin":
+        answered["user"], expected["user"] = answered["user"]["id"], expected["user"]["id"]
+    return answered == expected
 
 
 def _claim(sent: dict[str, Any]) -> Claim:
-    return Claim(sent.get("userId"), _as_kept(sent.get("email")), sent.get("name"))
+    attributes = tuple((sent.get("attributes") or {}).items())
+    return Claim(sent.get("userId"), _as_kept(sent.get("email")), sent.get("name"), attributes)
 
 
 def _as_kept(email: str | None) -> str | None:
@@ -77,10 +102,13 @@ def _session(model: Identity, token: str) -> tuple[str, Session] | None:
     return next(((id, session) for id, session in alive if session.token == token), None)
 
 
-def _me(model: Identity, call: Call, sent: dict[str, Any]) -> bool:
+def _me(model: Identity, call: Call, sent: dict[str, Any], what: str = "") -> bool:
     found = _session(model, call.request.credential)
     if found is None or call.status != 200:
         return found is None and call.status == 401
+    if what == "contact":
+        model.leave_contact(found[0], sent)
+        return {name: call.body[name] for name in sent} == sent
     session, body = found[1], call.body
     if session.claim is not None:
         return body["user"] == session.claim.as_sent() and not body["session"]["verified"]
@@ -172,6 +200,32 @@ def _write(model: Identity, call: Call, sent: dict[str, Any], id: str = "", act:
     model.conversations[id or (call.body or {}).get("id", "")] = told.with_message(author, text)
     return call.status == 201
 
+
+def _log_in_again(model: Identity, call: Call, first: dict[str, Any]) -> bool:
+    """A repeat of a login is answered as the first was, with a new token in place of that one's."""
+    body, device = call.body, model.devices[first["deviceId"]]
+    assert device.session is not None
+    token = body["session"]["token"]
+    model.devices[first["deviceId"]] = replace(device, session=replace(device.session, token=token))
+    now = model.user(model.one(device.session.home))
+    same = all(body[name] == first[name] for name in ("deviceId", "created", "resolution"))
+    return same and user_of(body["user"], verified=body["session"]["verified"]) == now
+
+
+def _add_alias_again(model: Identity, call: Call, _: dict[str, Any], id: str, *_what: str) -> bool:
+    return user_of(call.body, verified=call.body["verified"]) == model.user(model.one(id))
+
+
+def _merge_again(_: Identity, call: Call, first: dict[str, Any]) -> bool:
+    return bool(call.body["id"] == first["id"])
+
+
+# What comes of a call whose idempotency key was used.
+_REPEATS: dict[str, Callable[..., bool]] = {
+    "login": _log_in_again,
+    "users": _add_alias_again,
+    "merges": _merge_again,
+}
 
 _ACTS: dict[str, Callable[..., bool]] = {
     "login": _log_in,

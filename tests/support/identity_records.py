@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 ANONYMOUS = "$anon:"
 # What was last said of somebody of whom an email or a name was removed.
@@ -20,11 +21,12 @@ def key(email: str | None) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who a login says it is."""
+    """Who a login says it is, and what else of them: names with values, None for what is removed."""
 
     user_id: str | None = None
     email: str | None = None
     name: str | None = None
+    attributes: tuple[tuple[str, Any], ...] = ()
 
     @property
     def names_somebody(self) -> bool:
@@ -32,8 +34,12 @@ class Claim:
         return self.user_id is not None or self.email is not None
 
     def as_sent(self) -> dict[str, str | None]:
-        """Return the members of a login."""
+        """Return the members of a login that say who it is."""
         return {"userId": self.user_id, "email": self.email, "name": self.name}
+
+    def as_described(self) -> dict[str, Any]:
+        """Return the members of a login."""
+        return self.as_sent() | {"attributes": dict(self.attributes)}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class IdentityRun(RuleBasedStateMachine):
         self.tenant, self.store, self.model = tenant(), store, Identity()
         self.is_off = False
         self.count = 0
+        # Of each device, the token that it was given last.
+        self.tokens: dict[str, str] = {}
         _, self.jwt_secret = identity_key(self.tenant)
         _, self.hmac_secret = hmac_key(self.tenant)
 
@@ -117,6 +119,7 @@ class IdentityRun(RuleBasedStateMachine):
             return login
         assert device_id in (None, login["deviceId"])
         told = {"token": login["session"]["token"], "userId": login["user"]["userId"]}
+        self.tokens[login["deviceId"]] = told["token"]
         told |= {"id": login["user"].get("id") or self._made()}
         expected = self.model.log_in(claim, login["deviceId"], proven=proven, told=told)
         assert login_of(answer.status_code, login) == expected
@@ -189,6 +192,8 @@ class IdentityRun(RuleBasedStateMachine):
             assert shown["id"] == one
             bought = {purchase["transaction"] for purchase in shown["purchases"]}
             assert bought == self.model.purchases(one)
+            left = {(told["email"], told["phone"], told["name"]) for told in shown["contacts"]}
+            assert left == self.model.contacts_of(one)
         listed = self.call("GET", "conversations?limit=100").json["data"]
         assert {told["id"]: (told["user"], told["unread"]) for told in listed} == {
             id: (self.model.one(told.home), told.unread_by_agents)
@@ -201,10 +206,11 @@ class IdentityRun(RuleBasedStateMachine):
 
     def look(self, device_id: str) -> None:
         """Require that a device is shown what it may see, and nothing else."""
-        device = self.model.devices.get(device_id)
-        if device is None or device.session is None:
+        session = self.model.devices.get(device_id, Device()).session
+        if session is None:
+            token = self.tokens.get(device_id)
+            assert token is None or self.call("GET", "me", key=token).status_code == 401
             return
-        session = device.session
         if self.do("GET", "me", key=session.token).status == 401:
             return
         user = self.model.one(session.home)

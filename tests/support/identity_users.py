@@ -6,11 +6,13 @@ with whom they came to, their *home*, and a merge only notes who became part of 
 follows from all records that are one. So an undo forgets the merge, and there is nothing to bring back.
 """
 
+import json
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tests.support.identity_records import (
+    REMOVED,
     Account,
     Conversation,
     Device,
@@ -31,14 +33,19 @@ class Users:
     behavior: str = "alias"
     users: dict[str, User] = field(default_factory=dict)
     user_ids: tuple[UserId, ...] = ()
-    # What was last said of each record: by "email" or "name" and the record; the last said counts.
-    words: dict[tuple[str, str], str] = field(default_factory=dict)
+    # What was last said of each record: by "email" or "name" or "/" and the name of an attribute, and the
+    # record; the last said counts.
+    words: dict[tuple[str, str], Any] = field(default_factory=dict)
     # Those that stand, and the ids of those that were undone.
     merges: dict[str, Merge] = field(default_factory=dict)
     undone: frozenset[str] = frozenset()
     devices: dict[str, Device] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     accounts: dict[tuple[bool, str], Account] = field(default_factory=dict)
+    # What the first call with an idempotency key was answered.
+    answered: dict[str, Any] = field(default_factory=dict)
+    # What each record left of how to reach it, and on which device where nobody proved who it is.
+    contacts: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a model that goes its own way from here."""
@@ -55,12 +62,13 @@ class Users:
             (id, told.home, told.device, frozenset(told.messages)) for id, told in self.conversations.items()
         }
         words = tuple(self.words.items()) if self.merges else frozenset(self.words.items())
-        kept = (self.users, self.merges, self.devices, self.accounts)
+        kept = (self.users, self.merges, self.devices, self.accounts, self.contacts)
         return (
             *(frozenset(one.items()) for one in kept),
             frozenset(self.user_ids),
             words,
             frozenset(conversations),
+            frozenset(self.answered),
         )
 
     # Who is one with whom
@@ -102,7 +110,7 @@ class Users:
         having = (one.home for one in self.user_ids if (one.value, one.proven) == (user_id, proven))
         return next((home for home in having if self.is_proven_to_be(home)), None)
 
-    def said(self, id: str, name: str) -> list[tuple[str, str]]:
+    def said(self, id: str, name: str) -> list[tuple[str, Any]]:
         """Return what was said of a user by a name, with the record of whom, the last said last."""
         if not self.merges:
             return [(id, self.words[name, id])] if (name, id) in self.words else []
@@ -113,9 +121,31 @@ class Users:
         return [(home, value) for (of, home), value in self.words.items() if of == name and home in homes]
 
     def shown(self, id: str, name: str) -> str | None:
-        """Return the email or the name of a user: what was last said of any record that is one with them."""
+        """Return the email, the name or an attribute of a user: what was last said of any record that is one
+        with them."""
         said = self.said(id, name)
-        return said[-1][1] or None if said else None
+        return None if not said or said[-1][1] == REMOVED else said[-1][1]
+
+    def attributes(self, id: str) -> str:
+        """Return the attributes of a user as JSON has them, to which true is not 1."""
+        names = {name for name, _ in self.words if name.startswith("/")}
+        shown = {name[1:]: self.shown(id, name) for name in names}
+        return json.dumps({name: value for name, value in shown.items() if value is not None}, sort_keys=True)
+
+    def contacts_of(self, id: str) -> set[tuple[Any, ...]]:
+        """Return all that was left of how to reach a user."""
+        homes = self.all_of(id)
+        return {left for (home, _), left in self.contacts.items() if home in homes}
+
+    def emails(self, id: str) -> list[str]:
+        """Return a user's emails: those of all records that are one with them, the last said first, but none
+        that was said before one was removed."""
+        found: dict[str, str] = {}
+        for _, value in reversed(self.said(id, "email")):
+            if value == REMOVED:
+                break
+            found.setdefault(key(value), value)
+        return list(found.values())
 
     def is_nobody(self, id: str) -> bool:
         """Whether a user is anonymous."""
@@ -136,10 +166,12 @@ class Users:
             "id": id,
             "userId": primary,
             "email": self.shown(id, "email"),
+            "emails": self.emails(id),
             "name": self.shown(id, "name"),
             "anonymous": self.is_nobody(id),
             "verified": self.is_verified(id),
             "aliases": frozenset(self.ids_of(id)) - {primary},
+            "attributes": self.attributes(id),
         }
 
     def purchases(self, id: str) -> set[str]:
@@ -159,16 +191,15 @@ class Users:
         return None if self.users[id].was_somebody else self.born(id)
 
     def with_email(self, email: str | None, proven: bool) -> list[str]:
-        """Return the users of a world who show an email."""
+        """Return the users of a world who have an email."""
         if email is None:
             return []
         theirs = [id for id in self.standing() if self.users[id].proven is proven and not self.is_nobody(id)]
-        return [id for id in theirs if key(self.shown(id, "email")) == key(email)]
+        return [id for id in theirs if key(email) in map(key, self.emails(id))]
 
-    def of_whom(self, id: str) -> str:
-        """Return of whom the email was said that a user shows: of themselves, if of them too."""
-        said = self.said(id, "email")
-        homes = [home for home, value in said if value == said[-1][1]]
+    def of_whom(self, id: str, email: str) -> str:
+        """Return of whom an email of a user's was said: of themselves, if of them too."""
+        homes = [home for home, value in self.said(id, "email") if key(value) == key(email)]
         return id if id in homes else homes[-1]
 
     # Who sees what?

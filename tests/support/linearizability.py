@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tests.support.identity import Identity
-from tests.support.identity_calls import after
+from tests.support.identity_calls import after, look_and_begin
 from tests.support.processes import Call
 
 # Beyond this it counts as a failure; a race that is explained has never come near.
@@ -21,7 +21,18 @@ MAX_TRIED = 100_000
 def order_of(
     calls: Sequence[Call], before: Identity, is_left_behind: Callable[[Identity], bool]
 ) -> list[Call] | None:
-    """Return an order that leads to what is left behind, each call answered as it was, or None."""
+    """Return an order that leads to what is left behind, each call answered as it was, or None.
+
+    A login that changes nobody may show them as they were when it began, though somebody else saw them
+    otherwise before it had ended.
+    """
+    acts = [act for call in calls for act in look_and_begin(call)]
+    return _order_of(calls, before, is_left_behind) or _order_of(acts, before, is_left_behind)
+
+
+def _order_of(
+    calls: Sequence[Call], before: Identity, is_left_behind: Callable[[Identity], bool]
+) -> list[Call] | None:
     # The order in which they ended is a good first guess.
     calls = sorted(calls, key=lambda call: call.ended)
     everything = frozenset(range(len(calls)))

@@ -8,6 +8,7 @@ import psycopg
 
 from bench.bulk import Rows, write
 from service.model.identifiers import digest, new_credential, new_id, user_id_digest
+from service.store.merges import EMPTY
 from service.store.tables import TABLES
 from service.times import now
 
@@ -78,6 +79,13 @@ def _message(id: Id, n: int, at: int) -> Row:
     return id("cnv", within), n, id("msg", n), "user", author, "Hello", True, at
 
 
+def _attachment(id: Id, n: int, at: int) -> Row:
+    # One of each message, and some wait for one.
+    conversation, _, message, side, author, *_ = _message(id, n, at)
+    named = None if n % 100 == 0 else message
+    return id("att", n), conversation, side, author, named, "parcel.png", "image/png", 9, "0" * 64, at
+
+
 def _field(id: Id, n: int, at: int) -> Row:
     # Of every other user both are kept.
     who, name, value = (n - 1, "email", f"user-{n - 1}@example.org") if n % 2 else (n, "name", f"User {n}")
@@ -86,6 +94,12 @@ def _field(id: Id, n: int, at: int) -> Row:
 
 COLUMNS = {
     "apps": "name settings created_at",
+    "events": "id xid type at user",
+    "removals": "file due",
+    "webhooks": "id url types xid event leased_until failures rests_until milliseconds created_at",
+    "webhook_secrets": "webhook id sealed created_at",
+    "deliveries": "webhook event type at user state due attempts failures",
+    "attempts": "webhook event number at milliseconds status",
     "keys": "id kind digest created_at",
     "users": "id verified user_id email email_key name name_key merged_into created_at",
     "user_ids": "verified digest user home value search added_at",
@@ -94,18 +108,35 @@ COLUMNS = {
     "conversations": "id user home device status messages unread_by_user unread_by_agent created_at "
     "updated_at",
     "messages": "conversation number id side author body verified created_at",
+    "attachments": "id conversation side author message name type size sha256 created_at",
     "store_accounts": "digest verified user home store account claimed_at",
     "purchases": "account digest id product transaction purchased_at",
     "attributes": "home name value at",
+    "contacts": "home device user email email_key phone phone_key at",
     "fields": "home name value rank",
+    "duplicate_keys": "key home user source value",
+    "duplicates": "first second doubt signals",
+    "dismissals": "home other_home user other_user at",
     "merges": "id source target rule ledger created_at",
     "history": "user id at event by request",
     "idempotency_keys": "scope key request made home created_at",
     "repeats": "user by key request made created_at",
     "rates": "kind address minute count",
     "sign_ins": "digest key began_at",
+    "operator_sessions": "digest began_at",
 }
 EACH: dict[str, Callable[[Id, int, int], Row]] = {
+    # All are at the last event, and to one most was delivered.
+    "webhooks": lambda id, n, at: (
+        (id("whk", n), "https://a.example/", "", MANY, id("evt", MANY), 0, 0, 0, 0, at)
+    ),
+    "webhook_secrets": lambda id, n, at: (id("whk", n), id("whs", n), "sealed", at),
+    "deliveries": lambda id, n, at: (
+        (id("whk", 0), id("evt", n), "user.updated", at, id("usr", n), "delivered", None, 1, 0)
+    ),
+    "attempts": lambda id, n, at: (id("whk", 0), id("evt", n), 1, at, 9, 204),
+    "events": lambda id, n, at: (id("evt", n), n, "user.updated" if n else "user.cleared", at, id("usr", n)),
+    "removals": lambda id, n, at: (id("att", MANY + n), at),
     "users": _user,
     "user_ids": lambda id, n, at: (
         (True, user_id_digest(f"user-{n}"), id("usr", _became(n)), id("usr", n), f"user-{n}", f"user-{n}", at)
@@ -116,12 +147,22 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
     ),
     "conversations": _conversation,
     "messages": _message,
+    "attachments": _attachment,
     "store_accounts": lambda id, n, at: (digest(str(n)), True, *[id("usr", n)] * 2, "play", str(n), at),
     "purchases": lambda id, n, at: (digest(str(n)), digest(f"t{n}"), id("pur", n), "gold", f"t{n}", at),
-    # Every other is of one user.
-    "attributes": lambda id, n, at: (id("usr", 0 if n % 2 else n), f"name-{n}", '"blue"', at),
+    # Fifty are of one user, as many as are shown.
+    "attributes": lambda id, n, at: (id("usr", 0 if n % 2 and n < 100 else n), f"name-{n}", '"blue"', at),
+    "contacts": lambda id, n, at: (
+        (id("usr", n), "", id("usr", _became(n)), *[f"c-{n}@example.org"] * 2, f"+49 {n:06}", f"49{n:06}", at)
+    ),
     "fields": _field,
-    "merges": lambda id, n, at: (id("mrg", n), id("usr", n), id("usr", n // 2), "merged", "{}", at),
+    # Every other pair has one mailbox, and one is a crowd's.
+    "duplicate_keys": lambda id, n, at: (
+        (f"email box-{n // 2 if n % 50 else 0}", id("usr", n), id("usr", _became(n)), "email", f"v-{n}")
+    ),
+    "duplicates": lambda id, n, at: (id("usr", n), id("usr", n // 2), n % 50, "same-email"),
+    "dismissals": lambda id, n, at: (*(id("usr", one) for one in (n, n // 2, n, n // 2)), at),
+    "merges": lambda id, n, at: (id("mrg", n), id("usr", n), id("usr", n // 2), "merged", EMPTY, at),
     "history": lambda id, n, at: (id("usr", n // 2), id("hst", n), at, "created", "session", "-"),
     "idempotency_keys": lambda id, n, at: (
         (id("usr", n), str(n), digest(str(n)), id("msg", n), id("usr", n), at)
@@ -129,6 +170,7 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
     "repeats": lambda id, n, at: (id("usr", n), "user", str(n), digest(str(n)), id("msg", n), at),
     "rates": lambda id, n, at: ("login", digest(str(n)), at // 60_000, 1),
     "sign_ins": lambda id, n, at: (digest(id("si", n)), id("key", n), at),
+    "operator_sessions": lambda id, n, at: (digest(id("so", n)), at),
 }
 
 

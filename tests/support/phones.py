@@ -39,9 +39,11 @@ EVERYTHING = """async () => {
 class Site:
     """A shop of another origin. Its pages allow no script and no call but the widget's."""
 
-    def __init__(self, port: int, service: str) -> None:
+    def __init__(self, port: int, service: str, streams: str = "") -> None:
         self.url = f"http://localhost:{port}"
         self.service = service
+        self.streams = streams
+        self.pages: dict[str, bytes] = {}  # by path: those that a test wrote by itself
 
     def page(self, attributes: dict[str, str]) -> bytes:
         """Write the page: one heading, one tag."""
@@ -54,16 +56,18 @@ class Site:
 
     @property
     def policy(self) -> str:
-        return f"default-src 'none'; img-src data:; script-src {self.service}; connect-src {self.service}"
+        connect = f"{self.service} {self.streams}".rstrip()
+        return f"default-src 'none'; img-src data:; script-src {self.service}; connect-src {connect}"
 
 
 @contextmanager
-def site(service: str) -> Iterator[Site]:
+def site(service: str, streams: str = "") -> Iterator[Site]:
     """Have a shop whose page embeds the widget with the attributes that its URL gives."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = made.page(dict(parse_qsl(urlsplit(self.path).query)))
+            url = urlsplit(self.path)
+            page = made.pages.get(url.path) or made.page(dict(parse_qsl(url.query)))
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Security-Policy", made.policy)
@@ -75,7 +79,7 @@ def site(service: str) -> Iterator[Site]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Site(server.server_port, service)
+    made = Site(server.server_port, service, streams)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield made

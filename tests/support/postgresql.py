@@ -17,6 +17,8 @@ class Postgres:
     def __init__(self, directory: Path) -> None:
         self._server = get_server(directory / "pg", cleanup_mode="delete")
         self.url = as_url(self._server.get_uri())
+        # Whose processes they are, if not those of whoever runs the tests.
+        self.system_user: str | None = self._server.system_user
 
     def crash(self) -> None:
         """Stop as if the power had failed: nothing is finished, nothing is said."""
@@ -38,22 +40,29 @@ class Postgres:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Have every process of the server stand still inside: connections are open, nobody answers."""
-        postmaster = psutil.Process(self._server.get_pid())
-        postmaster.suspend()
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
-        try:
+        with frozen(self._server.get_pid()):
             yield
-        finally:
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.resume()
 
     def remove(self) -> None:
         """Stop, and leave nothing behind."""
         self._server.cleanup()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Have a server and every process of it stand still inside."""
+    postmaster = psutil.Process(pid)
+    postmaster.suspend()
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @contextmanager

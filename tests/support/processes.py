@@ -31,12 +31,13 @@ processes.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class Request:
-    """A call that somebody is going to make."""
+    """A call that somebody is going to make; ``key`` is its idempotency key, if it has one."""
 
     method: str
     path: str
     credential: str
     json: Any = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,12 +166,10 @@ def _race(
 
 def make(caller: Caller, request: Request) -> Call:
     """Make a call."""
+    headers = {"Authorization": f"Bearer {request.credential}"}
+    if request.key is not None:
+        headers["Idempotency-Key"] = request.key
     began = time.monotonic()
-    answer = caller(
-        request.path,
-        method=request.method,
-        json=request.json,
-        headers={"Authorization": f"Bearer {request.credential}"},
-    )
+    answer = caller(request.path, method=request.method, json=request.json, headers=headers)
     ended = time.monotonic()
     return Call(request, began, ended, answer.status_code, json.loads(answer.data or "null"))

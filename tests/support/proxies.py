@@ -20,6 +20,8 @@ class Network:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self._port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._last_words = b""
+        self._doomed: set[socket.socket] = set()
         self._requests, self._answers = threading.Event(), threading.Event()
         self.recover()
         self._accepting = threading.Thread(target=self._accept, daemon=True)
@@ -54,6 +56,10 @@ class Network:
         self._requests.set()
         self._answers.set()
 
+    def cut_answer_to(self, words: bytes) -> None:
+        """Break the next connection over which a client sends these, when the server has answered."""
+        self._last_words = words
+
     def cut(self) -> None:
         """Break every connection that there is."""
         for end in self._open:
@@ -81,7 +87,17 @@ class Network:
                     continue
                 self._open += [client, server]
                 for way in ((client, server, self._requests), (server, client, self._answers)):
-                    threading.Thread(target=_carry, args=way, daemon=True).start()
+                    threading.Thread(target=self._carry, args=way, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
+        with source, suppress(OSError):
+            while (sent := source.recv(65536)) and source not in self._doomed:
+                flowing.wait()
+                if self._last_words and self._last_words in sent:
+                    self._last_words = b""
+                    self._doomed.add(target)
+                target.sendall(sent)
+            target.shutdown(socket.SHUT_WR)
 
     def _connect(self) -> socket.socket:
         host, port = self._server.get("host", "localhost"), self._server.get("port", "5432")
@@ -94,14 +110,6 @@ class Network:
             server.close()
             raise
         return server
-
-
-def _carry(source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
-    with source, suppress(OSError):
-        while sent := source.recv(65536):
-            flowing.wait()
-            target.sendall(sent)
-        target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Races: each has an app of its own, in which somebody has been before, and calls that come at once. An
 order, one call after the other, has to explain what was answered and what is left behind."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +25,18 @@ class Race:
     calls: list[Call] = field(default_factory=list)
 
     def request(
-        self, path: str, credential: str | None = None, *, method: str | None = None, **sent: Any
+        self,
+        path: str,
+        credential: str | None = None,
+        *,
+        method: str | None = None,
+        key: str | None = None,
+        **sent: Any,
     ) -> Request:
         """Describe a call, as the app's backend unless another credential is given."""
         if method is None:
             method = "GET" if path == "me" else "DELETE" if path.startswith("merges/") else "POST"
-        return Request(method, f"/v1/{path}", credential or self.tenant.sk, sent or None)
+        return Request(method, f"/v1/{path}", credential or self.tenant.sk, sent or None, key)
 
     def login(self, **claim: Any) -> Request:
         """Describe a login."""
@@ -70,6 +77,7 @@ def _facts(model: Identity) -> dict[str, Any]:
             model.shown(id, "name"),
             frozenset(model.ids_of(id)),
             model.users[id].cleared,
+            model.attributes(id),
         )
         for id in model.standing()
     }
@@ -102,6 +110,7 @@ def _left_behind(store: Store, app: str, calls: Sequence[Call]) -> dict[str, Any
     ids = rows(UserIds, UserIds.user, UserIds.value)
     shown = Users.user_id, Users.email, Users.name, Users.cleared_at, Users.merged_into
     users = {id: told for id, *told in rows(Users, Users.id, *shown)}
+    found = {id: store.of(app).users.with_id(id) for id in users}
     texts = rows(Messages, Messages.conversation, Messages.body)
     return {
         "users": {
@@ -111,9 +120,10 @@ def _left_behind(store: Store, app: str, calls: Sequence[Call]) -> dict[str, Any
                 name,
                 frozenset(value for user, value in ids if user == id),
                 cleared is not None,
+                json.dumps(user.attributes, sort_keys=True),
             )
-            for id, (user_id, email, name, cleared, into) in users.items()
-            if into is None
+            for id, (user_id, email, name, cleared, _) in users.items()
+            if (user := found[id])
         },
         "merges": {id: into for id, (*_, into) in users.items() if into is not None},
         "devices": {

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.logbook import personal_lines
 from tests.support.tenants import Tenant
@@ -151,6 +151,16 @@ class Server:
         return "".join(self.stdout[-20:] + self.stderr[-20:])
 
 
+class Port(Server):
+    """Calls a port, whoever listens there."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+
+Kind = TypeVar("Kind", bound=Server)
+
+
 @contextmanager
 def serve(
     database_url: str, *, workers: int = 2, ready: str = "/readyz", **environment: str
@@ -160,7 +170,14 @@ def serve(
     ``environment`` adds settings, or replaces those that are given here.
     """
     port = free_port()
-    server = Server(start(database_url, PORT=str(port), WEB_CONCURRENCY=str(workers), **environment), port)
+    process = start(database_url, PORT=str(port), WEB_CONCURRENCY=str(workers), **environment)
+    with running(Server(process, port), ready) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Kind, ready: str) -> Iterator[Kind]:
+    """Have a server that has answered ``ready``; its end is part of the test."""
     try:
         server.wait_until(ready)
         yield server
@@ -193,6 +210,27 @@ def start(database_url: str, *arguments: str, **environment: str) -> subprocess.
     env = os.environ | SETTINGS | {"DATABASE_URL": database_url} | environment
     output = subprocess.PIPE
     return subprocess.Popen(words, cwd=HERE, env=env, stdout=output, stderr=output, text=True)
+
+
+@contextmanager
+def working(database_url: str, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a worker of its own, which ends when it is asked to; its end is part of the test."""
+    words = [sys.executable, "-m", "service", "work"]
+    settings = {"DATABASE_URL": database_url, "WEBHOOK_LOOPBACK": "on", "WORK_PORT": str(port)}
+    env = os.environ | SETTINGS | settings
+    with subprocess.Popen(words, cwd=HERE, env=env, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        try:
+            assert b"working" in worker.stdout.readline()
+            # What nobody reads would hold it up in the end.
+            reader = threading.Thread(target=worker.stdout.read, daemon=True)
+            reader.start()
+            yield worker
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(TIMEOUT) == 0
+            reader.join(TIMEOUT)
+        finally:
+            worker.kill()
 
 
 def wait_until(condition: Callable[[], Any], complaint: Callable[[], object] = lambda: None) -> None:

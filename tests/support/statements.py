@@ -30,6 +30,20 @@ OF_NO_APP_THERE = re.compile(
     r'SELECT DISTINCT "t1"."app" FROM "\w+" AS "t1"'
     r' WHERE \("t1"."app" NOT IN \(SELECT "t2"."app" FROM "apps" AS "t2"\)\)'
 )
+# Whoever delivers looks for the apps for which there may be something.
+WITH_WEBHOOKS = (
+    'SELECT DISTINCT "t1"."app" FROM "webhooks" AS "t1" WHERE ("t1"."disabled" IS NULL) ORDER BY "t1"."app"'
+)
+# Whoever runs Usher is told of the webhooks of all apps, and nothing of any.
+ALL_WEBHOOKS = re.compile(
+    r'^SELECT "t1"."disabled", \("t1"."failing_since" IS NOT NULL\), COUNT\("t1"."id"\), (.*)'
+    r' FROM "webhooks" AS "t1" GROUP BY "t1"."disabled", \("t1"."failing_since" IS NOT NULL\)$'
+)
+# Whoever removes files looks for the apps that have any to remove.
+WITH_OLD_FILES = re.compile(
+    r'SELECT DISTINCT "t1"."app" FROM "(attachments" AS "t1" WHERE \(\("t1"."message" IS NULL\) AND'
+    r' \("t1"."created_at" <= (\?|%s)\)\)|removals" AS "t1" WHERE \("t1"."due" <= (\?|%s)\))'
+)
 # Migrations sort the rows of all apps at once; what they say is written down there word for word.
 OF_MIGRATIONS = "".join(path.read_text() for path in DIRECTORY.glob("0*.py"))
 READ_HERE = {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}
@@ -87,10 +101,13 @@ def _require_scope(sql: str) -> None:
 @lru_cache(maxsize=10_000)
 def unscoped(sql: str) -> tuple[str, ...]:
     """Return the tables of a statement that no condition on the app holds, or whose rows name none."""
-    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
+    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql == WITH_WEBHOOKS:
+        return ()
+    if WITH_OLD_FILES.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
         return ()
     missing: list[str] = []
-    nodes = _parsed(sql)
+    # What is looked up for each of all webhooks is looked at.
+    nodes = _parsed(ALL_WEBHOOKS.sub(r'SELECT \1 FROM "webhooks" AS "t1" WHERE "t1"."app" = ?', sql))
     if nodes[0] in READ_HERE:
         _look(nodes, {}, missing)
     elif nodes[0] not in OF_NO_APP:

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from tests.support.attachments import sent
 from tests.support.signing import identity_key, proof_of
 from tests.support.tenants import Tenant
 
@@ -27,7 +28,7 @@ def live(client: FlaskClient, admin_key: str) -> dict[str, str]:
 
 
 def _known_people(tenant: Tenant) -> dict[str, str]:
-    """One with an ID and a conversation, and two with an email only, one of whom logged out."""
+    """One with an ID and a conversation, and two with an email only: one sends files, and one logged out."""
     key, secret = identity_key(tenant)
     proof = proof_of(tenant, secret, sub="u-1", email="jane@example.org", name="Jane")
     jane = tenant.try_login(key=tenant.pk, proof=proof).json
@@ -39,9 +40,18 @@ def _known_people(tenant: Tenant) -> dict[str, str]:
     bought = {"storeAccount": ACCOUNT, "product": "pro", "transaction": "t-1", "userId": "u-1"}
     _done(tenant, "POST", "/v1/purchases", tenant.sk, bought)
     joan, ann = (tenant.login(email=f"{name}@example.org") for name in ("joan", "ann"))
+    filed = tenant.begin(joan["session"]["token"])
+    waiting, file = (sent(tenant, filed, joan["session"]["token"])["id"] for _ in range(2))
+    message = _done(tenant, *_written(filed, joan["session"]["token"], file))["id"]
     _done(tenant, "POST", "/v1/logout", ann["session"]["token"])
     people = _ids(jane=jane, joan=joan, ann=ann)
-    return people | {"thread": begun["id"], "written": written, "identity_key": key}
+    _done(tenant, "POST", "/v1/duplicates/dismissals", tenant.sk, {"users": [people["jane"], people["joan"]]})
+    files = {"filed": filed, "file": file, "names_file": message, "waiting": waiting}
+    return people | files | {"thread": begun["id"], "written": written, "identity_key": key}
+
+
+def _written(conversation: str, token: str, file: str) -> tuple[str, str, str, dict[str, Any]]:
+    return "POST", f"/v1/conversations/{conversation}/messages", token, {"attachments": [file]}
 
 
 def _ids(**logins: Any) -> dict[str, str]:
@@ -51,9 +61,11 @@ def _ids(**logins: Any) -> dict[str, str]:
 
 def _visitors(tenant: Tenant) -> dict[str, str]:
     """Anonymous users: one stays, one becomes part of somebody, one is cleared."""
-    visitor, merged, cleared = (tenant.login() for _ in range(3))
+    visitor, merged, cleared = (tenant.login(attributes={"page": "/pricing"}) for _ in range(3))
     for visit in (visitor, merged, cleared):
         tenant.begin(visit["session"]["token"])
+        left = {"email": "visitor@example.org", "phone": "+49 30 901820"}
+        _done(tenant, "PUT", "/v1/me/contact", visit["session"]["token"], left)
     tenant.set(anonymousOnLogin="merge")
     tenant.login(userId="u-2", deviceId=merged["deviceId"])
     tenant.set(anonymousOnLogin="clear")
@@ -69,6 +81,8 @@ def _merges(tenant: Tenant) -> dict[str, str]:
     _done(tenant, "POST", f"/v1/users/{ids['mary']}/aliases", tenant.sk, {"userId": "u-8"})
     for login in (mary, bob, carol):
         tenant.begin(login["session"]["token"])
+        tenant.change(login["user"]["id"], attributes={"seats": 7, "trial": False})
+        _done(tenant, "PUT", "/v1/me/contact", login["session"]["token"], {"name": "At work"})
     merges = [tenant.merge(ids[name], ids["mary"]) for name in ("bob", "carol")]
     as_carol = tenant.session(userId="u-7")
     conversation = tenant.conversations(as_carol)[-1]

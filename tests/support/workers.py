@@ -157,10 +157,12 @@ class Served:
     def refuses(self) -> bool:
         """Return whether nobody can connect any more."""
         try:
-            self.connect()
+            client = Client(self.address)
         # Reset, if it was just being closed.
         except (ConnectionRefusedError, ConnectionResetError):
             return True
+        # Else the worker would wait for it before it ends.
+        client.close()
         return False
 
     def has_ended(self, within: float = TIMEOUT) -> bool:

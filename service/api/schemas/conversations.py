@@ -7,10 +7,12 @@ from typing import Any
 
 import marshmallow as ma
 
+from service.api.schemas.attachments import AttachmentOut
 from service.api.schemas.fields import (
     Answer,
     Digits,
     Enum,
+    List,
     Shape,
     Text,
     TextIfAny,
@@ -18,7 +20,9 @@ from service.api.schemas.fields import (
     Written,
 )
 from service.api.schemas.logins import NAME, as_sent
+from service.model.attachments import MAX_OF_MESSAGE
 from service.model.conversations import Conversation, Side, Status
+from service.model.errors import Refused
 from service.model.identifiers import Malformed, name, optional_text, text
 from service.times import rfc3339
 
@@ -26,12 +30,26 @@ MAX_BODY = 10_000  # code points
 MAX_SUBJECT = 255
 LARGEST_POSITION = 2**63 - 1
 
-_POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,40})", re.ASCII)
+# What stands in place of a body that is not there.
+MISSING = Malformed("required", "This member is required.")
+NULL = Malformed("null", "This member is not null.")
+
+_POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,80})", re.ASCII)
 
 
 def body(value: str) -> str:
     """Take a message's body."""
     return text(value, MAX_BODY)
+
+
+def optional_body(value: str) -> Any:
+    """Take a message's body; where nothing can be seen, return the Malformed that says so."""
+    try:
+        return text(value, MAX_BODY)
+    except Malformed as malformed:
+        if malformed.code == "empty":
+            return malformed
+        raise
 
 
 def subject(value: str) -> str | None:
@@ -57,6 +75,7 @@ def position(value: str) -> Any:
 
 
 BODY = {"minLength": 1, "maxLength": MAX_BODY, "pattern": r"^[^\x00]*$", "example": "Where is it?"}
+ATTACHMENTS = {"maxItems": MAX_OF_MESSAGE, "description": "The ids of files that were sent for it."}
 SUBJECT = {"maxLength": MAX_SUBJECT, "pattern": r"^[^\x00]*$", "example": "Parcel"}
 
 
@@ -73,8 +92,22 @@ class ConversationIn(Shape):
 class MessageIn(Shape):
     """A message; ``agentName`` is for a secret key."""
 
-    body = Text(body, required=True, metadata=BODY)
+    body = Text(optional_body, allow_none=True, load_default=lambda: MISSING, metadata=BODY)
+    attachments = List(Text(as_sent), load_default=list, metadata=ATTACHMENTS)
     agent_name = Text(name, data_key="agentName", blank_is_missing=True, metadata=NAME)
+
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Take no body, or none of which anything can be seen, beside attachments only. Raises Refused."""
+        text, attachments = members["body"] or NULL, members["attachments"]
+        if isinstance(text, Malformed):
+            if not attachments:
+                raise Refused.member("body", text.code, text.detail)
+            members["body"] = ""
+        if len(attachments) > MAX_OF_MESSAGE:
+            raise Refused.member(
+                "attachments", "too-many", f"A message has at most {MAX_OF_MESSAGE} attachments."
+            )
+        return members
 
 
 class StatusIn(Shape):
@@ -146,7 +179,8 @@ class MessageOut(Answer):
 
     id = ma.fields.String()
     author = ma.fields.Nested(AuthorOut())
-    body = ma.fields.String()
+    body = Written(lambda body: body or None, allow_none=True)
+    attachments = ma.fields.List(ma.fields.Nested(AttachmentOut()))
     verified = ma.fields.Boolean()
     created_at = Time(data_key="createdAt")
 

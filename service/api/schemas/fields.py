@@ -130,9 +130,7 @@ class Text(ma.fields.String):
 
     default_error_messages = COMMON
 
-    def __init__(
-        self, parse: Callable[[str], str | None], *, blank_is_missing: bool = False, **kwargs: Any
-    ) -> None:
+    def __init__(self, parse: Callable[[str], Any], *, blank_is_missing: bool = False, **kwargs: Any) -> None:
         if blank_is_missing:
             kwargs |= {"allow_none": True, "load_default": None}
         super().__init__(**kwargs)
@@ -149,7 +147,7 @@ class Text(ma.fields.String):
         except Malformed as refused:
             raise ma.ValidationError(problem(refused.code, refused.detail)) from None
 
-    def _read(self, value: Any) -> str | None:
+    def _read(self, value: Any) -> Any:
         text = json_string(value)
         return None if not text and self._blank_is_missing else self._parse(text)
 
@@ -235,9 +233,9 @@ class Nested(ma.fields.Nested):
 
 
 class Written(ma.fields.String):
-    """A value that a function writes as text, unless it is None."""
+    """A value that a function writes as text or null, unless it is None."""
 
-    def __init__(self, write: Callable[[Any], str], **kwargs: Any) -> None:
+    def __init__(self, write: Callable[[Any], str | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.write = write
 

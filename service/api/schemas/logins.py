@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from service.api.schemas.attributes import OptionalAttributes
 from service.api.schemas.fields import (
     Answer,
     Boolean,
@@ -60,16 +61,18 @@ class UserIn(Shape):
     user_id = Text(identifiers.user_id, data_key="userId", blank_is_missing=True, metadata=USER_ID)
     email = OptionalText(identifiers.email, metadata=EMAIL)
     name = OptionalText(identifiers.name, metadata=NAME)
+    attributes = OptionalAttributes()
 
     def load(self, data: Any, **kwargs: Any) -> LoginRequest:
         """Read what was sent."""
         members = super().load(data, **kwargs)
         beside = {name: members.pop(name, None) for name in ("device_id", "proof")}
+        said, not_said = members.pop("attributes", ({}, ()))
         unusable = {name: value for name, value in members.items() if isinstance(value, Malformed)}
         ignored = tuple(FieldError(f"/{name}", why.code, why.detail) for name, why in unusable.items())
-        claim, email = Claim(**members | dict.fromkeys(unusable)), data.get("email")
+        claim, email = Claim(**members | dict.fromkeys(unusable), attributes=said), data.get("email")
         as_sent = email if isinstance(email, str) else None
-        return LoginRequest(claim, **beside, email_as_sent=as_sent, ignored=ignored)
+        return LoginRequest(claim, **beside, email_as_sent=as_sent, ignored=(*ignored, *not_said))
 
 
 class LoginIn(UserIn):

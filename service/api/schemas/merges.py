@@ -36,9 +36,10 @@ class MergeIn(Shape):
 
 
 class MovedOut(Answer):
-    """What went from one to the other: user IDs, and ids of all else."""
+    """What went from one to the other: user IDs, emails, and ids of all else."""
 
     user_ids = ma.fields.List(ma.fields.String(), data_key="userIds")
+    emails = ma.fields.List(ma.fields.String())
     conversations = ma.fields.List(ma.fields.String())
     purchases = ma.fields.List(ma.fields.String())
     store_accounts = ma.fields.List(ma.fields.String(), data_key="storeAccounts")

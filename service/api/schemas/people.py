@@ -2,9 +2,30 @@
 
 import marshmallow as ma
 
+from service.api.schemas.attributes import ATTRIBUTES
 from service.api.schemas.fields import Answer, Time
 from service.model import identifiers
 from service.times import now
+
+
+class LeftContactOut(Answer):
+    """What was said, as it is kept."""
+
+    email = ma.fields.String(allow_none=True)
+    phone = ma.fields.String(allow_none=True)
+    name = ma.fields.String(allow_none=True)
+
+
+class ContactOut(LeftContactOut):
+    """What somebody said, which nobody proved, and when."""
+
+    at = Time()
+
+
+class KeptContactOut(ContactOut):
+    """As above; ``user`` is the one under whose ID it was left."""
+
+    home = ma.fields.String(data_key="user")
 
 
 class UserOut(Answer):
@@ -13,18 +34,20 @@ class UserOut(Answer):
     id = ma.fields.String()
     user_id = ma.fields.String(data_key="userId", allow_none=True)
     email = ma.fields.String(allow_none=True)
+    emails = ma.fields.List(ma.fields.String())
     name = ma.fields.String(allow_none=True)
     anonymous = ma.fields.Function(
         lambda user: identifiers.is_anonymous(user.user_id), metadata={"type": "boolean"}
     )
     aliases = ma.fields.List(ma.fields.String())
     created_at = Time(data_key="createdAt")
+    attributes = ma.fields.Dict(metadata=ATTRIBUTES)
 
 
 class ToldOut(UserOut):
     """A user as a login is told of them: where nobody proved anything, only what was said."""
 
-    sometimes = frozenset({"id", "anonymous", "aliases", "created_at"})
+    sometimes = frozenset({"id", "emails", "anonymous", "aliases", "created_at", "attributes"})
 
 
 class PurchaseOut(Answer):
@@ -60,6 +83,7 @@ class KnownUserOut(UserOut):
 
 
 class ProfileOut(KnownUserOut):
-    """A user as a backend sees it, with purchases."""
+    """A user as a backend sees it, with purchases, and with what they said of how to reach them."""
 
     purchases = ma.fields.List(ma.fields.Nested(PurchaseOut()))
+    contacts = ma.fields.List(ma.fields.Nested(ContactOut()))

@@ -4,13 +4,18 @@ from typing import Any
 
 import marshmallow as ma
 
+from service.api.schemas.attachments import AttachmentOut
+from service.api.schemas.attributes import Attributes
 from service.api.schemas.conversations import ConversationOut, Cursor, MessageOut, PageIn
+from service.api.schemas.duplicates import DismissalOut, TraitOut
 from service.api.schemas.fields import Answer, Shape, Text, Time
 from service.api.schemas.logins import ClaimOut, IgnoredOut, ResolutionOut
 from service.api.schemas.merges import MergeOut
-from service.api.schemas.people import KnownUserOut, ProfileOut, UserOut
+from service.api.schemas.people import KeptContactOut, KnownUserOut, ProfileOut, UserOut
 from service.model import identifiers
+from service.model.contacts import contact_key
 from service.model.history import Event
+from service.model.users import UserChange
 
 
 def existing_email(value: str) -> str:
@@ -32,6 +37,7 @@ class UsersIn(PageIn):
     user_id = Text(identifiers.existing_user_id, data_key="userId")
     email = Text(existing_email)
     q = Text(beginning, attribute="begins", metadata={"maxLength": identifiers.MAX_SEARCH})
+    contact = Text(contact_key, metadata={"description": "An email or a phone number that somebody left."})
 
 
 class UsersOut(Answer):
@@ -54,10 +60,13 @@ class UserChangeIn(Shape):
 
     email = Text(identifiers.email, allow_none=True)
     name = Text(identifiers.name, allow_none=True)
+    attributes = Attributes()
 
-    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+    def made(self, members: dict[str, Any]) -> UserChange:
         """Read what is empty as what is removed."""
-        return {name: value or None for name, value in members.items()}
+        attributes = members.pop("attributes", {})
+        fields = {name: value or None for name, value in members.items()}
+        return UserChange(fields, attributes or {}, removes_attributes=attributes is None)
 
 
 class CandidatesOut(Answer):
@@ -129,7 +138,7 @@ class AttributeOut(Answer):
 
     home = ma.fields.String(data_key="user")
     name = ma.fields.String()
-    value = ma.fields.String(allow_none=True)
+    value = ma.fields.Raw(allow_none=True, metadata={"type": ["string", "number", "boolean"]})
     at = Time(data_key="updatedAt")
 
 
@@ -150,8 +159,12 @@ class ExportOut(Answer):
     history = ma.fields.List(ma.fields.Nested(EntryOut()))
     sessions = ma.fields.List(ma.fields.Nested(KnownSessionOut()))
     conversations = ma.fields.List(ma.fields.Nested(ThreadOut()))
+    waiting = ma.fields.List(ma.fields.Nested(AttachmentOut()), data_key="attachments")
     idempotency_keys = ma.fields.List(ma.fields.String(), data_key="idempotencyKeys")
     store_accounts = ma.fields.List(ma.fields.Nested(StoreAccountOut()), data_key="storeAccounts")
     attributes = ma.fields.List(ma.fields.Nested(AttributeOut()))
+    contacts = ma.fields.List(ma.fields.Nested(KeptContactOut()))
     fields_said = ma.fields.List(ma.fields.Nested(FieldOut()), attribute="fields", data_key="fields")
     merges = ma.fields.List(ma.fields.Nested(MergeOut()))
+    compared_by = ma.fields.List(ma.fields.Nested(TraitOut()), data_key="comparedBy")
+    dismissals = ma.fields.List(ma.fields.Nested(DismissalOut()))

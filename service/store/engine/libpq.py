@@ -25,14 +25,24 @@ _PLACE = re.compile("%[s%]")
 _IDLE = TransactionStatus.IDLE
 _WITH_ROWS = ExecStatus.TUPLES_OK
 _FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK})
+# Where a server's words come from that something is committed, and its standby may not have it: somebody
+# cancelled the wait. It is a warning, beside an answer that says nothing of it, and in any language.
+_UNREPLICATED = "SyncRepWaitForLSN"
 
 Sql = tuple[str, Sequence[Any]]
+# A function that sends a statement, and what it is to be called with.
+Asked = tuple[Any, ...]
 
 
 class Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's deadline, whatever the network does."""
 
     deadline = Deadline()
+    _is_unreplicated = False
+
+    def watch_standby(self) -> None:
+        """Raise psycopg.Error where a commit is answered that did not wait for its standby until the end."""
+        self.add_notice_handler(self._note)
 
     @cached_property
     def prepared(self) -> "PreparedCursor":
@@ -52,10 +62,12 @@ class Bounded(psycopg.Connection[Any]):
         """Wait as psycopg does, no longer than the deadline leaves."""
         alone = self._is_alone()
         try:
-            return super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
+            answer = super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
         except WaitTimeout:
             self._give_up(alone)
             raise
+        self._require_replicated()
+        return answer
 
     def ask(self, send: Callable[..., None], *what: Any) -> PGresult:
         """Send one message, and return the last answer to it.
@@ -68,32 +80,32 @@ class Bounded(psycopg.Connection[Any]):
         last = result = self._answer(alone)
         while result is not None:
             last, result = result, self._answer(alone)
+        self._require_replicated()
         return _fine(last)
 
-    def ask_all(
-        self, before: Sequence[str], named: Sequence[tuple[bytes, Sequence[Any]]], after: Sequence[str]
-    ) -> list[PGresult]:
-        """Run prepared statements in one round trip, between others that are written out, and return the
-        answers to the former. After one that fails none is run. Raises as ``ask``."""
+    def ask_all(self, before: Sequence[str], asked: Sequence[Asked], after: Sequence[str]) -> list[PGresult]:
+        """Run statements in one round trip, between others that are written out, and return the answers to
+        the former. After one that fails none is run. Raises as ``ask``."""
         alone, pgconn = self._is_alone(), self.pgconn
         pgconn.enter_pipeline_mode()
         for sql in before:
             pgconn.send_query_params(sql.encode(), None)
-        for name, values in named:
-            pgconn.send_query_prepared(name, values)
+        for send, *what in asked:
+            send(*what)
         for sql in after:
             pgconn.send_query_params(sql.encode(), None)
         pgconn.pipeline_sync()
         self._flush(alone)
         results = []
-        for _ in range(len(before) + len(named) + len(after)):
+        for _ in range(len(before) + len(asked) + len(after)):
             results.append(self._answer(alone))
             # It ends each of them.
             self._answer(alone)
         self._answer(alone)
         pgconn.exit_pipeline_mode()
+        self._require_replicated()
         fine = [_fine(result) for result in results]
-        return fine[len(before) : len(before) + len(named)]
+        return fine[len(before) : len(before) + len(asked)]
 
     def hear(self) -> None:
         """Take note of what the server said while nobody asked: mostly that it hangs up. Raises psycopg.Error
@@ -119,13 +131,23 @@ class Bounded(psycopg.Connection[Any]):
             raise WaitTimeout
         self.pgconn.consume_input()
 
+    def _note(self, said: psycopg.errors.Diagnostic) -> None:
+        if said.source_function == _UNREPLICATED:
+            self._is_unreplicated = True
+
+    def _require_replicated(self) -> None:
+        if self._is_unreplicated:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the standby may not have what was committed")
+
     def _is_alone(self) -> bool:
         return self.pgconn.transaction_status == _IDLE
 
     def _give_up(self, alone: bool) -> None:
-        """End a wait. In a transaction the server ends a slow statement by itself, and a commit is never cut
-        off."""
-        if alone:
+        """End a wait. In a transaction the server ends a slow statement by itself. What may be a commit is
+        never cancelled: while it waits for a standby nobody sees it, and all would from then on, though the
+        loss of the server would undo it."""
+        if alone and not self.deadline.changes:
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=0.1)
         # The answer may still come, to a question that nobody asks any more.
@@ -144,6 +166,9 @@ class PreparedCursor:
     """As much of a cursor as statements need that stay prepared for as long as their connection lasts. It is
     used for one after the other; what one answers is read before the next one is sent.
 
+    Behind a pooler that puts each transaction before another server, and does not know what is prepared, what
+    was is not there, and what was not may be. Once that shows, statements are sent as they are.
+
     ``before`` is to be run first, in the same round trip as what is run next.
     """
 
@@ -151,6 +176,7 @@ class PreparedCursor:
         self._connection = connection
         self._types = Transformer(connection)
         self._names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._is_pooled = False
         self._rows: list[Rows] = []
         self.before: list[str] = []
         self.beside: Sequence[Sql] = ()
@@ -171,15 +197,15 @@ class PreparedCursor:
 
     def run(self, statements: Sequence[Sql], *after: str) -> None:
         """Run statements, and others ``after`` them, in one round trip."""
-        named = [self._named(sql, values) for sql, values in statements]
+        asked = [self._asked(sql, values) for sql, values in statements]
         before, self.before = self.before, []
         try:
-            if before or after or len(named) > 1:
-                results = self._connection.ask_all(before, named, after)
+            if before or after or len(asked) > 1:
+                results = self._connection.ask_all(before, asked, after)
             else:
-                results = [self._connection.ask(self._connection.pgconn.send_query_prepared, *named[0])]
+                results = [self._connection.ask(*asked[0])]
         except psycopg.errors.InvalidSqlStatementName:
-            self._names.clear()
+            self._is_pooled = True
             raise
         self.rowcount = results[0].command_tuples or 0 if results else 0
         self._rows = [self._read(result) for result in results]
@@ -189,12 +215,16 @@ class PreparedCursor:
         if self.before:
             self.run(())
 
-    def _named(self, sql: str, values: Sequence[Any]) -> tuple[bytes, Sequence[Any]]:
-        """Return the name by which a statement is prepared, and its values as they are sent."""
+    def _asked(self, sql: str, values: Sequence[Any]) -> Asked:
+        """Return how a statement is sent with its values: by the name by which it is prepared."""
         sent = self._types.dump_sequence(values, [PyFormat.TEXT] * len(values))
         # As in psycopg: what a text is, the server knows; what else a value is, it is told.
         types = self._types.types or ()
-        return self._names.get((sql, types)) or self._prepare(sql, types), sent
+        name = None if self._is_pooled else self._names.get((sql, types)) or self._prepare(sql, types)
+        pgconn = self._connection.pgconn
+        if name is None:
+            return pgconn.send_query_params, _numbered(sql, len(types)), sent, types
+        return pgconn.send_query_prepared, name, sent
 
     def _read(self, result: PGresult) -> Rows:
         if result.status != _WITH_ROWS:
@@ -202,15 +232,24 @@ class PreparedCursor:
         self._types.set_pgresult(result)
         return self._types.load_rows(0, result.ntuples, tuple)
 
-    def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes:
+    def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes | None:
+        """Prepare a statement, and return its name; None if another has done so: who is behind a pooler."""
         # A pooler may put a transaction before another server than what comes before it.
         self.flush()
-        places = iter(range(1, len(types) + 1))
-        numbered = _PLACE.sub(lambda found: "%" if found[0] == "%%" else f"${next(places)}", sql)
-        # Behind a pooler another may have prepared it here already, and then it is the same.
-        told = f"{types} {numbered}".encode()
+        numbered = _numbered(sql, len(types))
+        # The same wherever it is prepared, so that whatever has this name is this.
+        told = f"{types} ".encode() + numbered
         name = b"usher_" + hashlib.blake2b(told, digest_size=16).hexdigest().encode()
-        with suppress(psycopg.errors.DuplicatePreparedStatement):
-            self._connection.ask(self._connection.pgconn.send_prepare, name, numbered.encode(), types)
+        try:
+            self._connection.ask(self._connection.pgconn.send_prepare, name, numbered, types)
+        except psycopg.errors.DuplicatePreparedStatement:
+            self._is_pooled = True
+            return None
         self._names[sql, types] = name
         return name
+
+
+def _numbered(sql: str, values: int) -> bytes:
+    """Write a statement with numbers for its places, as the server has them."""
+    places = iter(range(1, values + 1))
+    return _PLACE.sub(lambda found: "%" if found[0] == "%%" else f"${next(places)}", sql).encode()

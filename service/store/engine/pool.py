@@ -17,11 +17,13 @@ from service.model.errors import StoreUnavailable
 
 
 class Deadline(threading.local):
-    """Until when a thread's questions have to be answered, by ``time.monotonic()``, and for how many
-    seconds whoever asks had waited for the thread."""
+    """Until when a thread's questions have to be answered, by ``time.monotonic()``; for how many seconds
+    whoever asks had waited for the thread; and whether what is asked changes something, and so is never
+    cancelled."""
 
     until = float("inf")
     waited = 0.0
+    changes = False
 
     def left(self) -> float:
         """Return how many seconds are left; a little always is, to put things in order."""
@@ -59,6 +61,8 @@ class Pool:
         self.deadline = Deadline()
         # Whether somebody has waited in vain, and nobody has been answered since.
         self.silent = False
+        # Whether somebody has waited in vain for a commit, which may wait for a standby still.
+        self.stuck = False
         self._next = _Next()
         super().__init__(*args, **kwargs)
         _pools.add(self)

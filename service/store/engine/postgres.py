@@ -2,8 +2,9 @@
 else."""
 
 import hashlib
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -15,15 +16,36 @@ from psycopg.generators import connect
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
-from service.model.errors import BadSettings
+from service.model.errors import BadSettings, StoreUnavailable
 from service.store.engine.libpq import Bounded, PreparedCursor, Sql, WaitTimeout
 from service.store.engine.pool import Pool
 from service.store.engine.prepared import Rows
 
 # How long a server may take to let us in, in seconds, where there is more time than that.
 HANDSHAKE = 10.0
+# What a URL need not say.
+DEFAULTS = {
+    # A machine that is gone is noticed within seconds, also by what may take a minute, as an erase.
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 3000,
+    "target_session_attrs": "primary",
+}
 # How long to wait for a name server, in seconds, where an address is known.
 LOOKUP = 0.5
+# How many rows of a great many are fetched at once.
+STREAMED = 2000
+# What a connection may ask of its server: a standby hears later of what is revoked than that is answered.
+PRIMARY = ("primary", "read-write")
+# Whether somebody's commit waits for a standby that confirms nothing.
+_IS_STUCK = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
+    AND query_start < clock_timestamp() - interval '1 second' LIMIT 1
+"""
+
+
+_PORT = re.compile("[0-9]{0,5}")
 
 
 class _Names:
@@ -32,9 +54,11 @@ class _Names:
     def __init__(self) -> None:
         self._asking = ThreadPoolExecutor(max_workers=4)
         self._known: list[ConnDict] = []
+        # Who let us in last, to be asked first: of several hosts one may be gone for good.
+        self.last: ConnDict = {}
 
     def addresses(self, params: dict[str, Any], seconds: float) -> list[ConnDict]:
-        """Return the parameters of each address that there is to try."""
+        """Return the parameters of each address that there is to try, in this order."""
         asked = self._asking.submit(self._ask, params)
         try:
             asked.result(min(seconds, LOOKUP) if self._known else seconds)
@@ -45,7 +69,7 @@ class _Names:
         except psycopg.OperationalError:
             if not self._known:
                 raise
-        return list(self._known)
+        return sorted(self._known, key=lambda address: address != self.last)
 
     def _ask(self, params: dict[str, Any]) -> None:
         self._known = conninfo_attempts(params)
@@ -61,10 +85,12 @@ class _Adapter(peewee.Psycopg3Adapter):
             share = max(0.0, until - time.monotonic()) / (len(addresses) + 1)
             try:
                 connection = Bounded(wait_conn(connect(make_conninfo("", **address)), 0.1, share))
+                db.names.last = address
                 break
             except psycopg.OperationalError:
                 if not addresses:
                     raise
+        connection.watch_standby()
         connection.deadline, db.silent = db.deadline, False
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
@@ -72,7 +98,7 @@ class _Adapter(peewee.Psycopg3Adapter):
 
 
 class Postgres(Pool, peewee.PostgresqlDatabase):
-    """One server, or several that follow each other."""
+    """One server, or several of which one is the primary, and the others follow it."""
 
     psycopg3_adapter = _Adapter
 
@@ -81,7 +107,8 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
             named = conninfo_to_dict(url)
         except psycopg.ProgrammingError:
             raise BadSettings("DATABASE_URL is no URL that PostgreSQL's libpq can read") from None
-        params = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3} | named
+        params = DEFAULTS | named
+        _require_primary(params)
         name = params.pop("dbname", None) or params.get("user") or "postgres"
         self.names = _Names()
         super().__init__(name, prefer_psycopg3=True, autoconnect=False, **params)
@@ -90,6 +117,43 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         """Begin a transaction, with its first statement."""
         # The server gives up before we do, so that no statement runs on unheard.
         self._prepared().before[:] = ["BEGIN", *_within(self.deadline.left() * 0.9)]
+
+    def begin_snapshot(self) -> None:
+        """Begin to see the store as it is when first asked, while others write."""
+        self._prepared().before[:] = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"]
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Run a query, and return its rows as they are asked for; in a transaction."""
+        self._prepared().flush()
+        with self.connection().cursor("stream") as cursor:
+            cursor.itersize = STREAMED
+            yield from cursor.execute(sql)
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add a great many rows to a table, and have the server know what there is by then."""
+        self.copy(table, columns, rows)
+        with self.cursor() as cursor:
+            cursor.execute(f'ANALYZE "{table}"')
+
+    def is_among(self, column: Any, values: list[Any]) -> Any:
+        """Whether a column has one of many values, which are sent as one."""
+        return column == peewee.SQL("ANY(%s)", [values])
+
+    def contains(self, column: Any, cases: Sequence[str]) -> Any:
+        """Whether a text holds letters one after the other, each in one of its cases; no locale is asked."""
+        parts = (f"[{case}]" if len(case) > 1 else f"\\{case}" if case in "+^|$" else case for case in cases)
+        return column.regexp("".join(parts))
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add many rows to a table."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        with self.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def drop(self, tables: Sequence[str]) -> None:
+        """Drop tables, as far as they are there, when nobody uses them any more."""
+        self.execute_sql(f"DROP TABLE IF EXISTS {', '.join(tables)}")
 
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, before the next statement is run."""
@@ -158,6 +222,10 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         """Let the statements of this transaction take as long."""
         self._prepared().before.extend(_within(seconds))
 
+    def give_up_locks_after(self, seconds: float) -> None:
+        """Raise, in this transaction, if a statement has to wait longer for what somebody else has locked."""
+        self._prepared().before.append(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
+
     def after_fork(self) -> None:
         """Leave alone what was opened before a fork, and whoever looked up names there."""
         super().after_fork()
@@ -171,11 +239,34 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         """Raise psycopg.Error if the server is known to have cut off this thread's connection."""
         self.connection().hear()
 
+    def require_committing(self) -> None:
+        """Raise StoreUnavailable while commits wait for a standby that is away.
+
+        Each that waits keeps a connection of the server, though whoever asked is gone, until there is none
+        left for those who only read.
+        """
+        if not self.stuck:
+            return
+        if self.execute_prepared(_IS_STUCK, ()).fetchall():
+            raise StoreUnavailable
+        self.stuck = False
+
     def _is_clean(self, connection: Any) -> bool:
         return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
 
     def _prepared(self) -> PreparedCursor:
         return cast(PreparedCursor, self.connection().prepared)
+
+
+def _require_primary(params: dict[str, Any]) -> None:
+    """Raise BadSettings where libpq would only say so when it connects, or let us in at a standby, which
+    knows of what is revoked later than it is answered."""
+    hosts = (params.get("host") or params.get("hostaddr") or "").split(",")
+    ports = str(params.get("port", "")).split(",")
+    if len(ports) not in (1, len(hosts)) or not all(_PORT.fullmatch(port) for port in ports):
+        raise BadSettings("DATABASE_URL must have a port for each host, or one for all")
+    if params["target_session_attrs"] not in PRIMARY:
+        raise BadSettings(f"target_session_attrs in DATABASE_URL must be {' or '.join(PRIMARY)}")
 
 
 def _as_one(statements: list[Sql]) -> Sql:

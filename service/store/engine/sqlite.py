@@ -1,11 +1,12 @@
 """SQLite: a file of this machine. What is peculiar to it stands here and nowhere else."""
 
+import json
 import math
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -75,6 +76,35 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         finally:
             self._queue.release()
 
+    def begin_snapshot(self) -> None:
+        """Begin to see the file as it is when first asked, while others write."""
+        self.cursor().execute("BEGIN DEFERRED")
+
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Run a query, and return its rows as they are asked for."""
+        return iter(self.connection().execute(sql))
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add a great many rows to a table."""
+        names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
+        self.connection().executemany(f'INSERT INTO "{table}" ({names}) VALUES ({places})', rows)  # noqa: S608 - our own names
+
+    copy = load
+
+    def is_among(self, column: Any, values: list[Any]) -> Any:
+        """Whether a column has one of many values, which are sent as one."""
+        return column.in_(peewee.SQL("(SELECT value FROM json_each(?))", [json.dumps(values)]))
+
+    def contains(self, column: Any, cases: Sequence[str]) -> Any:
+        """Whether a text holds letters one after the other, each in one of its cases."""
+        pattern = "".join(case if len(case) == 1 else f"[{case}]" for case in cases)
+        return peewee.Expression(column, "GLOB", f"*{pattern}*")
+
+    def drop(self, tables: Sequence[str]) -> None:
+        """Drop tables, as far as they are there."""
+        for table in tables:
+            self.execute_sql(f'DROP TABLE IF EXISTS "{table}"')
+
     def after_fork(self) -> None:
         """Leave alone what was opened before a fork, and whoever waited there."""
         super().after_fork()
@@ -110,12 +140,18 @@ class Sqlite(Pool, peewee.SqliteDatabase):
     def extend_deadline(self, seconds: int) -> None:
         """Do nothing: no statement is ever cut off."""
 
+    def give_up_locks_after(self, seconds: float) -> None:
+        """Do nothing: the transaction has locked everything."""
+
     def is_dead(self) -> bool:
         """Return whether this thread's connection was cut off: to a file none is."""
         return False
 
     def require_alive(self) -> None:
         """Do nothing: it always is."""
+
+    def require_committing(self) -> None:
+        """Do nothing: no commit waits for another machine."""
 
     def connect(self, reuse_if_open: bool = False) -> bool:
         """Connect this thread to the file that is there: what is written into one that was removed or

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.console.conftest import sign_in
+from tests.browser.console.conftest import preview_correction, sign_in
 from tests.support.tenants import Tenant
 
 
@@ -15,6 +15,11 @@ def conversation(tenant: Tenant, id: str) -> dict[str, Any]:
 
 def messages(tenant: Tenant, id: str) -> list[dict[str, Any]]:
     return list(tenant.call("GET", f"/v1/conversations/{id}/messages", tenant.sk).json["data"])
+
+
+def said(page: Page) -> Locator:
+    """What a screen reader is told."""
+    return page.locator("[data-news]")
 
 
 def user(tenant: Tenant, id: str) -> Any:
@@ -38,7 +43,7 @@ def test_an_agent_signs_in_and_out(agent, server, watch):
 def test_a_key_that_opens_nothing_is_said_to(page, server, tenant, watch):
     sign_in(page, server, tenant.sk[:-1])
 
-    expect(page.get_by_role("alert")).to_contain_text("No app has this key")
+    expect(page.get_by_role("alert")).to_contain_text("Nobody has this key")
     assert page.context.cookies() == []
     watch.expect("401")
 
@@ -65,25 +70,25 @@ def test_a_reply_as_long_as_one_may_be_can_be_typed(agent, server, tenant, scene
     agent.keyboard.insert_text("\N{GRINNING FACE}" * 10_000)
     agent.get_by_role("button", name="Send the reply").click()
 
-    expect(agent.get_by_role("status")).to_have_text("Your reply was sent.")
+    expect(said(agent)).to_have_text("Your reply was sent.")
     assert messages(tenant, scene.thread)[-1]["body"] == "\N{GRINNING FACE}" * 10_000
 
 
-def test_an_agent_replies_marks_as_read_resolves_and_reopens(agent, tenant, scene):
+def test_an_agent_reads_replies_resolves_and_reopens(agent, tenant, scene):
     agent.reload()
     agent.get_by_role("link", name="Parcel").click()
     expect(agent.get_by_text("Where is it?")).to_be_visible()
+    expect(agent.locator(".count")).to_have_count(0)
 
     agent.get_by_label("Reply").fill("On its\nway")
     agent.get_by_role("button", name="Send the reply").click()
-    expect(agent.get_by_role("status")).to_have_text("Your reply was sent.")
-    agent.get_by_role("button", name="Mark as read").click()
-    expect(agent.get_by_role("button", name="Mark as read")).to_have_count(0)
+    expect(said(agent)).to_have_text("Your reply was sent.")
+    expect(agent.get_by_label("Reply")).to_have_value("")
     agent.get_by_role("button", name="Resolve").click()
-    expect(agent.get_by_role("status")).to_have_text("The conversation is resolved.")
+    expect(said(agent)).to_have_text("The conversation is resolved.")
     resolved = conversation(tenant, scene.thread)
     agent.get_by_role("button", name="Reopen").click()
-    expect(agent.get_by_role("status")).to_have_text("The conversation is open again.")
+    expect(said(agent)).to_have_text("The conversation is open again.")
 
     written = messages(tenant, scene.thread)[-1]
     assert (written["body"], written["author"]["name"]) == ("On its\nway", "Ann")
@@ -122,6 +127,40 @@ def test_an_agent_merges_after_a_preview_and_undoes_it(agent, server, tenant, sc
     assert user(tenant, scene.lee).json["id"] == scene.lee
 
 
+def test_an_agent_corrects_an_id_after_a_preview_and_takes_the_old_one_away(agent, server, tenant, scene):
+    preview_correction(agent, server, scene, "u-kim-2", keeps=True)
+    expect(agent.get_by_role("row", name="u-kim-2")).to_contain_text("this user")
+    before = user(tenant, scene.kim).json
+    agent.get_by_role("button", name="Correct the ID").click()
+    expect(agent.get_by_role("status")).to_have_text("The user ID was corrected.")
+    corrected = user(tenant, scene.kim).json
+
+    agent.get_by_role("button", name="Take away u-kim …", exact=True).click()
+    expect(agent.get_by_role("row", name="u-kim a new user")).to_be_visible()
+    agent.get_by_role("button", name="Take the ID away").click()
+    expect(agent.get_by_role("status")).to_have_text("The user ID was taken away.")
+
+    assert (before["userId"], corrected["userId"], corrected["aliases"]) == ("u-kim", "u-kim-2", ["u-kim"])
+    assert user(tenant, scene.kim).json["aliases"] == []
+
+
+def test_what_somebody_else_corrects_meanwhile_is_shown_before_anything_is_done(
+    agent, server, tenant, scene, watch
+):
+    preview_correction(agent, server, scene, "u-kim-2")
+    assert tenant.correct_id(scene.kim, "u-kim-3").status_code == 200
+
+    agent.get_by_role("button", name="Correct the ID").click()
+    expect(agent.get_by_role("alert")).to_contain_text("Nothing was changed")
+    expect(agent.get_by_role("alert")).to_contain_text("the user’s IDs")
+    still = user(tenant, scene.kim).json["userId"]
+    agent.get_by_role("button", name="Correct the ID").click()
+    expect(agent.get_by_role("status")).to_have_text("The user ID was corrected.")
+
+    assert (still, user(tenant, scene.kim).json["userId"]) == ("u-kim-3", "u-kim-2")
+    watch.expect("409")
+
+
 def test_an_agent_has_a_login_explained_that_nobody_makes(agent, tenant, scene):
     before = tenant.call("GET", f"/v1/users/{scene.kim}/export", tenant.sk).json
     agent.get_by_role("link", name="Explain a login").click()
@@ -149,7 +188,7 @@ def test_an_agent_erases_a_user_after_a_tick(agent, server, tenant, scene, watch
     watch.expect("422")
 
 
-def test_what_is_in_the_way_is_said_on_the_page(agent, server, tenant, scene, watch):
+def test_what_would_move_by_now_is_shown_again(agent, server, tenant, scene, watch):
     agent.goto(f"{server.url}/console/users/{scene.kim}")
     agent.get_by_label("Who is the same person").fill("u-lee")
     agent.get_by_role("button", name="Preview a merge").click()
@@ -158,7 +197,7 @@ def test_what_is_in_the_way_is_said_on_the_page(agent, server, tenant, scene, wa
 
     agent.get_by_role("button", name="Merge the two").click()
 
-    expect(agent.get_by_text("What would move is no longer what was shown.")).to_be_visible()
+    expect(agent.get_by_role("alert")).to_contain_text("no longer what you were shown: the conversations.")
     watch.expect("409")
 
 

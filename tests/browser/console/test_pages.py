@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console.conftest import pages_of, sign_in
+from tests.browser.console.conftest import look_for_kim, pages_of, preview_correction, say_much, sign_in
 from tests.support.browser_watch import faults
 from tests.support.tenants import Tenant
 
@@ -37,9 +37,12 @@ def hostile(tenant: Tenant) -> list[str]:
         tenant.call("PATCH", f"/v1/users/{kim['user']['id']}", tenant.sk, {"name": f"{payload}!"})
         lee = tenant.login(userId=f"3{id}", name=payload)["user"]["id"]
         tenant.call("POST", "/v1/merges", tenant.sk, {"from": lee, "into": kim["user"]["id"]})
+        tenant.call("PATCH", f"/v1/users/{kim['user']['id']}", tenant.sk, {"attributes": {"said": payload}})
+        tenant.call("PUT", "/v1/me/contact", kim["session"]["token"], {"name": payload})
         paths += [
             f"/console/users/{kim['user']['id']}",
             f"/console/users/{kim['user']['id']}/erase",
+            f"/console/users/{kim['user']['id']}/user-id",
             f"/console/conversations/{thread}",
         ]
     return paths
@@ -72,11 +75,29 @@ def test_nothing_that_an_agent_types_runs_either(page, server, tenant, hostile):
         assert page.evaluate("window.ran") is None
 
 
+def test_nothing_that_somebody_left_runs_where_it_is_looked_for(agent, server, tenant):
+    token = tenant.login(userId="u-kim", name=PAYLOADS[0])["session"]["token"]
+    email = "x'onload='window.ran=1'@example.org"
+    answer = tenant.call("PUT", "/v1/me/contact", token, {"email": email, "name": PAYLOADS[1]})
+    assert answer.status_code == 200
+    tenant.login(userId="u-lee", name=PAYLOADS[2], email=email)
+    agent.goto(f"{server.url}/console/users")
+    agent.get_by_role("link", name=PAYLOADS[0]).click()
+
+    agent.get_by_role("button", name="Who might it be?").click()
+
+    expect(agent.get_by_role("link", name=PAYLOADS[0])).to_be_visible()
+    expect(agent.get_by_role("region", name="Who has this email")).to_contain_text(PAYLOADS[2])
+    assert agent.evaluate("window.ran") is None
+    assert agent.locator("main script, main img, main svg, main iframe").count() == 0
+
+
 # --- for everybody -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_can_be_used_by_everybody(new_context, server, tenant, scene, scheme):
+    say_much(tenant, scene)
     page = new_context(color_scheme=scheme).new_page()
     page.goto(f"{server.url}/console/sign-in")
     found = {"/console/sign-in": faults(page)}
@@ -89,6 +110,10 @@ def test_every_page_can_be_used_by_everybody(new_context, server, tenant, scene,
     page.get_by_role("button", name="Preview a merge").click()
     expect(page.get_by_text("Nothing has changed yet.")).to_be_visible()
     found["preview"] = faults(page)
+    preview_correction(page, server, scene, "u-kim-2")
+    found["preview of a correction"] = faults(page)
+    look_for_kim(page, server, scene)
+    found["who it might be"] = faults(page)
 
     assert {path: some for path, some in found.items() if some} == {}
 
@@ -102,6 +127,7 @@ def test_an_error_can_be_read_by_everybody(agent, server, watch):
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(new_context, server, tenant, scene):
+    say_much(tenant, scene)
     page = new_context(viewport=PHONE, has_touch=True, is_mobile=True).new_page()
     sign_in(page, server, tenant.sk)
 
@@ -109,6 +135,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(new_context, server, tenant
     for path in pages_of(scene):
         page.goto(f"{server.url}{path}")
         wide[path] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    preview_correction(page, server, scene, "u-kim-" + "2" * 100)
+    wide["preview"] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    look_for_kim(page, server, scene)
+    wide["who it might be"] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
     assert {path: by for path, by in wide.items() if by > 0} == {}
 

@@ -1,4 +1,5 @@
-// The page at /demo: it logs people in and out on the two phones, shows what was decided, and is the agent.
+// The page at /demo: it logs people in and out on the two phones, shows what was decided and what the backend
+// was told, and is the agent.
 "use strict";
 
 const PAUSE = 2000; // milliseconds between two looks into the inbox
@@ -100,9 +101,9 @@ function thread(id) {
   return made;
 }
 
-function line({ author, body }) {
+function line({ author, body, attachments }) {
   const who = author.kind === "agent" ? author.name : author.name || "Somebody";
-  return element("p", {}, element("span", { class: "who" }, `${who}: `), body);
+  return element("p", {}, element("span", { class: "who" }, `${who}: `), body ?? attachments.map(({ name }) => name).join(", "));
 }
 
 async function look() {
@@ -126,8 +127,38 @@ async function look() {
   }
 }
 
+// --- the backend -----------------------------------------------------------------------------------
+
+const told = document.querySelector(".deliveries");
+let toldBefore = "";
+
+function outcome(attempts) {
+  const last = attempts[attempts.length - 1];
+  if (!last) return "on its way";
+  return `${last.status || last.error}, ${last.milliseconds} ms${last.answer ? `, ${last.answer}` : ""}`;
+}
+
+async function hear() {
+  const { data } = await ask("/demo/deliveries");
+  const text = JSON.stringify(data);
+  if (text === toldBefore) return;
+  toldBefore = text;
+  told.replaceChildren(
+    ...data.map(({ type, event, attempts }) =>
+      element(
+        "li",
+        {},
+        element("code", {}, type),
+        element("span", {}, outcome(attempts)),
+        element("span", { class: "small" }, event),
+      ),
+    ),
+  );
+}
+
 async function watch() {
-  if (!document.hidden) await look();
+  // What the inbox says of a server that is away is enough.
+  if (!document.hidden) await Promise.all([look(), hear().catch(() => {})]);
   setTimeout(watch, PAUSE);
 }
 

@@ -1,0 +1,1 @@
+"""What an operator moves: a whole app into a file, and out of one."""

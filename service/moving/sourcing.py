@@ -1,0 +1,200 @@
+"""Take in whom a file of another desk's names: those with a user ID first, then those with an email alone, so
+that it does not matter which stands first; and then what was said. Each time all of the file is read."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from service.desk.placing import place
+from service.desk.transcripts import take_in_transcripts
+from service.model.apps import App
+from service.model.sources import Known
+from service.moving.importing import Rejects
+from service.moving.memory import Memory
+from service.moving.reading import Read, Refused
+from service.moving.records import Record
+from service.moving.talks import Spoken
+from service.rules.records import RECORDS, Act, Before, Named
+from service.rules.table import Rule
+from service.store import AppStore
+
+# How many people, or conversations, are looked up, and written, in one transaction.
+MAX_PEOPLE, MAX_TALKS = 400, 50
+
+PASSES = Named.USER_ID, Named.EMAIL
+
+NO_OWNER = "Nobody of the app's is known to have the conversation."
+NOTHING_SAID = "Nothing was said in it that its user may see."
+
+# What brings those whom some are about, or whose these conversations are, into another store.
+Bring = Callable[[Sequence[Known]], None]
+
+
+class Entry(NamedTuple):
+    """A line, or one of several people on it: what it says, or why it can't be read; of a conversation, also
+    what it says of whoever has it."""
+
+    number: int
+    text: str | None
+    record: Record | None
+    complaint: str = ""
+    spoken: Spoken | None = None
+
+
+@dataclass
+class Tally:
+    """What became of people, by rule and its reason, how many of them were made and how many changed; which
+    lines were left out, and refused; what was left out of others, by where it stood and why; and how many
+    conversations were new, or were there, with how many messages were left out."""
+
+    people: Counter[tuple[str, str]] = field(default_factory=Counter)
+    created: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    left: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ignored: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    new_talks: int = 0
+    talks: int = 0
+    hidden: int = 0
+
+
+class Sourcing:
+    """Takes people into an app, or finds out what would happen if it did, in a store of its own."""
+
+    def __init__(
+        self,
+        store: AppStore,
+        app: App,
+        rejects: Rejects,
+        tell: Callable[[int], None],
+        real: AppStore,
+        bring: Bring | None = None,
+    ) -> None:
+        """``real`` is the app's own store, which is ``store`` unless this is a trial."""
+        self.tally = Tally()
+        self._store = store
+        self._app = app
+        self._rejects = rejects
+        self._tell = tell
+        self._real = real
+        self._bring = bring
+        self._memory = Memory()
+        self._seen: set[Named] = set()
+        self._speaks = False
+
+    def run(self, read: Callable[[], Iterable[Entry]]) -> None:
+        """Take in all that is read, each time from the beginning."""
+        for named in PASSES:
+            if named is Named.USER_ID or named in self._seen:
+                people = (entry for entry in read() if self._is_next(entry, named))
+                while some := list(islice(people, MAX_PEOPLE)):
+                    self._place([entry.record for entry in some if entry.record is not None])
+        if self._speaks:
+            talks = (entry for entry in read() if entry.spoken is not None)
+            while some := list(islice(talks, MAX_TALKS)):
+                self._take_talks(some)
+        self._memory.close()
+
+    def _is_next(self, entry: Entry, named: Named) -> bool:
+        """Return whether a line's person is to be taken in, when those are who are named so; note what
+        becomes of any other the first time."""
+        record = entry.record
+        if entry.spoken is not None:
+            self._speaks = True
+            return False
+        if record is not None and record.named in PASSES:
+            self._seen.add(record.named)
+            if record.named is not named:
+                return False
+        elif named is not Named.USER_ID:
+            return False
+        if record is None:
+            self._refuse(entry, "bad-line", entry.complaint)
+            return False
+        rule = self._decide(record)
+        if rule.then is Act.LEAVE:
+            self._leave(entry, rule.name, rule.because)
+        elif rule.then is Act.REFUSE:
+            self._refuse(entry, rule.name, record.why or rule.because)
+        return rule.then is Act.DECIDE
+
+    def _decide(self, record: Record) -> Rule[Act]:
+        rule = RECORDS.decide(record.who, record.named, Before.NOTHING)
+        is_person = rule.then is Act.DECIDE
+        if is_person:
+            before = self._memory.before(record.key, json.dumps(asdict(record.known), sort_keys=True))
+            rule = RECORDS.decide(record.who, record.named, before)
+        # Conversations are named by it, and by whoever was left out nobody is to be made for them.
+        self._memory.call(f"own {record.own}", record.key if is_person else "")
+        return rule
+
+    def _place(self, records: Sequence[Record]) -> None:
+        people = [record.known for record in records]
+        if self._bring is not None:
+            self._bring(people)
+        placed = place(self._store, self._app, people, self._memory.was_said)
+        self._memory.note(one.user for one in placed)
+        for record, one in zip(records, placed, strict=True):
+            self._memory.call(record.key, one.user)
+            self.tally.people[one.rule, one.because] += 1
+            self.tally.created[one.rule] += one.created
+            self.tally.changed[one.rule] += one.changed
+            for error in (*record.known.ignored, *one.ignored):
+                self.tally.ignored[error.pointer, error.code, error.detail] += 1
+        self._tell(sum(self.tally.people.values()))
+
+    def _take_talks(self, entries: Sequence[Entry]) -> None:
+        """Take in conversations of those of whom the file has told, and of those of whom they tell
+        themselves."""
+        strangers = {record.key: record for entry in entries if (record := self._stranger(entry))}
+        for named in PASSES:
+            if some := [record for record in strangers.values() if record.named is named]:
+                self._place(some)
+        found = []
+        for entry, spoken in [(entry, entry.spoken) for entry in entries if entry.spoken is not None]:
+            user = self._owner(entry)
+            if not user:
+                self._leave(entry, "no-owner", NO_OWNER)
+            elif not spoken.transcript.messages:
+                self._leave(entry, "nothing-said", NOTHING_SAID)
+            else:
+                self.tally.hidden += spoken.left
+                found.append((user, spoken.transcript))
+        there = self._real.newcomers.conversations(one.conversation.id for _, one in found)
+        new = [one for one in found if one[1].conversation.id not in there]
+        self.tally.talks += len(found)
+        self.tally.new_talks += sum(take_in_transcripts(self._store, new))
+        self._tell(self.tally.talks)
+
+    def _stranger(self, entry: Entry) -> Record | None:
+        """Return who has a conversation, if the file has not told of them, and they are a person."""
+        record = entry.record
+        if record is None or self._owner(entry) is not None:
+            return None
+        rule = RECORDS.decide(record.who, record.named, Before.NOTHING)
+        return record if rule.then is Act.DECIDE else None
+
+    def _owner(self, entry: Entry) -> str | None:
+        """Return who has a conversation, by our id; nobody if they were left out, None if the file has not
+        told of them."""
+        own = "" if entry.spoken is None else entry.spoken.owner_id
+        key = self._memory.called(f"own {own}") if own else None
+        if key is None and entry.record is not None:
+            key = entry.record.key
+        return self._memory.called(key) if key else ""
+
+    def _leave(self, entry: Entry, reason: str, because: str) -> None:
+        self.tally.left[reason, because] += 1
+        self._rejects.put(_refused(entry, reason, because))
+
+    def _refuse(self, entry: Entry, reason: str, detail: str) -> None:
+        self.tally.refused[reason, detail] += 1
+        self._rejects.put(_refused(entry, reason, detail))
+
+
+def _refused(entry: Entry, reason: str, detail: str) -> Refused:
+    data = None if entry.text is None else entry.text.encode("utf-8", "surrogateescape")
+    return Refused([Read(entry.number, data, {})], reason, detail)

@@ -1,0 +1,115 @@
+"""What a server of a former release leaves behind, as it knows nothing of it, while a deploy rolls."""
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from peewee import SQL, fn
+
+from service.model.attributes import Attribute, as_text, shown
+from service.model.identifiers import email_key
+from service.store.attributes import AttributeStore
+from service.store.database import Database
+from service.store.events import OF_ERASED
+from service.store.several import is_kept
+from service.store.tables import (
+    Attributes,
+    Contacts,
+    Dismissals,
+    DuplicateKeys,
+    Events,
+    Fields,
+    StoreAccounts,
+    Users,
+)
+from service.store.users import lives
+
+# Of how many users is read at a time.
+BATCH = 200
+
+
+class LeftoverStore:
+    """What is left behind of an app's users. All of it is read in parts, and may be mended meanwhile."""
+
+    def __init__(self, database: Database, app: str) -> None:
+        self._database = database
+        self._app = app
+
+    def of_erased(self) -> Iterator[str]:
+        """Find, by our id, who was erased and of whom something is kept still."""
+        kept = [
+            fn.EXISTS(table.select(SQL("1")).where((table.app == Users.app) & (table.home == Users.id)))
+            for table in (Attributes, Contacts, Fields, DuplicateKeys, Dismissals)
+        ]
+        tells = Events.select(SQL("1")).where((Events.app == Users.app) & (Events.user == Users.id))
+        tells = tells.where(Events.data.is_null(False) & Events.type.not_in(OF_ERASED))
+        holds = reduce(or_, kept, Users.attributes.is_null(False)) | fn.EXISTS(tells)
+        for ids in self._batches(Users.id):
+            theirs = (Users.app == self._app) & Users.id.in_(ids) & Users.erased_at.is_null(False)
+            yield from (id for (id,) in self._database.rows(Users.select(Users.id).where(theirs & holds)))
+
+    def described(self) -> Iterator[str]:
+        """Find, by our id, who is one with nobody and shows other attributes than were said of them."""
+        attributes = AttributeStore(self._database, self._app)
+        for homes in self._batches(Attributes.home):
+            said: dict[str, list[Attribute]] = {home: [] for home in homes}
+            for one in attributes.of_homes(homes):
+                said[one.home].append(one)
+            alone = (Users.app == self._app) & Users.id.in_(homes) & lives() & ~is_kept()
+            for id, text in self._database.rows(Users.select(Users.id, Users.attributes).where(alone)):
+                if text != as_text(shown(said[id])):
+                    yield id
+
+    def elsewhere(self) -> Iterator[tuple[str, str]]:
+        """Find who left contacts, or is compared by something, and is part of another, or is not whose that
+        is; and whose it is."""
+        for table in (Contacts, DuplicateKeys, Dismissals):
+            home = (Users.app == table.app) & (Users.id == table.home)
+            is_elsewhere = (table.user != table.home) | Users.merged_into.is_null(False)
+            for homes in self._batches(table.home):
+                theirs = (table.app == self._app) & table.home.in_(homes) & is_elsewhere
+                found = table.select(table.home, table.user).join(Users, on=home).where(theirs)
+                yield from self._database.rows(found.distinct())
+
+    def emails(self) -> Iterator[str]:
+        """Find, by our id, of whom an email was said that has another key than it should, or none."""
+        for homes in self._batches(Fields.home):
+            theirs = (Fields.app == self._app) & Fields.home.in_(homes) & (Fields.name == "email")
+            said = Fields.select(Fields.home, Fields.value, Fields.rank, Fields.key).where(theirs)
+            for home, value, rank, key in self._database.rows(said):
+                if (key or "") != (email_key(value or "") if rank >= 0 else ""):
+                    yield home
+
+    def unseen(self) -> Iterator[list[str]]:
+        """Find, by our id, who has what users are compared by, and was not compared by it yet: whoever was
+        there before this was kept, too."""
+        left, bought, compared = (
+            table.select(SQL("1")).where((table.app == Users.app) & (table.user == Users.id))
+            for table in (Contacts, StoreAccounts, DuplicateKeys)
+        )
+        has_others = fn.EXISTS(left) | fn.EXISTS(bought)
+        lacks_email = Users.email.is_null(False) & ~fn.EXISTS(
+            compared.where(DuplicateKeys.value == Users.email_key)
+        )
+        lacks = lacks_email | (has_others & ~fn.EXISTS(compared))
+        for ids in self._batches(Users.id):
+            theirs = (Users.app == self._app) & Users.id.in_(ids) & lives() & lacks
+            if found := self._database.rows(Users.select(Users.id).where(theirs)):
+                yield [id for (id,) in found]
+
+    def clear(self, id: str) -> None:
+        """Have somebody who was erased show nothing."""
+        erased = (Users.app == self._app) & (Users.id == id) & Users.erased_at.is_null(False)
+        self._database.change(Users.update(attributes=None).where(erased))
+
+    def _batches(self, column: Any) -> Iterator[list[str]]:
+        after = ""
+        while ids := self._batch(column, after):
+            yield ids
+            after = ids[-1]
+
+    def _batch(self, column: Any, after: str) -> list[str]:
+        table = column.model
+        found = table.select(column).where((table.app == self._app) & (column > after))
+        return [id for (id,) in self._database.rows(found.distinct().order_by(column).limit(BATCH))]

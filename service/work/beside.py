@@ -1,0 +1,20 @@
+"""Work in the process of a web server, where the store is a file: so one command serves all."""
+
+import threading
+
+from service.config import Config
+from service.store.opening import open_store
+from service.work.loop import Worker
+from service.work.tidying import begin_to_tidy
+
+
+def work_beside(config: Config) -> Worker | None:
+    """Begin to work in a thread, on SQLite; it ends with the process. Called after the fork, as nothing that
+    is opened before may be used after."""
+    if not config.database_url.startswith("sqlite:"):
+        return None
+    store = open_store(config)
+    worker = Worker(store, config.secret_key, config.webhook_loopback == "on")
+    threading.Thread(target=worker.run, daemon=True, name="work").start()
+    begin_to_tidy(store, config, worker.stopped)
+    return worker

@@ -1,0 +1,1 @@
+"""Streams, by the real process ``live`` where it can be."""

@@ -1,0 +1,84 @@
+"""Who works: a process of its own, and on SQLite the web server beside its requests."""
+
+import pytest
+
+from service.config import Config
+from service.store import Store
+from service.store.database import Database
+from service.store.migrating import migrate
+from service.times import now
+from service.work.beside import work_beside
+from tests.conftest import ENGINES
+from tests.support.following import all_told
+from tests.support.metrics import samples
+from tests.support.receivers import receiver
+from tests.support.servers import (
+    ADMIN_KEY,
+    SECRET_KEY,
+    Port,
+    command,
+    free_port,
+    serve,
+    wait_until,
+    working,
+)
+
+
+@pytest.fixture(params=ENGINES)
+def url(request, databases):
+    url = databases.fresh(request.param)
+    migrate(url)
+    return url
+
+
+def told(server, found):
+    """Make a webhook, and change something; return the app."""
+    tenant = server.tenant()
+    jane = tenant.known(userId="jane")
+    all_told(tenant)
+    made = tenant.call("POST", "/v1/webhooks", tenant.sk, {"url": found.url, "types": ["user.updated"]})
+    assert made.status_code == 201, made.text
+    tenant.change(jane, name="Jane")
+    return tenant
+
+
+def test_a_worker_delivers_and_says_so_until_it_is_asked_to_stop(url):
+    port = free_port()
+    with receiver() as found, serve(url, WEBHOOK_LOOPBACK="on") as server, working(url, port):
+        told(server, found)
+        wait_until(lambda: found.requests)
+        assert Port(port).get("/healthz").status_code == 200
+        # On SQLite the web server may have been faster.
+        wait_until(lambda: delivered(port) + delivered(server.port) == 1)
+
+
+def delivered(port):
+    counted = samples(Port(port))
+    return counted.get(("usher_webhook_attempts_total", ("outcome", "delivered")), 0)
+
+
+def test_whoever_works_tidies(url):
+    assert command("apps", "create", "Shop", DATABASE_URL=url).returncode == 0
+    database = Database(url)
+    works = serve(url) if database.is_sqlite else working(url)
+    with works:
+        wait_until(lambda: not Store(database).apps.untidy(now()))
+    database.close()
+
+
+def test_on_sqlite_the_web_server_delivers_by_itself(databases):
+    url = databases.fresh("sqlite")
+    migrate(url)
+    with receiver() as found, serve(url, WEBHOOK_LOOPBACK="on") as server:
+        told(server, found)
+        wait_until(lambda: found.requests)
+
+    assert len(found.requests) == 1
+
+
+def test_on_sqlite_it_works_in_a_thread_and_on_postgresql_it_does_not(url):
+    worker = work_beside(Config(ADMIN_KEY, SECRET_KEY, url))
+
+    assert (worker is not None) is url.startswith("sqlite:")
+    if worker is not None:
+        worker.stopped.set()
