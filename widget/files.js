@@ -64,6 +64,7 @@ export function listOf(onChange) {
 
   // Takes what can be sent, and says of the rest why it cannot.
   function add(files) {
+    if (button.disabled) return; // a message is on its way
     const refused = new Map(); // each is said once
     const refuse = (said) => refused.set(said(), said);
     for (const file of files) {

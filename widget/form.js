@@ -48,7 +48,8 @@ export function paintForm(isNew) {
       if (!isNew) body.value = "";
     } finally {
       button.disabled = files.button.disabled = false;
-      files.paint();
+      // What is chosen by now may stand in the form of the thread that was begun here.
+      if (form.isConnected) files.paint();
     }
     if (!isNew) body.focus();
   };
@@ -104,5 +105,5 @@ export function onFiles(event) {
   // A file that is dropped beside would be opened in the place of the page.
   if (event.type !== "paste" || files.length) event.preventDefault();
   parts.panel.classList.toggle("dropping", event.type === "dragover" && Boolean(form));
-  if (form && files.length && !form.querySelector(".main").disabled) form.take(files);
+  if (form && files.length) form.take(files);
 }

@@ -169,6 +169,29 @@ def test_who_goes_back_while_files_are_on_their_way_sends_them_all_the_same(thre
     assert messages(tenant)[1:] == [(None, [("note.txt", "text/plain")])]
 
 
+def test_files_chosen_before_the_new_thread_was_read_show_how_far_they_are(phone):
+    phone.open()
+    phone.press("Write to us")
+    phone.field.fill("Where is it?")
+    held = []
+    phone.page.route("**/messages?*", lambda route: held.append(route), times=1)  # noqa: PLW0108 - as elsewhere
+    with phone.page.expect_request("**/messages?*"):
+        phone.press("Send")
+    choose(phone, NOTE)
+    with phone.page.expect_response("**/messages?*"):
+        held[0].continue_()
+    expect(phone.log).to_contain_text("Where is it?")
+    # The form of the new conversation ends its work after that.
+    phone.page.wait_for_timeout(100)
+    phone.page.route("**/attachments?name=note.txt", lambda route: None)
+
+    with phone.page.expect_request("**/attachments?name=note.txt"):
+        phone.press("Send")
+
+    expect(phone.page.get_by_role("progressbar", name="Sending note.txt")).to_be_attached()
+    expect(phone.page.get_by_role("button", name="Remove note.txt")).to_be_disabled()
+
+
 # Refusing
 
 
