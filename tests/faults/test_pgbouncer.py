@@ -8,17 +8,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
 from service.store.migrating import migrate
 from tests.conftest import Databases
+from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, HERE, SECRET_KEY, wait_until
 from tests.support.tenants import Tenant
 
@@ -69,10 +71,16 @@ def url(databases: Databases) -> Iterator[str]:
         yield through
 
 
-def test_everybody_is_served_though_servers_change_places(url):
+@pytest.fixture
+def tenant(url: str) -> Iterator[Tenant]:
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
-    tenant = Tenant.create(app.test_client(), ADMIN_KEY)
+    with closing(app.extensions[NAME].store.database) as database:
+        # A slow machine is no fault of the store's.
+        database.timeout = LONG
+        yield Tenant.create(app.test_client(), ADMIN_KEY)
 
+
+def test_everybody_is_served_though_servers_change_places(tenant):
     def live(number: int) -> list[int]:
         calls = []
         for turn in range(ROUNDS):
