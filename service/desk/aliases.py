@@ -85,6 +85,9 @@ def alias(store: AppStore, log: AuditLog, user: User, home: str, user_id: str) -
     # Whoever has it in the other world is somebody else.
     owner = store.users.with_user_id(user_id, verified=not user.is_unproven)
     rule = decide(user, owner, user_id)
+    if rule.then in {Act.TAKEN, Act.CLEARED}:
+        # Who has it may be part of the user by now, who was looked at before.
+        store.users.lock(user, to_change=False)
     match rule.then:
         case Act.NOTHING:
             # As they are now: whoever linked it meanwhile may have committed since they were shown.

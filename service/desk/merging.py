@@ -38,11 +38,13 @@ def standing(store: AppStore, id: str) -> User:
     """Find a user who is nobody else's part. Raises NotFound, and Conflict for one who is gone."""
     if not is_id("usr", id):
         raise NotFound
-    found = store.users.with_id(id)
-    if found is None and store.users.is_gone(id):
-        raise Conflict("merge-conflict", "a user was merged away or erased")
-    if found is None:
-        raise NotFound
+    # Who is there and was not found at first stands again since then.
+    while (found := store.users.with_id(id)) is None:
+        gone = store.users.is_gone(id)
+        if gone is None:
+            raise NotFound
+        if gone:
+            raise Conflict("merge-conflict", "a user was merged away or erased")
     return found
 
 

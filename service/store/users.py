@@ -354,10 +354,11 @@ class UserStore:
         )
         return (row[0], row[1]) if row else None
 
-    def is_gone(self, id: str) -> bool:
-        """Return whether there was such a user, who was merged away or erased."""
-        query = Users.select(Users.id).where((Users.app == self._app) & (Users.id == id) & ~lives())
-        return self._database.row(query) is not None
+    def is_gone(self, id: str) -> bool | None:
+        """Return whether a user was merged away or erased; None if there never was one."""
+        query = Users.select(lives()).where((Users.app == self._app) & (Users.id == id))
+        row = self._database.row(query)
+        return None if row is None else not row[0]
 
     def part_of(self, id: str) -> tuple[str, ...]:
         """Return the ids of all who became part of a user, also by way of others."""

@@ -337,6 +337,25 @@ def test_who_is_no_part_of_a_user_by_now_is_given_nothing(tenant, store):
         require_part(app, joan, app.users.with_id(jane))
 
 
+def test_who_is_found_gone_and_stands_again_is_merged(tenant, one_person, meanwhile):
+    part, merge, jane = one_person
+    happened = meanwhile(UserStore, "is_gone", lambda: undo(tenant, merge))
+
+    done = tenant.call("POST", "/v1/merges", tenant.sk, {"from": part, "into": jane})
+
+    assert (done.status_code, happened) == (201, [200])
+
+
+def test_an_id_is_not_taken_of_whom_its_user_becomes_part_of_meanwhile(tenant, meanwhile):
+    jane, joan = known(tenant, userId="u-1"), known(tenant, userId="u-2")
+    happened = meanwhile(UserStore, "with_user_id", lambda: tenant.merge(joan, jane))
+
+    linked = tenant.call("POST", f"/v1/users/{joan}/aliases", tenant.sk, {"userId": "u-2"})
+
+    assert (linked.status_code, len(happened)) == (200, 1)
+    assert linked.json["id"] == jane
+
+
 def test_a_key_that_is_forgotten_while_it_is_looked_for_was_never_used(tenant, meanwhile):
     jane = known(tenant, userId="u-1")
     call = ("POST", f"/v1/users/{jane}/aliases", tenant.sk, {"userId": "u-2"})
