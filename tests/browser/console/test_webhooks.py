@@ -56,10 +56,10 @@ def test_an_agent_adds_a_webhook_sends_a_test_and_sends_it_again(agent, server, 
         expect(agent.get_by_role("status")).to_contain_text("once more")
         reload_until(agent, "the last: 204")
 
-    assert [Verifier(secret).verify(told.body, told.headers)["type"] for told in received.requests] == [
-        "webhook.test",
-        "webhook.test",
-    ]
+    # Also of itself it is tried again, after some seconds.
+    assert len(received.requests) >= 2
+    types = {Verifier(secret).verify(told.body, told.headers)["type"] for told in received.requests}
+    assert types == {"webhook.test"}
     agent.goto(hook)
     agent.get_by_role("link", name="Remove …", exact=True).click()
     agent.get_by_role("button", name="Remove").click()
