@@ -37,6 +37,7 @@ OF_AGENTS = (
 OF_OPERATORS = (apps, keys, origins)
 for module in (signing_in, *OF_AGENTS, *OF_OPERATORS):
     console.register_blueprint(module.pages)
+console.register_blueprint(webhooks.pages, name="app_webhooks", url_prefix="/apps/<app>")
 
 
 @console.errorhandler(Conflict)
