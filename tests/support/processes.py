@@ -17,6 +17,7 @@ from typing import Any
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
+from service.desk import transactions
 from tests.support.logbook import keep, personal_lines
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, TIMEOUT, Connection
 
@@ -134,8 +135,9 @@ def _run(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: 
 
 def _worker(database_url: str) -> Callable[[], Caller]:
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0))
-    # A slow machine is no fault of the store's: nobody is sent away because of it.
+    # A slow machine is no fault of the store's: nobody is sent away because of it, nor after some lost races.
     app.extensions[NAME].store.database.timeout = TIMEOUT
+    transactions.ATTEMPTS = 1000
     return lambda: app.test_client().open
 
 
