@@ -1,4 +1,4 @@
-"""Attachments: files are sent into a conversation, and fetched by whoever sees the message that names one."""
+"""Attachments: files are sent, and fetched by whoever sees the message that names one."""
 
 from functools import partial
 from typing import Any
@@ -51,6 +51,23 @@ def upload(caller: Caller, params: dict[str, str], id: str) -> Any:
     return attachment, 201 if is_new else 200
 
 
+@api.post("/attachments")
+@open_to(EndUser, Backend)
+@query(AttachmentIn())
+@takes_key
+@doc(requestBody=BYTES)
+@response(201, AttachmentOut())
+@alt_response(200, AttachmentOut())
+@refuses(400, 404, 408, 409, 413, 422, 501)
+def upload_first(caller: Caller, params: dict[str, str]) -> Any:
+    """Send a file before there is a conversation, for a message that will name it.
+
+    As into a conversation. Until then it belongs to the device of a user, or to the app's agents.
+    """
+    attachment, is_new = receive(caller, None, params)
+    return attachment, 201 if is_new else 200
+
+
 @api.get("/attachments/<id>")
 @open_to(EndUser, Backend)
 @doc(responses={200: FILE, 206: FILE})
@@ -60,7 +77,7 @@ def download(caller: Caller, id: str) -> Response:
     return file_of(caller, id)
 
 
-def receive(caller: Caller, conversation: str, params: dict[str, str]) -> tuple[Attachment, bool]:
+def receive(caller: Caller, conversation: str | None, params: dict[str, str]) -> tuple[Attachment, bool]:
     """Keep this request's body as a file; return it, and whether it is new. Raises as ``desk.upload``."""
     request, most = serving().request, context().config.attachment_bytes
     _require_bytes(request)

@@ -24,7 +24,7 @@ from service.api.schemas.conversations import (
 )
 from service.desk import conversations as desk
 from service.model.callers import Backend, EndUser
-from service.model.conversations import Conversation, Status
+from service.model.conversations import Beginning, Conversation, Status
 from service.model.errors import Refused
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.pages import Page
@@ -49,10 +49,10 @@ CONVERSATIONS, MESSAGE = ConversationsIn(), MessageIn()
 def begin(caller: Caller, content: dict[str, Any], key: IdempotencyKey | None) -> Any:
     """Begin a conversation with its first message.
 
-    With a secret key also `user`, whom the agent writes to, and `agentName`. 200 if the same
-    `Idempotency-Key` began it before.
+    That has `message`, `attachments`, or both. With a secret key also `user`, whom the agent writes to, and
+    `agentName`. 200 if the same `Idempotency-Key` began it before.
     """
-    conversation, is_new = desk.begin(store_of(caller), caller, key=key, **content)
+    conversation, is_new = desk.begin(store_of(caller), caller, Beginning(**content), key)
     return conversation, 201 if is_new else 200
 
 

@@ -17,6 +17,7 @@ from service.console.sealing import seal
 from service.desk import conversations as desk
 from service.desk import inbox, users
 from service.model.callers import Backend
+from service.model.conversations import Beginning
 from service.model.errors import Refused
 from service.texts import strip
 
@@ -104,7 +105,7 @@ def begin(caller: Backend, id: str) -> Any:
     typed = {"subject": field("subject"), "message": field("message")}
     try:
         said = read_fields(BEGINNING, **typed, user=id, agentName=g.agent.name or "")
-        made, _ = desk.begin(store_of(caller), caller, key=key_of_form(caller, said), **said)
+        made, _ = desk.begin(store_of(caller), caller, Beginning(**said), key_of_form(caller, said))
     except Refused as refused:
         return _form_to_begin(caller, id, 422, typed=typed, errors=refused.errors)
     return _to(made.id, "begun")

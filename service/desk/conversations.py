@@ -13,6 +13,8 @@ from service.desk.idempotency_keys import made_before, note_made
 from service.desk.scopes import (
     Writer,
     author_of,
+    device_of,
+    locked_user,
     message_shown_to,
     scope_of,
     seen,
@@ -23,8 +25,8 @@ from service.desk.scopes import (
 from service.desk.transactions import one_transaction
 from service.model.apps import MIN_SESSION_DAYS
 from service.model.callers import Backend, EndUser
-from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
-from service.model.errors import InvalidCredential, Refused, StaleState
+from service.model.conversations import Author, Beginning, Conversation, Message, Scope, Side, Status
+from service.model.errors import Refused, StaleState
 from service.model.events import Event, EventType
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import is_id, new_id
@@ -46,19 +48,17 @@ CHANGED_TO = {
 def begin(
     store: AppStore,
     caller: Writer,
-    *,
-    user: str | None,
-    subject: str | None,
-    body: str,
-    agent_name: str | None,
+    begun: Beginning,
     key: IdempotencyKey | None,
 ) -> tuple[Conversation, bool]:
     """Begin a conversation with its first message; answer it, and whether it is new.
 
-    ``user`` is whom an agent writes to. Raises NotFound for an unknown one, Refused if it is missing or
-    a user gives it, and for an idempotency key that was used for something else.
+    Raises NotFound for an unknown user, Refused if an agent names none or a user does, for an idempotency key
+    that was used for something else, and for attachments that wait for another conversation, that its author
+    did not send from where they write, or that a message names.
     """
-    _require_agent(caller, user=user, agentName=agent_name)
+    user = begun.user
+    _require_agent(caller, user=user, agentName=begun.agent_name)
     owner = _owner(store, caller, user)
     at, scope = now(), scope_of(caller)
     id = new_id("cnv")
@@ -66,10 +66,12 @@ def begin(
     made = made_before(store, key, at, makes=id, home=home)
     if made is not None:
         return shown_to(caller, seen(store, scope, made))[0], False
-    conversation = Conversation(id, owner.id, subject, Status.OPEN, 0, 1, at, at)
-    device = caller.session.device if isinstance(caller, EndUser) else None
-    first = _message(caller, body, agent_name, at)
-    store.conversations.create(conversation, first, device, home)
+    conversation = Conversation(id, owner.id, begun.subject, Status.OPEN, 0, 1, at, at)
+    first = _message(caller, begun.body, begun.agent_name, at)
+    store.conversations.create(conversation, first.author.kind, device_of(caller), home)
+    if begun.attachments:
+        first = replace(first, attachments=named(store, caller, id, first.id, begun.attachments))
+    store.conversations.add_first(id, first)
     is_unread = isinstance(caller, EndUser)
     store.events.add(
         _event(EventType.CONVERSATION_CREATED, replace(conversation, unread=int(is_unread)), first.verified),
@@ -184,7 +186,7 @@ def write(
     that it names, by their ids; ``body`` may be empty beside them.
 
     Raises NotFound, and Refused for an idempotency key that was used for something else, and for attachments
-    that its author did not send into the conversation, or that a message names.
+    that its author sent elsewhere or did not send, or that a message names.
     """
     _require_agent(caller, agentName=agent_name)
     message = _message(caller, body, agent_name, now())
@@ -258,10 +260,8 @@ def _event(type: EventType, conversation: Conversation, verified: bool) -> Event
 def _owner(store: AppStore, caller: Writer, id: str | None) -> User:
     """Lock the user whose conversation it becomes, so that they are not merged away meanwhile."""
     match caller:
-        case EndUser(_, user):
-            locked = store.users.find_and_lock(user.id, to_change=False)
-            if locked is None or not store.users.is_part(caller.session.home, locked.id):
-                raise InvalidCredential
+        case EndUser():
+            return locked_user(store, caller, to_change=False)
         case Backend():
             if id is None:
                 raise Refused.member("user", "required", "An agent says to whom.")
@@ -269,9 +269,9 @@ def _owner(store: AppStore, caller: Writer, id: str | None) -> User:
             locked = store.users.find_and_lock(user.id, to_change=False)
             if locked is None or not store.users.is_part(id, locked.id):
                 raise StaleState
+            return locked
         case never:
             assert_never(never)
-    return locked
 
 
 def _message(caller: Writer, body: str, agent_name: str | None, at: int) -> Message:

@@ -51,6 +51,7 @@ def erase_records(store: AppStore, actor: Actor, id: str) -> None:
 def _forget(store: AppStore, log: AuditLog, user: User) -> None:
     everyone = (user.id, *store.users.part_of(user.id))
     store.conversations.erase(everyone)
+    store.attachments.forget_unnamed(everyone)
     undone = [merge for merge in store.merges.of_users(everyone) if merge.undone_at is not None]
     if undone:
         store.conversations.blank(everyone)

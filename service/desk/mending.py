@@ -34,6 +34,7 @@ def _clear(store: AppStore, id: str) -> None:
     store.contacts.erase((id,))
     store.fields.forget((id,))
     store.duplicates.erase((id,))
+    store.attachments.forget_unnamed((id,))
     look_again(store, (id,))
     store.leftovers.clear(id)
     told = store.merges.ever_one_with((id,))

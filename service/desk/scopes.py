@@ -10,9 +10,10 @@ from typing import TypeVar, assert_never
 from service.model.apps import App, ConversationScope
 from service.model.callers import Backend, EndUser
 from service.model.conversations import Author, Conversation, Message, Scope, Side
-from service.model.errors import NotFound
+from service.model.errors import InvalidCredential, NotFound
 from service.model.identifiers import is_id
 from service.model.sessions import Session
+from service.model.users import User
 from service.store import AppStore
 
 Writer = Backend | EndUser
@@ -70,6 +71,20 @@ def author_of(caller: Writer, agent_name: str | None = None) -> Author:
             return Author(Side.AGENT, agent_name)
         case never:
             assert_never(never)
+
+
+def device_of(caller: Writer) -> str | None:
+    """Return the device on which a user is, None for an agent."""
+    return caller.session.device if isinstance(caller, EndUser) else None
+
+
+def locked_user(store: AppStore, caller: EndUser, *, to_change: bool) -> User:
+    """Lock the user as whom somebody is logged in, so that they are not merged away or erased meanwhile.
+    Raises InvalidCredential if they are by now."""
+    user = store.users.find_and_lock(caller.user.id, to_change=to_change)
+    if user is None or not store.users.is_part(caller.session.home, user.id):
+        raise InvalidCredential
+    return user
 
 
 def shown_to(caller: Writer, *conversations: Conversation) -> tuple[Conversation, ...]:

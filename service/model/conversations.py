@@ -1,5 +1,6 @@
 """Conversations and their messages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,6 +57,18 @@ class Message:
     verified: bool
     created_at: int
     attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a conversation begins with. ``user`` is whom an agent writes to, and ``attachments`` are what the
+    first message names, by their ids; ``body`` may be empty beside them."""
+
+    user: str | None
+    subject: str | None
+    body: str
+    agent_name: str | None
+    attachments: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

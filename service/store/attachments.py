@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import orjson
+from peewee import JOIN
 
 from service.model.attachments import Attachment
 from service.model.conversations import Author, Scope, Side
@@ -24,14 +25,18 @@ class AttachmentStore:
         self._database = database
         self._app = app
 
-    def add(self, attachment: Attachment, conversation: str, by: Author, at: int) -> None:
-        """Add an attachment that no message names yet."""
-        members = asdict(attachment) | {"created_at": at, "side": by.kind.value, "author": by.id}
-        self._database.change(Attachments.insert(app=self._app, conversation=conversation, **members))
+    def add(
+        self, attachment: Attachment, conversation: str | None, by: Author, device: str | None, at: int
+    ) -> None:
+        """Add an attachment that no message names yet, sent into a conversation or into none, and by a user
+        from a device."""
+        sent = {"conversation": conversation, "side": by.kind.value, "author": by.id, "device": device}
+        members = asdict(attachment) | sent | {"created_at": at}
+        self._database.change(Attachments.insert(app=self._app, **members))
 
-    def find(self, scope: Scope, id: str, by: Author, since: int) -> Attachment | None:
+    def find(self, scope: Scope, id: str, by: Author, device: str | None, since: int) -> Attachment | None:
         """Find an attachment of a message that a scope sees, or one that these sent ``since`` then and no
-        message names."""
+        message names: into a conversation that the scope sees, or into none and from this device."""
         shown = (Attachments.app == self._app) & (Attachments.id == id)
         if scope.authors is not None:
             shown &= Attachments.author.is_null() | Attachments.author.in_(scope.authors)
@@ -39,18 +44,19 @@ class AttachmentStore:
         conversation = (Conversations.app == Attachments.app) & (Conversations.id == Attachments.conversation)
         row = self._database.row(
             Attachments.select(*COLUMNS)
-            .join(Conversations, on=conversation)
+            .join(Conversations, JOIN.LEFT_OUTER, on=conversation)
             .where(shown & (named | (_sent_by(by) & (Attachments.created_at > since))))
-            .where(in_view(self._app, scope))
+            .where(in_view(self._app, scope) | _sent_from(device))
         )
         return None if row is None else Attachment(*row)
 
-    def count_waiting(self, author: str, since: int) -> int:
-        """Return how many a user sent since a time that no message names."""
-        query = Attachments.select(Attachments.id).where(
-            self._waiting() & (Attachments.author == author) & (Attachments.created_at > since)
-        )
-        return len(self._database.rows(query))
+    def count_waiting(self, author: str, device: str | None, since: int) -> int:
+        """Return how many a user sent since a time that no message names, from one device or, for None, from
+        all."""
+        theirs = self._waiting() & (Attachments.author == author) & (Attachments.created_at > since)
+        if device is not None:
+            theirs &= Attachments.device == device
+        return len(self._database.rows(Attachments.select(Attachments.id).where(theirs)))
 
     def of_waiting(self, authors: Sequence[str]) -> tuple[Attachment, ...]:
         """Return what these users sent that no message names, the oldest first."""
@@ -58,13 +64,20 @@ class AttachmentStore:
         return tuple(Attachment(*row) for row in self._database.rows(theirs.order_by(Attachments.id)))
 
     def name(
-        self, ids: Sequence[str], conversation: str, by: Author, message: str, since: int
+        self,
+        ids: Sequence[str],
+        conversation: str,
+        by: Author,
+        device: str | None,
+        message: str,
+        since: int,
     ) -> dict[str, Attachment]:
-        """Have a message name those of these attachments that its author sent into its conversation since a
-        time and no other message names; return them by their ids."""
-        theirs = self._waiting() & Attachments.id.in_(ids) & (Attachments.conversation == conversation)
+        """Have a message name those of these attachments that no other names and that its author sent since a
+        time, into its conversation, or into none and from this device; return them by their ids."""
+        sent_here = (Attachments.conversation == conversation) | _sent_from(device)
+        theirs = self._waiting() & Attachments.id.in_(ids) & sent_here
         named = (
-            Attachments.update(message=message)
+            Attachments.update(message=message, conversation=conversation, device=None)
             .where(theirs & _sent_by(by) & (Attachments.created_at > since))
             .returning(*COLUMNS)
         )
@@ -76,6 +89,10 @@ class AttachmentStore:
         ids = [id for (id,) in self._database.rows(self._database.locked(old.limit(limit)))]
         forget(self._database, self._app, Attachments.id.in_(ids))
         return len(ids)
+
+    def forget_unnamed(self, authors: Sequence[str]) -> None:
+        """Forget what these users sent that no message names."""
+        forget(self._database, self._app, Attachments.message.is_null() & Attachments.author.in_(authors))
 
     def expect(self, id: str, due: int) -> None:
         """Have a file's bytes removed when they are due, unless it is added before."""
@@ -138,3 +155,10 @@ def from_text(text: str | None) -> tuple[Attachment, ...]:
 def _sent_by(by: Author) -> Any:
     mine = Attachments.author.is_null() if by.kind is Side.AGENT else Attachments.author == by.id
     return (Attachments.side == by.kind.value) & mine
+
+
+def _sent_from(device: str | None) -> Any:
+    """Return the condition that an attachment waits for no conversation in particular, and was sent from a
+    device, or from none, as an agent's is."""
+    here = Attachments.device.is_null() if device is None else Attachments.device == device
+    return Attachments.conversation.is_null() & here

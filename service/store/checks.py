@@ -370,6 +370,7 @@ def _held_by_erased(app: Any) -> Any:
         mine.join(Merges, on=same(Merges, Users, source="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Merges, on=same(Merges, Users, target="id")).where(is_erased & (Merges.ledger != EMPTY)),
         mine.join(Messages, on=same(Messages, Users, author="id")).where(is_erased & (Messages.body != "")),
+        mine.join(Attachments, on=same(Attachments, Users, author="id")).where(is_erased),
         mine.join(Events, on=same(Events, Users, user="id")).where(is_erased & tells),
     ]
 
@@ -377,7 +378,7 @@ def _held_by_erased(app: Any) -> Any:
 def erased_users_hold_nothing(store: AppStore) -> Iterator[str]:
     """Of who was erased, and of all who became part of them, there is no name, no email, no user ID, no
     attribute, no contact, nothing that was said of them, nothing that they are
-    compared by, no idempotency key, no message, and no word in the
+    compared by, no idempotency key, no message, no file, and no word in the
     history, an event or the record of a merge."""
     for query in _held_by_erased:
         yield from (id for (id,) in rows(store, query))

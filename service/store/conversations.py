@@ -74,17 +74,20 @@ class ConversationStore:
         at, id = before or (None, None)
         return Question(query(self._app, *token, status and status.value, at, id, limit), _as_page)
 
-    def create(self, conversation: Conversation, first: Message, device: str | None, home: str) -> None:
-        """Add a conversation with its first message; ``device`` is where a user began it, and ``home`` the
-        user whose ID they had logged in with."""
+    def create(self, conversation: Conversation, by: Side, device: str | None, home: str) -> None:
+        """Add a conversation that a side begins, without its first message; ``device`` is where a user began
+        it, and ``home`` the user whose ID they had logged in with."""
         what = conversation.subject, conversation.status.value
-        by_user = first.author.kind is Side.USER
+        by_user = by is Side.USER
         counts = 1, int(not by_user), int(by_user)
         when = conversation.created_at, conversation.updated_at
         self._database.add(
             _insert(self._app, conversation.id, conversation.user, home, device, *what, *counts, *when)
         )
-        self._database.add(_insert_message(self._app, conversation.id, 1, first.created_at, *as_said(first)))
+
+    def add_first(self, id: str, first: Message) -> None:
+        """Add its first message to a conversation."""
+        self._database.add(_insert_message(self._app, id, 1, first.created_at, *as_said(first)))
 
     def set_status(self, scope: Scope, id: str, status: Status, at: int) -> None:
         """Set where a conversation stands."""

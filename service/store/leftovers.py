@@ -14,6 +14,7 @@ from service.store.database import Database
 from service.store.events import OF_ERASED
 from service.store.several import is_kept
 from service.store.tables import (
+    Attachments,
     Attributes,
     Contacts,
     Dismissals,
@@ -44,7 +45,9 @@ class LeftoverStore:
         ]
         tells = Events.select(SQL("1")).where((Events.app == Users.app) & (Events.user == Users.id))
         tells = tells.where(Events.data.is_null(False) & Events.type.not_in(OF_ERASED))
-        holds = reduce(or_, kept, Users.attributes.is_null(False)) | fn.EXISTS(tells)
+        waits = Attachments.select(SQL("1")).where(Attachments.app == Users.app)
+        waits = waits.where((Attachments.author == Users.id) & Attachments.message.is_null())
+        holds = reduce(or_, kept, Users.attributes.is_null(False)) | fn.EXISTS(tells) | fn.EXISTS(waits)
         for ids in self._batches(Users.id):
             theirs = (Users.app == self._app) & Users.id.in_(ids) & Users.erased_at.is_null(False)
             yield from (id for (id,) in self._database.rows(Users.select(Users.id).where(theirs & holds)))

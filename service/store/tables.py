@@ -403,13 +403,15 @@ class Messages(Model):
 class Attachments(Model):
     """Files that go with messages. ``side`` and ``author`` are those who sent it, as a message's; ``message``
     is the one that names it, or none yet, and ``name``, ``type``, ``size`` and ``sha256`` what is told of it.
-    Its bytes are in a place for files, under the app's id and its own."""
+    Of one that waits for a message, ``conversation`` is where it was sent, if into any, and ``device`` where
+    from, if a user did. Its bytes are in a place for files, under the app's id and its own."""
 
     app = TextField()
     id = TextField()
-    conversation = TextField()
+    conversation = TextField(null=True)
     side = TextField()
     author = TextField(null=True)
+    device = TextField(null=True)
     message = TextField(null=True)
     name = TextField()
     type = TextField()
@@ -421,7 +423,10 @@ class Attachments(Model):
         table_name = "attachments"
         primary_key = CompositeKey("app", "id")
         indexes: ClassVar = ((("app", "conversation"), False), (("app", "author"), False))
-        constraints: ClassVar = [references("conversations", app="app", conversation="id")]
+        constraints: ClassVar = [
+            references("apps", app="app"),
+            references("conversations", app="app", conversation="id"),
+        ]
 
 
 # Those that no message names are few, and looked for to be forgotten.

@@ -421,6 +421,7 @@ def fill(tenant, limited):
     tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": "Hello"}, Idempotency_Key="k")
     tenant.call("PATCH", f"/v1/conversations/{id}", tenant.sk, {"status": "resolved"})
     sent(tenant, id, tenant.sk)
+    sent(tenant, None, tenant.sk)
     tenant.call("POST", "/v1/clearAnonymousUser", again["session"]["token"])
     tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, {"kind": "identity"})
     tenant.client.post("/console/sign-in", data={"key": tenant.sk, "name": "Dana"})

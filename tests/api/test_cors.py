@@ -51,6 +51,7 @@ CALLS = {
     "read": ("GET", "/v1/conversations/{}/messages", None, 200),
     "write": ("POST", "/v1/conversations/{}/messages", {"body": "Hello"}, 201),
     "attach": ("POST", "/v1/conversations/{}/attachments", "any bytes", 201),
+    "attach before": ("POST", "/v1/attachments", "any bytes", 201),
     "mark as read": ("POST", "/v1/conversations/{}/read", None, 204),
     "resolve": ("PATCH", "/v1/conversations/{}", {"status": "resolved"}, 200),
     "log out": ("POST", "/v1/logout", None, 204),

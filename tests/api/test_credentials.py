@@ -30,6 +30,7 @@ ALLOWED = {
     ("POST", "/v1/conversations/<id>/messages"): {"sk", "st"},
     ("POST", "/v1/conversations/<id>/read"): {"sk", "st"},
     ("POST", "/v1/conversations/<id>/attachments"): {"sk", "st"},
+    ("POST", "/v1/attachments"): {"sk", "st"},
     ("GET", "/v1/attachments/<id>"): {"sk", "st"},
     ("POST", "/v1/resolve"): {"sk"},
     ("POST", "/v1/users"): {"sk"},

@@ -143,6 +143,10 @@ class Tour:
         file = self.compare(send(self.tenant, id, token), "POST", path)["id"]
         self.compare(send(self.tenant, id, token, b""), "POST", path)
         self.call("POST", "/v1/conversations/{id}/messages", token, {"attachments": [file]}, id=id)
+        path = "/v1/attachments"
+        file = self.compare(send(self.tenant, None, token), "POST", path)["id"]
+        self.compare(send(self.tenant, None, token, b""), "POST", path)
+        self.call("POST", "/v1/conversations", token, {"attachments": [file]})
         for ranges in ({}, {"Range": "bytes=0-3"}):
             answer = fetch(self.tenant, file, token, **ranges)
             operation = operations(self.document)["get", "/v1/attachments/{id}"]

@@ -75,7 +75,9 @@ def fill(store, tenant, user, at, many=MANY, status=Status.OPEN):
         for id in ids:
             conversation = Conversation(id, user, None, status, 0, 1, at, at)
             first = Message(new_id("msg"), 1, Author(Side.AGENT, None), "Hello", True, at)
-            store.of(tenant.id).conversations.create(conversation, first, None, user)
+            own = store.of(tenant.id).conversations
+            own.create(conversation, Side.AGENT, None, user)
+            own.add_first(id, first)
     return sorted(ids, reverse=True)
 
 

@@ -12,6 +12,7 @@ from service.desk.mending import mend
 from service.store import AppStore
 from service.store.checks import CHECKS
 from service.store.tables import Users
+from tests.support.attachments import sent
 from tests.support.cases import cases
 from tests.support.former import as_the_former_release
 from tests.support.rows import rows_of
@@ -182,6 +183,19 @@ def test_contacts_of_who_stands_again_are_theirs(tenant, two, former, violated, 
     assert "things_are_where_their_home_is" in violated()
     mended()
     assert [shown(tenant, id)[1] for id in (last, other)] == [{"work"}, {"home"}]
+
+
+# --- files
+
+
+def test_files_that_waited_of_who_was_erased_are_forgotten(tenant, store, former, violated, mended):
+    login = tenant.login(userId="jane")
+    file = sent(tenant, None, login["session"]["token"])["id"]
+    with former():
+        tenant.erase(login["user"]["id"])
+    assert violated() == {"erased_users_hold_nothing"}
+    mended()
+    assert store.of(tenant.id).attachments.due(0, 10) == (file,)
 
 
 # --- emails

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor, wait
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from service.store.database import Database
 from service.store.migrating import DIRECTORY, Schema, migrate
 from service.store.tables import (
     TABLES,
+    Attachments,
     Fields,
     Keys,
     Messages,
@@ -342,6 +344,41 @@ def test_each_email_that_was_said_and_counts_has_a_key(open_database, empty_url,
     ]
     assert len(keyed) == 1196
     assert {value.lower() for value, _ in keyed} == {key for _, key in keyed}
+
+
+def test_files_are_there_as_before_and_may_wait_for_a_conversation(open_database, empty_url, tmp_path):
+    migrate_before(empty_url, "0022_first_files", tmp_path)
+    file = ("app_1", "att_1", "cnv_1", "user", "usr_1", "msg_1", "a.png", "image/png", 9, "0", 1)
+    tables = {
+        "users": ("app id verified created_at", ("app_1", "usr_1", True, 1)),
+        "conversations": (
+            "app id user home status messages unread_by_user unread_by_agent created_at updated_at",
+            ("app_1", "cnv_1", "usr_1", "usr_1", "open", 1, 0, 0, 1, 1),
+        ),
+        "attachments": ("app id conversation side author message name type size sha256 created_at", file),
+    }
+    bulk.write(
+        empty_url, [TWO_APPS, *((name, columns.split(), [row]) for name, (columns, row) in tables.items())]
+    )
+
+    assert migrate(empty_url)[0] == "0022_first_files"
+
+    first = ("app_1", "att_2", None, *file[3:5], None, *file[6:])
+    bulk.write(empty_url, [("attachments", tables["attachments"][0].split(), [first])])
+    columns = [getattr(Attachments, name) for name in tables["attachments"][0].split()]
+    rows = Attachments.select(*columns, Attachments.device).where(Attachments.app == "app_1")
+    assert open_database(empty_url).rows(rows.order_by(Attachments.id)) == [(*file, None), (*first, None)]
+
+
+def test_what_was_cut_off_while_files_are_looked_at_goes_on(open_database, empty_url, tmp_path):
+    migrate_before(empty_url, "0022_first_files", tmp_path)
+    fill = import_module("service.store.migrations.0022_first_files").fill
+    database = open_database(empty_url)
+    with database.transaction():
+        next(fill(database.peewee), None)
+
+    assert migrate(empty_url)[0] == "0022_first_files"
+    assert migrate(empty_url) == []
 
 
 # --- while it is in use ------------------------------------------------------------------------------

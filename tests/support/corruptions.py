@@ -156,6 +156,8 @@ a message shows a file that it does not name → messages_show_their_attachments
     UPDATE attachments SET message = NULL WHERE id = '{file}'
 a message shows other than what it names → messages_show_their_attachments: {file}
     UPDATE attachments SET type = 'text/html' WHERE id = '{file}'
+a file waits of somebody who was erased → erased_users_hold_nothing: {erased}
+    UPDATE attachments SET author = '{erased}' WHERE id = '{first}'
 the bytes of a file that waits are to be removed → bytes_of_attachments_stay: {waiting}
     INSERT INTO removals (app, file, due) VALUES ('{app}', '{waiting}', 0)
 two users became part of each other → merges_end_somewhere: {bob} | {mary}; merges_are_written_down: {mary}

@@ -42,11 +42,12 @@ def _known_people(tenant: Tenant) -> dict[str, str]:
     joan, ann = (tenant.login(email=f"{name}@example.org") for name in ("joan", "ann"))
     filed = tenant.begin(joan["session"]["token"])
     waiting, file = (sent(tenant, filed, joan["session"]["token"])["id"] for _ in range(2))
+    first = sent(tenant, None, joan["session"]["token"])["id"]
     message = _done(tenant, *_written(filed, joan["session"]["token"], file))["id"]
     _done(tenant, "POST", "/v1/logout", ann["session"]["token"])
     people = _ids(jane=jane, joan=joan, ann=ann)
     _done(tenant, "POST", "/v1/duplicates/dismissals", tenant.sk, {"users": [people["jane"], people["joan"]]})
-    files = {"filed": filed, "file": file, "names_file": message, "waiting": waiting}
+    files = {"filed": filed, "file": file, "names_file": message, "waiting": waiting, "first": first}
     return people | files | {"thread": begun["id"], "written": written, "identity_key": key}
 
 

@@ -37,11 +37,6 @@ NULL = Malformed("null", "This member is not null.")
 _POSITION = re.compile(r"([0-9]{1,19})\.([a-z0-9_]{0,80})", re.ASCII)
 
 
-def body(value: str) -> str:
-    """Take a message's body."""
-    return text(value, MAX_BODY)
-
-
 def optional_body(value: str) -> Any:
     """Take a message's body; where nothing can be seen, return the Malformed that says so."""
     try:
@@ -74,6 +69,21 @@ def position(value: str) -> Any:
     return int(found[1]), found[2]
 
 
+def said(members: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take no body, or none of which anything can be seen, beside attachments only; ``name`` is what the body
+    is called. Raises Refused."""
+    text, attachments = members["body"] or NULL, members["attachments"]
+    if isinstance(text, Malformed):
+        if not attachments:
+            raise Refused.member(name, text.code, text.detail)
+        members["body"] = ""
+    if len(attachments) > MAX_OF_MESSAGE:
+        raise Refused.member(
+            "attachments", "too-many", f"A message has at most {MAX_OF_MESSAGE} attachments."
+        )
+    return members
+
+
 BODY = {"minLength": 1, "maxLength": MAX_BODY, "pattern": r"^[^\x00]*$", "example": "Where is it?"}
 ATTACHMENTS = {"maxItems": MAX_OF_MESSAGE, "description": "The ids of files that were sent for it."}
 SUBJECT = {"maxLength": MAX_SUBJECT, "pattern": r"^[^\x00]*$", "example": "Parcel"}
@@ -83,10 +93,17 @@ class ConversationIn(Shape):
     """A conversation that is begun; ``user`` and ``agentName`` are for a secret key."""
 
     subject = Text(subject, blank_is_missing=True, metadata=SUBJECT)
-    message = Text(body, required=True, data_key="message", attribute="body", metadata=BODY)
+    message = Text(
+        optional_body, allow_none=True, load_default=lambda: MISSING, attribute="body", metadata=BODY
+    )
+    attachments = List(Text(as_sent), load_default=list, metadata=ATTACHMENTS)
     # Asked for its default, the OpenAPI document would show one that the member's type does not have.
     user = Text(as_sent, load_default=lambda: None)
     agent_name = Text(name, data_key="agentName", blank_is_missing=True, metadata=NAME)
+
+    def made(self, members: dict[str, Any]) -> dict[str, Any]:
+        """As a message's."""
+        return said(members, "message")
 
 
 class MessageIn(Shape):
@@ -97,17 +114,8 @@ class MessageIn(Shape):
     agent_name = Text(name, data_key="agentName", blank_is_missing=True, metadata=NAME)
 
     def made(self, members: dict[str, Any]) -> dict[str, Any]:
-        """Take no body, or none of which anything can be seen, beside attachments only. Raises Refused."""
-        text, attachments = members["body"] or NULL, members["attachments"]
-        if isinstance(text, Malformed):
-            if not attachments:
-                raise Refused.member("body", text.code, text.detail)
-            members["body"] = ""
-        if len(attachments) > MAX_OF_MESSAGE:
-            raise Refused.member(
-                "attachments", "too-many", f"A message has at most {MAX_OF_MESSAGE} attachments."
-            )
-        return members
+        """Take no body beside attachments only."""
+        return said(members, "body")
 
 
 class StatusIn(Shape):
