@@ -92,14 +92,14 @@ export function filesOf({ files, types, items }) {
   return [...files].filter((_, at) => !(entries[at] && entries[at].isDirectory));
 }
 
-// Sends files into a conversation, one after the other, and returns their ids.
-export async function sendFiles(conversation, files) {
-  for (const item of files) if (!item.id) await sendFile(conversation, item);
+// Sends files, one after the other, and returns their ids.
+export async function sendFiles(files) {
+  for (const item of files) if (!item.id) await sendFile(item);
   return files.map(({ id }) => id);
 }
 
-async function sendFile(conversation, item) {
-  const path = `/v1/conversations/${conversation}/attachments?name=${encodeURIComponent(item.file.name)}`;
+async function sendFile(item) {
+  const path = `/v1/attachments?name=${encodeURIComponent(item.file.name)}`;
   const onProgress = (part) => {
     item.sent = item.bar.value = part;
   };

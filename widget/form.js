@@ -5,7 +5,7 @@ import { look } from "./news.js";
 import { parts, say, show } from "./panel.js";
 import { ignore } from "./safely.js";
 import { call } from "./session.js";
-import { state } from "./state.js";
+import { isThread, state } from "./state.js";
 import { LARGEST } from "./tag.js";
 import { told } from "./texts.js";
 
@@ -43,8 +43,7 @@ export function paintForm(isNew) {
     for (const { remove } of state.files) remove.disabled = true;
     once = once || newKey();
     try {
-      if (isNew) await begin(subject.value.trim(), body.value, once);
-      else await write(body.value, once);
+      await write(subject.value.trim(), body.value, once);
       if (!isNew) body.value = "";
     } finally {
       button.disabled = files.button.disabled = false;
@@ -68,30 +67,27 @@ export function paintForm(isNew) {
   return form;
 }
 
-// A file is sent into a conversation. So one that begins with files has them in its second message, and where
-// nothing is written, their names in its first.
-async function begin(subject, written, once) {
-  const { files } = state;
-  const message = isBlank(written) ? files.map(({ file }) => file.name).join("\n") : written;
-  const begun = await call("POST", "/v1/conversations", subject ? { subject, message } : { message }, { once });
-  state.conversations = [begun, ...state.conversations.filter(({ id }) => id !== begun.id)];
-  await show(begun, "", files);
-  if (files.length) parts.content.querySelector(".write").requestSubmit();
-}
-
-async function write(body, once) {
-  // Whoever goes back meanwhile sends it all the same.
-  const { files } = state;
-  const { id } = state.view;
-  const attachments = await sendFiles(id, files);
-  const message = attachments.length ? { body: isBlank(body) ? null : body, attachments } : { body };
+// Writes into the conversation that is shown, or begins one with a subject.
+async function write(subject, body, once) {
+  const { files, view } = state;
+  const attachments = await sendFiles(files);
+  let made;
   try {
-    await call("POST", `/v1/conversations/${id}/messages`, message, { once });
+    made = isThread(view)
+      ? await call("POST", `/v1/conversations/${view.id}/messages`, { body, attachments }, { once })
+      : await call("POST", "/v1/conversations", { subject, message: body, attachments }, { once });
   } catch (error) {
     if (error.status === 422) sendAnew(files);
     throw error;
   }
-  if (state.files === files) state.files = [];
+  // Whoever went back meanwhile has sent it all the same.
+  if (state.files === files) {
+    if (!isThread(view)) {
+      state.conversations = [made, ...state.conversations.filter(({ id }) => id !== made.id)];
+      return show(made);
+    }
+    state.files = [];
+  }
   // What came meanwhile stands before it.
   await look();
 }

@@ -104,7 +104,7 @@ def test_a_message_may_be_files_alone(thread, tenant):
 
 
 @pytest.mark.parametrize("written", ["", "Look at this"], ids=["no text", "text"])
-def test_a_conversation_begins_with_files_which_follow_its_first_message(phone, tenant, written):
+def test_a_conversation_begins_with_files_in_its_first_message(phone, tenant, written):
     phone.open()
     phone.press("Write to us")
     phone.field.fill(written)
@@ -114,7 +114,7 @@ def test_a_conversation_begins_with_files_which_follow_its_first_message(phone, 
 
     expect(phone.page.get_by_role("button", name="Open screen.png")).to_be_visible()
     files = [("screen.png", "image/png"), ("note.txt", "text/plain")]
-    assert messages(tenant) == [(written or "screen.png\nnote.txt", []), (None, files)]
+    assert messages(tenant) == [(written or None, files)]
 
 
 def test_a_screenshot_is_pasted_and_files_are_dropped(thread):
@@ -167,6 +167,25 @@ def test_who_goes_back_while_files_are_on_their_way_sends_them_all_the_same(thre
         held[0].continue_()
 
     assert messages(tenant)[1:] == [(None, [("note.txt", "text/plain")])]
+
+
+def test_who_goes_back_while_files_of_a_first_message_are_on_their_way_begins_all_the_same(phone, tenant):
+    phone.open()
+    phone.press("Write to us")
+    held = []
+    phone.page.route("**/attachments?name=note.txt", lambda route: held.append(route), times=1)  # noqa: PLW0108 - as elsewhere
+    choose(phone, NOTE)
+    with phone.page.expect_request("**/attachments?name=note.txt"):
+        phone.press("Send")
+    phone.press("Back")
+    expect(phone.page.get_by_role("button", name="Write to us")).to_be_visible()
+    expect(phone.rows).to_have_count(0)
+
+    held[0].continue_()
+
+    # They stay where they went.
+    expect(phone.rows).to_have_count(1)
+    assert messages(tenant) == [(None, [("note.txt", "text/plain")])]
 
 
 def test_files_chosen_before_the_new_thread_was_read_show_how_far_they_are(phone):
@@ -249,6 +268,31 @@ def test_what_the_service_refuses_is_said_in_words_and_kept_and_what_arrived_is_
     sent = [request.url for request in watch.requests if "attachments?name=screen.png" in request.url]
     assert len(sent) == 1
     watch.expect(str(status))
+
+
+def test_where_a_file_of_a_first_message_is_refused_nothing_is_begun_and_all_is_kept(phone, tenant, watch):
+    phone.open()
+    phone.press("Write to us")
+    phone.page.get_by_label("Subject").fill("Parcel")
+    phone.field.fill("Like this")
+    choose(phone, PICTURE, NOTE)
+    refusal = json.dumps({"code": "too-large", "title": "Refused", "requestId": "r", "errors": []})
+    phone.page.route(
+        "**/attachments?name=note.txt",
+        lambda route: route.fulfill(status=413, headers=readable_by(phone), body=refusal),
+        times=1,
+    )
+    phone.press("Send")
+    expect(phone.page.get_by_role("alert").filter(has_text="note.txt is too large.")).to_be_visible()
+    assert tenant.call("GET", "/v1/conversations", tenant.sk).json["data"] == []
+
+    phone.press("Send")
+
+    expect(phone.log).to_contain_text("Like this")
+    assert messages(tenant) == [("Like this", [("screen.png", "image/png"), ("note.txt", "text/plain")])]
+    sent = [request.url for request in watch.requests if "attachments?name=screen.png" in request.url]
+    assert len(sent) == 1
+    watch.expect("413")
 
 
 def test_a_service_that_takes_no_more_files_for_now_is_asked_again(thread, tenant, watch):
