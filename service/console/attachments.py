@@ -1,4 +1,4 @@
-"""Files of a conversation: an agent sends one for a reply, and fetches those of messages.
+"""Files: an agent sends one for a reply, or to begin with, and fetches those of messages.
 
 They are fetched as over the API, so that nothing in a file runs as if it were the console's.
 """
@@ -33,8 +33,19 @@ NAME_HEADER = "X-File-Name"
 @guarded
 def upload(caller: Backend, id: str) -> Any:
     """Keep a file, whose bytes are the body, for a reply that will name it."""
+    return _receive(caller, id)
+
+
+@pages.post("/attachments")
+@guarded
+def upload_first(caller: Backend) -> Any:
+    """Keep a file, whose bytes are the body, for a conversation that will begin with it."""
+    return _receive(caller, None)
+
+
+def _receive(caller: Backend, conversation: str | None) -> Any:
     name = unquote(request.headers.get(NAME_HEADER, ""))
-    attachment, is_new = api.receive(caller, id, read_fields(FILE, name=name))
+    attachment, is_new = api.receive(caller, conversation, read_fields(FILE, name=name))
     return as_json(SENT.dump(attachment), 201 if is_new else 200)
 
 
@@ -46,7 +57,7 @@ def download(caller: Backend, id: str) -> Response:
 
 
 def shown(caller: Backend, ids: Sequence[str]) -> list[Attachment]:
-    """Return what was sent for a reply; of what is not there, nothing."""
+    """Return what was sent for a message; of what is not there, nothing."""
     found = []
     for id in ids:
         with suppress(NotFound):

@@ -5,14 +5,14 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 
-from service.api.context import store_of
+from service.api.context import context, store_of
 from service.api.schemas.conversations import ConversationIn, MessageIn, StatusIn
 from service.api.schemas.fields import Digits, Shape
 from service.console import attachments
 from service.console.forms import field, fields, key_of_form, read_fields
 from service.console.guard import guarded
 from service.console.inbox import kept, show_conversation, show_list
-from service.console.rendering import page
+from service.console.rendering import CONNECTING, page
 from service.console.sealing import seal
 from service.desk import conversations as desk
 from service.desk import inbox, users
@@ -104,16 +104,27 @@ def begin(caller: Backend, id: str) -> Any:
     """Begin a conversation with a user."""
     typed = {"subject": field("subject"), "message": field("message")}
     try:
-        said = read_fields(BEGINNING, **typed, user=id, agentName=g.agent.name or "")
+        said = read_fields(
+            BEGINNING,
+            **typed,
+            attachments=fields("attachments"),
+            user=id,
+            agentName=g.agent.name or "",
+        )
         made, _ = desk.begin(store_of(caller), caller, Beginning(**said), key_of_form(caller, said))
     except Refused as refused:
-        return _form_to_begin(caller, id, 422, typed=typed, errors=refused.errors)
+        attached = attachments.shown(caller, fields("attachments"))
+        return _form_to_begin(caller, id, 422, typed=typed, attached=attached, errors=refused.errors)
     return _to(made.id, "begun")
 
 
 def _form_to_begin(caller: Backend, id: str, status: int = 200, **values: Any) -> Response:
     user = users.show(store_of(caller), id)
-    return page("begin", status, user=user, key=token_urlsafe(16), **({"typed": {}} | values))
+    largest = context().config.attachment_bytes
+    told = {"typed": {}, "attached": ()} | values
+    shown = page("begin", status, user=user, key=token_urlsafe(16), largest=largest, **told)
+    shown.headers["Content-Security-Policy"] = CONNECTING
+    return shown
 
 
 def _to(id: str, done: str) -> Any:

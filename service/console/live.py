@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from service.api.context import context
 from service.console.guard import COOKIE
-from service.console.rendering import HEADERS, page
+from service.console.rendering import CONNECTING, page
 from service.desk.tickets import issue_ticket
 from service.encryption import Encryption
 
@@ -23,8 +23,7 @@ def live_page(name: str, here: str, status: int = 200, **values: Any) -> Respons
         "ticket": issue_ticket(config.secret_key, app, request.cookies[COOKIE]) if config.live_url else "",
     }
     shown = page(name, status, live=live, drafts=_drafts(), **values)
-    policy = f"{HEADERS['Content-Security-Policy']}; connect-src 'self' {config.live_url}"
-    shown.headers["Content-Security-Policy"] = policy.rstrip()
+    shown.headers["Content-Security-Policy"] = f"{CONNECTING} {config.live_url}".rstrip()
     return shown
 
 

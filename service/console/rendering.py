@@ -25,6 +25,8 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Of a page whose script asks for something, or sends it.
+CONNECTING = f"{HEADERS['Content-Security-Policy']}; connect-src 'self'"
 
 # What a page says that somebody is sent to after a form did something.
 NOTICES = {

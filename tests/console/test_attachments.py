@@ -16,10 +16,11 @@ PROBLEM = "application/problem+json"
 
 
 def upload(agent, thread, data=PNG, name="parcel.png", **headers):
-    """Send a file as the script of the page does."""
+    """Send a file as the script of a page does, into a conversation or before there is one."""
     given = {"X-Form-Token": agent.token, "X-File-Name": quote(name), "Accept": PROBLEM}
     given |= {header.replace("_", "-"): value for header, value in headers.items()}
-    return agent.client.post(f"/console/conversations/{thread}/attachments", data=data, headers=given)
+    place = "" if thread is None else f"/conversations/{thread}"
+    return agent.client.post(f"/console{place}/attachments", data=data, headers=given)
 
 
 def reply(agent, thread, *ids, **fields):

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.console.conftest import NOBODY, field_of, require_words, text_of
+from tests.console.test_attachments import upload
 from tests.support.cases import cases
 
 
@@ -29,6 +30,26 @@ def test_a_form_that_is_sent_twice_begins_one_conversation(agent, tenant, scene)
     places = {begin(agent, scene.lee, message="Hello", key=key).headers["Location"] for _ in range(2)}
     assert len(places) == 1
     assert len(tenant.get(f"/v1/conversations?user={scene.lee}").json["data"]) == 1
+
+
+def test_it_begins_with_files(agent, tenant, scene):
+    files = [upload(agent, None, name=name).json["id"] for name in ("one.png", "two.png")]
+    agent.follow(begin(agent, scene.lee, attachments=files))
+    token = tenant.session(userId="u-lee")
+    (thread,) = tenant.call("GET", "/v1/conversations", token).json["data"]
+    (written,) = tenant.messages(thread["id"], token)
+    assert (written["body"], [one["id"] for one in written["attachments"]]) == (None, files)
+    # What is gone by now is not in the form any more.
+    refused = begin(agent, scene.lee, attachments=files[:1], message="Again")
+    assert refused.status_code == 422
+    require_words(refused, "It was not sent for this message.", "Again")
+
+
+def test_files_are_still_in_a_form_that_is_refused(agent, scene):
+    id = upload(agent, None, name="one.png").json["id"]
+    refused = begin(agent, scene.lee, attachments=[id], message="x" * 10_001)
+    assert refused.status_code == 422
+    assert f'name="attachments" value="{id}"' in refused.text
 
 
 @cases(

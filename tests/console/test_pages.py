@@ -28,8 +28,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
 )
-# Of the pages that show what is new by themselves.
-OUR_SCRIPT = SCRIPT.format("keys.js")
+# Of the pages that show what is new by themselves, and of the one that sends files.
+OUR_SCRIPT, SENDS_FILES = SCRIPT.format("keys.js"), SCRIPT.format("attachments.js")
 OUR_POLICY = f"{POLICY}; connect-src 'self'"
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
 WITHOUT_AN_ID = (
@@ -65,7 +65,7 @@ def test_every_page_keeps_scripts_frames_and_strangers_out(agent, scene, hook):
     for path, answer in bodies(agent, pages_of(scene, hook)).items():
         assert answer.status_code == 200, path
         assert answer.headers["Content-Security-Policy"] == (
-            OUR_POLICY if OUR_SCRIPT in answer.text else POLICY
+            OUR_POLICY if OUR_SCRIPT in answer.text or SENDS_FILES in answer.text else POLICY
         )
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "no-referrer"

@@ -1,12 +1,12 @@
-// Files that go with a reply: chosen, pasted or dropped, and sent at once, each with its progress. They are
-// named by the reply when that is sent, and can be taken away before.
+// Files that go with a message: chosen, pasted or dropped, and sent at once, each with its progress. They are
+// named by the message when that is sent, and can be taken away before.
 //
 // The tray of a conversation is one element for as long as the page is there: who looks at another conversation
 // meanwhile finds it again, and what is on its way goes on.
 
 import { pause, send } from "./uploads.js";
 
-const MOST = 10; // files of a reply, as the server has it
+const MOST = 10; // files of a message, as the server has it
 const RETRIES = 4; // of a picture for which the server had no room
 const REASONS = {
   0: "It could not be sent. Look whether you are online.",
@@ -41,7 +41,7 @@ function refusalOf(tray, file) {
   const largest = Number(tray.dataset.largest);
   if (!file.size) return "It is empty, or a folder.";
   if (file.size > largest) return `It is too large: a file has at most ${sizeOf(largest)}.`;
-  if (tray.querySelectorAll(".files li:not(.refused)").length >= MOST) return `A reply has at most ${MOST} files.`;
+  if (tray.querySelectorAll(".files li:not(.refused)").length >= MOST) return `A message has at most ${MOST} files.`;
   return "";
 }
 
@@ -77,10 +77,10 @@ function refuse(upload, why) {
   tell(upload.tray, `${upload.file.name}: ${why}`);
 }
 
-// A reply needs a text, or a file.
+// A message needs a text, or a file.
 function noteNeeds(tray) {
   const form = tray.closest("form");
-  if (form) form.elements.body.required = !tray.querySelector("li:not(.refused)");
+  if (form) form.querySelector("textarea").required = !tray.querySelector("li:not(.refused)");
 }
 
 // --- what is sent ------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ function fail(upload, status, text) {
   goOn(upload.tray);
 }
 
-// A reply that was to be sent while files were on their way is sent once all are there; where one is not, its
+// A message that was to be sent while files were on their way is sent once all are there; where one is not, its
 // reason has to be read first.
 function goOn(tray) {
   if (!("waits" in tray.dataset) || tray.querySelector("progress")) return;
@@ -143,7 +143,7 @@ function onSubmit(event) {
     event.preventDefault();
     event.stopImmediatePropagation();
     tray.dataset.waits = "";
-    tell(tray, "The reply is sent as soon as its files are there.");
+    tell(tray, "It is sent as soon as its files are there.");
   } else keys.set(tray, { form: event.target, key: event.target.elements.key.value, rows: [...listOf(tray).children] });
 }
 

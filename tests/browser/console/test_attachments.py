@@ -74,12 +74,28 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_reply(agent, server
     assert agent.evaluate("window.ran") is None
 
 
+def test_a_conversation_begins_with_files(agent, server, tenant):
+    user = tenant.known(userId="u-lee", name="Lee")
+    agent.goto(f"{server.url}/console/users/{user}/conversations/new")
+    choose(agent, file("a.txt"))
+    assert agent.evaluate(GIVE, "paste")
+    expect(agent.locator("input[name=attachments]")).to_have_count(2)
+    agent.get_by_role("button", name="Remove a.txt").click()
+    assert faults(agent) == []
+
+    agent.get_by_role("button", name="Send").click()
+
+    expect(agent.locator(".thread li.agent .files").get_by_role("img")).to_have_count(1)
+    [message] = tenant.messages(tenant.get(f"/v1/conversations?user={user}").json["data"][0]["id"])
+    assert (message["body"], [one["name"] for one in message["attachments"]]) == (None, ["paste.png"])
+
+
 def test_what_cannot_be_sent_says_so_before_it_is(agent, server, thread):
     agent.goto(f"{server.url}/console/conversations/{thread}")
     agent.evaluate("document.querySelector('[data-tray]').dataset.largest = 10")
     choose(agent, file("large.txt", b"x" * 11), *(file(f"{n}.txt") for n in range(11)))
     expect(agent.get_by_text("It is too large: a file has at most 10 bytes.")).to_be_visible()
-    expect(agent.get_by_text("A reply has at most 10 files.")).to_have_count(1)
+    expect(agent.get_by_text("A message has at most 10 files.")).to_have_count(1)
     expect(agent.locator("input[name=attachments]")).to_have_count(10)
 
 
