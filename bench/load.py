@@ -24,12 +24,15 @@ class Request:
     path: str
     credential: str = ""
     body: str = ""
+    cookie: str = ""
 
     def written(self) -> bytes:
         """Write it as it is sent, with ``{new}`` left in it."""
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: localhost", "Accept: application/json"]
         if self.credential:
             lines.append(f"Authorization: Bearer {self.credential}")
+        if self.cookie:
+            lines.append(f"Cookie: {self.cookie}")
         if self.body:
             lines += ["Content-Type: application/json", f"Content-Length: {len(self.filled())}"]
         return "\r\n".join([*lines, "", self.body]).encode()

@@ -19,6 +19,7 @@ from bench import (
     duplicates,
     failover,
     fleets,
+    inbox,
     live,
     meter,
     migration,
@@ -357,6 +358,19 @@ def test_pairs_are_listed_of_a_store_that_is_sound():
 
     assert seen.loads.keys() == {duplicates.FIRST, duplicates.DEEP, duplicates.ALONE, duplicates.ALIKE}
     assert "\n| first page" in duplicates.written(seen, plan)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_inbox_and_a_long_thread_are_opened(engine):
+    plan = inbox.Plan(conversations=60, messages=120, seconds=0.1)
+
+    seen = inbox.measure(engine, plan)
+
+    assert list(seen.loads)[:4] == [inbox.INBOX, inbox.ALL, inbox.THREAD, inbox.EARLIER]
+    assert len(seen.loads) == 8
+    text = inbox.written([seen], plan)
+    assert "60 conversations" in text
+    assert "\n| inbox " in text
 
 
 def test_a_comparison_has_the_ratios_of_a_round():
