@@ -1,6 +1,6 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
-how soon duplicates are listed, and how streams do."""
+how soon duplicates are listed, whether an import of many takes more memory, and how streams do."""
 
 import argparse
 import tempfile
@@ -11,6 +11,7 @@ from bench import (
     duplicates,
     failover,
     growth,
+    importing,
     live,
     migration,
     profile,
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sizes(commands.add_parser("sizes", help="measure how much room each thing takes"))
     _add_failover(commands.add_parser("failover", help="lose a primary under Patroni, and see what follows"))
     _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
+    _add_imports(commands.add_parser("import", help="measure an import: its memory, and who waits for it"))
     _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
     return parser
 
@@ -96,6 +98,12 @@ def _add_duplicates(command: argparse.ArgumentParser) -> None:
     command.add_argument("--users", type=int, default=1_000_000, metavar="N")
     command.add_argument("--seconds", type=float, default=8, metavar="S", help="for each call")
     command.add_argument("--compared", type=int, default=20_000, metavar="N", help="who were there before")
+
+
+def _add_imports(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_imports)
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    command.add_argument("--people", type=_numbers, default=(20_000, 200_000), metavar="N,N,…")
 
 
 def _add_live(command: argparse.ArgumentParser) -> None:
@@ -163,6 +171,10 @@ def _migrate(chosen: argparse.Namespace) -> None:
 def _measure_duplicates(chosen: argparse.Namespace) -> None:
     plan = duplicates.Plan(chosen.users, chosen.seconds, chosen.compared)
     print(duplicates.written(duplicates.measure(chosen.engine, plan), plan))
+
+
+def _measure_imports(chosen: argparse.Namespace) -> None:
+    print(importing.written(importing.measure(chosen.engine, chosen.people)))
 
 
 def _measure_streams(chosen: argparse.Namespace) -> None:

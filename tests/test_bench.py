@@ -19,6 +19,7 @@ from bench import (
     duplicates,
     failover,
     fleets,
+    importing,
     live,
     meter,
     migration,
@@ -357,6 +358,17 @@ def test_pairs_are_listed_of_a_store_that_is_sound():
 
     assert seen.loads.keys() == {duplicates.FIRST, duplicates.DEEP, duplicates.ALONE, duplicates.ALIKE}
     assert "\n| first page" in duplicates.written(seen, plan)
+
+
+def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
+    monkeypatch.setattr(importing, "TURN", 0.1)
+
+    seen = importing.measure(SQLITE, (20,))
+
+    [alone], [(beside, load)] = seen.alone, seen.beside
+    assert (alone.people, beside.people, seen.growth) == (20, 20, 1)
+    assert (alone.memory > 10_000_000, load.calls > 0) == (True, True)
+    assert "\n| 20 people" in importing.written(seen)
 
 
 def test_a_comparison_has_the_ratios_of_a_round():

@@ -130,7 +130,7 @@ def die_at(monkeypatch, number):
     monkeypatch.setattr(ImportStore, "note", dying)
 
 
-@pytest.mark.parametrize("step", range(1, STEPS + 2))
+@pytest.mark.parametrize("step", [1, 2, 5, STEPS + 1])
 def test_who_is_killed_in_any_step_leaves_the_rest_to_another_who_counts_nobody_twice(
     monkeypatch, tenant, begun, work, report, time_machine, step
 ):
