@@ -1,6 +1,7 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
-how soon duplicates are listed and an inbox opens, and how streams do."""
+how soon duplicates are listed and an inbox opens, whether an import of many takes more memory, and how
+streams do."""
 
 import argparse
 import tempfile
@@ -11,6 +12,7 @@ from bench import (
     duplicates,
     failover,
     growth,
+    importing,
     inbox,
     live,
     migration,
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_failover(commands.add_parser("failover", help="lose a primary under Patroni, and see what follows"))
     _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
     _add_inbox(commands.add_parser("inbox", help="measure how soon an agent's inbox and a thread open"))
+    _add_imports(commands.add_parser("import", help="measure an import: its memory, and who waits for it"))
     _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
     return parser
 
@@ -106,6 +109,12 @@ def _add_inbox(command: argparse.ArgumentParser) -> None:
     command.add_argument("--conversations", type=int, default=10_000, metavar="N")
     command.add_argument("--messages", type=int, default=5000, metavar="N", help="of one of them")
     command.add_argument("--seconds", type=float, default=4, metavar="S", help="for each call")
+
+
+def _add_imports(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_imports)
+    command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
+    command.add_argument("--people", type=_numbers, default=(20_000, 200_000), metavar="N,N,…")
 
 
 def _add_live(command: argparse.ArgumentParser) -> None:
@@ -179,6 +188,10 @@ def _measure_inbox(chosen: argparse.Namespace) -> None:
     plan = inbox.Plan(chosen.conversations, chosen.messages, chosen.seconds)
     engines = [chosen.engine] if chosen.engine else list(TITLES)
     print(inbox.written([inbox.measure(engine, plan) for engine in engines], plan))
+
+
+def _measure_imports(chosen: argparse.Namespace) -> None:
+    print(importing.written(importing.measure(chosen.engine, chosen.people)))
 
 
 def _measure_streams(chosen: argparse.Namespace) -> None:

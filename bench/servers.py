@@ -76,7 +76,7 @@ def serve(app: str, database_url: str, *arguments: str, checkout: Checkout = HER
             process = subprocess.Popen(
                 [checkout.python, "-m", "gunicorn", app, f"--bind=fd://{listener.fileno()}", *arguments],
                 cwd=checkout.directory,
-                env=_environment(database_url),
+                env=environment(database_url),
                 pass_fds=[listener.fileno()],
                 stdout=log,
                 stderr=log,
@@ -106,7 +106,7 @@ def serve_live(database_url: str, streams: int) -> Iterator[Server]:
     process = subprocess.Popen(
         [HERE.python, "-m", "service", "live"],
         cwd=HERE.directory,
-        env=_environment(database_url) | settings,
+        env=environment(database_url) | settings,
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -131,7 +131,7 @@ def command(database_url: str, *arguments: str, checkout: Checkout = HERE) -> st
     ran = subprocess.run(
         [checkout.python, "-m", "service", *arguments],
         cwd=checkout.directory,
-        env=_environment(database_url),
+        env=environment(database_url),
         capture_output=True,
         text=True,
         check=False,
@@ -189,7 +189,7 @@ def versions(database_url: str, python: str = "") -> str:
     return f"{os.cpu_count()} cores, {python or HERE.version()}, {engine}"
 
 
-def _environment(database_url: str) -> dict[str, str]:
+def environment(database_url: str) -> dict[str, str]:
     """Return the settings of a server. All calls come from one address, so logins have no limit."""
     settings = {"ADMIN_KEY": ADMIN_KEY, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": database_url}
     return os.environ | settings | {"LOGIN_RATE": "0", "WEB_CONCURRENCY": "1"}

@@ -7,7 +7,7 @@ The map of the house:
                      backup, restore, export, import
     console/         pages for agents, on the same use cases
     server/          what gunicorn needs beside the settings in gunicorn.conf.py
-    work/            what happens after: deliveries to webhooks, tidying
+    work/            what happens after: deliveries to webhooks, tidying, files of people
     moving/          a whole app into a file, and out of one; people out of what other desks export
     live/            tells who follows that something is new
     api/             the HTTP layer: parse, ask once, render
@@ -17,7 +17,7 @@ The map of the house:
     proofs.py        is this claim signed?
     files/           where the bytes of files are: a folder, or an S3-compatible bucket
     strict_json.py   JSON without what JSON leaves open
-    encryption.py    identity secrets at rest
+    encryption.py    identity secrets at rest, and files with a key of their own
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data
     metrics.py       what /metrics counts
@@ -27,6 +27,6 @@ The map of the house:
     times.py         what time it is, and how a time is written
 
 Imports only go down:
-app, cli → console, live, moving, server, work → api → desk → store | rules, proofs
+app, cli → console, live, server, work → moving → api → desk → store | rules, proofs
 → encryption, strict_json, config, files → logs, metrics, threads → model → texts, times.
 """

@@ -27,6 +27,7 @@ from service.store.backups import Backup
 from service.store.journal import journals
 from service.store.migrating import Schema, migrate, rebuilding
 from service.store.opening import open_store
+from service.work.importing import begin_to_import
 from service.work.loop import Worker
 from service.work.status import status_served
 from service.work.tidying import begin_to_tidy
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_backups(commands)
     add_commands(commands, _store)
     command = commands.add_parser(
-        "work", help="deliver events to webhooks and tidy once a day, until asked to stop"
+        "work", help="deliver events to webhooks, take people in and tidy, until asked to stop"
     )
     command.set_defaults(run=_work)
     command = commands.add_parser("live", help="serve streams of what is new, until asked to stop")
@@ -250,10 +251,14 @@ def _work(config: Config, _: argparse.Namespace) -> None:
         for signal_ in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_, lambda *_: worker.stopped.set())
         with status_served(worker, config):
-            tidying = begin_to_tidy(patient, config, worker.stopped)
+            beside = (
+                begin_to_tidy(patient, config, worker.stopped),
+                begin_to_import(patient, config.secret_key, worker.stopped),
+            )
             logs.get_logger().info("working")
             worker.run()
-            tidying.join()
+            for thread in beside:
+                thread.join()
 
 
 def _live(config: Config, _: argparse.Namespace) -> None:

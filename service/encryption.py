@@ -1,17 +1,21 @@
-"""Keep a secret readable by us alone: encrypted at rest under ``SECRET_KEY``."""
+"""Keep a secret readable by us alone: encrypted at rest under ``SECRET_KEY``; and a file by whoever has its
+key."""
 
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken
+
+from service.model.errors import BadFile
 
 # How many secrets are kept as they were before they were encrypted.
 MAX_KEPT = 1000
 
 # What is encrypted.
-IDENTITY_SECRETS, WEBHOOK_SECRETS = "identity secrets", "webhook secrets"
+IDENTITY_SECRETS, WEBHOOK_SECRETS, IMPORTS = "identity secrets", "webhook secrets", "imports"
 
 
 class Encryption:
@@ -44,3 +48,42 @@ class Encryption:
             return self._fernet.decrypt(encrypted).decode()
         except InvalidToken:
             return None
+
+
+class FileEncryption:
+    """Encrypts a file, and texts about it, with a key of its own: once that is gone, nobody reads any copy of
+    it, wherever there is one."""
+
+    def __init__(self, key: str) -> None:
+        self._fernet = Fernet(key)
+
+    @staticmethod
+    def new_key() -> str:
+        """Make a key."""
+        return Fernet.generate_key().decode("ascii")
+
+    def encrypt(self, text: str) -> str:
+        """Encrypt a text."""
+        return self._fernet.encrypt(text.encode()).decode("ascii")
+
+    def decrypt(self, encrypted: str) -> str:
+        """Decrypt a text."""
+        return self._fernet.decrypt(encrypted).decode()
+
+    def encrypt_piece(self, piece: bytes) -> bytes:
+        """Encrypt a piece of a file, as a line."""
+        return self._fernet.encrypt(piece) + b"\n"
+
+    def decrypt_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Decrypt a file that comes in whatever pieces, a piece that was encrypted at a time.
+
+        Raises BadFile where it is damaged.
+        """
+        rest = b""
+        for piece in pieces:
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                try:
+                    yield self._fernet.decrypt(line)
+                except InvalidToken:
+                    raise BadFile("its bytes are not those that were sent") from None

@@ -19,6 +19,7 @@ from bench import (
     duplicates,
     failover,
     fleets,
+    importing,
     inbox,
     live,
     meter,
@@ -371,6 +372,17 @@ def test_an_inbox_and_a_long_thread_are_opened(engine):
     text = inbox.written([seen], plan)
     assert "60 conversations" in text
     assert "\n| inbox " in text
+
+
+def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
+    monkeypatch.setattr(importing, "TURN", 0.1)
+
+    seen = importing.measure(SQLITE, (20,))
+
+    [alone], [(beside, load)] = seen.alone, seen.beside
+    assert (alone.people, beside.people, seen.growth) == (20, 20, 1)
+    assert (alone.memory > 10_000_000, load.calls > 0) == (True, True)
+    assert "\n| 20 people" in importing.written(seen)
 
 
 def test_a_comparison_has_the_ratios_of_a_round():

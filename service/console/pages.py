@@ -11,6 +11,7 @@ from service.console import (
     conversations,
     corrections,
     duplicates,
+    imports,
     keys,
     merges,
     origins,
@@ -34,7 +35,7 @@ OF_AGENTS = (
     agents,
     webhooks,
 )
-OF_OPERATORS = (apps, keys, origins)
+OF_OPERATORS = (apps, keys, origins, imports)
 for module in (signing_in, *OF_AGENTS, *OF_OPERATORS):
     console.register_blueprint(module.pages)
 console.register_blueprint(webhooks.pages, name="app_webhooks", url_prefix="/apps/<app>")

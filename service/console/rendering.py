@@ -56,6 +56,9 @@ NOTICES = {
     "key-deleted": "The key was deleted. It opens nothing from now on.",
     "origin-added": "Pages of this origin may call from now on.",
     "origin-removed": "Pages of this origin may not call any more.",
+    "import-sent": "The file is here, encrypted. It is read now, and nothing is changed by that.",
+    "import-begun": "The people are being taken in. You may leave this page.",
+    "import-removed": "The file is removed, with all that told of it. Whoever was taken in stays.",
     "sent-again": "It is on its way once more. Reload in a moment to see what became of it.",
 }
 
@@ -71,7 +74,7 @@ ADVICE = {
     405: ("This address is for forms", "Go back to the page that you came from."),
     409: ("This cannot be done as things stand", "Nothing was changed. Look at it anew and try again."),
     410: ("This event is not kept any more", "It is too old to be sent again."),
-    413: ("This is too much text", "Go back and send less of it, in several replies perhaps."),
+    413: ("This is too much", "Go back and send less of it at a time."),
     422: ("Something has to be corrected", "Go back, correct it and send it again. Nothing was changed."),
     429: ("Too many attempts", "Wait a minute, then try again."),
     503: ("The store does not answer", "Wait a few seconds and reload. Look first whether it was done."),
@@ -100,6 +103,7 @@ def register(app: Flask) -> None:
         "size": words.size,
         "is_picture": words.is_picture,
         "rfc3339": rfc3339,
+        "state_of_import": words.state_of_import,
         "state_of_webhook": words.state_of_webhook,
         "is_anonymous": is_anonymous,
         "is_of_a_device": is_of_a_device,

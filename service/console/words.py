@@ -8,6 +8,7 @@ from service.model.attachments import Attachment
 from service.model.attributes import Value
 from service.model.history import Entry, Event, Members
 from service.model.identifiers import is_anonymous
+from service.model.imports import ImportState
 from service.model.users import User
 from service.model.webhooks import Disabled, Webhook
 from service.rules.file_types import SHOWN
@@ -122,6 +123,15 @@ STATES: dict[Disabled | None, str] = {
     Disabled.FAILING: "Off, as nothing could be delivered for five days. Mend the receiver and switch it on.",
 }
 
+# How far a file of people is.
+IMPORTS: dict[ImportState, str] = {
+    ImportState.READING: "it is being read; nothing is changed",
+    ImportState.READ: "it was read, and waits for you",
+    ImportState.TAKING_IN: "its people are being taken in",
+    ImportState.DONE: "its people were taken in",
+    ImportState.FAILED: "it can’t be read",
+}
+
 
 def sentence(entry: Entry) -> str:
     """Return what happened; of what was forgotten since, as much as is left."""
@@ -134,6 +144,7 @@ def by(entry: Entry) -> str:
         "session": "by the user’s own device",
         "retention": "by tidying up",
         "recovery": "by a restore",
+        "import": "by an import",
         "migration": "by moving to a newer version",
     }
     return whom.get(entry.actor.by, f"with the key {entry.actor.by}")
@@ -149,6 +160,11 @@ def title(user: User) -> str:
 def state_of_webhook(webhook: Webhook) -> str:
     """Return whether a webhook is told, and why not."""
     return STATES[webhook.disabled]
+
+
+def state_of_import(state: ImportState) -> str:
+    """Return how far a file of people is."""
+    return IMPORTS[state]
 
 
 def said(value: Value) -> str:

@@ -33,6 +33,12 @@ ACTOR = Actor("import", "", proven=True)
 
 # Whether something was said before of a user, by our id.
 WasSaid = Callable[[str], bool]
+# What else is done in the transaction, with what became of each.
+Also = Callable[[Sequence[Placed]], None]
+
+
+def nothing_else(_: Sequence[object]) -> None:
+    """Do nothing else."""
 
 
 @dataclass
@@ -57,7 +63,9 @@ class _New:
 
 
 @one_transaction
-def place(store: AppStore, app: App, people: Sequence[Known], was_said: WasSaid) -> list[Placed]:
+def place(
+    store: AppStore, app: App, people: Sequence[Known], was_said: WasSaid, also: Also = nothing_else
+) -> list[Placed]:
     """Return which user each of these is, who all name another; make those who are not there, and say of each
     what is known, unless something was said of that user before, or of another of these who is the same."""
     placing = _Placing(store, app, _look_up(store, people, locks=True), was_said)
@@ -65,7 +73,15 @@ def place(store: AppStore, app: App, people: Sequence[Known], was_said: WasSaid)
     placing.leave_contacts()
     new = placing.new
     store.newcomers.add(new.users, new.attributes, new.contacts, new.history)
+    also(placed)
     return placed
+
+
+def placed_before(store: AppStore, app: App, people: Sequence[Known]) -> list[str | None]:
+    """Return which user each of these is who were placed before, by our id; None for whoever is not there any
+    more. Nothing is changed: whatever was said of them since stays."""
+    placing = _Placing(store, app, _look_up(store, people, locks=False), lambda _: True)
+    return [placing.find(one.claim) for one in people]
 
 
 def concerned(store: AppStore, people: Sequence[Known]) -> set[str]:
@@ -116,6 +132,11 @@ class _Placing:
                 return self._leave(one, user, decision)
             case _:
                 return self._change(one)
+
+    def find(self, claim: Claim) -> str | None:
+        """Return whom a claim leads to; None if to nobody who is there."""
+        plan = login_rules.decide(claim, self._evidence(claim)).plan
+        return None if isinstance(plan, Create) else plan.user.id
 
     def _evidence(self, claim: Claim) -> Evidence:
         found, key = self._found, email_key(claim.email or "")

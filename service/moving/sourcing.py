@@ -4,14 +4,16 @@ that it does not matter which stands first; and then what was said. Each time al
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
-from service.desk.placing import place
+from service.desk.placing import place, placed_before
 from service.desk.transcripts import take_in_transcripts
 from service.model.apps import App
-from service.model.sources import Known
+from service.model.sources import Known, Placed
 from service.moving.importing import Rejects
 from service.moving.memory import Memory
 from service.moving.reading import Read, Refused
@@ -28,6 +30,9 @@ PASSES = Named.USER_ID, Named.EMAIL
 
 NO_OWNER = "Nobody of the app's is known to have the conversation."
 NOTHING_SAID = "Nothing was said in it that its user may see."
+
+# Of an import's steps, each a transaction, how many are done, and what came of all by then.
+Note = Callable[[int, "Tally"], None]
 
 # What brings those whom some are about, or whose these conversations are, into another store.
 Bring = Callable[[Sequence[Known]], None]
@@ -60,6 +65,30 @@ class Tally:
     talks: int = 0
     hidden: int = 0
 
+    def add(self, records: Sequence[Record], placed: Sequence[Placed]) -> None:
+        """Count people who were placed."""
+        for record, one in zip(records, placed, strict=True):
+            self.people[one.rule, one.because] += 1
+            self.created[one.rule] += one.created
+            self.changed[one.rule] += one.changed
+            for error in (*record.known.ignored, *one.ignored):
+                self.ignored[error.pointer, error.code, error.detail] += 1
+
+
+def _unnoted(_steps: int, _tally: Tally) -> None:
+    """Take no note: a run that is cut off is run again, and changes nothing more."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many steps a former run has done that was cut off, with what came of them; and who takes note of
+    more, in the transaction of each; and how many people are in one, if that is to be other than usual."""
+
+    done: int = 0
+    tally: Tally = field(default_factory=Tally)
+    note: Note = _unnoted
+    people: int | None = None
+
 
 class Sourcing:
     """Takes people into an app, or finds out what would happen if it did, in a store of its own."""
@@ -72,9 +101,13 @@ class Sourcing:
         tell: Callable[[int], None],
         real: AppStore,
         bring: Bring | None = None,
+        steps: Steps | None = None,
     ) -> None:
         """``real`` is the app's own store, which is ``store`` unless this is a trial."""
-        self.tally = Tally()
+        self._steps = steps or Steps()
+        self._step = 0
+        # What was left out is read, and so counted, again.
+        self.tally = replace(deepcopy(self._steps.tally), left=Counter(), refused=Counter())
         self._store = store
         self._app = app
         self._rejects = rejects
@@ -87,16 +120,17 @@ class Sourcing:
 
     def run(self, read: Callable[[], Iterable[Entry]]) -> None:
         """Take in all that is read, each time from the beginning."""
-        for named in PASSES:
-            if named is Named.USER_ID or named in self._seen:
-                people = (entry for entry in read() if self._is_next(entry, named))
-                while some := list(islice(people, MAX_PEOPLE)):
-                    self._place([entry.record for entry in some if entry.record is not None])
-        if self._speaks:
-            talks = (entry for entry in read() if entry.spoken is not None)
-            while some := list(islice(talks, MAX_TALKS)):
-                self._take_talks(some)
-        self._memory.close()
+        with closing(self._memory):
+            for named in PASSES:
+                if named is Named.USER_ID or named in self._seen:
+                    # What reads the file lets go of it before it is closed, also where a step fails.
+                    with closing(entry for entry in read() if self._is_next(entry, named)) as people:
+                        while some := list(islice(people, self._steps.people or MAX_PEOPLE)):
+                            self._place([entry.record for entry in some if entry.record is not None])
+            if self._speaks:
+                with closing(entry for entry in read() if entry.spoken is not None) as talks:
+                    while some := list(islice(talks, MAX_TALKS)):
+                        self._take_talks(some)
 
     def _is_next(self, entry: Entry, named: Named) -> bool:
         """Return whether a line's person is to be taken in, when those are who are named so; note what
@@ -133,18 +167,34 @@ class Sourcing:
 
     def _place(self, records: Sequence[Record]) -> None:
         people = [record.known for record in records]
+        if self._is_done():
+            users = placed_before(self._store, self._app, people)
+        else:
+            users = [one.user for one in self._placed(records, people)]
+        self._memory.note(user for user in users if user is not None)
+        for record, user in zip(records, users, strict=True):
+            self._memory.call(record.key, user or "")
+        self._tell(sum(self.tally.people.values()))
+
+    def _placed(self, records: Sequence[Record], people: Sequence[Known]) -> list[Placed]:
         if self._bring is not None:
             self._bring(people)
-        placed = place(self._store, self._app, people, self._memory.was_said)
-        self._memory.note(one.user for one in placed)
-        for record, one in zip(records, placed, strict=True):
-            self._memory.call(record.key, one.user)
-            self.tally.people[one.rule, one.because] += 1
-            self.tally.created[one.rule] += one.created
-            self.tally.changed[one.rule] += one.changed
-            for error in (*record.known.ignored, *one.ignored):
-                self.tally.ignored[error.pointer, error.code, error.detail] += 1
-        self._tell(sum(self.tally.people.values()))
+        after = self.tally
+
+        def note(placed: Sequence[Placed]) -> None:
+            nonlocal after
+            after = deepcopy(self.tally)
+            after.add(records, placed)
+            self._steps.note(self._step, after)
+
+        placed = place(self._store, self._app, people, self._memory.was_said, note)
+        self.tally = after
+        return placed
+
+    def _is_done(self) -> bool:
+        """Begin the next step, and return whether a former run has done it."""
+        self._step += 1
+        return self._step <= self._steps.done
 
     def _take_talks(self, entries: Sequence[Entry]) -> None:
         """Take in conversations of those of whom the file has told, and of those of whom they tell
@@ -153,7 +203,7 @@ class Sourcing:
         for named in PASSES:
             if some := [record for record in strangers.values() if record.named is named]:
                 self._place(some)
-        found = []
+        found, hidden = [], 0
         for entry, spoken in [(entry, entry.spoken) for entry in entries if entry.spoken is not None]:
             user = self._owner(entry)
             if not user:
@@ -161,12 +211,23 @@ class Sourcing:
             elif not spoken.transcript.messages:
                 self._leave(entry, "nothing-said", NOTHING_SAID)
             else:
-                self.tally.hidden += spoken.left
+                hidden += spoken.left
                 found.append((user, spoken.transcript))
-        there = self._real.newcomers.conversations(one.conversation.id for _, one in found)
-        new = [one for one in found if one[1].conversation.id not in there]
-        self.tally.talks += len(found)
-        self.tally.new_talks += sum(take_in_transcripts(self._store, new))
+        if not self._is_done():
+            there = self._real.newcomers.conversations(one.conversation.id for _, one in found)
+            new = [one for one in found if one[1].conversation.id not in there]
+            talks, hidden = self.tally.talks + len(found), self.tally.hidden + hidden
+            after = self.tally
+
+            def note(added: Sequence[bool]) -> None:
+                nonlocal after
+                after = replace(
+                    self.tally, talks=talks, hidden=hidden, new_talks=self.tally.new_talks + sum(added)
+                )
+                self._steps.note(self._step, after)
+
+            take_in_transcripts(self._store, new, note)
+            self.tally = after
         self._tell(self.tally.talks)
 
     def _stranger(self, entry: Entry) -> Record | None:

@@ -23,6 +23,7 @@ from service.store.fields import FieldStore
 from service.store.files import FileStore
 from service.store.history import HistoryStore
 from service.store.idle import IdleStore
+from service.store.imports import ImportStore
 from service.store.inbox import InboxStore
 from service.store.leftovers import LeftoverStore
 from service.store.limits import IdempotencyKeyStore, RateStore
@@ -64,7 +65,7 @@ class Store:
 class AppStore:
     """All that is kept of one app. Nothing here takes an app's id, so nothing reaches into another app."""
 
-    def __init__(self, database: Database, files: Files, app_id: str) -> None:
+    def __init__(self, database: Database, files: Files, app_id: str) -> None:  # noqa: PLR0915 - of each a line
         self.database = database
         self.app_id = app_id
         self.keys = KeyStore(database, app_id)
@@ -94,6 +95,7 @@ class AppStore:
         self.streams = StreamStore(database, app_id)
         self.moving = MovingStore(database, app_id)
         self.newcomers = NewcomerStore(database, app_id)
+        self.imports = ImportStore(database, app_id)
         self.console_sessions = ConsoleSessionStore(database, app_id)
 
     def transaction(self) -> AbstractContextManager[None]:

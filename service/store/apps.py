@@ -12,10 +12,10 @@ from service.model.apps import App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import StaleState
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.revocations import Revoked
-from service.store.attachments import forget
+from service.store.attachments import AT_ONCE, forget
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
-from service.store.tables import TABLES, Apps, Attachments, Keys, Removals, Sessions, Webhooks
+from service.store.tables import TABLES, Apps, Attachments, Imports, Keys, Removals, Sessions, Webhooks
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
@@ -42,6 +42,11 @@ class AllApps:
         rows = self._database.rows(
             Webhooks.select(Webhooks.app).where(Webhooks.disabled.is_null()).distinct().order_by(Webhooks.app)
         )
+        return tuple(app for (app,) in rows)
+
+    def with_imports(self) -> tuple[str, ...]:
+        """Return the apps into which somebody has sent files of people, by their ids."""
+        rows = self._database.rows(Imports.select(Imports.app).distinct().order_by(Imports.app))
         return tuple(app for (app,) in rows)
 
     def untidy(self, at: int) -> tuple[App, ...]:
@@ -120,6 +125,7 @@ class AllApps:
         self._database.extend_deadline(600)
         try:
             forget(self._database, app, Attachments.app == app)
+            self._database.change(Removals.update(due=AT_ONCE).where(Removals.app == app))
             for table in reversed([table for table in TABLES if table is not Removals]):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
             self._database.revoke(Revoked.APP_ERASED, app, app)

@@ -103,6 +103,11 @@ class AttachmentStore:
         one = (Removals.app == self._app) & (Removals.file == id) & (Removals.due > until)
         return self._database.change(Removals.delete().where(one)) > 0
 
+    def postpone(self, id: str, due: int, at: int) -> bool:
+        """Have a file's bytes removed later than they were to be; return False if they are due by now."""
+        one = (Removals.app == self._app) & (Removals.file == id) & (Removals.due > at)
+        return self._database.change(Removals.update(due=due).where(one)) > 0
+
     def hasten(self, id: str) -> bool:
         """Have a file's bytes removed now that were to be removed later; return whether they were."""
         one = (Removals.app == self._app) & (Removals.file == id)

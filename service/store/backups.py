@@ -4,7 +4,8 @@ It is compressed JSON, one value a line: what it is, then each table's name and 
 many rows there are and the digest of all lines before. It is written while the store is in use, as of one
 moment, and read row by row.
 
-Left out is what is over after a restore in any case: sessions, and counts of rates.
+Left out is what is over after a restore in any case: sessions, counts of rates, and files of people that were
+sent to be taken in.
 """
 
 import gzip
@@ -28,10 +29,10 @@ from service.model.errors import BadBackup
 from service.store.database import Database
 from service.store.journal import sync_directory
 from service.store.migrating import apply, migrations
-from service.store.tables import TABLES, Apps, ConsoleSessions, OperatorSessions, Rates, Sessions
+from service.store.tables import TABLES, Apps, ConsoleSessions, Imports, OperatorSessions, Rates, Sessions
 from service.times import now, rfc3339
 
-LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions)
+LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions, Imports)
 KEPT = tuple(table for table in TABLES if table not in LEFT_OUT)
 FORMAT = 1
 # For how long a backup may be written or read, in seconds.

@@ -42,6 +42,7 @@ from service.store.tables import (
     FormerKeys,
     History,
     IdempotencyKeys,
+    Imports,
     Keys,
     Merges,
     Messages,
@@ -85,6 +86,7 @@ LEFT_OUT: dict[type[Model], str] = {
     Duplicates: "they follow from those",
     ConsoleSessions: "they were begun with a key that stays behind",
     OperatorSessions: "they are of no app",
+    Imports: "they are kept for a day, and encrypted under SECRET_KEY",
 }
 
 

@@ -768,6 +768,37 @@ class OperatorSessions(Model):
         primary_key = CompositeKey("app", "digest")
 
 
+class Imports(Model):
+    """Files of people that operators have sent, as ``Import`` in ``model/`` says. Whoever reads one has
+    leased it for a time."""
+
+    app = TextField()
+    id = TextField()
+    state = TextField()
+    key = TextField()
+    size = BigIntegerField()
+    stored = BigIntegerField()
+    sha256 = TextField()
+    options = TextField()
+    created_at = BigIntegerField()
+    until = BigIntegerField()
+    preview = TextField(null=True)
+    report = TextField(null=True)
+    failed = TextField(null=True)
+    people = BigIntegerField()
+    steps = BigIntegerField()
+    rejects = TextField(null=True)
+    rejects_size = BigIntegerField()
+    leased_until = BigIntegerField()
+    tries = IntegerField()
+    lease = TextField(null=True)
+
+    class Meta:
+        table_name = "imports"
+        primary_key = CompositeKey("app", "id")
+        constraints: ClassVar = [references("apps", app="app")]
+
+
 # In the order in which they may be created; emptied in the reverse order.
 TABLES: tuple[type[Model], ...] = (
     Apps,
@@ -800,4 +831,5 @@ TABLES: tuple[type[Model], ...] = (
     Rates,
     ConsoleSessions,
     OperatorSessions,
+    Imports,
 )

@@ -5,6 +5,9 @@ import re
 import pytest
 import time_machine
 
+from service.desk.imports import receive
+from service.encryption import Encryption
+from service.model.imports import Options
 from service.store.tables import Attempts, Deliveries
 from tests.support.attachments import sent
 from tests.support.cases import cases
@@ -451,6 +454,7 @@ def test_an_erased_app_leaves_no_row_in_any_table(start, store, operate, tenant)
     add_former_key(store, tenant.id, tenant.find(userId="jane")[0]["id"])
     add_attempt(store, tenant.id)
     store.of(tenant.id).attachments.expect("att_1", 1)
+    receive(store.of(tenant.id), Encryption("x" * 32), Options("csv"), [b"x"])
     before = rows_of(store, tenant.id)
     # Operators are of no app.
     assert before.pop("operator_sessions") == []

@@ -124,6 +124,8 @@ COLUMNS = {
     "rates": "kind address minute count",
     "sign_ins": "digest key began_at",
     "operator_sessions": "digest began_at",
+    "imports": "id state key size stored sha256 options created_at until people steps rejects_size"
+    " leased_until tries",
 }
 EACH: dict[str, Callable[[Id, int, int], Row]] = {
     # All are at the last event, and to one most was delivered.
@@ -171,6 +173,7 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
     "rates": lambda id, n, at: ("login", digest(str(n)), at // 60_000, 1),
     "sign_ins": lambda id, n, at: (digest(id("si", n)), id("key", n), at),
     "operator_sessions": lambda id, n, at: (digest(id("so", n)), at),
+    "imports": lambda id, n, at: (id("imp", n), "done", "key", 1, 1, "", "", at, at, *[0] * 5),
 }
 
 

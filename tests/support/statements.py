@@ -34,6 +34,8 @@ OF_NO_APP_THERE = re.compile(
 WITH_WEBHOOKS = (
     'SELECT DISTINCT "t1"."app" FROM "webhooks" AS "t1" WHERE ("t1"."disabled" IS NULL) ORDER BY "t1"."app"'
 )
+# … and whoever takes people in, for those into which somebody has sent files.
+WITH_IMPORTS = 'SELECT DISTINCT "t1"."app" FROM "imports" AS "t1" ORDER BY "t1"."app"'
 # Whoever runs Usher is told of the webhooks of all apps, and nothing of any.
 ALL_WEBHOOKS = re.compile(
     r'^SELECT "t1"."disabled", \("t1"."failing_since" IS NOT NULL\), COUNT\("t1"."id"\), (.*)'
@@ -101,7 +103,7 @@ def _require_scope(sql: str) -> None:
 @lru_cache(maxsize=10_000)
 def unscoped(sql: str) -> tuple[str, ...]:
     """Return the tables of a statement that no condition on the app holds, or whose rows name none."""
-    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql == WITH_WEBHOOKS:
+    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql in (WITH_WEBHOOKS, WITH_IMPORTS):
         return ()
     if WITH_OLD_FILES.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
         return ()
