@@ -15,6 +15,7 @@ from bench import (
     migration,
     profile,
     profile_results,
+    searching,
     sizes,
     speed,
     speed_results,
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sizes(commands.add_parser("sizes", help="measure how much room each thing takes"))
     _add_failover(commands.add_parser("failover", help="lose a primary under Patroni, and see what follows"))
     _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
+    _add_search(commands.add_parser("search", help="measure searches, without the index and by it"))
     _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
     return parser
 
@@ -96,6 +98,13 @@ def _add_duplicates(command: argparse.ArgumentParser) -> None:
     command.add_argument("--users", type=int, default=1_000_000, metavar="N")
     command.add_argument("--seconds", type=float, default=8, metavar="S", help="for each call")
     command.add_argument("--compared", type=int, default=20_000, metavar="N", help="who were there before")
+
+
+def _add_search(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_search)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    command.add_argument("--messages", type=int, default=100_000, metavar="N")
+    command.add_argument("--rounds", type=int, default=5, metavar="N", help="of each search by the index")
 
 
 def _add_live(command: argparse.ArgumentParser) -> None:
@@ -163,6 +172,12 @@ def _migrate(chosen: argparse.Namespace) -> None:
 def _measure_duplicates(chosen: argparse.Namespace) -> None:
     plan = duplicates.Plan(chosen.users, chosen.seconds, chosen.compared)
     print(duplicates.written(duplicates.measure(chosen.engine, plan), plan))
+
+
+def _measure_search(chosen: argparse.Namespace) -> None:
+    for engine in [chosen.engine] if chosen.engine else list(TITLES):
+        searched = searching.measure(engine, chosen.messages, chosen.rounds)
+        print(searching.written(searched, chosen.messages), flush=True)
 
 
 def _measure_streams(chosen: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ from service.store.backups import Backup
 from service.store.journal import journals
 from service.store.migrating import Schema, migrate, rebuilding
 from service.store.opening import open_store
+from service.work.indexing import begin_to_index
 from service.work.loop import Worker
 from service.work.status import status_served
 from service.work.tidying import begin_to_tidy
@@ -86,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_backups(commands)
     add_commands(commands, _store)
     command = commands.add_parser(
-        "work", help="deliver events to webhooks and tidy once a day, until asked to stop"
+        "work",
+        help="deliver events to webhooks, keep the index of searches, and tidy once a day",
     )
     command.set_defaults(run=_work)
     command = commands.add_parser("live", help="serve streams of what is new, until asked to stop")
@@ -251,9 +253,11 @@ def _work(config: Config, _: argparse.Namespace) -> None:
             signal.signal(signal_, lambda *_: worker.stopped.set())
         with status_served(worker, config):
             tidying = begin_to_tidy(patient, config, worker.stopped)
+            indexing = begin_to_index(store, worker.stopped)
             logs.get_logger().info("working")
             worker.run()
             tidying.join()
+            indexing.join()
 
 
 def _live(config: Config, _: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from bench import (
     live,
     meter,
     migration,
+    searching,
     sizes,
     speed_results,
     usage,
@@ -357,6 +358,14 @@ def test_pairs_are_listed_of_a_store_that_is_sound():
 
     assert seen.loads.keys() == {duplicates.FIRST, duplicates.DEEP, duplicates.ALONE, duplicates.ALIKE}
     assert "\n| first page" in duplicates.written(seen, plan)
+
+
+def test_searches_are_measured_without_an_index_and_by_it():
+    seen = searching.measure(SQLITE, 60, 1)
+
+    assert seen.without.keys() == seen.with_index.keys() == searching.SOUGHT.keys()
+    assert seen.room > 0
+    assert "\n| nowhere" in searching.written(seen, 60)
 
 
 def test_a_comparison_has_the_ratios_of_a_round():

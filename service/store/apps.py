@@ -15,7 +15,7 @@ from service.model.revocations import Revoked
 from service.store.attachments import forget
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
-from service.store.tables import TABLES, Apps, Attachments, Keys, Removals, Sessions, Webhooks
+from service.store.tables import OF_ENGINES, TABLES, Apps, Attachments, Keys, Removals, Sessions, Webhooks
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
@@ -120,7 +120,7 @@ class AllApps:
         self._database.extend_deadline(600)
         try:
             forget(self._database, app, Attachments.app == app)
-            for table in reversed([table for table in TABLES if table is not Removals]):
+            for table in reversed([table for table in (*TABLES, *OF_ENGINES) if table is not Removals]):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
             self._database.revoke(Revoked.APP_ERASED, app, app)
         except IntegrityError as error:

@@ -4,6 +4,7 @@ import threading
 
 from service.config import Config
 from service.store.opening import open_store
+from service.work.indexing import begin_to_index
 from service.work.loop import Worker
 from service.work.tidying import begin_to_tidy
 
@@ -17,4 +18,5 @@ def work_beside(config: Config) -> Worker | None:
     worker = Worker(store, config.secret_key, config.webhook_loopback == "on")
     threading.Thread(target=worker.run, daemon=True, name="work").start()
     begin_to_tidy(store, config, worker.stopped)
+    begin_to_index(store, worker.stopped)
     return worker
