@@ -1,7 +1,7 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
-how soon duplicates are listed and an inbox opens, whether an import of many takes more memory, and how
-streams do."""
+how soon duplicates are listed, an inbox opens and a search is answered, whether an import of many takes more
+memory, and how streams do."""
 
 import argparse
 import tempfile
@@ -18,6 +18,7 @@ from bench import (
     migration,
     profile,
     profile_results,
+    searching,
     sizes,
     speed,
     speed_results,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
     _add_inbox(commands.add_parser("inbox", help="measure how soon an agent's inbox and a thread open"))
     _add_imports(commands.add_parser("import", help="measure an import: its memory, and who waits for it"))
+    _add_search(commands.add_parser("search", help="measure searches, without the index and by it"))
     _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
     return parser
 
@@ -115,6 +117,13 @@ def _add_imports(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_measure_imports)
     command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
     command.add_argument("--people", type=_numbers, default=(20_000, 200_000), metavar="N,N,…")
+
+
+def _add_search(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_search)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    command.add_argument("--messages", type=int, default=100_000, metavar="N")
+    command.add_argument("--rounds", type=int, default=5, metavar="N", help="of each search by the index")
 
 
 def _add_live(command: argparse.ArgumentParser) -> None:
@@ -192,6 +201,12 @@ def _measure_inbox(chosen: argparse.Namespace) -> None:
 
 def _measure_imports(chosen: argparse.Namespace) -> None:
     print(importing.written(importing.measure(chosen.engine, chosen.people)))
+
+
+def _measure_search(chosen: argparse.Namespace) -> None:
+    for engine in [chosen.engine] if chosen.engine else list(TITLES):
+        searched = searching.measure(engine, chosen.messages, chosen.rounds)
+        print(searching.written(searched, chosen.messages), flush=True)
 
 
 def _measure_streams(chosen: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from service.model.search import SearchState
 from service.model.webhooks import WebhookHealth, WebhookState
 from service.times import now
 
@@ -65,9 +66,11 @@ def _of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
 
 
-def exposition(webhooks: Sequence[WebhookHealth] | None = None) -> tuple[bytes, str]:
+def exposition(
+    webhooks: Sequence[WebhookHealth] | None = None, searches: Sequence[SearchState] | None = None
+) -> tuple[bytes, str]:
     """Return what ``/metrics`` answers, and its content type: what was counted, with several workers the sum
-    of them all, and how all webhooks do, if that is known."""
+    of them all, and how all webhooks and indexes do, if that is known."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
@@ -76,6 +79,8 @@ def exposition(webhooks: Sequence[WebhookHealth] | None = None) -> tuple[bytes, 
     found = CollectorRegistry()
     if webhooks is not None:
         found.register(Webhooks(webhooks, now()))
+    if searches is not None:
+        found.register(Searches(searches, now()))
     return generate_latest(registry) + generate_latest(found), CONTENT_TYPE_LATEST
 
 
@@ -96,13 +101,35 @@ class Webhooks(Collector):
         yield GaugeMetricFamily(
             "usher_webhook_oldest_seconds",
             "How long ago the oldest event was that is to be delivered somewhere and has not been.",
-            self._age(*pending, *(one.untried for one in self._health)),
+            _age(self._at, *pending, *(one.untried for one in self._health)),
         )
         yield GaugeMetricFamily(
             "usher_webhook_untried_seconds",
             "How long ago the oldest event was that a webhook which answers has not been tried with.",
-            self._age(*(one.untried for one in self._health if one.state is WebhookState.ANSWERING)),
+            _age(self._at, *(one.untried for one in self._health if one.state is WebhookState.ANSWERING)),
         )
 
-    def _age(self, *times: int | None) -> float:
-        return max((self._at - at for at in times if at is not None and at < self._at), default=0) / 1000
+
+class Searches(Collector):
+    """How far the indexes of all apps go at a time, as the store tells any process alike."""
+
+    def __init__(self, states: Sequence[SearchState] = (), at: int = 0) -> None:
+        self._states = states
+        self._at = at
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell it to prometheus_client."""
+        yield GaugeMetricFamily(
+            "usher_search_behind_seconds",
+            "How long ago the oldest event was that the index of a search has not followed.",
+            _age(self._at, *(one.oldest for one in self._states)),
+        )
+        yield GaugeMetricFamily(
+            "usher_search_unfinished",
+            "Apps whose index does not hold yet all that was there when it was begun.",
+            sum(not one.is_whole for one in self._states),
+        )
+
+
+def _age(at: int, *times: int | None) -> float:
+    return max((at - one for one in times if one is not None and one < at), default=0) / 1000

@@ -24,6 +24,7 @@ from bench import (
     live,
     meter,
     migration,
+    searching,
     sizes,
     speed_results,
     usage,
@@ -383,6 +384,14 @@ def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
     assert (alone.people, beside.people, seen.growth) == (20, 20, 1)
     assert (alone.memory > 10_000_000, load.calls > 0) == (True, True)
     assert "\n| 20 people" in importing.written(seen)
+
+
+def test_searches_are_measured_without_an_index_and_by_it():
+    seen = searching.measure(SQLITE, 60, 1)
+
+    assert seen.without.keys() == seen.with_index.keys() == searching.SOUGHT.keys()
+    assert seen.room > 0
+    assert "\n| nowhere" in searching.written(seen, 60)
 
 
 def test_a_comparison_has_the_ratios_of_a_round():

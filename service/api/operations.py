@@ -50,11 +50,12 @@ def readyz() -> dict[str, str]:
 
 def _metrics(_: Operator) -> Response:
     try:
-        webhooks = context().store.webhooks.health()
+        webhooks, searches = context().store.webhooks.health(), context().store.searches.states()
     except StoreUnavailable:
         # What was counted is asked for most when the store is away.
-        webhooks = None
-    body, content_type = metrics.exposition(webhooks)
+        body, content_type = metrics.exposition()
+    else:
+        body, content_type = metrics.exposition(webhooks, searches)
     return Response(body, content_type=content_type)
 
 

@@ -137,7 +137,7 @@ def _conversations(caller: Backend, cursor: str) -> tuple[tuple[Conversation, ..
 
 def _search(caller: Backend, sought: str, cursor: str) -> tuple[tuple[Conversation, ...], str | None]:
     asked = read_fields(PAGE, limit=ROWS, cursor=cursor)
-    found = search(store_of(caller), caller, sought, **asked)
+    found = search(store_of(caller), sought, **asked)
     return found.data, found.next and text_of(*found.next)
 
 

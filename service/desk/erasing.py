@@ -127,6 +127,7 @@ def tidy(
     rates = _each_page(rest, _forget_rates, store, at // MINUTE - 1)
     events = _all(rest, forget_some_events, store, at - event_days * DAY)
     _all(rest, forget_some_deliveries, store, at - event_days * DAY)
+    _all(rest, _forget_deleted, store)
     return Tidied(users, tombstones, sessions, keys, rates, events)
 
 
@@ -179,6 +180,11 @@ def _erase_idle(store: AppStore, id: str, idle: Idle) -> bool:
     _forget(store, AuditLog(store, Actor(BY, "", proven=True), now()), user)
     store.idle.forget_devices(once)
     return True
+
+
+@one_transaction
+def _forget_deleted(store: AppStore) -> int:
+    return store.search.forget_deleted()
 
 
 @one_transaction

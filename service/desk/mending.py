@@ -25,6 +25,8 @@ def mend(store: AppStore) -> None:
         _find_by_emails(store, home)
     for ids in store.leftovers.unseen():
         _compare(store, ids)
+    for conversations in store.leftovers.indexed():
+        store.leftovers.unindex(conversations)
 
 
 @one_transaction

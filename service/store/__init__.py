@@ -33,6 +33,7 @@ from service.store.moving import MovingStore
 from service.store.newcomers import NewcomerStore
 from service.store.operator_sessions import OperatorSessionStore
 from service.store.purchases import PurchaseStore
+from service.store.search import AllSearches, SearchStore
 from service.store.streams import StreamStore
 from service.store.users import UserStore
 from service.store.webhooks import WebhookStore
@@ -42,13 +43,14 @@ MAX_KEPT = 1000
 
 
 class Store:
-    """One database and a place for files: the apps, how all their webhooks do, who operates them,
+    """One database and a place for files: the apps, how all their webhooks and indexes do, who operates them,
     and a store of each."""
 
     def __init__(self, database: Database, files: Files | None = None) -> None:
         self.database = database
         self.apps = AllApps(database)
         self.webhooks = AllWebhooks(database)
+        self.searches = AllSearches(database)
         self.operator_sessions = OperatorSessionStore(database)
         # A request asks for it several times, and all that it holds is its app's id.
         self._of = lru_cache(MAX_KEPT)(partial(AppStore, database, files or Nowhere()))
@@ -75,6 +77,7 @@ class AppStore:
         self.logins = LoginStore(database, app_id)
         self.conversations = ConversationStore(database, app_id)
         self.inbox = InboxStore(database, app_id)
+        self.search = SearchStore(database, app_id)
         self.events = EventStore(database, app_id)
         self.feed = FeedStore(database, app_id)
         self.webhooks = WebhookStore(database, app_id)

@@ -15,7 +15,17 @@ from service.model.revocations import Revoked
 from service.store.attachments import AT_ONCE, forget
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
-from service.store.tables import TABLES, Apps, Attachments, Imports, Keys, Removals, Sessions, Webhooks
+from service.store.tables import (
+    OF_ENGINES,
+    TABLES,
+    Apps,
+    Attachments,
+    Imports,
+    Keys,
+    Removals,
+    Sessions,
+    Webhooks,
+)
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
@@ -126,7 +136,7 @@ class AllApps:
         try:
             forget(self._database, app, Attachments.app == app)
             self._database.change(Removals.update(due=AT_ONCE).where(Removals.app == app))
-            for table in reversed([table for table in TABLES if table is not Removals]):
+            for table in reversed([table for table in (*TABLES, *OF_ENGINES) if table is not Removals]):
                 self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
             self._database.revoke(Revoked.APP_ERASED, app, app)
         except IntegrityError as error:

@@ -5,7 +5,7 @@ many rows there are and the digest of all lines before. It is written while the 
 moment, and read row by row.
 
 Left out is what is over after a restore in any case: sessions, counts of rates, and files of people that were
-sent to be taken in.
+sent to be taken in; and the index of what was written, which is made anew.
 """
 
 import gzip
@@ -29,10 +29,20 @@ from service.model.errors import BadBackup
 from service.store.database import Database
 from service.store.journal import sync_directory
 from service.store.migrating import apply, migrations
-from service.store.tables import TABLES, Apps, ConsoleSessions, Imports, OperatorSessions, Rates, Sessions
+from service.store.tables import (
+    OF_ENGINES,
+    TABLES,
+    Apps,
+    ConsoleSessions,
+    Imports,
+    OperatorSessions,
+    Rates,
+    SearchProgress,
+    Sessions,
+)
 from service.times import now, rfc3339
 
-LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions, Imports)
+LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions, Imports, SearchProgress)
 KEPT = tuple(table for table in TABLES if table not in LEFT_OUT)
 FORMAT = 1
 # For how long a backup may be written or read, in seconds.
@@ -176,7 +186,7 @@ def load(database: Database, path: Path, backup: Backup) -> list[str]:
     """Have a backup take the place of all that is in a store, in this transaction, and bring its schema up to
     date; return which migrations that took."""
     database.extend_deadline(TIMEOUT)
-    names = [table._meta.table_name for table in reversed(TABLES)]
+    names = [table._meta.table_name for table in reversed((*TABLES, *OF_ENGINES))]
     database.peewee.drop(["schema_migration", *names])
     apply(database, backup.migrations)
     for name, rows in groupby(_read(path), key=itemgetter(0)):

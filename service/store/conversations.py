@@ -21,6 +21,7 @@ from service.store.database import Database
 from service.store.devices import user_of_session, with_token
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
 from service.store.events import EventStore, with_message, with_reopening
+from service.store.indexed import forget_conversations, forget_messages
 from service.store.tables import Attachments, Conversations, Messages, Sessions, Users
 from service.store.users import lives
 
@@ -139,6 +140,7 @@ class ConversationStore:
         self._database.change(
             Messages.delete().where((Messages.app == self._app) & Messages.conversation.in_(ids))
         )
+        forget_conversations(self._database, self._app, ids)
         self._database.change(Conversations.delete().where(theirs))
 
     def blank(self, users: Sequence[str]) -> None:
@@ -150,6 +152,10 @@ class ConversationStore:
                 (Messages.app == self._app) & Messages.author.in_(users)
             )
         )
+        written = Messages.select(Messages.conversation, Messages.number).where(
+            (Messages.app == self._app) & Messages.author.in_(users)
+        )
+        forget_messages(self._database, self._app, self._database.rows(written))
 
     def append(self, scope: Scope, id: str, message: Message, events: tuple[str, str]) -> Message | None:
         """Append a message to a conversation, if the scope sees it; a user's reopens it. Answer it with its

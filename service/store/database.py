@@ -156,6 +156,11 @@ class Database:
         case."""
         return self.peewee.contains(column, [_cases(one) for one in word])
 
+    def matches(self, table: Any, words: Sequence[str], *, any_of: bool = False) -> Any:
+        """Return the condition that a row of an index has all of some words of letters and digits, or any of
+        them."""
+        return self.peewee.matches(table, words, any_of=any_of)
+
     def add(self, statement: Statement) -> None:
         """Add a row, or to one, in this transaction, before whatever is asked next or when it ends; so a row
         that is there already is a lost race by then.
@@ -246,6 +251,11 @@ class Database:
         the next statement is run."""
         self._add_all()
         self.peewee.lock(app, *names)
+
+    def try_lock(self, app: str, name: str) -> bool:
+        """As ``lock``, if nobody has locked it; return whether that is so."""
+        self._add_all()
+        return self.peewee.try_lock(app, name)
 
     def locked(self, query: Any, how: str = "UPDATE", of: Any = None) -> Any:
         """Return a query that also locks its rows.

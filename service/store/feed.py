@@ -16,7 +16,7 @@ from service.model.events import Event, EventType, Feed, Told, as_records
 from service.store.conversations import MESSAGE, as_message
 from service.store.database import Database
 from service.store.engine.prepared import Prepared
-from service.store.tables import Events, Messages, Users, Webhooks
+from service.store.tables import Events, Messages, SearchProgress, Users, Webhooks
 
 # How many events are looked through for some types.
 WINDOW = 10_000
@@ -81,12 +81,13 @@ class FeedStore:
 
     def renumber(self) -> None:
         """Have all events come before those that are written from now on, however this server numbers its
-        transactions, in the order that they have, and each webhook stand among them where it does."""
+        transactions, in the order that they have, and each webhook, and the index of searches, stand among
+        them where it does."""
         last = max(
             self._database.rows(table.select(fn.MAX(table.xid)).where(table.app == self._app))[0][0] or 0
-            for table in (Events, Webhooks)
+            for table in (Events, Webhooks, SearchProgress)
         )
-        for table in (Events, Webhooks):
+        for table in (Events, Webhooks, SearchProgress):
             change = table.update(xid=table.xid - last - 1)
             self._database.change(change.where(table.app == self._app))
 

@@ -1,7 +1,7 @@
 """What the agents' inbox shows of an app's conversations: those that nobody has read first, how many these
 are, the latest messages of one, up to which of them agents have read, and which hold some words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -65,15 +65,22 @@ class InboxStore:
             Conversations.update(unread_by_agent=left).where(here & (Conversations.unread_by_agent > left))
         )
 
-    def end_of_search(self, before: Position | None, conversations: int, messages: int) -> Position | None:
+    def end_of_search(
+        self,
+        before: Position | None,
+        conversations: int,
+        messages: int,
+        among: Collection[str] | None = None,
+    ) -> Position | None:
         """Return to which conversation a search comes that begins after ``before``, if there is any: it looks
-        through so many at most, and goes to no other after so many messages."""
+        through so many at most, ``among`` some only, if given, and goes to no other after so many messages.
+        """
         order = Conversations.updated_at.desc(), Conversations.id.desc()
         looked_at = Window(order_by=order)
         done = fn.SUM(Conversations.messages).over(window=looked_at) - Conversations.messages
         those = (
             Conversations.select(Conversations.updated_at, Conversations.id, done.alias("done"))
-            .where(_between(self._app, before))
+            .where(self._those(before, None, among))
             .window(looked_at)
             .order_by(*order)
             .limit(conversations)
@@ -83,11 +90,17 @@ class InboxStore:
         return None if row is None else (row[0], row[1])
 
     def search(
-        self, words: Sequence[str], before: Position | None, end: Position, limit: int
+        self,
+        words: Sequence[str],
+        before: Position | None,
+        end: Position,
+        limit: int,
+        among: Collection[str] | None = None,
     ) -> tuple[Conversation, ...]:
         """Return up to ``limit`` conversations, the newest activity first, that come after ``before``, up to
-        the one at ``end``, of which each word is in the subject or a message."""
-        query = seen_by(self._app, AGENTS).where(_between(self._app, before, end))
+        the one at ``end``, of which each word is in the subject or a message; ``among`` some only, if given.
+        """
+        query = seen_by(self._app, AGENTS).where(self._those(before, end, among))
         for word in words:
             holds = Messages.select(SQL("1")).where(
                 (Messages.app == self._app)
@@ -98,8 +111,12 @@ class InboxStore:
         query = query.order_by(Conversations.updated_at.desc(), Conversations.id.desc()).limit(limit)
         return tuple(map(as_conversation, self._database.rows(query)))
 
+    def _those(self, before: Position | None, end: Position | None, among: Collection[str] | None) -> Any:
+        those = _between(self._app, before, end)
+        return those if among is None else those & self._database.is_among(Conversations.id, among)
 
-def _between(app: str, before: Position | None, end: Position | None = None) -> Any:
+
+def _between(app: str, before: Position | None, end: Position | None) -> Any:
     at, id = Conversations.updated_at, Conversations.id
     condition = Conversations.app == app
     if before is not None:

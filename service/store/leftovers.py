@@ -1,6 +1,6 @@
 """What a server of a former release leaves behind, as it knows nothing of it, while a deploy rolls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -12,15 +12,18 @@ from service.model.identifiers import email_key
 from service.store.attributes import AttributeStore
 from service.store.database import Database
 from service.store.events import OF_ERASED
+from service.store.indexed import forget_conversations
 from service.store.several import is_kept
 from service.store.tables import (
     Attachments,
     Attributes,
     Contacts,
+    Conversations,
     Dismissals,
     DuplicateKeys,
     Events,
     Fields,
+    SearchIndex,
     StoreAccounts,
     Users,
 )
@@ -100,6 +103,21 @@ class LeftoverStore:
             theirs = (Users.app == self._app) & Users.id.in_(ids) & lives() & lacks
             if found := self._database.rows(Users.select(Users.id).where(theirs)):
                 yield [id for (id,) in found]
+
+    def indexed(self) -> Iterator[list[str]]:
+        """Find conversations that were erased and are in the index of what was written still. A file is
+        served by one release at a time."""
+        if self._database.is_sqlite:
+            return
+        for ids in self._batches(SearchIndex.conversation):
+            these = (Conversations.app == self._app) & Conversations.id.in_(ids)
+            there = {id for (id,) in self._database.rows(Conversations.select(Conversations.id).where(these))}
+            if gone := [id for id in ids if id not in there]:
+                yield gone
+
+    def unindex(self, conversations: Sequence[str]) -> None:
+        """Take conversations that were erased out of the index."""
+        forget_conversations(self._database, self._app, conversations)
 
     def clear(self, id: str) -> None:
         """Have somebody who was erased show nothing."""

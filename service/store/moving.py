@@ -8,6 +8,7 @@ from peewee import Case, fn
 
 from service.model.moving import Claim, Claims, Person, Prepared, Row, no_claims
 from service.store.database import Database
+from service.store.indexed import begin_anew
 from service.store.kinds import (
     ATTRIBUTE,
     CONTACT,
@@ -246,6 +247,7 @@ class MovingStore:
         for kind in OF_A_PERSON:
             rows = chain.from_iterable(one.written[kind.name] for one in people)
             self._copy(kind.table, WRITTEN[kind.name], list(rows))
+        begin_anew(self._database, self._app)
         named = chain.from_iterable(one.written[ATTACHMENT] for one in people)
         self._copy(Attachments, ATTACHED, list(named))
         anonymous = [pair for one in people for pair in one.person.anonymous]

@@ -15,6 +15,7 @@ from service.store.conversations import as_said
 from service.store.database import Database
 from service.store.history import COLUMNS as HISTORY
 from service.store.history import values as line
+from service.store.indexed import begin_anew
 from service.store.tables import (
     Attributes,
     Contacts,
@@ -114,6 +115,7 @@ class NewcomerStore:
             messages += places
         self._copy(Conversations, _CONVERSATION, conversations)
         self._copy(Messages, MESSAGE, messages)
+        begin_anew(self._database, self._app)
 
     def _among(self, column: Any, values: Iterable[str], where: Any = True) -> set[str]:
         """Return which of these values a column has."""

@@ -799,6 +799,37 @@ class Imports(Model):
         constraints: ClassVar = [references("apps", app="app")]
 
 
+class SearchProgress(Model):
+    """How far the index of what was written goes: all up to the event that stands at ``xid`` and ``event`` is
+    in it, and of what was there before it was begun the conversations up to ``filled``, by their ids; all of
+    them if none."""
+
+    app = TextField()
+    xid = BigIntegerField()
+    event = TextField()
+    filled = TextField(null=True)
+
+    class Meta:
+        table_name = "search_progress"
+        primary_key = CompositeKey("app")
+        constraints: ClassVar = [references("apps", app="app")]
+
+
+class SearchIndex(Model):
+    """Of which pieces of words a message is, by its conversation and number; a conversation's subject has the
+    number 0. It is a table of the engine's own full-text search, so only its migration can make it; on SQLite
+    that has no keys, and a conversation is found by a piece of its own: see ``search``."""
+
+    app = TextField()
+    conversation = TextField()
+    number = IntegerField()
+    pieces = TextField()
+
+    class Meta:
+        table_name = "search_index"
+        primary_key = CompositeKey("app", "conversation", "number")
+
+
 # In the order in which they may be created; emptied in the reverse order.
 TABLES: tuple[type[Model], ...] = (
     Apps,
@@ -832,4 +863,7 @@ TABLES: tuple[type[Model], ...] = (
     ConsoleSessions,
     OperatorSessions,
     Imports,
+    SearchProgress,
 )
+# What is as it is in one of the engines only, and made by a migration alone.
+OF_ENGINES: tuple[type[Model], ...] = (SearchIndex,)

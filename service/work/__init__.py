@@ -1,1 +1,2 @@
-"""What happens after a request was answered, and by itself: deliveries of events, tidying."""
+"""What happens after a request was answered, and by itself: deliveries of events, the index of searches,
+tidying."""

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 HISTORY = "schema_migration"
+# What an engine's own full-text search keeps is as that engine has it: see tests/desk/test_indexing.py.
+INDEX = "search_index"
 
 # SQLite knows five kinds of columns; what else is written there means one of these.
 SAME_IN_SQLITE = {"BIGINT": "INTEGER", "BOOLEAN": "INTEGER"}
@@ -43,9 +45,9 @@ class Table:
 
 
 def tables(url: str) -> dict[str, Table]:
-    """Return every table, without that of the migrations."""
+    """Return every table, without that of the migrations, and those of the engine's own full-text search."""
     found = _of_sqlite(url) if url.startswith("sqlite:") else _of_postgresql(url)
-    return {name: table for name, table in found.items() if name != HISTORY}
+    return {name: table for name, table in found.items() if name not in (HISTORY, INDEX)}
 
 
 def _of_sqlite(url: str) -> dict[str, Table]:
@@ -56,7 +58,9 @@ def _of_sqlite(url: str) -> dict[str, Table]:
         return connection.execute(sql, values).fetchall()
 
     found = {}
-    for (name,) in ask("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+    for (name,) in ask(
+        "SELECT name FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ):
         table = found[name] = Table()
         keyed = []
         for _, column, type_, not_null, default, at in ask("SELECT * FROM pragma_table_info(?)", name):

@@ -117,6 +117,7 @@ COLUMNS = {
     "duplicate_keys": "key home user source value",
     "duplicates": "first second doubt signals",
     "dismissals": "home other_home user other_user at",
+    "search_progress": "xid event",
     "merges": "id source target rule ledger created_at",
     "history": "user id at event by request",
     "idempotency_keys": "scope key request made home created_at",

@@ -20,9 +20,9 @@ import peewee
 from service.store.database import Database
 from service.store.engine.prepared import Statement
 from service.store.migrating import DIRECTORY
-from service.store.tables import TABLES
+from service.store.tables import OF_ENGINES, TABLES
 
-OWNED = {table._meta.table_name for table in TABLES}
+OWNED = {table._meta.table_name for table in (*TABLES, *OF_ENGINES)}
 # The operator lists all apps, which are nobody's.
 ALL_APPS = re.compile(r'SELECT [^()]* FROM "apps" AS "t1" ORDER BY "t1"."created_at", "t1"."app"')
 # The self-test asks of all apps at once which rows are of none.
@@ -41,6 +41,13 @@ ALL_WEBHOOKS = re.compile(
     r'^SELECT "t1"."disabled", \("t1"."failing_since" IS NOT NULL\), COUNT\("t1"."id"\), (.*)'
     r' FROM "webhooks" AS "t1" GROUP BY "t1"."disabled", \("t1"."failing_since" IS NOT NULL\)$'
 )
+# Whoever fills indexes, or runs Usher, is told how far those of all apps go.
+ALL_SEARCHES = re.compile(
+    r'^SELECT "t1"."app", (.*) FROM "apps" AS "t1" (LEFT OUTER JOIN "search_progress" AS "t2" ON .*)'
+    r' ORDER BY "t1"."app"$'
+)
+# SQLite puts its index in order, which is no row of anybody's.
+IN_ORDER = re.compile(r'INSERT INTO "search_index" \("search_index", "rank"\) VALUES \(\'merge\', -\d+\)')
 # Whoever removes files looks for the apps that have any to remove.
 WITH_OLD_FILES = re.compile(
     r'SELECT DISTINCT "t1"."app" FROM "(attachments" AS "t1" WHERE \(\("t1"."message" IS NULL\) AND'
@@ -105,11 +112,12 @@ def unscoped(sql: str) -> tuple[str, ...]:
     """Return the tables of a statement that no condition on the app holds, or whose rows name none."""
     if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql in (WITH_WEBHOOKS, WITH_IMPORTS):
         return ()
-    if WITH_OLD_FILES.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
+    if WITH_OLD_FILES.fullmatch(sql) or IN_ORDER.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
         return ()
     missing: list[str] = []
     # What is looked up for each of all webhooks is looked at.
-    nodes = _parsed(ALL_WEBHOOKS.sub(r'SELECT \1 FROM "webhooks" AS "t1" WHERE "t1"."app" = ?', sql))
+    sql = ALL_WEBHOOKS.sub(r'SELECT \1 FROM "webhooks" AS "t1" WHERE "t1"."app" = ?', sql)
+    nodes = _parsed(ALL_SEARCHES.sub(r'SELECT \1 FROM "apps" AS "t1" \2 WHERE "t1"."app" = ?', sql))
     if nodes[0] in READ_HERE:
         _look(nodes, {}, missing)
     elif nodes[0] not in OF_NO_APP:

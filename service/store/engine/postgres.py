@@ -144,6 +144,15 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         parts = (f"[{case}]" if len(case) > 1 else f"\\{case}" if case in "+^|$" else case for case in cases)
         return column.regexp("".join(parts))
 
+    def matches(self, table: Any, words: Sequence[str], *, any_of: bool = False) -> Any:
+        """Whether a row of an index has all of some words, or any of them; these are letters and digits."""
+        query = peewee.SQL("CAST(%s AS tsquery)", [(" | " if any_of else " & ").join(words)])
+        return peewee.Expression(table.pieces, "@@", query)
+
+    def forget_deleted(self, table: str, pages: int) -> bool:  # noqa: ARG002 - SQLite has a use for them
+        """Return that nothing is left: the server takes out by itself what was deleted."""
+        return False
+
     def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add many rows to a table."""
         names = ", ".join(f'"{name}"' for name in columns)
@@ -158,9 +167,12 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, before the next statement is run."""
         for name in sorted(set(names)):
-            number = hashlib.sha256(f"{app} {name}".encode()).digest()[:8]
-            lock = f"SELECT pg_advisory_xact_lock({int.from_bytes(number, signed=True)})"
-            self._prepared().before.append(lock)
+            self._prepared().before.append(f"SELECT pg_advisory_xact_lock({_number(app, name)})")
+
+    def try_lock(self, app: str, name: str) -> bool:
+        """As ``lock``, if nobody has locked it; return whether that is so."""
+        number = _number(app, name)
+        return bool(self.execute_sql("SELECT pg_try_advisory_xact_lock(%s)", [number]).fetchone()[0])
 
     def cursor(self, named_cursor: Any = None) -> Any:
         """Open a cursor; what is prepared shares one."""
@@ -274,6 +286,11 @@ def _as_one(statements: list[Sql]) -> Sql:
     named = ", ".join(f'"added{place}" AS ({sql})' for place, sql in enumerate(others))
     values = [value for _, values in statements for value in values]
     return (f"WITH {named} {last}" if others else last), values
+
+
+def _number(app: str, name: str) -> int:
+    """Return the number that stands for a name of an app in locks."""
+    return int.from_bytes(hashlib.sha256(f"{app} {name}".encode()).digest()[:8], signed=True)
 
 
 def _within(seconds: float) -> tuple[str, str]:

@@ -100,6 +100,18 @@ class Sqlite(Pool, peewee.SqliteDatabase):
         pattern = "".join(case if len(case) == 1 else f"[{case}]" for case in cases)
         return peewee.Expression(column, "GLOB", f"*{pattern}*")
 
+    def matches(self, table: Any, words: Sequence[str], *, any_of: bool = False) -> Any:
+        """Whether a row of an index has all of some words, or any of them; these are letters and digits."""
+        pattern = (" OR " if any_of else " AND ").join(f'"{word}"' for word in words)
+        return peewee.Expression(peewee.Column(table, table._meta.table_name), "MATCH", pattern)
+
+    def forget_deleted(self, table: str, pages: int) -> bool:
+        """Take so many pages of what was deleted out of an index, and return whether more may be left."""
+        before = self.connection().total_changes
+        self.execute_sql(f'INSERT INTO "{table}" ("{table}", "rank") VALUES (\'merge\', {-pages})')  # noqa: S608 - our own names
+        # It counts as one change if there was nothing to do.
+        return bool(self.connection().total_changes - before > 1)
+
     def drop(self, tables: Sequence[str]) -> None:
         """Drop tables, as far as they are there."""
         for table in tables:
@@ -117,6 +129,10 @@ class Sqlite(Pool, peewee.SqliteDatabase):
 
     def lock(self, app: str, *names: str) -> None:
         """Lock nothing: the transaction has locked everything."""
+
+    def try_lock(self, app: str, name: str) -> bool:  # noqa: ARG002 - PostgreSQL has a use for them
+        """Return that nobody else has locked it: the transaction has locked everything."""
+        return True
 
     def execute_prepared(self, sql: str, values: list[Any]) -> Any:
         """Run a statement."""
