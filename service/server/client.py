@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, ParseException
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
 from service.model.errors import Busy, FilesUnavailable
-from service.server.framing import LIMIT, Rest, is_whole
+from service.server.framing import LIMIT, MAX_HEAD, Rest, is_whole
 from service.server.spool import Full, Room, Spool
 from service.threads import BodyAwaited
 
@@ -171,7 +171,8 @@ class Client(socket.socket):
             self._close_spool()
         rest.add(came)
         if rest.too_large:
-            self.refusal = LimitRequestHeaders("max buffer headers")
+            is_url = rest.lacks_line
+            self.refusal = LimitRequestLine(MAX_HEAD, LIMIT) if is_url else LimitRequestHeaders("too large")
         return True
 
     def _keep(self, came: bytes) -> None:

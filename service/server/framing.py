@@ -94,11 +94,12 @@ class Rest:
     """What is still to come of a request, however large and odd: it is told what comes, piece by piece.
 
     ``is_over`` when nothing is: the request is whole, or gunicorn refuses it as it is, or a head is
-    ``too_large``. ``body`` is how many bytes of the body have come.
+    ``too_large``, maybe as it ``lacks_line``, the end of its first. ``body`` is how many bytes of the body
+    have come.
     """
 
     def __init__(self) -> None:
-        self.is_over = self.too_large = False
+        self.is_over = self.too_large = self.lacks_line = False
         self.body = 0
         # What has come of a head, of the size of a chunk, or of what follows the last chunk.
         self._line = bytearray()
@@ -126,6 +127,7 @@ class Rest:
         head = self._find_empty_line()
         if head < 0:
             self.too_large = len(self._line) > MAX_HEAD
+            self.lacks_line = b"\r\n" not in self._line[2:]
             self.is_over |= self.too_large
             return False
         fields = [

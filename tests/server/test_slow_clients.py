@@ -303,13 +303,18 @@ def test_of_who_goes_in_the_middle_of_a_large_body_nothing_is_kept(linger):
         assert (room._files, room._bytes) == (0, 0)
 
 
-def test_a_head_that_is_too_large_is_refused_before_its_end():
-    with working(hello) as served:
+@pytest.mark.parametrize(
+    ("sent", "more", "status"),
+    [(GET[:-2], b"X: y\r\n", 431), (b"GET /", b"12345", 414)],
+    ids=["fields", "URL"],
+)
+def test_a_head_that_is_too_large_is_refused_before_its_end(sent, more, status):
+    with working(hello, limit_request_line=0) as served:
         client = served.connect()
-        client.send(GET[:-2] + b"X: y\r\n" * 3000)
+        client.send(sent + more * 4000)
         wait_until(has_begun(served))
-        client.send(b"X: y\r\n" * 9000)
-        assert client.read()[0] == 431
+        client.send(more * 10000)
+        assert client.read()[0] == status
 
 
 def test_a_large_request_that_is_refused_as_it_is_waits_for_nobody():
