@@ -21,7 +21,7 @@ The map of the house:
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data
     metrics.py       what /metrics counts
-    threads.py       how long the request that a thread serves had waited for it
+    threads.py       what a thread knows of the request that it serves: how long it waited, is its body there
     model/           frozen values that travel between layers, identifiers, and what can go wrong
     texts.py         what of a text can be seen, and where it may be cut
     times.py         what time it is, and how a time is written

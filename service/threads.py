@@ -1,16 +1,27 @@
-"""How long the request that a thread serves had waited for the thread."""
+"""What a thread knows of the request that it serves: how long that had waited for the thread, and whether its
+body is there."""
 
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 # Where in Linux's `struct tcp_info` is `tcpi_last_data_recv`, a number of milliseconds, and where it ends.
 _BEGINS, _ENDS = 52, 56
 
 
+class BodyAwaited(BaseException):
+    """The body of the request is not there yet, and no thread waits for it: the request is given up as if
+    nobody had served it, and served again from its beginning when the body is there.
+
+    As a cancellation, it is no error that anybody answers.
+    """
+
+
 class _Here(threading.local):
     waited = 0.0
+    has_body: Callable[[int], bool] | None = None
 
 
 _here = _Here()
@@ -21,7 +32,7 @@ def begin(connection: socket.socket) -> None:
 
     Of what did not come over TCP it does not tell.
     """
-    _here.waited = 0.0
+    _here.waited, _here.has_body = 0.0, None
     with suppress(OSError):
         told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ENDS)
         _here.waited = int.from_bytes(told[_BEGINS:_ENDS], sys.byteorder) / 1000
@@ -30,3 +41,18 @@ def begin(connection: socket.socket) -> None:
 def waited() -> float:
     """Return for how many seconds the request that this thread serves had waited for a thread."""
     return _here.waited
+
+
+def ask_for_body(has_body: Callable[[int], bool]) -> None:
+    """Have ``has_body`` called before the body of the request that this thread serves is read."""
+    _here.has_body = has_body
+
+
+def has_body(most: int) -> bool:
+    """Return whether the body of the request that this thread serves can be read without waiting; False if
+    it has more bytes than ``most``.
+
+    To be called before anything of it is read, or done because of it. Raises BodyAwaited, and
+    TimeoutError, Busy and FilesUnavailable for a body of which no more is waited for.
+    """
+    return _here.has_body is None or _here.has_body(most)

@@ -1,5 +1,6 @@
 """Attachments: files are sent, and fetched by whoever sees the message that names one."""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -81,13 +82,15 @@ def receive(caller: Caller, conversation: str | None, params: dict[str, str]) ->
     """Keep this request's body as a file; return it, and whether it is new. Raises as ``desk.upload``."""
     request, most = serving().request, context().config.attachment_bytes
     _require_bytes(request)
-    with context().transfers.upload():
+    with ExitStack() as room:
+        # Many may be on their way at once: room is for those that are there.
+        begin = partial(room.enter_context, context().transfers.upload())
         return desk.upload(
             store_of(caller),
             caller,
             conversation,
             name=params["name"],
-            pieces=pieces_of(request, most),
+            pieces=pieces_of(request, most, begin),
             key_of=_keys_of(caller, params),
         )
 

@@ -7,10 +7,16 @@ from urllib.parse import parse_qsl
 import marshmallow as ma
 import orjson
 from flask import Request, Response
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 
-from service import strict_json
-from service.model.errors import FieldError, Refused, pointer_to
+from service import strict_json, threads
+from service.model.errors import FieldError, Refused, UsherError, pointer_to
 
 JSON = "application/json"
 # The longest message, of 10,000 characters: a form writes each in twelve bytes, as JSON may; and the rest.
@@ -98,14 +104,21 @@ def _is_json(req: Request) -> bool:
 
 
 def read_bytes(req: Request, most: int) -> bytes:
-    """Read a request's body. Raises what becomes 400, and 413 for more bytes than ``most``."""
+    """Read a request's body. Raises what becomes 400, 408, and 413 for more bytes than ``most``; and
+    Busy and FilesUnavailable."""
     try:
         length = int(req.environ.get("CONTENT_LENGTH") or 0)
+        if length > most or not threads.has_body(most):
+            raise RequestEntityTooLarge
         # A chunked body says no length, so the bytes themselves are counted.
-        data = req.stream.read(most + 1) if length <= most else b""
+        data = req.stream.read(most + 1)
+    except TimeoutError:
+        raise RequestTimeout from None
+    except (RequestEntityTooLarge, UsherError):
+        raise
     except Exception:  # noqa: BLE001 - of a malformed chunk each server tells by an error of its own
         raise BadRequest from None
-    if max(length, len(data)) > most:
+    if len(data) > most:
         raise RequestEntityTooLarge
     return data
 

@@ -1,7 +1,8 @@
 """Files on their way: how many at once, how fast at least, and how large.
 
-Each keeps a thread of this process from its first byte to its last. So some threads are left for everybody
-else, and who sends or reads too slowly is hung up on.
+Each keeps a thread of this process: one that is sent by us from its first byte to its last, and one that is
+sent to us while it is written down, as no thread waits for it to come. So some threads are left for everybody
+else, and who reads too slowly is hung up on.
 """
 
 import time
@@ -12,6 +13,7 @@ from threading import BoundedSemaphore
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 
+from service import threads
 from service.files.pieces import Pieces
 from service.model.errors import Busy
 
@@ -78,11 +80,17 @@ class Pace:
             raise TimeoutError
 
 
-def pieces_of(request: Request, most: int) -> Iterator[bytes]:
-    """Read a request's body piece by piece. Raises what becomes 400, 408, and 413 for more bytes than
-    ``most``, as soon as there are more."""
+def pieces_of(request: Request, most: int, begin: Callable[[], None]) -> Iterator[bytes]:
+    """Read a request's body piece by piece, and call ``begin`` before, when it is there.
+
+    Raises what becomes 400, 408, and 413 for more bytes than ``most``, as soon as there are more; and Busy
+    and FilesUnavailable.
+    """
     length, received = request.content_length or 0, 0
-    while received <= most >= length:
+    if length > most or not _has_body(most):
+        raise RequestEntityTooLarge
+    begin()
+    while received <= most:
         # No more than tells that there is too much.
         piece = _piece(request, min(PIECE, most + 1 - received))
         if not piece:
@@ -94,6 +102,13 @@ def pieces_of(request: Request, most: int) -> Iterator[bytes]:
         if received <= most:
             yield piece
     raise RequestEntityTooLarge
+
+
+def _has_body(most: int) -> bool:
+    try:
+        return threads.has_body(most)
+    except TimeoutError:
+        raise RequestTimeout from None
 
 
 def _piece(request: Request, size: int) -> bytes:

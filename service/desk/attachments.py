@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from service.desk.idempotency_keys import made_before
 from service.desk.removing import remove_now
@@ -61,10 +62,15 @@ def upload(
         seen(store, scope_of(caller), conversation)
     _require_room(store, caller)
     store.files.require()
+    # A file that does not come, or is refused at its first byte, leaves no trace.
+    pieces = iter(pieces)
+    first = next(pieces, b"")
+    if not first:
+        raise Refused(FieldError("", "empty", "A file has at least one byte."))
     id, is_new = new_id("att"), False
     store.attachments.expect(id, now() + EXPECTED)
     try:
-        received = _receive(store, id, pieces)
+        received = _receive(store, id, chain((first,), pieces))
         attachment = Attachment(id, name, received.type, received.size, received.digest)
         attachment, is_new = _add(store, caller, conversation, attachment, key_of(received.digest))
     finally:
@@ -113,8 +119,6 @@ def _receive(store: AppStore, id: str, pieces: Iterable[bytes]) -> _Received:
         for piece in pieces:
             received.add(piece)
             file.write(piece)
-        if not received.size:
-            raise Refused(FieldError("", "empty", "A file has at least one byte."))
         received.add(b"")
         file.keep()
     return received

@@ -117,7 +117,7 @@ def tidy(
     idle = Idle(at - idle_days * DAY, at - empty_days * DAY, at - cleared_days * DAY)
     users = _erase_all_idle(store, idle, rest)
     rest()
-    mend(store)
+    mend(store, rest)
     tombstones = _each_page(rest, _forget_tombstones, store, at - event_days * DAY)
     expired = at - app.settings.session_days * DAY
     # One used since then tells, though it has expired, that its device's anonymous user is not idle.

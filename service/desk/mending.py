@@ -1,31 +1,46 @@
 """Mend what servers of a former release leave behind while a deploy rolls: each part in a transaction."""
 
+from collections.abc import Callable
+
 from service.desk.attributes import show
 from service.desk.comparing import look_again
 from service.desk.editing import all_fields
+from service.desk.removing import at_once
 from service.desk.transactions import one_transaction
 from service.desk.users import has_rival
 from service.store import AppStore
 
 # How long it may take to compare some, in seconds.
 TIMEOUT = 60
+# How many are compared in a transaction: each has locks on all by which they are.
+AT_ONCE = 10
 
 
-def mend(store: AppStore) -> None:
-    """Mend all that is left behind of an app's users. It does nothing where nothing is."""
+def mend(store: AppStore, rest: Callable[[], None] = at_once) -> None:
+    """Mend all that is left behind of an app's users. It does nothing where nothing is.
+
+    Each step is a transaction. ``rest`` is called before each; what it raises ends it all.
+    """
     for id in store.leftovers.of_erased():
+        rest()
         _clear(store, id)
     for id in store.leftovers.described():
+        rest()
         _show(store, id)
     for home, user in store.leftovers.elsewhere():
         now = store.users.survivor(home)
         if now is not None and now.id != user:
+            rest()
             _bring(store, home, user)
     for home in store.leftovers.emails():
+        rest()
         _find_by_emails(store, home)
     for ids in store.leftovers.unseen():
-        _compare(store, ids)
+        for first in range(0, len(ids), AT_ONCE):
+            rest()
+            _compare(store, ids[first : first + AT_ONCE])
     for conversations in store.leftovers.indexed():
+        rest()
         store.leftovers.unindex(conversations)
 
 

@@ -9,7 +9,9 @@ thread at a time, and no lock is needed: whoever takes a connection out of ``idl
 or to close it, has it alone.
 
 A thread serves a request when all of it is there. Until then the connection waits again, with what has come
-of it, so that slow clients keep no thread. What ``framing`` does not wait for is served from its beginning.
+of it, so that slow clients keep no thread. What ``framing`` does not wait for is served from its beginning,
+so that nobody sends much in vain; if its body is wanted, which may come slowly, it is given up, and served
+again when the body is there.
 """
 
 import os
@@ -21,15 +23,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn
 
-from service.server.client import Client
+from service.server.client import Client, TooSlow
+from service.server.spool import Room
 
 # For how many seconds a client may say nothing in the middle of a request, and take to hang up after it.
 SILENCE, GOODBYE = 10, 0.5
-# For how many seconds a request may come in while no thread serves it, however little at a time.
-PATIENCE = 30
+# For how many seconds a request may come in, however little at a time; and longer only while its body comes
+# with so many bytes a second on average.
+PATIENCE, LEAST = 30, 32 * 1024
 
 # The same, as the kernel is told: a number of seconds, and of microseconds.
 _SILENCE = struct.pack("ll", SILENCE, 0)
@@ -42,7 +45,8 @@ class Connections:
     """The connections that came in by ``listeners``, at most ``limit`` at once.
 
     ``idle`` are those that no thread serves, by file descriptor, and the longest idle first. Beside them, in
-    no order, ``begun`` are those of whose next request a part is there.
+    no order, ``begun`` are those of whose next request a part is there, and ``parting`` those which had their
+    last answer.
     """
 
     def __init__(self, cfg: Any, listeners: Sequence[socket.socket], limit: int) -> None:
@@ -57,6 +61,8 @@ class Connections:
         self._all: set[Any] = set()
         self.idle: dict[int, Any] = {}
         self.begun: dict[int, Any] = {}
+        self.parting: dict[int, Any] = {}
+        self._room = Room()
         # Who reads this learns that it is over. It is never read empty, so that each thread learns it.
         self._over = os.eventfd(0)
         self._epoll.register(self._over, select.EPOLLIN)
@@ -79,6 +85,9 @@ class Connections:
                     continue
                 if number == self._over:
                     return None
+                if connection := self.parting.pop(number, None):
+                    self._hear_out(connection)
+                    continue
                 # Else the main thread was faster at closing it.
                 if listener := self._listeners.get(number):
                     self._accept(listener)
@@ -108,11 +117,10 @@ class Connections:
         except OSError:
             # Too many files are open. To try it again at once would go on and on.
             return
-        # Who vanishes or stalls in the middle of a request would keep a thread for good. The kernel counts:
-        # it heeds this whenever the socket is a blocking one, however often gunicorn turns that off and on.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _SILENCE)
+        # Who does not read would keep a thread for good. The kernel counts: it heeds this whenever the socket
+        # is a blocking one, however often gunicorn turns that off and on.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SILENCE)
-        connection = TConn(self._cfg, Client(client), address, self._addresses[listener])
+        connection = TConn(self._cfg, Client(client, self._room), address, self._addresses[listener])
         # Else gunicorn would wait for it in the thread.
         connection.data_ready = True
         connection.set_timeout()
@@ -139,8 +147,16 @@ class Connections:
             connection.set_timeout()
             self._put(self.idle, connection, _READABLE)
         else:
-            connection.timeout = min(time.monotonic() + SILENCE, began + PATIENCE)
+            patience = max(PATIENCE, connection.sock.gathered / LEAST)
+            connection.timeout = min(time.monotonic() + SILENCE, began + patience)
             self._put(self.begun, connection, _READABLE)
+
+    def wait_for_body(self, connection: Any) -> None:
+        """Wait for the rest of a request that a thread has given up, until it can be served again."""
+        connection.sock.begin_again()
+        # gunicorn makes a new one.
+        connection.parser, connection.initialized = None, False
+        self._wait_for_rest(connection)
 
     def _put(self, place: dict[int, Any], connection: Any, events: int) -> None:
         number = connection.sock.fileno()
@@ -150,9 +166,22 @@ class Connections:
             self._epoll.modify(number, events)
 
     def part(self, connection: Any) -> None:
-        """Close a connection after its last answer, so that the answer arrives."""
-        close_graceful(connection.sock, timeout=GOODBYE)
-        self._all.discard(connection)
+        """Close a connection after its last answer, when its client has heard that: whoever still sends would
+        else be cut off before. No thread waits for it."""
+        connection.timeout = time.monotonic() + GOODBYE
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The client is gone.
+            self._forget(connection)
+        else:
+            self._put(self.parting, connection, _READABLE)
+
+    def _hear_out(self, connection: Any) -> None:
+        if connection.sock.has_hung_up():
+            self._forget(connection)
+        else:
+            self._put(self.parting, connection, _READABLE)
 
     def close_idle(self, until: float = float("inf")) -> None:
         """Close whoever has been idle for too long; and whoever is idle at all from ``until`` on, by
@@ -164,18 +193,30 @@ class Connections:
             self._close(self.idle, connection)
 
     def close_begun(self, until: float = float("inf")) -> None:
-        """Close whoever has said nothing for too long in the middle of a request, or takes too long for it;
-        and whoever is in the middle of one at all from ``until`` on."""
+        """Have whoever takes too long over a request refused, and close whoever does not hang up after the
+        last answer; close all of both from ``until`` on."""
         now = time.monotonic()
+        is_over = until <= now
         for connection in list(self.begun.values()):
-            if min(connection.timeout, until) <= now:
+            if is_over or (connection.timeout <= now and connection.sock.refusal):
                 self._close(self.begun, connection)
+            elif connection.timeout <= now and self.begun.pop(connection.sock.fileno(), None):
+                # The thread that is woken refuses it. None is while the client does not read former answers.
+                connection.sock.refusal = TooSlow()
+                connection.timeout = now + SILENCE
+                self._put(self.begun, connection, _WRITABLE)
+        for connection in list(self.parting.values()):
+            if min(connection.timeout, until) <= now:
+                self._close(self.parting, connection)
 
     def _close(self, place: dict[int, Any], connection: Any) -> None:
         # Else a thread was faster at serving it.
         if place.pop(connection.sock.fileno(), None):
-            connection.close()
-            self._all.discard(connection)
+            self._forget(connection)
+
+    def _forget(self, connection: Any) -> None:
+        connection.close()
+        self._all.discard(connection)
 
     def refuse(self) -> None:
         """Accept nobody any more."""

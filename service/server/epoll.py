@@ -7,10 +7,12 @@ What is overridden and called of gunicorn's has no underscore, but most of it is
 import os
 import select
 import time
+from functools import partial
 from threading import Thread
 from typing import Any
 
 from service import threads
+from service.server.client import Client
 from service.server.connections import Connections
 from service.server.workers import Worker
 
@@ -57,25 +59,34 @@ class EpollWorker(Worker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request; what nobody read of it may never come, so the answer does not wait for that."""
+        if not conn.sock.is_whole:
+            # Who is answered without the body may still send it.
+            req.force_close()
+            threads.ask_for_body(partial(_has_body, req, conn.sock))
         is_kept = super().handle_request(req, conn)
         conn.sock.flush()
         return is_kept
 
     def _serve(self) -> None:
         while connection := self.connections.next():
-            if self._is_kept(connection):
-                self.connections.keep(connection)
-            else:
-                self.connections.part(connection)
+            self._answer(connection)
 
-    def _is_kept(self, connection: Any) -> bool:
-        """Serve a connection, and return whether another request may come on it."""
+    def _answer(self, connection: Any) -> None:
+        """Serve a connection, and wait for what comes on it next: another request, the rest of this one, or
+        the end."""
         threads.begin(connection.sock)
+        is_kept = False
         try:
-            return bool(self.handle(connection))
+            is_kept = bool(self.handle(connection))
+        except threads.BodyAwaited:
+            self.connections.wait_for_body(connection)
+            return
         except BaseException:  # whatever it is, others are served
             self.log.exception("Error handling request")
-            return False
+        if is_kept:
+            self.connections.keep(connection)
+        else:
+            self.connections.part(connection)
 
     def _stop(self, serving: list[Thread]) -> None:
         """Accept nobody any more, and answer whose request is served, has begun, or is on its way."""
@@ -97,3 +108,9 @@ class EpollWorker(Worker):
         """Wait, but for no longer than until the next signal, which writes into this pipe."""
         if select.select(self.PIPE[:1], [], [], seconds)[0]:
             os.read(self.PIPE[0], select.PIPE_BUF)
+
+
+def _has_body(req: Any, client: Client, most: int) -> bool:
+    has_body = client.has_body(most)
+    req.must_close = not client.is_whole
+    return has_body

@@ -101,12 +101,7 @@ class SerialWorker(EpollWorker):
                 if not connection:
                     return False
                 self.lead.begin(leader)
-                if self._is_kept(connection):
-                    self.connections.keep(connection)
-                else:
-                    # To part waits for the client.
-                    self.lead.give_up(leader)
-                    self.connections.part(connection)
+                self._answer(connection)
                 leader.since = None
         finally:
             # At the end, or if this thread cannot go on.

@@ -9,12 +9,17 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from service.api import problems
+from service.model.errors import Busy
+from service.server.client import NoDisk, NoRoom, TooSlow
 
 # What gunicorn refuses, where that is not just a bad request.
 _REFUSALS: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    NoRoom: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoDisk: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConfigurationProblem: HTTPStatus.INTERNAL_SERVER_ERROR,
     # Of an answer of ours.
     errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -31,10 +36,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         is_theirs = isinstance(exc, errors.ParseException)
         usual = HTTPStatus.BAD_REQUEST if is_theirs else HTTPStatus.INTERNAL_SERVER_ERROR
         status = _REFUSALS.get(type(exc), usual)
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        answer = problems.as_bytes(status)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            answer = problems.as_bytes(status, Busy.code, ("Retry-After", str(problems.RETRY_AFTER)))
+            self.log.warning("Busy")
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.warning("Invalid request")
         else:
             self.log.exception("Error handling request")
         # Who does not read is not waited for.
         with suppress(OSError):
-            client.send(problems.as_bytes(status), socket.MSG_DONTWAIT)
+            client.send(answer, socket.MSG_DONTWAIT)

@@ -5,9 +5,12 @@ import itertools
 
 import pytest
 
+from service import threads
 from service.api import transfers
+from service.api.bodies import LARGEST
 from service.api.context import NAME
 from service.api.transfers import MAX_AT_ONCE, MAX_UPLOADS
+from service.model.errors import Busy, FilesUnavailable
 from tests.support.attachments import PNG, fetch, send, sent
 from tests.support.cases import cases
 from tests.support.engines import one_engine
@@ -126,3 +129,55 @@ def test_of_a_file_that_does_not_come_to_its_end_nothing_is_kept(app, tenant, ja
     assert problem_of(response) == (status, code)
     own = app.extensions[NAME].store.of(tenant.id)
     assert own.attachments.due(2**62, 10) == ()
+
+
+@pytest.fixture
+def without_its_body():
+    """Have the body of what this thread serves not be there."""
+    yield threads.ask_for_body
+    threads.ask_for_body(lambda _: True)
+
+
+def refusing(error):
+    def has_body(_most):
+        raise error
+
+    return has_body
+
+
+@cases(
+    "has_body, status, code",
+    ("too slow", refusing(TimeoutError()), 408, "too-slow"),
+    ("no room for it", refusing(Busy()), 503, "busy"),
+    ("no disk for it", refusing(FilesUnavailable()), 503, "files-unavailable"),
+    ("too large", lambda _: False, 413, "too-large"),
+)
+def test_why_a_body_did_not_come_is_answered(tenant, jane, id, without_its_body, has_body, status, code):
+    without_its_body(has_body)
+    assert problem_of(send(tenant, id, jane)) == (status, code)
+    assert problem_of(tenant.call("POST", "/v1/login", tenant.sk, {"userId": "u-1"})) == (status, code)
+
+
+def test_who_may_not_send_a_body_hears_so_before_it_is_awaited(tenant, jane, id, without_its_body):
+    without_its_body(refusing(threads.BodyAwaited()))
+    assert problem_of(send(tenant, id, tenant.pk)) == (403, "not-allowed")
+    assert problem_of(send(tenant, "cnv_nowhere", jane)) == (404, "not-found")
+
+
+def test_what_is_given_up_until_its_body_is_there_leaves_nothing(app, tenant, jane, id, without_its_body):
+    room, own = app.extensions[NAME].transfers._uploads, app.extensions[NAME].store.of(tenant.id)
+    without_its_body(refusing(threads.BodyAwaited()))
+    with pytest.raises(threads.BodyAwaited):
+        send(tenant, id, jane)
+    assert room._value == MAX_UPLOADS
+    assert own.attachments.due(2**62, 10) == ()
+
+
+def test_json_of_unknown_length_is_refused_when_it_is_too_large(tenant):
+    response = tenant.client.post(
+        "/v1/login",
+        headers={"Authorization": f"Bearer {tenant.sk}", "Transfer-Encoding": "chunked"},
+        content_type="application/json",
+        environ_overrides={"wsgi.input": io.BytesIO(bytes(LARGEST + 1)), "wsgi.input_terminated": True},
+    )
+    assert problem_of(response) == (413, "too-large")

@@ -4,14 +4,15 @@ is another's, ``check`` names it, and ``tidy`` mends it."""
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import pairwise
 
 import pytest
 
 from service.desk.erasing import tidy
-from service.desk.mending import mend
+from service.desk.mending import AT_ONCE, mend
 from service.store import AppStore
 from service.store.checks import CHECKS
-from service.store.tables import Users
+from service.store.tables import DuplicateKeys, Users
 from tests.support.attachments import sent
 from tests.support.cases import cases
 from tests.support.former import as_the_former_release
@@ -245,6 +246,23 @@ def test_who_came_by_an_email_meanwhile_keeps_it_and_a_person_decides(tenant, st
     tenant.merge(rival, stays)
     mend(store.of(tenant.id))
     assert (tenant.known(email=HOME), violated()) == (stays, set())
+
+
+def test_many_who_were_not_compared_yet_are_compared_a_few_at_a_time(tenant, store, former):
+    def look():
+        rows = store.database.rows(
+            DuplicateKeys.select(DuplicateKeys.user).where(DuplicateKeys.app == tenant.id)
+        )
+        seen.append({user for (user,) in rows})
+
+    with former():
+        for number in range(2 * AT_ONCE + 1):
+            tenant.known(userId=f"u-{number}", email=f"{number}@shop.example")
+    seen = []
+    mend(store.of(tenant.id), rest=look)
+    look()
+    new = [len(after - before) for before, after in pairwise(seen)]
+    assert [count for count in new if count] == [AT_ONCE, AT_ONCE, 1]
 
 
 # --- meanwhile

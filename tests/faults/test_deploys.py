@@ -41,7 +41,7 @@ http {{
         listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://usher; proxy_http_version 1.1; proxy_set_header Connection "";
-            proxy_next_upstream error timeout; proxy_connect_timeout 2s;
+            proxy_next_upstream error timeout; proxy_connect_timeout 2s; {more}
         }}
     }}
 }}
@@ -49,11 +49,11 @@ http {{
 
 
 @contextmanager
-def proxied(folder: Path, ports: list[int]) -> Iterator[int]:
-    """Have an nginx before these ports, and return its own."""
+def proxied(folder: Path, ports: list[int], more: str = "") -> Iterator[int]:
+    """Have an nginx before these ports, with more settings, and return its own."""
     port = free_port()
     servers = " ".join(f"server 127.0.0.1:{one} max_fails=0;" for one in ports)
-    (folder / "conf").write_text(CONFIG.format(folder=folder, port=port, servers=servers))
+    (folder / "conf").write_text(CONFIG.format(folder=folder, port=port, servers=servers, more=more))
     assert NGINX is not None
     with subprocess.Popen([NGINX, "-c", folder / "conf", "-p", folder, "-e", folder / "log"]) as nginx:
         try:

@@ -2,14 +2,16 @@
 acknowledged is lost, and of nothing else bytes are left."""
 
 import http.client
+import os
 import signal
 import socket
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
-from service.api.transfers import MAX_UPLOADS
+from service.api.transfers import MAX_AT_ONCE
 from service.desk.removing import remove_old
 from service.files import open_files
 from service.store import Store
@@ -19,7 +21,7 @@ from tests.support.buckets import serve_bucket
 from tests.support.responses import problem_of
 from tests.support.servers import serve, wait_until
 
-LARGE = bytes(2 * 2**20)
+LARGE, PIECE = bytes(2 * 2**20), 100_000
 
 
 @pytest.fixture
@@ -48,18 +50,30 @@ def begin_to_send(server, id, token, length=LARGE, framing="Content-Length"):
         f"POST /v1/conversations/{id}/attachments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
         f"{framing}: {size}\r\n\r\n".encode()
     )
-    piece = bytes(100_000)
+    piece = bytes(PIECE)
     client.sendall(b"186a0\r\n" + piece + b"\r\n" if size == "chunked" else piece)
     return client
+
+
+def nameless(server):
+    """Return how many files without a name the server's worker has open: one for each body on its way."""
+    (worker,) = psutil.Process(server.process.pid).children()
+    found = 0
+    for link in Path(f"/proc/{worker.pid}/fd").iterdir():
+        with suppress(OSError):
+            found += os.readlink(link).endswith("(deleted)")
+    return found
 
 
 @pytest.mark.parametrize("framing", ["Content-Length", "Transfer-Encoding"])
 def test_of_a_client_that_vanishes_in_the_middle_nothing_is_left(database_url, folder, framing):
     with shop_on(database_url, f"file://{folder}") as (server, _, jane, id):
+        before = nameless(server)
         client = begin_to_send(server, id, jane, framing=framing)
-        wait_until(lambda: kept(folder))
+        wait_until(lambda: nameless(server) == before + 1)
         client.close()
-        wait_until(lambda: not kept(folder))
+        wait_until(lambda: nameless(server) == before)
+        assert kept(folder) == []
 
 
 def test_a_file_of_unknown_length_is_taken_and_one_that_is_too_large_refused(database_url, folder):
@@ -90,16 +104,39 @@ def test_who_waits_to_be_told_to_go_on_is_told(database_url, folder):
 
 def test_uploads_that_take_long_hold_up_nobody_else(database_url, folder):
     with shop_on(database_url, f"file://{folder}") as (server, tenant, jane, id):
-        slow = [begin_to_send(server, id, jane) for _ in range(MAX_UPLOADS)]
-        wait_until(lambda: len(kept(folder)) == MAX_UPLOADS)
-        refused = send(tenant, id, jane)
-        assert problem_of(refused) == (503, "busy")
-        assert "Retry-After" in refused.headers
-        for _ in range(10):
-            tenant.login(userId="ben")
-        for client in slow:
-            client.close()
-        wait_until(lambda: send(tenant, id, jane).status_code == 201)
+        before = nameless(server)
+        with ExitStack() as clients:
+            slow = [clients.enter_context(begin_to_send(server, id, jane)) for _ in range(5 * MAX_AT_ONCE)]
+            wait_until(lambda: nameless(server) == before + len(slow))
+            for _ in range(5):
+                tenant.login(userId="ben")
+                assert send(tenant, id, jane).status_code == 201
+            for client in slow[:5]:
+                client.sendall(bytes(len(LARGE) - PIECE))
+                assert client.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.parametrize(
+    ("token", "conversation", "length", "status"),
+    [
+        pytest.param("st_nobody", None, len(LARGE), 401, id="by nobody"),
+        pytest.param(None, "cnv_nowhere", len(LARGE), 404, id="into another's conversation"),
+        pytest.param(None, None, 2**30, 413, id="that are too large"),
+    ],
+)
+def test_files_are_refused_before_they_come(database_url, folder, token, conversation, length, status):
+    with shop_on(database_url, f"file://{folder}") as (server, _, jane, id):
+        answers = []
+        for expects in ("", "Expect: 100-continue\r\n"):
+            with closing(socket.create_connection(("127.0.0.1", server.port), timeout=60)) as client:
+                client.sendall(
+                    f"POST /v1/conversations/{conversation or id}/attachments HTTP/1.1\r\nHost: x\r\n"
+                    f"{expects}Authorization: Bearer {token or jane}\r\n"
+                    f"Content-Length: {length}\r\n\r\n".encode()
+                )
+                answers.append(client.makefile("rb").read())
+    assert [answer.startswith(b"HTTP/1.1 %d " % status) for answer in answers] == [True, True]
+    assert all(b"\r\nConnection: close\r\n" in answer for answer in answers)
 
 
 def test_a_full_disk_refuses_files_and_nothing_else(database_url, folder):
@@ -135,13 +172,14 @@ def test_a_bucket_that_is_away_holds_up_nothing_else(database_url):
 def test_what_was_acknowledged_is_there_after_the_server_was_killed(database_url, folder):
     with pytest.raises(AssertionError, match="ended with"), shop_on(database_url, f"file://{folder}") as shop:
         server, tenant, jane, id = shop
+        before = nameless(server)
         client = begin_to_send(server, id, jane)
-        wait_until(lambda: kept(folder))
+        wait_until(lambda: nameless(server) == before + 1)
         acknowledged = written(tenant, id, jane)
         for process in (server.process, *psutil.Process(server.process.pid).children()):
             process.send_signal(signal.SIGKILL)
     client.close()
-    assert len(kept(folder)) == 2
+    assert len(kept(folder)) == 1
     with shop_on(database_url, f"file://{folder}") as (server, tenant_2, _, _):
         again = tenant.__class__(server, tenant.admin_key, tenant.id, tenant.sk, tenant.pk)
         assert fetch(again, acknowledged, jane).data == PNG

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.server import connections, epoll, lead
+from service.server import epoll, lead
 from service.server.connections import Connections
 from service.server.epoll import EpollWorker
 from service.server.lead import Lead, Leader, SerialWorker
@@ -138,19 +138,6 @@ def test_whoever_is_next_does_not_sleep_when_the_lead_was_given_up_just_before()
     made = Lead()
     made._leader = leader = Seen(give_up)
     assert made.is_of(made.take())
-
-
-def test_who_waits_for_a_client_to_hang_up_does_not_lead_meanwhile(monkeypatch):
-    stop_the_clock(monkeypatch)
-    monkeypatch.setattr(connections, "GOODBYE", TIMEOUT)
-    app = Threads()
-    with serially(app) as served:
-        last = served.connect()
-        last.send(get("/last").replace(b"Host", b"Connection: close\r\nHost"))
-        assert last.read() == (200, b"hello", True)
-        assert served.connect().ask(get("/other")) == b"hello"
-        last.close()
-    assert app.served["/last"] != app.served["/other"]
 
 
 def test_a_thread_that_cannot_go_on_leaves_the_lead_to_another_and_the_worker_ends(monkeypatch):
