@@ -49,6 +49,7 @@ from service.store.tables import (
     Purchases,
     Rates,
     Removals,
+    SearchProgress,
     Sessions,
     StoreAccounts,
     UserIds,
@@ -85,6 +86,7 @@ LEFT_OUT: dict[type[Model], str] = {
     Duplicates: "they follow from those",
     ConsoleSessions: "they were begun with a key that stays behind",
     OperatorSessions: "they are of no app",
+    SearchProgress: "the index of searches is filled anew",
 }
 
 
