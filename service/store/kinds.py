@@ -50,6 +50,7 @@ from service.store.tables import (
     Purchases,
     Rates,
     Removals,
+    SearchProgress,
     Sessions,
     StoreAccounts,
     UserIds,
@@ -87,6 +88,7 @@ LEFT_OUT: dict[type[Model], str] = {
     ConsoleSessions: "they were begun with a key that stays behind",
     OperatorSessions: "they are of no app",
     Imports: "they are kept for a day, and encrypted under SECRET_KEY",
+    SearchProgress: "the index of searches is filled anew",
 }
 
 

@@ -247,7 +247,8 @@ class MovingStore:
         for kind in OF_A_PERSON:
             rows = chain.from_iterable(one.written[kind.name] for one in people)
             self._copy(kind.table, WRITTEN[kind.name], list(rows))
-        begin_anew(self._database, self._app)
+        if any(one.written[CONVERSATION.name] for one in people):
+            begin_anew(self._database, self._app)
         named = chain.from_iterable(one.written[ATTACHMENT] for one in people)
         self._copy(Attachments, ATTACHED, list(named))
         anonymous = [pair for one in people for pair in one.person.anonymous]

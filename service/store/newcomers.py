@@ -115,7 +115,8 @@ class NewcomerStore:
             messages += places
         self._copy(Conversations, _CONVERSATION, conversations)
         self._copy(Messages, MESSAGE, messages)
-        begin_anew(self._database, self._app)
+        if conversations:
+            begin_anew(self._database, self._app)
 
     def _among(self, column: Any, values: Iterable[str], where: Any = True) -> set[str]:
         """Return which of these values a column has."""

@@ -13,6 +13,7 @@ from service.desk.apps import erase_app
 from service.desk.erasing import tidy
 from service.desk.indexing import index_some
 from service.desk.searching import search
+from service.model.conversations import Author, Conversation, Message, Side, Status, Transcript
 from service.model.errors import StoreUnavailable
 from service.model.events import Event, EventType
 from service.model.words import pieces_of
@@ -203,18 +204,13 @@ def test_each_step_puts_in_a_few(mine, tenant, token, parcel, index, found, monk
 
 
 @pytest.mark.usefixtures("narrow", "parcel")
-def test_what_an_import_brings_is_put_in_too(store, mine, tenant, token, index, found):
+def test_what_an_import_brings_is_put_in_too(mine, tenant, index, found):
     index()
-    row = Conversations.select().where(Conversations.app == mine.app_id).order_by(Conversations.id)
-    *_, last = mine.database.rows(row)
+    user = tenant.known(userId="u-kim")
+    conversation = Conversation("cnv_brought", user, "Brought along", Status.OPEN, 0, 1, 1, 1)
+    message = Message("msg_brought", 1, Author(Side.USER, None, user), "From another desk", True, 1)
     with mine.transaction():
-        values = dict(zip([one.name for one in Conversations._meta.sorted_fields], last, strict=True))
-        values |= {"id": "cnv_imported", "subject": "Brought along", "updated_at": 1, "messages": 1}
-        mine.database.change(Conversations.insert(values))
-        said = {"conversation": "cnv_imported", "number": 1, "id": "msg_imported", "side": "user"}
-        said |= {"body": "From another desk", "verified": True, "created_at": 1, "author": values["user"]}
-        mine.database.change(Messages.insert(app=mine.app_id, **said))
-        mine.newcomers.add_transcripts(())
+        mine.newcomers.add_transcripts([(user, user, Transcript(conversation, (message,)))])
     assert mine.search.recent(10) is None
     index()
     assert found("brought desk") == ["Brought along"]
