@@ -19,7 +19,12 @@ from service.model.callers import Operator
 from service.model.errors import Conflict, FieldError, NotFound, Refused
 from service.model.imports import UNDER_WAY, Import, ImportState, Options
 from service.moving.sources.catalogue import SOURCES
+from service.moving.sources.chatwoot import CHATWOOT
+from service.moving.sources.helpshift import HELPSHIFT
+from service.moving.sources.intercom import INTERCOM
 from service.moving.sources.plain import PLAIN
+from service.moving.sources.revenuecat import REVENUECAT
+from service.moving.sources.zendesk import ZENDESK
 from service.moving.uploads import Report
 from service.store import AppStore
 from service.texts import strip
@@ -27,9 +32,14 @@ from service.times import now
 
 pages = Blueprint("imports", __name__)
 
-# What the choices are called, the one first that takes a CSV for a desk's by its columns.
-NAMES = {PLAIN.name: "a CSV: whose it is, its columns tell; or JSON of your own"} | {
-    name: f"{name.capitalize()}, as a CSV or JSON" for name in SOURCES if name != PLAIN.name
+# Whose a file may be, in words; the one first that is taken for a desk's by its columns.
+NAMES = {
+    PLAIN.name: "any CSV: if it is a desk’s, its columns tell; or JSON of your own",
+    CHATWOOT.name: "contacts of Chatwoot, as a CSV or JSON",
+    INTERCOM.name: "people of Intercom, as a CSV or JSON",
+    ZENDESK.name: "users of Zendesk, as JSON or a CSV",
+    HELPSHIFT.name: "profiles of Helpshift, as JSON",
+    REVENUECAT.name: "customers of RevenueCat, as a CSV or JSON",
 }
 # How long a column or an encoding may be called.
 MAX_NAME = 255

@@ -63,7 +63,7 @@ def text_of(page: TestResponse) -> str:
 
 def without_ours(text: str) -> str:
     """A page without the scripts that are ours."""
-    return re.sub(SCRIPT.format("(keys|times|drafts|looking|attachments)[.]js"), "", text)
+    return re.sub(SCRIPT.format("(keys|times|drafts|looking|attachments|people)[.]js"), "", text)
 
 
 def require_words(page: TestResponse, *words: str) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from service.console.imports import NAMES
+from service.moving.sources.catalogue import SOURCES
 from service.store.apps import AllApps
 from service.store.tables import Removals
 from service.times import DAY, now
 from service.work import importing
 from service.work.importing import Importer
-from tests.console.conftest import NOBODY, SCRIPT, Agent, require_words, text_of, without_ours
+from tests.console.conftest import NOBODY, Agent, require_words, text_of, without_ours
 from tests.support.cases import cases
 from tests.support.rows import rows_of
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
@@ -119,6 +121,10 @@ def test_what_is_shown_is_by_the_rules_with_what_is_known_when_it_happens(operat
     worker.turn()
 
     require_words(operator.get(one), "known-user-id", "1 0 1", "not quite what you were shown")
+
+
+def test_whoever_sends_a_file_can_say_of_each_desk_that_it_is_theirs():
+    assert NAMES.keys() == SOURCES.keys()
 
 
 def test_it_begins_once_however_often_it_is_said(operator, tenant, read, worker):
@@ -419,4 +425,4 @@ def test_pages_show_nothing_of_a_file_as_if_it_were_theirs(operator, read):
     assert shown.status_code == 200
     failed = operator.get(read(f"{hostile}\nblue\n"))
     for answer in (shown, failed):
-        assert "<script" not in without_ours(answer.text).replace(SCRIPT.format("people.js"), "")
+        assert "<script" not in without_ours(answer.text)

@@ -91,7 +91,8 @@ def test_an_operators_pages_keep_all_scripts_and_strangers_out(operator, tenant)
     id = tenant.list_keys()[0]["id"]
     app = f"/console/apps/{tenant.id}"
     keys = f"{app}/keys"
-    paths = ["/console/apps", app, keys, f"{keys}/{id}/rotate", f"{keys}/{id}/delete", f"{app}/origins"]
+    paths = ["/console/apps", app, keys, f"{keys}/{id}/rotate", f"{keys}/{id}/delete"]
+    paths += [f"{app}/origins", f"{app}/imports"]
     for path, answer in bodies(operator, paths).items():
         assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (200, POLICY), path
         assert answer.headers["Cache-Control"] == "no-store"
@@ -116,6 +117,7 @@ def test_an_operators_pages_keep_all_scripts_and_strangers_out(operator, tenant)
     ("script of drafts", "drafts.js", "text/javascript"),
     ("script of who else looks", "looking.js", "text/javascript"),
     ("script of times", "times.js", "text/javascript"),
+    ("script of files of people", "people.js", "text/javascript"),
 )
 def test_what_pages_are_made_of_is_served_to_anybody(browser, name, kind):
     answer = browser.client.get(f"/console/assets/{name}", buffered=True)

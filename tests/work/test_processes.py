@@ -3,9 +3,13 @@
 import pytest
 
 from service.config import Config
+from service.desk.imports import begin, receive, show_import
+from service.encryption import IMPORTS, Encryption
+from service.model.imports import ImportState, Options
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
+from service.store.opening import open_store
 from service.times import now
 from service.work.beside import work_beside
 from tests.conftest import ENGINES
@@ -64,6 +68,22 @@ def test_whoever_works_tidies(url):
     with works:
         wait_until(lambda: not Store(database).apps.untidy(now()))
     database.close()
+
+
+def test_whoever_works_takes_people_in(url, tmp_path, monkeypatch):
+    monkeypatch.setenv("FILES_URL", f"file://{tmp_path}")
+    created = command("apps", "create", "Shop", DATABASE_URL=url)
+    app = created.stdout.partition("APP=")[2].split()[0]
+    store = open_store(Config(ADMIN_KEY, SECRET_KEY, url, files_url=f"file://{tmp_path}"))
+    own = store.of(app)
+    one = receive(own, Encryption(SECRET_KEY, IMPORTS), Options("csv"), [b"user_id\nu-1\n"])
+    works = serve(url) if store.database.is_sqlite else working(url)
+    with works:
+        wait_until(lambda: show_import(own, one.id).state is ImportState.READ)
+        begin(own, one.id)
+        wait_until(lambda: show_import(own, one.id).state is ImportState.DONE)
+    assert own.users.with_user_ids(["u-1"], verified=True).keys() == {"u-1"}
+    store.database.close()
 
 
 def test_on_sqlite_the_web_server_delivers_by_itself(databases):
