@@ -17,7 +17,7 @@ from rich.progress import Progress
 from bench.apps import App
 from bench.load import Call, Load, Loader, Request
 from bench.results import table
-from bench.servers import HERE, USHER, databases, environment, gather_statistics, serve, versions
+from bench.servers import HERE, USHER, databases, environment, serve, versions
 
 # What is aimed at: so many people a second with nothing beside it, and so much more memory for all of them.
 TARGET_RATE, TARGET_GROWTH = 3000, 1.2
@@ -27,8 +27,8 @@ CLIENTS, TURN = 4, 0.5
 HEAD = """# People from a file
 
 `import --from csv` of people whom nobody knows, with an ID, an email, a name, a phone number and an
-attribute: first alone, then into another app while {clients} clients of a server with one worker log somebody
-new in as fast as they are answered."""
+attribute, into a new store: first alone, then while {clients} clients of a server with one worker log
+somebody new in as fast as they are answered."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,14 @@ def measure(engine: str, sizes: tuple[int, ...]) -> Imports:
         Progress(transient=True) as progress,
         closing(Loader()) as loader,
     ):
-        url, file = make("imports", HERE), Path(directory) / "people.csv"
-        alone, beside = [], []
+        file, alone, beside = Path(directory) / "people.csv", [], []
         task = progress.add_task("imports", total=2 * len(sizes))
         for size in sizes:
             file.write_text("".join(_lines(size)))
+            url = make(f"alone_{size}", HERE)
             alone.append(_import(url, App.create(url).id, file, size))
             progress.advance(task)
-            gather_statistics(url)
-            beside.append(_import_beside(url, file, size, loader))
+            beside.append(_import_beside(make(f"beside_{size}", HERE), file, size, loader))
             progress.advance(task)
         return Imports(versions(url), tuple(alone), tuple(beside))
 
