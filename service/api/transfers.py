@@ -80,7 +80,7 @@ class Pace:
             raise TimeoutError
 
 
-def pieces_of(request: Request, most: int, begin: Callable[[], None]) -> Iterator[bytes]:
+def pieces_of(request: Request, most: int, begin: Callable[[], None] = lambda: None) -> Iterator[bytes]:
     """Read a request's body piece by piece, and call ``begin`` before, when it is there.
 
     Raises what becomes 400, 408, and 413 for more bytes than ``most``, as soon as there are more; and Busy

@@ -207,7 +207,7 @@ def test_nobody_of_another_app_is_found(store, app_id, database_url):
         store.of(other).users.is_gone(jane.id),
     )
 
-    assert found == (None, None, None, (), (), False)
+    assert found == (None, None, None, (), (), None)
 
 
 def test_of_who_was_erased_no_column_is_left_that_may_be_empty(store, app_id):
