@@ -12,6 +12,7 @@ import orjson
 
 from service.desk.moving import take_in, take_in_devices
 from service.moving.reading import Device, Incoming, Read, Refused
+from service.moving.statistics import Statistics
 from service.rules.moving import Act
 from service.store import AppStore
 
@@ -68,6 +69,7 @@ class Import:
         self._store = store
         self._rejects = rejects
         self._tell = tell
+        self._statistics = Statistics(store)
         self._dry_run = dry_run
         self._people: list[Incoming] = []
         self._users: set[str] = set()
@@ -120,7 +122,9 @@ class Import:
             self.counts.people[rule.name, rule.because] += 1
             if rule.then is Act.REFUSE:
                 self._refuse(Refused(one.lines, rule.name, rule.because))
-        self._tell(sum(self.counts.people.values()))
+        people_by_now = sum(self.counts.people.values())
+        self._statistics.tell(people_by_now)
+        self._tell(people_by_now)
 
     def _refuse(self, refused: Refused) -> None:
         self.counts.refused[refused.reason] += len(refused.lines)

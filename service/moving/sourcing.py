@@ -18,6 +18,7 @@ from service.moving.importing import Rejects
 from service.moving.memory import Memory
 from service.moving.reading import Read, Refused
 from service.moving.records import Record
+from service.moving.statistics import Statistics
 from service.moving.talks import Spoken
 from service.rules.records import RECORDS, Act, Before, Named
 from service.rules.table import Rule
@@ -112,6 +113,7 @@ class Sourcing:
         self._app = app
         self._rejects = rejects
         self._tell = tell
+        self._statistics = Statistics(store)
         self._real = real
         self._bring = bring
         self._memory = Memory()
@@ -174,6 +176,7 @@ class Sourcing:
         self._memory.note(user for user in users if user is not None)
         for record, user in zip(records, users, strict=True):
             self._memory.call(record.key, user or "")
+        self._statistics.tell(sum(self.tally.people.values()))
         self._tell(sum(self.tally.people.values()))
 
     def _placed(self, records: Sequence[Record], people: Sequence[Known]) -> list[Placed]:

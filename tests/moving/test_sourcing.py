@@ -8,8 +8,9 @@ import stat
 
 import pytest
 
-from service.moving import sourcing
-from service.store.tables import Events
+from service.moving import sourcing, statistics
+from service.store.database import Database
+from service.store.tables import TABLES, Events
 from tests.moving.test_records import EXAMPLES
 from tests.support.cases import cases
 from tests.support.pages import HERE
@@ -319,3 +320,17 @@ def test_a_file_whose_columns_say_nothing_changes_nothing(take):
         1,
         "usher: no column is a user ID or an email: name one with --map COLUMN=user_id; there are: a, b",
     )
+
+
+# --- what the database knows of it ---------------------------------------------------------------
+
+
+def test_the_database_looks_at_what_was_brought_now_and_then(shop, take, monkeypatch):
+    seen, look = [], Database.look_at
+    monkeypatch.setattr(statistics, "FIRST", 2)
+    monkeypatch.setattr(Database, "look_at", lambda self, tables: seen.append(tables) or look(self, tables))
+    people = [f"u-{number},u-{number}@example.org" for number in range(5)]
+
+    assert take("\n".join(["user_id,email", *people]))[0] == 0
+
+    assert seen == [TABLES]

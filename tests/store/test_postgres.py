@@ -20,7 +20,7 @@ from service.store.database import Database
 from service.store.engine.postgres import HANDSHAKE
 from service.store.engine.prepared import Prepared
 from service.store.migrating import migrate
-from service.store.tables import Apps, Rates
+from service.store.tables import Apps, Contacts, Rates
 from tests.conftest import Databases
 from tests.store.conftest import an_app
 from tests.support.marks import LONG, at_once, count, mark
@@ -654,3 +654,19 @@ def test_what_a_standby_refuses_is_not_done_and_so_done_elsewhere(opened, app_id
         database.change(mark(app_id))
 
     assert database.change(mark(app_id)) == 1
+
+
+# --- what it plans by --------------------------------------------------------------------------------
+
+
+def test_it_knows_of_tables_that_it_looked_at(databases, open_database):
+    url = databases.fresh("postgresql")
+    migrate(url)
+    rows = "SELECT reltuples FROM pg_class WHERE relname = 'contacts'"
+    with psycopg.connect(url, autocommit=True) as operator:
+        # What was never looked at has none, not even 0.
+        assert operator.execute(rows).fetchone() == (-1,)
+
+        open_database(url).look_at([Contacts])
+
+        assert operator.execute(rows).fetchone() == (0,)

@@ -132,8 +132,12 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
     def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a great many rows to a table, and have the server know what there is by then."""
         self.copy(table, columns, rows)
+        self.look_at(table)
+
+    def look_at(self, table: str) -> None:
+        """Have the server look at a table, and know by and by what is in it, unless somebody changes it."""
         with self.cursor() as cursor:
-            cursor.execute(f'ANALYZE "{table}"')
+            cursor.execute(f'ANALYZE (SKIP_LOCKED) "{table}"')
 
     def is_among(self, column: Any, values: list[Any]) -> Any:
         """Whether a column has one of many values, which are sent as one."""
