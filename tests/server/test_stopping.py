@@ -129,7 +129,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def half_a_login(server):
-    """A request whose body never comes, and which a thread serves."""
+    """A request whose body never comes, which a thread looked at and gave up for now."""
     key = server.tenant().sk
     with closing(Client(("127.0.0.1", server.port))) as client:
         client.send(
