@@ -1,18 +1,21 @@
 """How soon an agent's inbox of a great many conversations opens, and in it a thread of a great many messages:
 the pages of the console, and what the API answers to agents and to the user.
 
-It is the server's answer that is measured. A page has so many rows at most, so that what a browser takes to
-draw it does not depend on how much there is.
+Measured is the server's answer, and where Chromium is installed, how long that takes to open a page, and how
+much memory while somebody reads on.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
+from statistics import median
 from urllib.parse import urlencode
 
+from playwright.sync_api import Page, sync_playwright
 from rich.progress import Progress
 
 from bench.bulk import Rows, write
@@ -27,6 +30,8 @@ from service.model.identifiers import new_id
 from service.store.tables import Conversations, Messages
 
 TARGET = 0.3  # seconds for each page that opens
+# How often a browser opens each, and how many messages somebody reads back.
+DRAWN, READ_BACK = 20, 1000
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 INBOX, ALL, THREAD, EARLIER = "inbox", "all conversations", "thread", "its earlier messages"
@@ -54,12 +59,22 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """How many milliseconds a browser took to open each page, one time after the other; and how many bytes
+    its scripts took with so many messages of the thread."""
+
+    opened: dict[str, list[float]]
+    memory: list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
 class Opened:
-    """What was measured on an engine: the loads by call."""
+    """What was measured on an engine: the loads by call, and what a browser did, if there is one."""
 
     engine: str
     circumstances: str
     loads: dict[str, Load]
+    drawn: Drawn | None
 
 
 def measure(engine: str, plan: Plan) -> Opened:
@@ -80,8 +95,9 @@ def measure(engine: str, plan: Plan) -> Opened:
                 call.name: loader.load(server.port, call, seconds=plan.seconds, connections=1)
                 for call in _calls(population, thread, cookie, plan.messages)
             }
+            drawn = _draw(f"http://localhost:{server.port}", thread, cookie)
         load = f"load average {before:.1f} before and {os.getloadavg()[0]:.1f} after"
-        return Opened(engine, f"{versions(url)}; {load}.", loads)
+        return Opened(engine, f"{versions(url)}; {load}.", loads, drawn)
 
 
 def _long_thread(population: Population, id: str, messages: int) -> Iterator[Rows]:
@@ -130,6 +146,53 @@ def _calls(population: Population, thread: str, cookie: str, messages: int) -> I
         yield Call(name, (Request("GET", path, key),))
 
 
+def _draw(url: str, thread: str, cookie: str) -> Drawn | None:
+    """Open pages in a browser, if there is one."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        return None
+    name, _, value = cookie.partition("=")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context()
+        context.add_cookies([{"name": name, "value": value, "url": f"{url}/console"}])
+        page = context.new_page()
+        pages = {INBOX: "", THREAD: f"/conversations/{thread}"}
+        opened = {
+            name: [_open(page, f"{url}/console{path}") for _ in range(DRAWN)] for name, path in pages.items()
+        }
+        memory = [_memory(page)]
+        while memory[-1][0] < READ_BACK and _read_back(page):
+            memory.append(_memory(page))
+        browser.close()
+    return Drawn(opened, memory)
+
+
+def _open(page: Page, url: str) -> float:
+    page.goto(url)
+    page.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
+    return float(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+
+
+def _read_back(page: Page) -> bool:
+    """Scroll up to the messages that come before, and return whether there are any."""
+    if not page.locator("[data-more=thread] a").count():
+        return False
+    shown = page.locator(".thread > li").count()
+    page.locator(".messages").evaluate("one => one.scrollTop = -one.scrollHeight")
+    page.wait_for_function("shown => document.querySelectorAll('.thread > li').length > shown", arg=shown)
+    return True
+
+
+def _memory(page: Page) -> tuple[int, float]:
+    """Return how many messages are shown, and how many bytes the page's scripts take."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    taken = session.send("Runtime.getHeapUsage")["usedSize"]
+    session.detach()
+    return page.locator(".thread > li").count(), float(taken)
+
+
 def written(opened: list[Opened], plan: Plan) -> str:
     """Write a table for each engine."""
     parts = [HEAD.format(conversations=plan.conversations, messages=plan.messages)]
@@ -144,4 +207,21 @@ def written(opened: list[Opened], plan: Plan) -> str:
         ]
         head = ["call", "p50, ms", "p99, ms", "longest, ms", "target"]
         parts += [f"## {TITLES[one.engine]}", one.circumstances, table(head, rows)]
+        if one.drawn:
+            parts += _drawn(one.drawn)
     return "\n\n".join(parts)
+
+
+def _drawn(drawn: Drawn) -> list[str]:
+    rows = [
+        [f"{name}, in Chromium", (median(took), 1), (max(took), 1), (1000 * TARGET, 0)]
+        for name, took in drawn.opened.items()
+    ]
+    memory = [
+        [f"{shown:,} messages shown", (taken / 1e6, 1)]
+        for shown, taken in drawn.memory[:: len(drawn.memory) - 1 or 1]
+    ]
+    return [
+        table(["page", "p50, ms", "longest, ms", "target"], rows),
+        table(["thread", "scripts, MB"], memory),
+    ]

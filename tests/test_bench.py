@@ -363,7 +363,8 @@ def test_pairs_are_listed_of_a_store_that_is_sound():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_inbox_and_a_long_thread_are_opened(engine):
+def test_an_inbox_and_a_long_thread_are_opened(engine, monkeypatch):
+    monkeypatch.setattr(inbox, "DRAWN", 1)
     plan = inbox.Plan(conversations=60, messages=120, seconds=0.1)
 
     seen = inbox.measure(engine, plan)
@@ -373,6 +374,7 @@ def test_an_inbox_and_a_long_thread_are_opened(engine):
     text = inbox.written([seen], plan)
     assert "60 conversations" in text
     assert "\n| inbox " in text
+    assert ("\n| thread, in Chromium" in text) == bool(shutil.which("chromium"))
 
 
 def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
