@@ -47,6 +47,7 @@ class LargeApp:
         return {
             "apps": [("Large", settings, at)],
             "keys": [(new_id("key"), kind, digest(key), at) for kind, key in keys],
+            "search_progress": [(1, self.id("evt", 1))],
         } | {table: [row(self.id, n, at) for n in range(many)] for table, row in EACH.items()}
 
 
