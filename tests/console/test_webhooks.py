@@ -10,6 +10,7 @@ from standardwebhooks import Webhook as Verifier
 from service.model.events import EventType
 from service.model.identifiers import new_id
 from service.model.webhooks import Disabled
+from service.store.apps import AllApps
 from service.work.loop import Worker
 from tests.console.conftest import (
     HOOK_URL,
@@ -30,9 +31,11 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def work(store, tenant, time_machine):
-    """Deliver all that there is by now. The clock stands still, so that nothing is tried again meanwhile."""
+def work(store, tenant, time_machine, monkeypatch):
+    """Deliver all that there is by now. The clock stands still, so that nothing is tried again meanwhile, and
+    what other tests have left behind is left alone."""
     time_machine.move_to(datetime.now(UTC), tick=False)
+    monkeypatch.setattr(AllApps, "with_webhooks", lambda _: (tenant.id,))
     worker = Worker(store, SECRET_KEY, loopback=True)
 
     def work():
