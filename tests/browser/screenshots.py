@@ -51,8 +51,10 @@ def picture_demo(chromium: Browser, server: Server, path: Path) -> None:
     context.close()
 
 
-def picture_widget(chromium: Browser, server: Server, tenant: Tenant, path: Path, scheme: str) -> None:
-    """Show a thread on a phone."""
+def picture_widget(
+    chromium: Browser, server: Server, tenant: Tenant, path: Path, scheme: str, language: str = "en"
+) -> None:
+    """Show a thread on a phone, in a language to which the page changes in the end."""
     context = profile(chromium, 360, 480, scheme)
     page = context.new_page()
     page.goto(f"{server.url}/demo/phones/left")
@@ -62,6 +64,8 @@ def picture_widget(chromium: Browser, server: Server, tenant: Tenant, path: Path
     tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, answer)
     expect(page.get_by_role("log")).to_contain_text("We do")
     page.get_by_role("button", name="No, thanks").click()
+    page.evaluate("language => document.documentElement.lang = language", language)
+    expect(page.locator(f"[lang={language}][dir]")).to_be_attached()
     page.screenshot(path=path)
     context.close()
 
@@ -75,6 +79,7 @@ def main(directory: Path) -> None:
         picture_demo(chromium, server, directory / "demo.png")
         picture_widget(chromium, server, tenant, directory / "widget.png", "light")
         picture_widget(chromium, server, tenant, directory / "widget-dark.png", "dark")
+        picture_widget(chromium, server, tenant, directory / "widget-arabic.png", "light", "ar")
         picture_console(chromium, server, directory)
 
 
