@@ -15,6 +15,7 @@ from service.desk import apps as apps_desk
 from service.desk import imports as desk
 from service.desk.imports import MAX_BYTES, MAX_FILES
 from service.encryption import IMPORTS, Encryption, FileEncryption
+from service.model.apps import App
 from service.model.callers import Operator
 from service.model.errors import Conflict, FieldError, NotFound, Refused
 from service.model.imports import UNDER_WAY, Import, ImportState, Options
@@ -74,11 +75,12 @@ def send(_: Operator, app: str) -> Any:
 @operated
 def show(_: Operator, app: str, id: str) -> Response:
     """Show what would come of a file, or came."""
-    one = desk.show_import(_store(app), id)
+    shown, store = _there(app)
+    one = desk.show_import(store, id)
     cipher = desk.cipher_of(_encryption(), one)
     return page(
         "import",
-        app=apps_desk.show_app(context().store, app),
+        app=shown,
         one=one,
         failed=_failed(one, cipher),
         preview=_report(cipher, one.preview),
@@ -153,10 +155,14 @@ def _as_said(one: Import, cipher: FileEncryption | None) -> Options | None:
     return None if cipher is None else desk.options_of(one, cipher)
 
 
-def _store(app: str) -> AppStore:
-    """Return the store of an app. Raises NotFound."""
+def _there(app: str) -> tuple[App, AppStore]:
+    """Return an app and its store. Raises NotFound."""
     store = context().store
-    return store.of(apps_desk.show_app(store, app).id)
+    return apps_desk.show_app(store, app), store.of(app)
+
+
+def _store(app: str) -> AppStore:
+    return _there(app)[1]
 
 
 def _encryption() -> Encryption:
@@ -164,11 +170,11 @@ def _encryption() -> Encryption:
 
 
 def _all(app: str, status: int = 200, **values: Any) -> Response:
-    store = _store(app)
+    shown, store = _there(app)
     return page(
         "imports",
         status,
-        app=apps_desk.show_app(context().store, app),
+        app=shown,
         found=desk.list_imports(store),
         names=NAMES,
         most=MAX_BYTES,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from service.desk.idempotency_keys import made_before
-from service.desk.removing import remove_now
+from service.desk.removing import expected, remove_now
 from service.desk.scopes import (
     Writer,
     author_of,
@@ -67,15 +67,13 @@ def upload(
     first = next(pieces, b"")
     if not first:
         raise Refused(FieldError("", "empty", "A file has at least one byte."))
-    id, is_new = new_id("att"), False
-    store.attachments.expect(id, now() + EXPECTED)
-    try:
+    id = new_id("att")
+    with expected(store, id, now() + EXPECTED):
         received = _receive(store, id, chain((first,), pieces))
         attachment = Attachment(id, name, received.type, received.size, received.digest)
         attachment, is_new = _add(store, caller, conversation, attachment, key_of(received.digest))
-    finally:
-        if not is_new:
-            remove_now(store, id)
+    if not is_new:
+        remove_now(store, id)
     return attachment, is_new
 
 

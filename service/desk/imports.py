@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import orjson
 
-from service.desk.removing import remove_now, remove_soon
+from service.desk.removing import expected, remove_soon
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption, FileEncryption
 from service.files.pieces import Pieces
@@ -56,10 +56,9 @@ def receive(store: AppStore, encryption: Encryption, options: Options, pieces: I
     """
     _require_room(store)
     store.files.require()
-    id, at, key, is_kept = new_id("imp"), now(), FileEncryption.new_key(), False
+    id, at, key = new_id("imp"), now(), FileEncryption.new_key()
     cipher = FileEncryption(key)
-    store.attachments.expect(id, at + KEPT)
-    try:
+    with expected(store, id, at + KEPT):
         written = _write(store, id, cipher, pieces)
         if not written.size:
             raise Refused(FieldError("/file", "empty", "Choose a file, in which something stands."))
@@ -69,10 +68,6 @@ def receive(store: AppStore, encryption: Encryption, options: Options, pieces: I
             id, ImportState.READING, encryption.encrypt(key), *sizes, written.digest, said, at, at + KEPT
         )
         _add(store, one)
-        is_kept = True
-    finally:
-        if not is_kept:
-            remove_now(store, id)
     return one
 
 
@@ -251,16 +246,11 @@ def let_go(store: AppStore, leased: Leased) -> None:
 
 def finish(store: AppStore, leased: Leased, people: int, report: str, rejects: IO[bytes]) -> None:
     """Note what would come of a file, or came, and what was left out. Raises LeaseLost."""
-    rejected, is_noted = new_id("rej"), False
-    store.attachments.expect(rejected, leased.one.until)
-    try:
+    rejected = new_id("rej")
+    with expected(store, rejected, leased.one.until):
         rejects.seek(0)
         size = _write(store, rejected, leased.cipher, iter(lambda: rejects.read(PIECE), b"")).stored
         _finish(store, leased, report, people=people, rejects=rejected, rejects_size=size)
-        is_noted = True
-    finally:
-        if not is_noted:
-            remove_now(store, rejected)
     remove_soon(store)
 
 

@@ -5,7 +5,7 @@ What could not be removed, as a bucket is away, is still written down, and tried
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from service.desk.transactions import one_transaction
 from service.logs import get_logger
@@ -16,6 +16,18 @@ from service.times import now
 
 # How many are looked for at a time; and how long an answer may wait for it, in seconds.
 BATCH, PATIENCE = 100, 20
+
+
+@contextmanager
+def expected(store: AppStore, id: str, due: int) -> Iterator[None]:
+    """Have the bytes of a file written inside. They are removed when they are due, unless it is added before,
+    and at once if anything is raised."""
+    store.attachments.expect(id, due)
+    try:
+        yield
+    except BaseException:
+        remove_now(store, id)
+        raise
 
 
 def remove_now(store: AppStore, id: str) -> None:

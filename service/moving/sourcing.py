@@ -176,8 +176,9 @@ class Sourcing:
         self._memory.note(user for user in users if user is not None)
         for record, user in zip(records, users, strict=True):
             self._memory.call(record.key, user or "")
-        self._statistics.tell(sum(self.tally.people.values()))
-        self._tell(sum(self.tally.people.values()))
+        people_by_now = sum(self.tally.people.values())
+        self._statistics.tell(people_by_now)
+        self._tell(people_by_now)
 
     def _placed(self, records: Sequence[Record], people: Sequence[Known]) -> list[Placed]:
         if self._bring is not None:

@@ -21,6 +21,7 @@ from service.model.imports import ImportState
 from service.moving.sourcing import Steps, Tally
 from service.moving.uploads import CsvRejects, Report, read_upload
 from service.store import AppStore, Store
+from service.work.turns import begin, take_turns
 
 # How often to look for a file, for how long to leave the store to others between two steps, and how often to
 # say how far it is, in seconds.
@@ -36,9 +37,7 @@ log = get_logger()
 
 def begin_to_import(store: Store, secret_key: str, stopped: threading.Event) -> threading.Thread:
     """Read files in a thread until stopped."""
-    thread = threading.Thread(target=Importer(store, secret_key, stopped).run, daemon=True, name="import")
-    thread.start()
-    return thread
+    return begin(Importer(store, secret_key, stopped).run, "import")
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,9 @@ class Importer:
     stopped: threading.Event
 
     def run(self) -> None:
-        """Read whatever is there, whatever happens to the store meanwhile."""
-        while not self.stopped.is_set():
-            found = False
-            try:
-                found = self.turn()
-            except Interrupted:
-                return
-            except UsherError as error:
-                # The lease runs out, and whoever has the next one goes on.
-                log.warning("unavailable", code=error.code, exc_info=error)
-            if not found:
-                self.stopped.wait(EVERY)
+        """Read whatever is there. Where a turn fails the lease runs out, and whoever has the next one goes
+        on."""
+        take_turns(self.turn, self.stopped, every=EVERY)
 
     def turn(self) -> bool:
         """Read a file of each app that has one, and forget those that are old; return whether there was one

@@ -4,22 +4,17 @@ import threading
 from dataclasses import dataclass
 
 from service.desk.indexing import index_some
-from service.logs import get_logger
-from service.model.errors import UsherError
 from service.store import Store
+from service.work.turns import begin, take_turns
 
 # How long to wait when there was nothing to do, and for how long to leave the store to others between two
 # steps, in seconds.
 PAUSE, REST = 1.0, 0.02
 
-log = get_logger()
-
 
 def begin_to_index(store: Store, stopped: threading.Event) -> threading.Thread:
     """Fill indexes in a thread until stopped."""
-    thread = threading.Thread(target=Indexer(store, stopped).run, daemon=True, name="index")
-    thread.start()
-    return thread
+    return begin(Indexer(store, stopped).run, "index")
 
 
 @dataclass(frozen=True)
@@ -30,14 +25,8 @@ class Indexer:
     stopped: threading.Event
 
     def run(self) -> None:
-        """Work until stopped, whatever happens to the store meanwhile."""
-        while not self.stopped.is_set():
-            try:
-                found = self.turn()
-            except UsherError as error:
-                log.warning("unavailable", code=error.code, exc_info=error)
-                found = False
-            self.stopped.wait(REST if found else PAUSE)
+        """Work until stopped."""
+        take_turns(self.turn, self.stopped, every=PAUSE, rest=REST)
 
     def turn(self) -> bool:
         """Take a step for each app for which there is something to do; return whether there may be more."""

@@ -7,9 +7,9 @@ from service.config import Config
 from service.desk.removing import remove_old
 from service.desk.tidying import Interrupted, Kept, tidy_if_due
 from service.logs import get_logger
-from service.model.errors import UsherError
 from service.store import Store
 from service.times import now
+from service.work.turns import begin, take_turns
 
 # How often to look whether it is time for an app or a file, and for how long to leave the store to others
 # between two steps, in seconds.
@@ -21,9 +21,7 @@ log = get_logger()
 def begin_to_tidy(store: Store, config: Config, stopped: threading.Event) -> threading.Thread:
     """Tidy in a thread until stopped."""
     kept = Kept(config.tidy_idle_days, config.tidy_empty_days, config.tidy_cleared_days, config.event_days)
-    thread = threading.Thread(target=Tidier(store, kept, stopped).run, daemon=True, name="tidy")
-    thread.start()
-    return thread
+    return begin(Tidier(store, kept, stopped).run, "tidy")
 
 
 @dataclass(frozen=True)
@@ -35,23 +33,18 @@ class Tidier:
     stopped: threading.Event
 
     def run(self) -> None:
-        """Tidy all apps whenever it is time, whatever happens to the store meanwhile."""
-        while not self.stopped.is_set():
-            try:
-                self.turn()
-            except Interrupted:
-                return
-            except UsherError as error:
-                log.warning("unavailable", code=error.code, exc_info=error)
-            self.stopped.wait(EVERY)
+        """Tidy all apps whenever it is time."""
+        take_turns(self.turn, self.stopped, every=EVERY)
 
-    def turn(self) -> None:
-        """Remove files and tidy apps for which it is time. Raises Interrupted if stopped meanwhile."""
+    def turn(self) -> bool:
+        """Remove files and tidy apps for which it is time: nothing is left to do then. Raises Interrupted if
+        stopped meanwhile."""
         remove_old(self.store, self._rest)
         for app in self.store.apps.untidy(now()):
             done = tidy_if_due(self.store, app, self.kept, self._rest)
             if done is not None:
                 log.info("tidied", app=app.id, **asdict(done))
+        return False
 
     def _rest(self) -> None:
         if self.stopped.wait(REST):
