@@ -21,6 +21,7 @@ The map of the house:
     config.py        the settings, read from the environment once
     logs.py          JSON lines on standard output, without personal data
     metrics.py       what /metrics counts
+    admission.py     who waits with whom when more is asked than can be served
     threads.py       what a thread knows of the request that it serves: how long it waited, is its body there
     model/           frozen values that travel between layers, identifiers, and what can go wrong
     texts.py         what of a text can be seen, and where it may be cut
@@ -28,5 +29,5 @@ The map of the house:
 
 Imports only go down:
 app, cli → console, live, server, work → moving → api → desk → store | rules, proofs
-→ encryption, strict_json, config, files → logs, metrics, threads → model → texts, times.
+→ encryption, strict_json, config, files → logs, metrics, threads, admission → model → texts, times.
 """

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from service import logs
+from service import admission, logs, metrics
 from service.api import (
     apps,
     attachments,
@@ -67,6 +67,7 @@ def create_app(config: Config) -> Flask:
     app.extensions[NAME] = Context(config, store, schema, identity, webhook)
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
+    admission.count = metrics.request_refused
     middleware.register(app)
     problems.register(app)
     app.register_blueprint(operations.pages)

@@ -23,6 +23,7 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+REFUSED = Counter("usher_requests_refused_total", "Requests refused as there were too many.", ["reason"])
 LOGINS = Counter("usher_logins_total", "Logins, by the rule that decided them.", ["rule"])
 RACES_LOST = Counter("usher_races_lost_total", "Decisions made anew because another transaction was first.")
 ATTEMPTS = Counter("usher_webhook_attempts_total", "Attempts to deliver events, by outcome.", ["outcome"])
@@ -48,6 +49,16 @@ def request_answered(method: str, route: str | None, status: int, seconds: float
     counter, histogram = _of(method if method in METHODS else "other", route or "none", status)
     counter.inc()
     histogram.observe(seconds)
+
+
+def request_refused(reason: str) -> None:
+    """Count a request that was refused as there were too many."""
+    _refused_for(reason).inc()
+
+
+@cache
+def _refused_for(reason: str) -> Counter:
+    return REFUSED.labels(reason)
 
 
 def logged_in(rule: str) -> None:

@@ -20,19 +20,20 @@ class BodyAwaited(BaseException):
 
 
 class _Here(threading.local):
-    waited = 0.0
+    waited = in_line = 0.0
     has_body: Callable[[int], bool] | None = None
 
 
 _here = _Here()
 
 
-def begin(connection: socket.socket) -> None:
-    """Begin to serve the request that came in on a connection: only the kernel knows when.
+def begin(connection: socket.socket, in_line: float = 0.0) -> None:
+    """Begin to serve the request that came in on a connection: only the kernel knows when. For so many
+    seconds it has waited in a line.
 
-    Of what did not come over TCP it does not tell.
+    Of what did not come over TCP the kernel does not tell.
     """
-    _here.waited, _here.has_body = 0.0, None
+    _here.waited, _here.in_line, _here.has_body = 0.0, in_line, None
     with suppress(OSError):
         told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ENDS)
         _here.waited = int.from_bytes(told[_BEGINS:_ENDS], sys.byteorder) / 1000
@@ -41,6 +42,12 @@ def begin(connection: socket.socket) -> None:
 def waited() -> float:
     """Return for how many seconds the request that this thread serves had waited for a thread."""
     return _here.waited
+
+
+def in_line() -> float:
+    """Return for how many seconds the request that this thread serves had waited in a line with others, as
+    all threads were busy."""
+    return _here.in_line
 
 
 def ask_for_body(has_body: Callable[[int], bool]) -> None:

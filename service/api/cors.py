@@ -8,6 +8,7 @@ from flask import Request, Response
 
 from service.api.auth import bearer, page_of
 from service.api.context import context, serving
+from service.api.headers import TOLD_HEADERS
 from service.api.paths import section
 from service.api.revenuecat_format import CLIENT_HEADERS, SECTIONS, is_spoken_at, key_of
 from service.model.apps import App
@@ -38,7 +39,6 @@ FOR_PAGES = SECTIONS | frozenset(
 )
 METHODS = "GET, POST, PUT, PATCH"
 ASKED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
-TOLD_HEADERS = "Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = "600"
 
 

@@ -17,6 +17,8 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
 ]
+# Those that a page of another origin may read, where it may read an answer.
+TOLD_HEADERS = "Retry-After, X-Request-Id"
 NAMES = frozenset(name for name, _ in HEADERS)
 
 

@@ -10,7 +10,7 @@ from flask.globals import request_ctx
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
 
-from service import logs, metrics, threads
+from service import admission, logs, metrics, threads
 from service.api import cors, headers
 from service.api.context import NAME, SERVING, Context, Serving, serving
 from service.model.callers import Caller, Operator
@@ -54,7 +54,18 @@ def _finish(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else None
     rule = {} if current.rule is None else {"rule": current.rule}
     note_answer(request.method, route, response.status_code, seconds, current.caller, **rule)
+    _note_caller(current.caller, response.status_code)
     return response
+
+
+def _note_caller(caller: Caller | None, status: int) -> None:
+    """Remember with whom the next request of whoever calls waits when there are too many."""
+    request = serving().request
+    header = request.headers.get(admission.header_of(request.path), "")
+    if caller is not None:
+        admission.known.add(header, "" if isinstance(caller, Operator) else caller.app.id)
+    elif status == 401:
+        admission.known.remove(header)
 
 
 def note_answer(

@@ -11,6 +11,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from service import admission
 from service.api import revenuecat_format
 from service.api.context import serving
 from service.api.headers import HEADERS
@@ -31,6 +32,7 @@ STATUS: dict[type[errors.UsherError], int] = {
     errors.StoreUnavailable: 503,
     errors.FilesUnavailable: 503,
     errors.Busy: 503,
+    errors.Overloaded: 503,
     errors.NoFiles: 501,
     errors.NotReady: 503,
 }
@@ -87,13 +89,23 @@ def problem(
     return response
 
 
-def as_bytes(status: int, code: str | None = None, *more: tuple[str, str]) -> bytes:
-    """Write a whole answer, with more headers, to what never becomes a request of Flask's."""
-    request_id = uuid7().hex
-    body = json.dumps(members(status, code or CODES.get(status, "error"), request_id)).encode()
+def as_bytes(
+    status: int,
+    code: str | None = None,
+    *more: tuple[str, str],
+    path: str = "",
+    request_id: str | None = None,
+) -> bytes:
+    """Write a whole answer, with more headers, to what never becomes a request of Flask's, in the shape that
+    errors have at a path."""
+    request_id, code = request_id or uuid7().hex, code or CODES.get(status, "error")
+    content_type, said = CONTENT_TYPE, members(status, code, request_id)
+    if revenuecat_format.is_spoken_at(path):
+        content_type, said = "application/json", revenuecat_format.members(status, code)
+    body = json.dumps(said).encode()
     headers = [
         ("Connection", "close"),
-        ("Content-Type", CONTENT_TYPE),
+        ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
         ("X-Request-Id", request_id),
         *HEADERS,
@@ -132,6 +144,8 @@ def status_of(error: errors.UsherError) -> tuple[int, dict[str, str]]:
         return status, {"WWW-Authenticate": 'Bearer realm="usher"'}
     if isinstance(error, errors.TooMany):
         return status, {"Retry-After": str(error.retry_after)}
+    if isinstance(error, errors.Overloaded):
+        return status, {"Retry-After": str(admission.retry_after())}
     return status, {"Retry-After": str(RETRY_AFTER)} if status == 503 else {}
 
 

@@ -43,6 +43,7 @@ ERRORS: dict[str, Error] = {
     "store-unavailable": UNAVAILABLE,
     "outcome-unknown": UNAVAILABLE,
     "contended": UNAVAILABLE,
+    "overloaded": UNAVAILABLE,
     "not-ready": UNAVAILABLE,
 }
 
@@ -60,8 +61,20 @@ def key_of(credential: str) -> str:
 
 def problem(status: int, code: str, headers: Headers | None, *, is_of_an_id: bool) -> Response:
     """Return the response to an error, by the status and the code that it has elsewhere."""
-    said = INVALID_ID if is_of_an_id else ERRORS.get(code, (status, *BAD_REQUEST[1:]))
-    body = {"code": said[1], "message": said[2]}
-    response = Response(json.dumps(body), said[0], headers)
+    said = INVALID_ID if is_of_an_id else _error(status, code)
+    response = Response(json.dumps(_body(said)), said[0], headers)
     response.content_type = "application/json"
     return response
+
+
+def members(status: int, code: str) -> dict[str, object]:
+    """Return the members of an error, by the status and the code that it has elsewhere."""
+    return _body(_error(status, code))
+
+
+def _error(status: int, code: str) -> Error:
+    return ERRORS.get(code, (status, *BAD_REQUEST[1:]))
+
+
+def _body(error: Error) -> dict[str, object]:
+    return {"code": error[1], "message": error[2]}

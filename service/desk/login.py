@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from service import metrics
+from service import admission, metrics, threads
 from service.desk.comparing import note_use
 from service.desk.credentials import identify, key_holder
 from service.desk.history import AuditLog
@@ -24,7 +24,7 @@ from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App
 from service.model.callers import Backend, Caller, Widget
-from service.model.errors import UnknownDevice
+from service.model.errors import Overloaded, UnknownDevice
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import (
     digest,
@@ -102,7 +102,7 @@ def log_in(
     """Log a device in as whoever the caller proves to be, or whom a backend says it is.
 
     Raises TooMany, ProofRequired, ProofInvalid, UnknownDevice for a device that a widget names and nobody
-    knows, and Refused, for an idempotency key too; then nothing was changed.
+    knows, Overloaded, and Refused, for an idempotency key too; then nothing was changed.
     """
     if isinstance(caller, Widget):
         limits.count_login()
@@ -179,6 +179,7 @@ def _log_in(
     found = resolve(store, app, claim, device, verified=verified, at=at)
     again = before and before.found_again(store, found)
     found = again or found
+    _require_calm(found)
     log = AuditLog(store, replace(caller.actor, proven=verified), at)
     user = carry_out(store, found, log, verified=verified)
     home = (found.home or user.id) if claim.names_somebody else None
@@ -198,6 +199,15 @@ def _log_in(
         return before.again(login)
     note_login(store, key, login, user.id, session.home, text)
     return login
+
+
+def _require_calm(found: Resolved) -> None:
+    """Raise Overloaded if a login that makes a user has waited for as long as any other call may: it came
+    this far as it could have been of somebody known."""
+    makes = isinstance(found.decision.plan, Create)
+    if makes and threads.in_line() > admission.MAX_WAIT[admission.Kind.CALL]:
+        metrics.request_refused("new-user")
+        raise Overloaded
 
 
 def _replace(store: AppStore, session: Session, token: str, at: int, *, is_new: bool) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from uuid_utils import uuid7
 
 from service.api import problems
-from service.api.cors import TOLD_HEADERS
-from service.api.headers import HEADERS
+from service.api.headers import HEADERS, TOLD_HEADERS
 from service.desk.credentials import bearer_of
 from service.model.callers import Caller
 from service.model.errors import UsherError

@@ -18,6 +18,7 @@ UsherError
 ├── FilesUnavailable      where the bytes of files are is away, full, or does not answer in time
 ├── NoFiles               there is no place for the bytes of files
 ├── Busy                  too many files are on their way at once
+├── Overloaded            more is asked than can be answered in time
 ├── StaleState            another transaction was first: decide again
 └── NotReady              the server may not start, or a command not run
     ├── BadSettings       a setting is missing or malformed
@@ -175,6 +176,12 @@ class Busy(UsherError):
     """As many files are on their way as this process has room for."""
 
     code = "busy"
+
+
+class Overloaded(UsherError):
+    """More is asked than can be answered in time, and nothing was changed."""
+
+    code = "overloaded"
 
 
 class StaleState(UsherError):

@@ -9,8 +9,9 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
 from service.model.errors import Busy, FilesUnavailable
-from service.server.framing import LIMIT, MAX_HEAD, Rest, is_whole
+from service.server.framing import LIMIT, MAX_HEAD, Rest, end_of, is_whole
 from service.server.spool import Full, Room, Spool
+from service.server.waiting import Line
 from service.threads import BodyAwaited
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -43,6 +44,8 @@ class Client(socket.socket):
         super().__init__(fileno=accepted.detach())
         self.began: float | None = None
         self.is_whole = False
+        # In which line this request has waited, if in one, and since when it is served.
+        self.turn: tuple[Line, float] | None = None
         # Why no more of this request is waited for.
         self.refusal: ParseException | None = None
         self._room = room
@@ -62,6 +65,23 @@ class Client(socket.socket):
     def gathered(self) -> int:
         """How many bytes of the body have come, of a request that a thread has looked at."""
         return self._rest.body if self._rest else 0
+
+    @property
+    def received(self) -> bytes:
+        """What has come of a request, as far as it is kept in memory."""
+        return self._received
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether a thread has looked at this request before it was whole."""
+        return self._rest is not None
+
+    def drop(self) -> bool:
+        """Forget a request that is refused, and return whether another can come: nothing else is there."""
+        if self.is_whole and not self._rest and end_of(self._received) == len(self._received):
+            self._received, self.began = b"", None
+            return True
+        return False
 
     def receive(self) -> bool:
         """Read what has come, without waiting, and return whether a thread should serve it now."""

@@ -1,8 +1,8 @@
 """The connections of a worker: who is waited for, and what the kernel is told of them.
 
-All threads wait on one epoll, and whoever is woken serves the connection by itself. gunicorn's gthread hands
-each request from its main thread to a pool and back, and that costs more than an endpoint that does nothing:
-a queue, a future, a pipe, and a switch of threads each way.
+All threads wait on one epoll, and whoever is woken serves the connection by itself; where others wait,
+``turns`` says which. gunicorn's gthread hands each request from its main thread to a pool and back, and that
+costs more than an endpoint that does nothing: a queue, a future, a pipe, and a switch of threads each way.
 
 epoll forgets a connection when it has told of it, until it is asked again (``EPOLLONESHOT``). So each has one
 thread at a time, and no lock is needed: whoever takes a connection out of ``idle`` or ``begun``, to serve it
@@ -66,6 +66,9 @@ class Connections:
         # Who reads this learns that it is over. It is never read empty, so that each thread learns it.
         self._over = os.eventfd(0)
         self._epoll.register(self._over, select.EPOLLIN)
+        # One thread that waits is woken for this whenever it is asked for: it can always be written to.
+        self._awake = os.eventfd(0)
+        self._epoll.register(self._awake, 0)
         for number, listener in self._listeners.items():
             listener.setblocking(False)
             self._epoll.register(number, _READABLE)
@@ -73,24 +76,30 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def next(self) -> Any:
-        """Wait until somebody has sent a request, and return their connection; None when it is over."""
-        while True:
-            for number, _ in self._epoll.poll(maxevents=1):
-                connection = self.idle.pop(number, None) or self.begun.pop(number, None)
-                if connection:
-                    if connection.sock.receive():
-                        return connection
-                    self._wait_for_rest(connection)
-                    continue
-                if number == self._over:
-                    return None
-                if connection := self.parting.pop(number, None):
-                    self._hear_out(connection)
-                    continue
-                # Else the main thread was faster at closing it.
-                if listener := self._listeners.get(number):
-                    self._accept(listener)
+    def poll(self, most: int, *, waits: bool) -> tuple[list[Any], bool]:
+        """Return the connections of those who have sent a request, of at most so many with whom something has
+        happened, and whether it is over. May wait until something happens."""
+        numbers = [number for number, _ in self._epoll.poll(None if waits else 0, most)]
+        # While others wait nobody is left who would accept the next.
+        accepts = 1 if waits else most
+        return [one for number in numbers if (one := self._hear(number, accepts))], self._over in numbers
+
+    def _hear(self, number: int, accepts: int) -> Any:
+        connection = self.idle.pop(number, None) or self.begun.pop(number, None)
+        if connection:
+            if connection.sock.receive():
+                return connection
+            self.wait_for_rest(connection)
+        elif connection := self.parting.pop(number, None):
+            self._hear_out(connection)
+        # Else the main thread was faster at closing it.
+        elif listener := self._listeners.get(number):
+            self._accept(listener, accepts)
+        return None
+
+    def wake(self) -> None:
+        """Wake a thread that waits, as there is something to do."""
+        self._epoll.modify(self._awake, _WRITABLE)
 
     def listen(self) -> None:
         """Wait for who connects; again, if there were too many connections, or too many files were open."""
@@ -103,20 +112,25 @@ class Connections:
             with suppress(OSError, ValueError):
                 self._epoll.modify(listener.fileno(), _READABLE)
 
-    def _accept(self, listener: socket.socket) -> None:
-        """Wait for a request from who connects: a connection on which nothing is sent takes no thread."""
-        if len(self) >= self._limit:
-            # The main thread asked for who connects just before somebody did.
-            return
-        try:
-            client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            # Another worker was faster, or the client did not wait.
-            self._wait_for(listener)
-            return
-        except OSError:
-            # Too many files are open. To try it again at once would go on and on.
-            return
+    def _accept(self, listener: socket.socket, most: int) -> None:
+        """Wait for a request from those who connect, at most so many: a connection on which nothing is sent
+        takes no thread."""
+        for _ in range(most):
+            if len(self) >= self._limit:
+                # The main thread asked for who connects just before somebody did.
+                return
+            try:
+                client, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                # Another worker was faster, or the client did not wait.
+                break
+            except OSError:
+                # Too many files are open. To try it again at once would go on and on.
+                return
+            self._add(client, address, listener)
+        self._wait_for(listener)
+
+    def _add(self, client: socket.socket, address: Any, listener: socket.socket) -> None:
         # Who does not read would keep a thread for good. The kernel counts: it heeds this whenever the socket
         # is a blocking one, however often gunicorn turns that off and on.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SILENCE)
@@ -127,7 +141,6 @@ class Connections:
         self._all.add(connection)
         self.idle[connection.sock.fileno()] = connection
         self._epoll.register(connection.sock.fileno(), _READABLE)
-        self._wait_for(listener)
 
     def keep(self, connection: Any) -> None:
         """Wait for the next request on a connection."""
@@ -138,9 +151,9 @@ class Connections:
             connection.set_timeout()
             self._put(self.idle, connection, _WRITABLE)
         else:
-            self._wait_for_rest(connection)
+            self.wait_for_rest(connection)
 
-    def _wait_for_rest(self, connection: Any) -> None:
+    def wait_for_rest(self, connection: Any) -> None:
         """Wait for a request, or for the rest of the one that has begun."""
         began = connection.sock.began
         if began is None:
@@ -156,7 +169,7 @@ class Connections:
         connection.sock.begin_again()
         # gunicorn makes a new one.
         connection.parser, connection.initialized = None, False
-        self._wait_for_rest(connection)
+        self.wait_for_rest(connection)
 
     def _put(self, place: dict[int, Any], connection: Any, events: int) -> None:
         number = connection.sock.fileno()

@@ -14,18 +14,21 @@ from typing import Any
 from service import threads
 from service.server.client import Client
 from service.server.connections import Connections
+from service.server.turns import Turns
 from service.server.workers import Worker
 
 # For how many seconds a client whose connection was idle when the server was asked to stop may send one more
 # request on it: it may be on its way.
 LINGER = 2
+# How many seconds pass between two looks of the main thread at most.
+TICK = 0.25
 
 
 class EpollWorker(Worker):
     """Threads that each serve the connection for which they are woken; ``connections`` says why.
 
-    The main thread serves nobody. Once a second it tells the master that it lives, and closes what has been
-    idle or unfinished for too long.
+    The main thread serves nobody. Some times a second it tells the master that it lives, closes what has been
+    idle or unfinished for too long, and where all others are busy refuses who would wait for too long.
     """
 
     def init_process(self) -> None:
@@ -33,6 +36,7 @@ class EpollWorker(Worker):
         # gunicorn asks for each setting by two functions, fifty times a request.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self.connections = Connections(self.cfg, self.sockets, self.worker_connections)
+        self.turns = Turns(self.connections)
         # gunicorn counts them: where there are too many, an answer is the last on its connection.
         self.keepalived_conns = self.connections.idle
         super().init_process()
@@ -49,7 +53,8 @@ class EpollWorker(Worker):
             self.connections.listen()
             self.connections.close_idle()
             self.connections.close_begun()
-            self._wait(1)
+            self.turns.relieve()
+            self._wait(TICK)
         self._stop(serving)
 
     def handle_quit(self, sig: Any, frame: Any) -> None:
@@ -68,21 +73,22 @@ class EpollWorker(Worker):
         return is_kept
 
     def _serve(self) -> None:
-        while connection := self.connections.next():
+        while connection := self.turns.next():
             self._answer(connection)
 
     def _answer(self, connection: Any) -> None:
         """Serve a connection, and wait for what comes on it next: another request, the rest of this one, or
         the end."""
-        threads.begin(connection.sock)
         is_kept = False
         try:
             is_kept = bool(self.handle(connection))
         except threads.BodyAwaited:
+            self.turns.end(connection)
             self.connections.wait_for_body(connection)
             return
         except BaseException:  # whatever it is, others are served
             self.log.exception("Error handling request")
+        self.turns.end(connection)
         if is_kept:
             self.connections.keep(connection)
         else:
@@ -97,6 +103,7 @@ class EpollWorker(Worker):
             self.notify()
             self.connections.close_idle(linger)
             self.connections.close_begun()
+            self.turns.relieve()
             self._wait(0.05)
         self.connections.end()
         for thread in serving:

@@ -43,6 +43,16 @@ def is_whole(received: bytes) -> bool | None:
     return None if has_all is False and not _is_http(received) else has_all
 
 
+def end_of(received: bytes) -> int | None:
+    """Return where the first request in ``received`` ends, which is whole; None if that is not plain."""
+    body = received.find(b"\r\n\r\n") + 4
+    fields = _FRAMING.findall(received, 0, body - 4)
+    if not fields:
+        return body
+    name, value = fields[0]
+    return body + int(value) if name.lower() == b"content-length" else None
+
+
 def _has_body(received: bytes, body: int, name: bytes, value: bytes) -> bool | None:
     name, value = name.lower(), value.rstrip(b" \t")
     if name == b"content-length" and _LENGTH.fullmatch(value):

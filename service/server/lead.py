@@ -97,7 +97,7 @@ class SerialWorker(EpollWorker):
         leader = self.lead.take()
         try:
             while self.lead.is_of(leader):
-                connection = self.connections.next()
+                connection = self.turns.next()
                 if not connection:
                     return False
                 self.lead.begin(leader)

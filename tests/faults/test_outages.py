@@ -123,7 +123,9 @@ def test_every_route_says_in_time_that_the_store_is_away_and_the_process_is_heal
     assert len(calls) > 20
     assert healthy.status_code == 200
     assert {name for name, (answer, _) in answers.items() if answer.status_code != 503} == set()
-    assert {answer.json["code"] for answer, _ in answers.values()} == {"store-unavailable"}
+    # Those who come when others have waited for long hear it at once, whatever those wait for.
+    codes = {answer.json["code"] for answer, _ in answers.values()}
+    assert "store-unavailable" in codes <= {"store-unavailable", "overloaded"}
     assert [name for name, (answer, _) in answers.items() if not answer.headers["Retry-After"]] == []
     assert {name: seconds for name, (_, seconds) in answers.items() if seconds > IN_TIME + LATE} == {}
 

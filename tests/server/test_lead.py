@@ -141,11 +141,11 @@ def test_whoever_is_next_does_not_sleep_when_the_lead_was_given_up_just_before()
 
 
 def test_a_thread_that_cannot_go_on_leaves_the_lead_to_another_and_the_worker_ends(monkeypatch):
-    def lose(made, listener):
+    def lose(made, listener, most):
         if not lost:
             lost.append(threading.get_ident())
             raise MemoryError
-        accept(made, listener)
+        accept(made, listener, most)
 
     lost, accept = [], Connections._accept
     monkeypatch.setattr(Connections, "_accept", lose)

@@ -1,0 +1,133 @@
+"""A worker whose threads are all busy refuses whoever would wait for too long, and serves others in turn."""
+
+import socket
+from contextlib import ExitStack
+
+import pytest
+from gunicorn.config import Config
+
+from service.admission import MAX_WAIT, Kind
+from service.server import turns, waiting
+from service.server.connections import Connections
+from service.server.turns import Turns
+from tests.support.workers import GET, Held, get, in_the_middle, listening, working
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+
+
+@pytest.fixture
+def nobody_may_wait(monkeypatch):
+    for kind in (Kind.CALL, Kind.LOGIN):
+        monkeypatch.setitem(MAX_WAIT, kind, -1.0)
+
+
+def test_while_all_threads_are_busy_whoever_would_wait_for_too_long_is_refused(nobody_may_wait):
+    with in_the_middle() as (served, first, app):
+        client = served.connect()
+        client.send()
+        assert client.read()[0] == 503
+        app.free.release()
+        assert first.read()[0] == 200
+
+
+@pytest.mark.parametrize("sent", [GET, POST], ids=["without a body", "with one"])
+def test_a_connection_is_kept_after_a_refusal_and_served_later(nobody_may_wait, sent):
+    with in_the_middle() as (served, first, app):
+        client = served.connect()
+        client.send(sent)
+        assert client.read()[::2] == (503, False)
+        app.free.release(2)
+        first.read()
+        assert client.ask(sent) == b"hello"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [CHUNKED, GET + GET, GET.replace(b"1.1", b"1.0"), b"nonsense\r\n\r\n"],
+    ids=["chunks", "two at once", "of old", "no request"],
+)
+def test_a_connection_on_which_more_may_come_of_it_is_closed_after_a_refusal(nobody_may_wait, sent):
+    with in_the_middle() as (served, first, app):
+        client = served.connect()
+        client.send(sent)
+        assert client.read()[::2] == (503, True)
+        assert client.is_closed(within=10)
+        app.free.release()
+        first.read()
+
+
+def test_who_hangs_up_while_all_threads_are_busy_is_not_counted_as_refused(nobody_may_wait):
+    with in_the_middle() as (served, first, app):
+        silent = served.connect()
+        other = served.connect()
+        silent.close()
+        other.send()
+        assert other.read()[0] == 503
+        assert sum(served.worker.turns._refusals._refused.values()) <= 1
+        app.free.release()
+        first.read()
+
+
+def test_whether_all_is_well_is_answered_before_those_who_came_earlier():
+    with in_the_middle() as (served, first, app):
+        clients = [served.connect() for _ in range(5)]
+        for client in clients:
+            client.send(get("/call"))
+        served.connect().send(get("/healthz"))
+        served.connect()
+        assert clients[0].hears_nothing(0.6)
+        app.free.release(7)
+        first.read()
+        assert [client.read()[0] for client in clients] == [200] * 5
+    assert app.served.index("/healthz") <= 2
+
+
+def test_who_waits_for_too_long_nevertheless_is_refused(monkeypatch):
+    monkeypatch.setattr(waiting, "TOO_LATE", 0.0)
+    with in_the_middle() as (served, first, app):
+        client = served.connect()
+        client.send()
+        assert client.read()[0] == 503
+        app.free.release()
+        first.read()
+
+
+def test_what_waits_in_a_line_is_shared_by_threads_that_are_free():
+    app = Held()
+    with working(app, threads=2) as served:
+        held = [served.connect() for _ in range(2)]
+        for client in held:
+            client.send(get("/held"))
+            app.begun.acquire()
+        clients = [served.connect() for _ in range(4)]
+        for client in clients:
+            client.send(get("/next"))
+        assert clients[0].hears_nothing(0.6)
+        app.free.release(1)
+        app.begun.acquire()
+        app.free.release(1)
+        app.begun.acquire()
+        app.free.release(4)
+        assert [client.read()[0] for client in (*held, *clients)] == [200] * 6
+
+
+def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkeypatch):
+    monkeypatch.setattr(turns, "REFUSED", 1)
+    listener = listening()
+    made = Connections(Config(), [listener], 10)
+    with ExitStack() as stack:
+        for path in ("/1", "/healthz", "/2", "/3"):
+            client = stack.enter_context(socket.create_connection(listener.getsockname()))
+            client.sendall(get(path))
+        ready = []
+        while len(ready) < 4:
+            ready += made.poll(1, waits=True)[0]
+        worker = Turns(made)
+        worker._line_up(ready)
+
+        assert worker.next().sock.received == get("/healthz")
+        assert len(worker._refused) == 2
+        for connection in ready:
+            connection.close()
+    made.refuse()
