@@ -1,7 +1,7 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
 how soon duplicates are listed, an inbox opens and a search is answered, whether an import of many takes more
-memory, and how streams do."""
+memory, how streams do, and what becomes of more than can be served."""
 
 import argparse
 import tempfile
@@ -16,6 +16,7 @@ from bench import (
     inbox,
     live,
     migration,
+    overload,
     profile,
     profile_results,
     searching,
@@ -67,15 +68,25 @@ def _parser() -> argparse.ArgumentParser:
         "new", type=Path, metavar="NEW", nargs="?", default=Path(), help="this one if not given"
     )
     _add_rounds(command, rounds=20, seconds=1)
-    _add_migration(commands.add_parser("migration", help="measure logins while a store in use is migrated"))
-    _add_sizes(commands.add_parser("sizes", help="measure how much room each thing takes"))
-    _add_failover(commands.add_parser("failover", help="lose a primary under Patroni, and see what follows"))
-    _add_duplicates(commands.add_parser("duplicates", help="measure who is probably one person, of many"))
-    _add_inbox(commands.add_parser("inbox", help="measure how soon an agent's inbox and a thread open"))
-    _add_imports(commands.add_parser("import", help="measure an import: its memory, and who waits for it"))
-    _add_search(commands.add_parser("search", help="measure searches, without the index and by it"))
-    _add_live(commands.add_parser("live", help="measure streams: their memory, and how soon they tell"))
+    for add, name, text in (
+        (_add_migration, "migration", "measure logins while a store in use is migrated"),
+        (_add_sizes, "sizes", "measure how much room each thing takes"),
+        (_add_failover, "failover", "lose a primary under Patroni, and see what follows"),
+        (_add_duplicates, "duplicates", "measure who is probably one person, of many"),
+        (_add_inbox, "inbox", "measure how soon an agent's inbox and a thread open"),
+        (_add_imports, "import", "measure an import: its memory, and who waits for it"),
+        (_add_search, "search", "measure searches, without the index and by it"),
+        (_add_live, "live", "measure streams: their memory, and how soon they tell"),
+        (_add_overload, "overload", "ask for ten times as much as can be served"),
+    ):
+        add(commands.add_parser(name, help=text))
     return parser
+
+
+def _add_overload(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_overload)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    command.add_argument("--seconds", type=float, default=60, metavar="S", help="for each of the six parts")
 
 
 def _add_migration(command: argparse.ArgumentParser) -> None:
@@ -211,6 +222,11 @@ def _measure_search(chosen: argparse.Namespace) -> None:
 
 def _measure_streams(chosen: argparse.Namespace) -> None:
     print(live.write(live.measure(live.Plan(chosen.streams, chosen.seconds)), chosen.into))
+
+
+def _overload(chosen: argparse.Namespace) -> None:
+    engines = [chosen.engine] if chosen.engine else list(TITLES)
+    print(overload.written([overload.measure(engine, chosen.seconds) for engine in engines], chosen.seconds))
 
 
 if __name__ == "__main__":

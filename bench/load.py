@@ -114,7 +114,7 @@ def _load(port: int, call: Call, seconds: float, calls: int, connections: int) -
     while waiting:
         for key, _ in selector.select():
             connection: Any = key.fileobj
-            _require(_answer(connection), call.status)
+            _require(answer_of(connection), call.status)
             now = time.perf_counter()
             times.append(now - sent[key.fd])
             if now < until and len(times) + waiting <= left:
@@ -131,7 +131,8 @@ def _with_something_new(text: bytes) -> bytes:
     return text.replace(b"{new}", uuid4().hex.encode()) if b"{new}" in text else text
 
 
-def _answer(connection: socket.socket) -> bytes:
+def answer_of(connection: socket.socket) -> bytes:
+    """Read one answer, all of it. Raises AssertionError if the server hangs up instead."""
     data = connection.recv(LARGEST)
     while (end := data.find(b"\r\n\r\n")) < 0:
         data += _more(connection)

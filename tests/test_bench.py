@@ -24,6 +24,7 @@ from bench import (
     live,
     meter,
     migration,
+    overload,
     searching,
     sizes,
     speed_results,
@@ -38,6 +39,7 @@ from bench.growth import calls as calls_of_growth
 from bench.load import Call, Load, Loader, Request
 from bench.memory import Memory
 from bench.meter import Meter, Turn
+from bench.open_loop import Sent
 from bench.people import Population
 from bench.results import plot, table
 from bench.servers import NOOP, SQLITE, USHER, command, serve
@@ -375,6 +377,44 @@ def test_an_inbox_and_a_long_thread_are_opened(engine, monkeypatch):
     assert "60 conversations" in text
     assert "\n| inbox " in text
     assert ("\n| thread, in Chromium" in text) == bool(shutil.which("chromium"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_server_is_asked_for_more_than_it_can_serve(engine):
+    seen = overload.measure(engine, seconds=1.5)
+
+    assert seen.calm.seconds == 1.5
+    assert seen.beside.served.calls
+    text = overload.written([seen], 1.5)
+    assert "\n| app B beside A, 0.2 times" in text
+    assert f"It can serve {seen.rate:,.0f} calls a second" in text
+
+
+def test_what_was_sent_is_told_apart():
+    answers = ((0.0, 0.2, 200, 1), (0.5, 0.1, 503, 2), (1.5, 0.3, 200, 2), (1.6, 0.1, 401, 1))
+    sent = Sent(2.0, answers, 200, unsent=3)
+
+    assert (sent.served.calls, sent.served.rate, sent.served.percentile(99)) == (2, 1.0, 0.3)
+    assert (sent.refused, sent.refusals.calls, sent.others) == (0.25, 1, 1)
+    assert sent.by_connection() == [1, 1]
+    assert sent.since(1.0, 2.0).answers == answers[2:]
+
+
+def test_it_is_over_as_soon_as_answers_take_what_they_did_before():
+    def sent(*answers):
+        return Sent(3.0, answers, 200)
+
+    def recovery(after):
+        nothing = sent()
+        return overload.Overloaded(
+            SQLITE, "", 1.0, sent((0.0, 0.1, 200, 1)), *[nothing] * 2, after, *[nothing] * 4
+        ).recovery
+
+    calm = [(tenth / 10, 0.1, 200, 1) for tenth in range(30)]
+    assert recovery(sent(*calm)) == 0.0
+    assert recovery(sent((0.25, 0.0, 503, 1), *calm)) == pytest.approx(0.3)
+    assert recovery(sent((0.55, 0.3, 200, 1), *calm)) == pytest.approx(0.6)
+    assert recovery(sent(*((at, 0.3, 200, 1) for at, *_ in calm))) == 3.0
 
 
 def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
