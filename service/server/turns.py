@@ -56,6 +56,8 @@ class Turns:
                 if threads.waited() < CROWD:
                     self._taken += 1
                     return ready[0]
+                # Others have waited, too: unless they are looked at now, this one would be alone in its line.
+                ready += self._connections.poll(MANY, waits=False)[0]
             self._line_up(ready)
             self._refuse(REFUSED)
             if is_over:
