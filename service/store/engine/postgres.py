@@ -170,8 +170,11 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, before the next statement is run."""
-        for name in sorted(set(names)):
-            self._prepared().before.append(f"SELECT pg_advisory_xact_lock({_number(app, name)})")
+        numbers = [_number(app, name) for name in sorted(set(names))]
+        if numbers:
+            # One after the other, in one statement: for a great many the server takes far less so.
+            each = f"unnest(ARRAY{numbers}) AS number"
+            self._prepared().before.append(f"SELECT pg_advisory_xact_lock(number) FROM {each}")
 
     def try_lock(self, app: str, name: str) -> bool:
         """As ``lock``, if nobody has locked it; return whether that is so."""
