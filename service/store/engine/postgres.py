@@ -174,7 +174,8 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         if numbers:
             # One after the other, in one statement: for a great many the server takes far less so.
             each = f"unnest(ARRAY{numbers}) AS number"
-            self._prepared().before.append(f"SELECT pg_advisory_xact_lock(number) FROM {each}")
+            sql = f"SELECT pg_advisory_xact_lock(number) FROM {each}"  # noqa: S608 - of numbers alone
+            self._prepared().before.append(sql)
 
     def try_lock(self, app: str, name: str) -> bool:
         """As ``lock``, if nobody has locked it; return whether that is so."""
