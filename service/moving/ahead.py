@@ -1,6 +1,6 @@
 """Read ahead: a thread of its own makes the next of a file's entries while the store is waited for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -11,7 +11,7 @@ PIECE = 100
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """Return the same items, of which the next are made while one is looked at. Nothing more is asked of
     ``items`` once this is closed."""
     coming = iter(items)
