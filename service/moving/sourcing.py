@@ -137,6 +137,8 @@ class Sourcing:
                     talks = (entry for entry in entries if entry.spoken is not None)
                     while some := list(islice(talks, MAX_TALKS)):
                         self._take_talks(some)
+        if any(self.tally.created.values()):
+            self._store.newcomers.tidy_soon()
 
     def _is_next(self, entry: Entry, named: Named) -> bool:
         """Return whether a line's person is to be taken in, when those are who are named so; note what
