@@ -171,7 +171,9 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, before the next statement is run."""
         numbers = [_number(app, name) for name in sorted(set(names))]
-        if numbers:
+        if len(numbers) == 1:
+            self._prepared().before.append(f"SELECT pg_advisory_xact_lock({numbers[0]})")
+        elif numbers:
             # One after the other, in one statement: for a great many the server takes far less so.
             each = f"unnest(ARRAY{numbers}) AS number"
             sql = f"SELECT pg_advisory_xact_lock(number) FROM {each}"  # noqa: S608 - of numbers alone
