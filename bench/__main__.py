@@ -116,7 +116,7 @@ def _add_inbox(command: argparse.ArgumentParser) -> None:
 def _add_imports(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_measure_imports)
     command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
-    command.add_argument("--people", type=_numbers, default=(20_000, 200_000), metavar="N,N,…")
+    command.add_argument("--people", type=_numbers, default=(20_000, 1_000_000), metavar="N,N,…")
 
 
 def _add_search(command: argparse.ArgumentParser) -> None:

@@ -385,7 +385,8 @@ def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
     [alone], [(beside, load)] = seen.alone, seen.beside
     assert (alone.people, beside.people, seen.growth) == (20, 20, 1)
     assert (alone.memory > 10_000_000, load.calls > 0) == (True, True)
-    assert "\n| 20 people" in importing.written(seen)
+    written = importing.written(seen)
+    assert all(f"\n| {what}20 people" in written for what in ("take in ", "export ", "import ", ""))
 
 
 def test_searches_are_measured_without_an_index_and_by_it():
