@@ -16,7 +16,7 @@ KINDS = {
     "store-account": ("moved-purchase",),
     "same-phone": ("said-phone",),
     "shared-device": ("second-account",),
-    "none": ("typo",),
+    "none": ("wrong-domain", "typo", "swapped"),
 }
 HEAD = ["signal", "pairs listed", "of one person", "precision", "of its kinds", "recall"]
 
