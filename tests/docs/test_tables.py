@@ -16,8 +16,9 @@ from service.live.app import STREAM
 from service.model import errors
 from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
-from service.rules.duplicates import BESIDES, PROVIDERS, SIGNALS
+from service.rules.duplicates import BESIDES, SIGNALS
 from service.rules.login import LOGIN
+from service.rules.mailboxes import PROVIDERS
 from service.rules.restoring import BEHAVIORS
 from service.store.kinds import LEFT_OUT
 from tests.support.cases import cases

@@ -6,7 +6,7 @@ from service.model.contacts import Contact
 from service.model.duplicates import Known, Source
 from service.model.users import User
 from service.rules import duplicates as rules
-from service.rules.duplicates import Names, assess, compare_names, mailbox
+from service.rules.duplicates import Names, assess, compare_names
 from tests.support.cases import cases
 
 
@@ -104,25 +104,6 @@ def test_an_email_that_a_user_has_counts_before_the_same_one_that_they_left():
         ("email jo@x.example", Source.EMAIL),
         ("phone 49301", Source.PHONE),
     ]
-
-
-@cases(
-    "email, one",
-    ("dots and a tag of Gmail", "j.o.e+shop@gmail.com", "joe@gmail.com"),
-    ("Google's other domain", "joe@googlemail.com", "joe@gmail.com"),
-    ("a tag of Outlook", "j.oe+shop@outlook.com", "j.oe@outlook.com"),
-    ("Apple's other domains", "joe@me.com", "joe@icloud.com"),
-    ("dots of another domain", "j.oe@firma.example", "j.oe@firma.example"),
-    ("a tag of another domain", "joe+shop@firma.example", "joe+shop@firma.example"),
-    ("a domain that ends like Gmail's", "j.oe@notgmail.com", "j.oe@notgmail.com"),
-    ("a part of Gmail's domain", "j.oe@mail.gmail.com", "j.oe@mail.gmail.com"),
-    ("nothing before the tag", "+shop@gmail.com", "+shop@gmail.com"),
-    ("dots alone", "...@gmail.com", "...@gmail.com"),
-    ("capitals beyond ASCII", "JOSÉ@firma.example", "josé@firma.example"),
-    ("an international domain", "j.oe@xn--mller-kva.example", "j.oe@xn--mller-kva.example"),
-)
-def test_a_mailbox_is_the_same_for_all_addresses_that_lead_there(email, one):
-    assert mailbox(email) == one
 
 
 @cases(
