@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from service.model.contacts import Contact, phone_key
 from service.model.duplicates import Known, Pair, Reason, Source, Trait
 from service.model.identifiers import email_key
-from service.rules.mailboxes import mailbox
+from service.rules.mailboxes import is_mistyped, mailbox
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,20 @@ EMAIL_VARIANT = Signal(
     85,
     "Their emails lead to one mailbox: they differ in case, in dots or in a tag that the provider ignores.",
 )
+MISTYPED_EMAIL = Signal(
+    "mistyped-email",
+    4,
+    60,
+    "Their emails lead to one mailbox if a mistyped domain of one is mended.",
+)
 SAME_CONTACT = Signal("same-contact", 4, 70, "One email leads to both; nobody proved that it is theirs.")
 STORE_ACCOUNT = Signal("store-account", 2, 60, "One store account was theirs, one after the other.")
 SAME_PHONE = Signal("same-phone", 4, 60, "Both left the same phone number; nobody proved that it is theirs.")
 SHARED_DEVICE = Signal("shared-device", 2, 50, "Both have used one device in turn, and nobody else has.")
-SIGNALS = (SAME_EMAIL, EMAIL_VARIANT, SAME_CONTACT, STORE_ACCOUNT, SAME_PHONE, SHARED_DEVICE)
+SIGNALS = (
+    *(SAME_EMAIL, EMAIL_VARIANT, SAME_CONTACT, MISTYPED_EMAIL),
+    *(STORE_ACCOUNT, SAME_PHONE, SHARED_DEVICE),
+)
 
 
 @dataclass(frozen=True)
@@ -168,6 +177,8 @@ def _add(found: dict[str, Trait], trait: Trait) -> None:
 
 def _signal(one: Trait, other: Trait) -> Signal:
     sources = {one.source, other.source}
+    if not sources.isdisjoint((Source.CONTACT, Source.EMAIL)) and is_mistyped(one.value, other.value):
+        return MISTYPED_EMAIL
     if Source.CONTACT in sources:
         return SAME_CONTACT
     if Source.EMAIL in sources:

@@ -10,6 +10,7 @@ FLOORS = {
     "same-email": (0.9, 1.0),
     "email-variant": (1.0, 1.0),
     "same-contact": (1.0, 1.0),
+    "mistyped-email": (1.0, 0.8),
     "store-account": (0.9, 0.9),
     "same-phone": (0.8, 1.0),
     "shared-device": (0.5, 0.9),

@@ -28,6 +28,7 @@ def signals(pair):
 SHARED = {
     "same-email": ({"emails": ["jo@x.example"]}, {"emails": ["JO@x.example"]}),
     "email-variant": ({"emails": ["j.o@gmail.com"]}, {"emails": ["jo+a@googlemail.com"]}),
+    "mistyped-email": ({"emails": ["j.o@gmail.com"]}, {"emails": ["jo@gmial.com"]}),
     "same-contact": ({"emails": ["jo@x.example"]}, {"contacts": [{"email": "jo@x.example"}]}),
     "store-account": ({"account": "digest"}, {"account": "digest"}),
     "same-phone": ({"contacts": [{"phone": "+49 30 1"}]}, {"contacts": [{"phone": "0049-30-1"}]}),
@@ -67,6 +68,25 @@ def test_nearly_equal_names_raise_a_likelihood_and_different_ones_lower_it():
     assert signals(named("Jo Doe", "JO DOE")) == ["shared-device", "similar-names"]
     assert named("Jo Doe", "JO DOE").likelihood > named("Jo Doe", None).likelihood
     assert named("Jo Doe", "Kim Doe") is None
+
+
+def test_a_couple_of_whom_one_mistypes_an_email_is_no_pair():
+    said = ("a", "Jo Doe", "jo@gmail.com"), ("b", "Kim Doe", "jo@gmial.com")
+
+    assert found(*(known(id, name, emails=[email]) for id, name, email in said)) is None
+
+
+@cases(
+    "left, email, signal",
+    ("the same", "jo@gmail.com", "jo@gmail.com", "same-contact"),
+    ("mistyped", "jo@gmial.com", "jo@gmail.com", "mistyped-email"),
+    ("both mistyped alike", "jo@gmial.com", "jo@gmial.com", "same-contact"),
+    ("both mistyped", "jo@gmial.com", "jo@gamil.com", "mistyped-email"),
+)
+def test_an_email_that_somebody_left_may_be_mistyped(left, email, signal):
+    pair = found(known("a", contacts=[{"email": left}]), known("b", emails=[email]))
+
+    assert signals(pair) == [signal]
 
 
 def test_a_household_that_shares_more_than_one_thing_is_listed_low_and_says_that_names_differ():
