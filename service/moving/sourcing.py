@@ -172,7 +172,8 @@ class Sourcing:
             rule = RECORDS.decide(record.who, record.named, before)
         # Conversations are named by it, and by whoever was left out nobody is to be made for them.
         if record.own:
-            self._memory.call([(f"own {record.own}", record.key if is_person else "")])
+            key = record.key if is_person else ""
+            self._memory.call([(f"own {own}", key) for own in record.own])
         return rule
 
     def _place(self, records: Sequence[Record]) -> None:
