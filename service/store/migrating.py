@@ -100,7 +100,7 @@ class _Parts(NamedTuple):
 def _step(database: Database, runner: Runner, parts: _Parts) -> _Parts:
     """Do a part of the work of the first migration that is pending, or apply it."""
     with database.transaction():
-        database.lock("", "migrations")
+        database.lock_here("migrations")
         database.give_up_locks_after(LOCK_TIMEOUT)
         pending = next((one for one in runner.status() if not one.applied and one.path), None)
         if pending is None:
