@@ -12,6 +12,7 @@ from psycopg.errors import LockNotAvailable
 
 from service.model.errors import OldSchema, StoreUnavailable
 from service.store.database import Database, causes
+from service.store.spreading import spreading_new_tables
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
@@ -111,7 +112,8 @@ def _step(database: Database, runner: Runner, parts: _Parts) -> _Parts:
             left = iter(()) if fill is None else fill(database.peewee)
         if next(left, True) is None:
             return _Parts(pending.name, left)
-        runner.up(target=pending.name)
+        with spreading_new_tables(database):
+            runner.up(target=pending.name)
         return _Parts(pending.name, None)
 
 
