@@ -160,6 +160,21 @@ def test_who_is_idle_and_wrote_much_goes_a_piece_at_a_time_and_wakes_no_more(
     assert (rows(store, Messages, tenant), is_there(tenant, id)) == (0, False)
 
 
+def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, clock, tidied, monkeypatch):
+    for module in (erasing, emptying):
+        monkeypatch.setattr(module, "PIECE", 2)
+    tenant.set(anonymousOnLogin="clear")
+    id, device, token = visit(tenant)
+    conversation = tenant.begin(token)
+    for _ in range(3):
+        tenant.write(conversation, token)
+    tenant.login(deviceId=device, userId="u-1")
+    clock.move_to(NOON + CLEARED + MOMENT, tick=False)
+
+    assert tidied().users == 1
+    assert (rows(store, Messages, tenant), is_there(tenant, id)) == (0, False)
+
+
 def test_who_wakes_before_a_piece_of_it_is_gone_stays_whole(store, tenant, clock, tidied, monkeypatch):
     monkeypatch.setattr(erasing, "PIECE", 2)
     _, _, token = visit(tenant)
