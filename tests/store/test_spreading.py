@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from peewee import Context
 
 from service.cli import main
 from service.model.errors import NoCluster
@@ -20,7 +21,8 @@ from service.store.database import Database
 from service.store.engine.postgres import Postgres
 from service.store.migrating import DIRECTORY, Schema, migrate
 from service.store.spreading import spread
-from service.store.tables import OF_ENGINES, TABLES, Events
+from service.store.tables import OF_ENGINES, TABLES, Events, Users
+from service.store.users import user_columns
 from tests.conftest import Databases
 from tests.store.conftest import an_app
 from tests.support import catalogues, citus
@@ -207,6 +209,17 @@ def test_events_that_this_server_has_numbered_stay_as_they_are(url, coordinator)
         spread(coordinator)
 
         assert connection.execute("SELECT xid FROM events").fetchall() == before
+
+
+# --- statements
+
+
+def test_each_part_of_the_columns_of_a_user_names_the_app_by_itself():
+    # Citus finds the machine of a subquery among the columns by that alone.
+    sql, _ = Context().sql(Users.select(*user_columns("app_1")).where(Users.app == "app_1")).query()
+
+    inner = sql[sql.index("EXISTS(") : sql.index("FROM", sql.index("WHERE"))]
+    assert re.search(r'"t\d"\."app" = \?', inner)
 
 
 # --- where it cannot be done
