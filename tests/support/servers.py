@@ -141,7 +141,8 @@ class Server:
 
     def lose_power(self) -> None:
         """End every process of the server at once."""
-        kill_all(self.process.pid)
+        if self.process.poll() is None:
+            kill_all(self.process.pid)
         self.kill()
 
     def kill(self) -> None:
