@@ -1,7 +1,8 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
-how soon duplicates are listed, an inbox opens and a search is answered, whether an import of many takes more
-memory, how streams do, and what becomes of more than can be served."""
+how soon duplicates are listed and what a login pays for them, how soon an inbox opens and a search is
+answered, whether an import of many takes more memory, how streams do, and what becomes of more than can be
+served."""
 
 import argparse
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     compare,
+    comparing,
     duplicates,
     failover,
     growth,
@@ -59,20 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_rounds(command, rounds=25, seconds=0.4)
     _add_results(command)
     command.add_argument("--users", type=_numbers, default=(10_000, 100_000, 1_000_000), metavar="N,N,…")
-    command = commands.add_parser(
-        "compare", help="measure the CPU of a call in two checkouts beside each other"
-    )
-    command.set_defaults(run=_compare)
-    command.add_argument("old", type=Path, metavar="OLD", help="a directory, with its own .venv")
-    command.add_argument(
-        "new", type=Path, metavar="NEW", nargs="?", default=Path(), help="this one if not given"
-    )
-    _add_rounds(command, rounds=20, seconds=1)
     for add, name, text in (
+        (_add_compare, "compare", "measure the CPU of a call in two checkouts"),
         (_add_migration, "migration", "measure logins while a store in use is migrated"),
         (_add_sizes, "sizes", "measure how much room each thing takes"),
         (_add_failover, "failover", "lose a primary under Patroni, and see what follows"),
         (_add_duplicates, "duplicates", "measure who is probably one person, of many"),
+        (_add_comparing, "comparing", "measure what a login pays for finding who is one person"),
         (_add_inbox, "inbox", "measure how soon an agent's inbox and a thread open"),
         (_add_imports, "import", "measure an import: its memory, and who waits for it"),
         (_add_search, "search", "measure searches, without the index and by it"),
@@ -81,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(commands.add_parser(name, help=text))
     return parser
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_compare)
+    command.add_argument("old", type=Path, metavar="OLD", help="a directory, with its own .venv")
+    command.add_argument(
+        "new", type=Path, metavar="NEW", nargs="?", default=Path(), help="this one if not given"
+    )
+    _add_rounds(command, rounds=20, seconds=1)
 
 
 def _add_overload(command: argparse.ArgumentParser) -> None:
@@ -116,6 +120,12 @@ def _add_duplicates(command: argparse.ArgumentParser) -> None:
     command.add_argument("--compared", type=int, default=20_000, metavar="N", help="who were there before")
 
 
+def _add_comparing(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_comparing)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    _add_rounds(command, rounds=12, seconds=1)
+
+
 def _add_inbox(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_measure_inbox)
     command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
@@ -127,7 +137,7 @@ def _add_inbox(command: argparse.ArgumentParser) -> None:
 def _add_imports(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_measure_imports)
     command.add_argument("--engine", choices=list(TITLES), default=POSTGRESQL)
-    command.add_argument("--people", type=_numbers, default=(20_000, 200_000), metavar="N,N,…")
+    command.add_argument("--people", type=_numbers, default=(20_000, 1_000_000), metavar="N,N,…")
 
 
 def _add_search(command: argparse.ArgumentParser) -> None:
@@ -202,6 +212,12 @@ def _migrate(chosen: argparse.Namespace) -> None:
 def _measure_duplicates(chosen: argparse.Namespace) -> None:
     plan = duplicates.Plan(chosen.users, chosen.seconds, chosen.compared)
     print(duplicates.written(duplicates.measure(chosen.engine, plan), plan))
+
+
+def _measure_comparing(chosen: argparse.Namespace) -> None:
+    plan = compare.Plan(chosen.rounds, chosen.seconds)
+    for engine in [chosen.engine] if chosen.engine else list(TITLES):
+        print(comparing.written(comparing.measure(engine, plan)), flush=True)
 
 
 def _measure_inbox(chosen: argparse.Namespace) -> None:

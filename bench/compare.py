@@ -5,6 +5,7 @@ other one first in each round, and what counts is the ratio within a round. Each
 own, so that no peculiarity of one process is taken for one of its code.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,20 +70,28 @@ def compare(old: Path, new: Path, plan: Plan) -> Comparison:
         loader = stack.enter_context(closing(Loader(CORES)))
         task = progress.add_task("people and what they wrote", total=None)
         checkouts = Checkout.at(old), Checkout.at(new)
-        sides = [
+        first, second = (
             _filled(make, name, checkout, loader, plan)
             for name, checkout in zip(("old", "new"), checkouts, strict=True)
-        ]
-        progress.remove_task(task)
-        url = sides[0].url
-        python = " (old) and ".join(checkout.version() for checkout in checkouts) + " (new)"
-        meter = Meter.of(url, plan.seconds, loader)
-        circumstances = (
-            f"{servers.versions(url, python)}; {CORES} servers of one process, {CONNECTIONS} connections,"
-            f" loaded by {meter.loaded_by}."
         )
-        comparison = Comparison(circumstances, [], {name: [] for name in sides[0].calls})
-        idle = stack.enter_context(nothing(url).served(loader, plan.warm_up))
+        progress.remove_task(task)
+        python = " (old) and ".join(checkout.version() for checkout in checkouts) + " (new)"
+        return take_turns((first, second), plan, loader, progress, describe(first.url, python))
+
+
+def describe(url: str, python: str = "") -> str:
+    """Return what is measured, and on what."""
+    return f"{servers.versions(url, python)}; {CORES} servers of one process, {CONNECTIONS} connections"
+
+
+def take_turns(
+    sides: tuple[Side, Side], plan: Plan, loader: Loader, progress: Progress, circumstances: str
+) -> Comparison:
+    """Measure each call of two sides in turns."""
+    meter = Meter.of(sides[0].url, plan.seconds, loader)
+    circumstances = f"{circumstances}, loaded by {meter.loaded_by}."
+    comparison = Comparison(circumstances, [], {name: [] for name in sides[0].calls})
+    with nothing(sides[0].url).served(loader, plan.warm_up) as idle:
         for number in progress.track(range(plan.rounds), description="rounds"):
             comparison.nothing.append(meter.turn(idle, NOTHING.name))
             order = ((0, 1), (1, 0))[number % 2]
@@ -91,7 +100,7 @@ def compare(old: Path, new: Path, plan: Plan) -> Comparison:
                 for name, pairs in comparison.pairs.items():
                     if turns := meter.undisturbed(name, *fleets):
                         pairs.append((turns[order[0]], turns[order[1]]))
-        return comparison
+    return comparison
 
 
 def _filled(make: Make, name: str, checkout: Checkout, loader: Loader, plan: Plan) -> Side:
@@ -107,11 +116,18 @@ def _filled(make: Make, name: str, checkout: Checkout, loader: Loader, plan: Pla
 
 def written(comparison: Comparison) -> str:
     """Write the table. Raises RuntimeError if there is nothing to compare, as others used the machine."""
+    return written_as(comparison, HEAD, ("old", "new"), MEASURES)
+
+
+def written_as(
+    comparison: Comparison, head: str, sides: tuple[str, str], measures: Mapping[str, tuple[str, int]]
+) -> str:
+    """Write the table of these measures, with its head and what the sides are called."""
     if min(map(len, comparison.pairs.values())) < 2:
         raise RuntimeError("others used the machine nearly all the time")
     rows: list[list[Cell]] = []
     for call, pairs in comparison.pairs.items():
-        for measure, (title, digits) in MEASURES.items():
+        for measure, (title, digits) in measures.items():
             olds, news = ([getattr(pair[place], measure) for pair in pairs] for place in (0, 1))
             ratios = [new / old for old, new in zip(olds, news, strict=True)]
             low, ratio, high = quantiles(ratios, method="inclusive")
@@ -119,5 +135,5 @@ def written(comparison: Comparison) -> str:
             rows.append([call, title, *middle, f"{low:.3f} to {high:.3f}", (len(pairs), 0)])
     unit = median(turn.server for turn in comparison.nothing)
     circumstances = f"{comparison.circumstances} An endpoint that does nothing takes {unit:.3f} ms."
-    head = ["call", "what", "old", "new", "new / old", "quartiles", "rounds"]
-    return "\n\n".join([HEAD, circumstances, table(head, rows)])
+    columns = ["call", "what", *sides, f"{sides[1]} / {sides[0]}", "quartiles", "rounds"]
+    return "\n\n".join([head, circumstances, table(columns, rows)])

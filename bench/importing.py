@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.progress import Progress
 
@@ -22,13 +23,14 @@ from bench.servers import HERE, USHER, databases, environment, serve, versions
 # What is aimed at: so many people a second with nothing beside it, and so much more memory for all of them.
 TARGET_RATE, TARGET_GROWTH = 3000, 1.2
 # So many clients log in beside it, and for so many seconds at a time.
-CLIENTS, TURN = 4, 0.5
+CLIENTS, TURN = 8, 0.5
 
 HEAD = """# People from a file
 
 `import --from csv` of people whom nobody knows, with an ID, an email, a name, a phone number and an
 attribute, into a new store: first alone, then while {clients} clients of a server with one worker log
-somebody new in as fast as they are answered."""
+somebody new in as fast as they are answered. Of those who were taken in alone, `export` writes the app, and
+`import` reads it into another new store."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,13 @@ class Imported:
 
 @dataclass(frozen=True)
 class Imports:
-    """What was measured: an import of each size alone, and beside logins, with those."""
+    """What was measured: an import of each size alone, and beside logins, with those; and the app that this
+    made, written and read."""
 
     circumstances: str
     alone: tuple[Imported, ...]
+    exported: tuple[Imported, ...]
+    moved: tuple[Imported, ...]
     beside: tuple[tuple[Imported, Load], ...]
 
     @property
@@ -67,16 +72,25 @@ def measure(engine: str, sizes: tuple[int, ...]) -> Imports:
         Progress(transient=True) as progress,
         closing(Loader()) as loader,
     ):
-        file, alone, beside = Path(directory) / "people.csv", [], []
-        task = progress.add_task("imports", total=2 * len(sizes))
+        file, moved_file = Path(directory) / "people.csv", Path(directory) / "app.jsonl"
+        alone, exported, moved, beside = [], [], [], []
+        task = progress.add_task("imports", total=4 * len(sizes))
         for size in sizes:
-            file.write_text("".join(_lines(size)))
+            with file.open("w") as lines:
+                lines.writelines(_lines(size))
             url = make(f"alone_{size}", HERE)
-            alone.append(_import(url, App.create(url).id, file, size))
+            app = App.create(url).id
+            alone.append(_run(url, size, "import", app, file, "--from", "csv"))
+            progress.advance(task)
+            with moved_file.open("wb") as out:
+                exported.append(_run(url, size, "export", app, out=out))
+            progress.advance(task)
+            other = make(f"moved_{size}", HERE)
+            moved.append(_run(other, size, "import", App.create(other).id, moved_file))
             progress.advance(task)
             beside.append(_import_beside(make(f"beside_{size}", HERE), file, size, loader))
             progress.advance(task)
-        return Imports(versions(url), tuple(alone), tuple(beside))
+        return Imports(versions(url), tuple(alone), tuple(exported), tuple(moved), tuple(beside))
 
 
 def _lines(people: int) -> Iterator[str]:
@@ -85,20 +99,17 @@ def _lines(people: int) -> Iterator[str]:
         yield f"u-{number},p-{number}@example.org,Person {number},+49 30 {number:07},pro\n"
 
 
-def _import(url: str, app: str, file: Path, people: int) -> Imported:
-    """Take people in by a process of its own. Raises RuntimeError if that fails."""
+def _run(url: str, people: int, *command: str | Path, out: Any = subprocess.DEVNULL) -> Imported:
+    """Move people by a process of its own. Raises RuntimeError if that fails."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [HERE.python, "-m", "service", "import", app, file, "--from", "csv"],
-        cwd=HERE.directory,
-        env=environment(url),
-        stdout=subprocess.DEVNULL,
+        [HERE.python, "-m", "service", *command], cwd=HERE.directory, env=environment(url), stdout=out
     )
     # Of this process alone, however many others there were before.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError("the import failed")
+        raise RuntimeError(f"the {command[0]} failed")
     return Imported(people, time.perf_counter() - began, usage.ru_maxrss * 1024)
 
 
@@ -117,7 +128,7 @@ def _import_beside(url: str, file: Path, people: int, loader: Loader) -> tuple[I
         thread = threading.Thread(target=log_in)
         thread.start()
         try:
-            imported = _import(url, app.id, file, people)
+            imported = _run(url, people, "import", app.id, file, "--from", "csv")
         finally:
             done.set()
             thread.join()
@@ -127,8 +138,9 @@ def _import_beside(url: str, file: Path, people: int, loader: Loader) -> tuple[I
 def written(imports: Imports) -> str:
     """Write the tables."""
     alone = [
-        [f"{one.people:,} people", (one.seconds, 1), (one.rate, 0), (one.memory / 1e6, 0)]
-        for one in imports.alone
+        [f"{what} {one.people:,} people", (one.seconds, 1), (one.rate, 0), (one.memory / 1e6, 0)]
+        for of_a_size in zip(imports.alone, imports.exported, imports.moved, strict=True)
+        for what, one in zip(("take in", "export", "import"), of_a_size, strict=True)
     ]
     beside = [
         [

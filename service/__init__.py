@@ -3,8 +3,8 @@
 The map of the house:
 
     app.py           create_app(config): the wiring, the only module that knows all layers
-    cli.py           python -m service …: migrate, apps create, keys create, work, live, check, tidy,
-                     backup, restore, export, import
+    cli.py           python -m service …: migrate, spread, apps create, keys create, work, live, check,
+                     tidy, backup, restore, export, import
     console/         pages for agents, on the same use cases
     server/          what gunicorn needs beside the settings in gunicorn.conf.py
     work/            what happens after: deliveries to webhooks, tidying, files of people

@@ -27,6 +27,7 @@ from service.store.backups import Backup
 from service.store.journal import journals
 from service.store.migrating import Schema, migrate, rebuilding
 from service.store.opening import open_store
+from service.store.spreading import spread
 from service.work.importing import begin_to_import
 from service.work.indexing import begin_to_index
 from service.work.loop import Worker
@@ -35,6 +36,8 @@ from service.work.tidying import begin_to_tidy
 
 # How long one statement may take when nobody waits for an answer, in seconds.
 TIMEOUT = 600
+# To spread tables is to copy all that is in them.
+SPREAD_TIMEOUT = 24 * 3600
 # Whoever delivers is said to be stuck after longer.
 WORK_TIMEOUT = 30
 
@@ -62,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("migrate", help="bring the store's schema up to date")
     command.set_defaults(run=_migrate)
+    command = commands.add_parser("spread", help="spread the tables over the machines of a Citus cluster")
+    command.set_defaults(run=_spread)
     command = commands.add_parser("apps", help="make apps")
     of_apps = command.add_subparsers(required=True, metavar="COMMAND")
     command = of_apps.add_parser("create", help="make an app, and print its keys, once")
@@ -78,13 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how an identity key proves; jwt if not given",
     )
     command.set_defaults(run=_create_key)
-    command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
-    command.set_defaults(run=_check)
-    command = commands.add_parser("tidy", help="erase idle and cleared anonymous users, forget what is old")
-    command.add_argument("--idle-days", type=_days, metavar="N", help="TIDY_IDLE_DAYS if not given")
-    command.add_argument("--empty-days", type=_days, metavar="N", help="TIDY_EMPTY_DAYS if not given")
-    command.add_argument("--cleared-days", type=_days, metavar="N", help="TIDY_CLEARED_DAYS if not given")
-    command.set_defaults(run=_tidy)
+    _add_check_and_tidy(commands)
     _add_backups(commands)
     add_commands(commands, _store)
     command = commands.add_parser(
@@ -95,6 +94,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("live", help="serve streams of what is new, until asked to stop")
     command.set_defaults(run=_live)
     return parser
+
+
+def _add_check_and_tidy(commands: Any) -> None:
+    command = commands.add_parser("check", help="prove the store's invariants; safe on a live one")
+    command.set_defaults(run=_check)
+    command = commands.add_parser("tidy", help="erase idle and cleared anonymous users, forget what is old")
+    command.add_argument("--idle-days", type=_days, metavar="N", help="TIDY_IDLE_DAYS if not given")
+    command.add_argument("--empty-days", type=_days, metavar="N", help="TIDY_EMPTY_DAYS if not given")
+    command.add_argument("--cleared-days", type=_days, metavar="N", help="TIDY_CLEARED_DAYS if not given")
+    command.set_defaults(run=_tidy)
 
 
 def _add_backups(commands: Any) -> None:
@@ -122,6 +131,12 @@ def _days(text: str) -> int:
 def _migrate(config: Config, _: argparse.Namespace) -> None:
     applied = migrate(config.database_url)
     print("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+
+
+def _spread(config: Config, _: argparse.Namespace) -> None:
+    with _store(config, SPREAD_TIMEOUT) as store:
+        done = spread(store.database)
+    print("\n".join(f"spread {name}" for name in done) or "all tables are spread")
 
 
 def _create_app(config: Config, chosen: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """The measurements measure what they say; how fast anything is, no test can know."""
 
 # ruff: noqa: S311 - who is drawn at random is no secret
+import json
 import random
 import re
 import shutil
@@ -9,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
@@ -16,6 +19,7 @@ import pytest
 
 from bench import (
     compare,
+    comparing,
     duplicates,
     failover,
     fleets,
@@ -27,11 +31,12 @@ from bench import (
     overload,
     searching,
     sizes,
+    speed,
     speed_results,
     usage,
     wrk,
 )
-from bench.apps import App
+from bench.apps import App, post
 from bench.calls import LOGIN, NEW, NOTHING, prepare
 from bench.filling import fill
 from bench.fleets import Side, nothing
@@ -364,6 +369,32 @@ def test_pairs_are_listed_of_a_store_that_is_sound():
     assert "\n| first page" in duplicates.written(seen, plan)
 
 
+def test_what_a_login_pays_for_being_compared_is_measured(monkeypatch):
+    monkeypatch.setattr(fleets, "CORES", 1)
+    monkeypatch.setattr(meter, "STRANGERS", float("inf"))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(speed, "CROWD", 20)
+    monkeypatch.setattr(speed, "DEEP", 1)
+    monkeypatch.setattr(speed, "prepare", partial(prepare, users=4, writers=2))
+
+    seen = comparing.measure(SQLITE, compare.Plan(2, 0.1, warm_up=20))
+
+    assert {name: len(pairs) for name, pairs in seen.pairs.items()} == dict.fromkeys(comparing.LOGINS, 2)
+    assert "| with / without |" in comparing.written(seen)
+
+
+@pytest.mark.parametrize(("served", "pairs"), [(USHER, 1), (comparing.UNCOMPARED, 0)])
+def test_who_is_not_compared_is_no_pair(url, served, pairs):
+    app = App.create(url)
+    with serve(served, url) as server, closing(HTTPConnection("127.0.0.1", server.port)) as connection:
+        for id in ("a", "b"):
+            post(connection, "/v1/login", app.sk, {"userId": id, "email": "jane@example.org"})
+        connection.request("GET", "/v1/duplicates", headers={"Authorization": f"Bearer {app.sk}"})
+        listed = json.loads(connection.getresponse().read())
+
+    assert len(listed["data"]) == pairs
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_inbox_and_a_long_thread_are_opened(engine, monkeypatch):
     monkeypatch.setattr(inbox, "DRAWN", 1)
@@ -425,7 +456,8 @@ def test_an_import_is_measured_alone_and_beside_those_who_log_in(monkeypatch):
     [alone], [(beside, load)] = seen.alone, seen.beside
     assert (alone.people, beside.people, seen.growth) == (20, 20, 1)
     assert (alone.memory > 10_000_000, load.calls > 0) == (True, True)
-    assert "\n| 20 people" in importing.written(seen)
+    written = importing.written(seen)
+    assert all(f"\n| {what}20 people" in written for what in ("take in ", "export ", "import ", ""))
 
 
 def test_searches_are_measured_without_an_index_and_by_it():

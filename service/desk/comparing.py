@@ -119,9 +119,10 @@ def _look_at_new(store: AppStore, user: User) -> None:
     traits = rules.traits(user.id, user.emails, ())
     if not traits:
         return
-    store.duplicates.lock(traits)
     for trait in traits.values():
         store.duplicates.add(user.id, trait)
+    # Added before the lock, and so together with the user: of two at once the later one sees both.
+    store.duplicates.lock(traits)
     _compare(store, (), traits)
 
 

@@ -1,8 +1,10 @@
 """Forget: a user when asked, and by and by those whom nobody will ask about."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from service.desk.emptying import PIECE, empty
 from service.desk.following import forget_some_deliveries, forget_some_events
 from service.desk.history import AuditLog
 from service.desk.mending import mend
@@ -12,6 +14,7 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.model.apps import App
 from service.model.callers import Actor
+from service.model.errors import NotFound
 from service.model.events import Ended, EventType
 from service.model.history import Event
 from service.model.users import User
@@ -31,7 +34,11 @@ def erase(store: AppStore, actor: Actor, id: str) -> None:
     """Erase a user: messages, attachments, identifiers, sessions. A tombstone without personal data stays.
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
+
+    What there may be much of goes first, a piece at a time, and the rest in one transaction. Whoever is cut
+    off in the midst has erased a part, and goes on when asked again.
     """
+    empty(store, id)
     erase_records(store, actor, id)
     remove_soon(store)
 
@@ -72,7 +79,7 @@ def _forget(store: AppStore, log: AuditLog, user: User) -> None:
     # After all that makes whoever writes about them wait, so that nothing is missed.
     told = store.merges.ever_one_with(everyone)
     store.events.scrub(told)
-    store.webhooks.blank(told)
+    store.webhooks.blank(store.webhooks.answered(told))
     for one in everyone:
         log.note(one, Event.ERASED)
     tell_ended(store, ended, Ended.ERASE, log.at)
@@ -161,8 +168,29 @@ def _erase_all_idle(store: AppStore, idle: Idle, rest: Callable[[], None]) -> in
         found, after = store.idle.users(idle, after)
         for id in found:
             rest()
+            if store.conversations.size(id) > PIECE and _close(store, id, idle):
+                # Whoever else erases them meanwhile leaves nothing to do.
+                with suppress(NotFound):
+                    empty(store, id, rest)
             users += _erase_idle(store, id, idle)
     return users
+
+
+@one_transaction
+def _close(store: AppStore, id: str, idle: Idle) -> bool:
+    """Clear a user if it is idle still, so that nobody can wake it while it is erased a piece at a time, and
+    whoever tidies next goes on."""
+    store.devices.lock_of(id)
+    user = store.users.find_and_lock(id, to_change=True)
+    if user is None or not store.idle.is_idle(idle, id):
+        return False
+    once = store.idle.used_once([device for device, _ in store.devices.of_anonymous((id,))])
+    if not user.cleared:
+        store.users.clear(user, idle.cleared_before - 1)
+    tell_ended(store, store.sessions.end_of_users(id), Ended.ERASE, now())
+    store.devices.forget_anonymous([id])
+    store.idle.forget_devices(once)
+    return True
 
 
 @one_transaction

@@ -56,7 +56,7 @@ def _clear(store: AppStore, id: str) -> None:
     store.leftovers.clear(id)
     told = store.merges.ever_one_with((id,))
     store.events.scrub(told)
-    store.webhooks.blank(told)
+    store.webhooks.blank(store.webhooks.answered(told))
 
 
 @one_transaction

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.desk.comparing import look_again
 from service.desk.transactions import one_transaction
 from service.model.moving import Claim, Person, Prepared, Row
 from service.rules import moving as rules
@@ -93,7 +92,6 @@ def take_in(store: AppStore, people: Sequence[Prepared], *, dry_run: bool) -> li
                 taken[claim] |= person.claims[claim]
     if not dry_run:
         store.moving.put(added)
-        look_again(store, [user for one in added for user in one.person.users])
     return decided
 
 

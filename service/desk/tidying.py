@@ -34,7 +34,8 @@ def tidy_if_due(store: Store, app: App, kept: Kept, rest: Callable[[], None]) ->
     an error.
     """
     at = now()
-    if not store.apps.claim_tidying(app.id, at, at + CLAIM):
+    until = at + CLAIM
+    if not store.apps.claim_tidying(app.id, at, until):
         return None
     next_at = at
     try:
@@ -42,4 +43,4 @@ def tidy_if_due(store: Store, app: App, kept: Kept, rest: Callable[[], None]) ->
         next_at = at + DAY
         return done
     finally:
-        store.apps.tidied(app.id, next_at)
+        store.apps.tidied(app.id, until, next_at)

@@ -99,7 +99,8 @@ def _make(folder: Path) -> None:
     """Make a folder that lasts, unless it is there."""
     with suppress(FileExistsError):
         folder.mkdir(0o700)
-        _sync(folder.parent)
+    # Whoever made it may not have come so far yet.
+    _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:

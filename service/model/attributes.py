@@ -113,10 +113,13 @@ def is_same(one: Value | None, other: Value | None) -> bool:
     return type(one) is type(other) and one == other
 
 
+_in_one_way = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def as_text(attributes: Said) -> str | None:
     """Write attributes as JSON, always in one way, or None if there are none; what is removed is none."""
     kept = {name: value for name, value in attributes.items() if value is not None}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if kept else None
+    return _in_one_way(kept) if kept else None
 
 
 def shown(said: Iterable[Attribute]) -> dict[str, Value]:

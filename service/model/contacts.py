@@ -57,7 +57,9 @@ def phone(text: str) -> str | None:
         return None
     if len(stripped) > MAX_PHONE:
         raise Malformed("too-long", f"A phone number has at most {MAX_PHONE} characters.")
-    shown = "".join(map(_plain, unicodedata.normalize("NFKC", stripped)))
+    shown = stripped
+    if not stripped.isascii():
+        shown = "".join(map(_plain, unicodedata.normalize("NFKC", stripped)))
     if not MIN_DIGITS <= len(phone_key(shown)) <= MAX_DIGITS:
         raise Malformed("invalid-phone", NO_PHONE)
     return shown

@@ -23,6 +23,7 @@ UsherError
 └── NotReady              the server may not start, or a command not run
     ├── BadSettings       a setting is missing or malformed
     ├── OldSchema         the store's schema is not the one this code needs
+    ├── NoCluster         there is no cluster over which tables could be spread
     └── BadBackup         a backup can't be written or restored
 """
 
@@ -202,6 +203,10 @@ class BadSettings(NotReady):
 
 class OldSchema(NotReady):
     """The store's schema is not the one that this code needs."""
+
+
+class NoCluster(NotReady):
+    """The store is no coordinator of a cluster over which its tables could be spread."""
 
 
 class BadBackup(NotReady):

@@ -237,7 +237,7 @@ def _ascii_domain(address: str) -> str:
 def email_key(email: str) -> str:
     """Return what a stored email is compared by: its ASCII letters lowered."""
     # `str.lower` would make the ASCII `k` of the Kelvin sign; this leaves everything else alone.
-    return email.translate(_LETTERS_LOWERED)
+    return email.lower() if email.isascii() else email.translate(_LETTERS_LOWERED)
 
 
 def name(text: str) -> str | None:

@@ -84,6 +84,8 @@ class Import:
         finally:
             self._put_devices()
             self._put_people()
+        if not self._dry_run:
+            self._store.newcomers.tidy_soon()
 
     def _take(self, one: Device | Incoming | Refused) -> None:
         match one:

@@ -23,15 +23,14 @@ class Memory:
         """Forget all of it."""
         self._database.close()
 
-    def before(self, who: str, what: str) -> Before:
+    def before(self, who: str, what: bytes) -> Before:
         """Return what was said of somebody before, by their user ID or email, and remember what is said now
         if it is the first."""
-        key, says = _digest(who), _digest(what)
-        row = self._database.execute("SELECT what FROM claims WHERE who = ?", (key,)).fetchone()
-        if row is not None:
-            return Before.THE_SAME if row[0] == says else Before.OTHERWISE
-        self._database.execute("INSERT INTO claims VALUES (?, ?)", (key, says))
-        return Before.NOTHING
+        key, says = _digest(who), hashlib.blake2b(what, digest_size=16).digest()
+        if self._database.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (key, says)).rowcount:
+            return Before.NOTHING
+        [(said,)] = self._database.execute("SELECT what FROM claims WHERE who = ?", (key,))
+        return Before.THE_SAME if said == says else Before.OTHERWISE
 
     def was_said(self, user: str) -> bool:
         """Return whether anything was said of a user."""
@@ -42,9 +41,10 @@ class Memory:
         """Remember that something was said of users."""
         self._database.executemany("INSERT OR IGNORE INTO users VALUES (?)", [(user,) for user in users])
 
-    def call(self, name: str, user: str) -> None:
-        """Remember whom a name means that only the file knows; nobody, if that is nothing."""
-        self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (_digest(name), user))
+    def call(self, names: Iterable[tuple[str, str]]) -> None:
+        """Remember whom names mean that only the file knows; nobody, if that is nothing."""
+        found = ((_digest(name), user) for name, user in names)
+        self._database.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", found)
 
     def called(self, name: str) -> str | None:
         """Return whom a name means; None if the file did not say."""

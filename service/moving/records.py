@@ -39,13 +39,13 @@ _SAID = {"value"}, {"value", "updated_at_ms"}, {"value", "updated_at"}
 
 @dataclass(frozen=True)
 class Record:
-    """What a line says of one person; ``own`` is the desk's own ID of them, ``why`` why their user ID or
+    """What a line says of one person; ``own`` are the desk's own IDs of them, ``why`` why their user ID or
     email is none."""
 
     who: Who
     named: Named
     known: Known
-    own: str = ""
+    own: tuple[str, ...] = ()
     why: str = ""
 
     @property
@@ -74,7 +74,7 @@ class _Said:
     attributes: dict[str, Any] = field(default_factory=dict)
     who: Who = Who.END_USER
     is_proven: bool = False
-    own: str = ""
+    own: tuple[str, ...] = ()
 
 
 class Meanings:
@@ -123,8 +123,8 @@ class Meanings:
         for name, value in said:
             if value is None or value == "":
                 continue
-            if name == self.source.own_id:
-                found.own = str(value)
+            if name in self.source.own_ids:
+                found.own += (str(value),)
             meaning = self._meaning_of(name)
             if meaning.ours is not None:
                 found.ours.setdefault(meaning.ours, []).append((meaning.rank, value))

@@ -1,19 +1,21 @@
 """Take in whom a file of another desk's names: those with a user ID first, then those with an email alone, so
 that it does not matter which stands first; and then what was said. Each time all of the file is read."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
+
+import orjson
 
 from service.desk.placing import place, placed_before
 from service.desk.transcripts import take_in_transcripts
 from service.model.apps import App
 from service.model.sources import Known, Placed
+from service.moving.ahead import ahead
 from service.moving.importing import Rejects
 from service.moving.memory import Memory
 from service.moving.reading import Read, Refused
@@ -126,13 +128,17 @@ class Sourcing:
             for named in PASSES:
                 if named is Named.USER_ID or named in self._seen:
                     # What reads the file lets go of it before it is closed, also where a step fails.
-                    with closing(entry for entry in read() if self._is_next(entry, named)) as people:
+                    with closing(ahead(read())) as entries:
+                        people = (entry for entry in entries if self._is_next(entry, named))
                         while some := list(islice(people, self._steps.people or MAX_PEOPLE)):
                             self._place([entry.record for entry in some if entry.record is not None])
             if self._speaks:
-                with closing(entry for entry in read() if entry.spoken is not None) as talks:
+                with closing(ahead(read())) as entries:
+                    talks = (entry for entry in entries if entry.spoken is not None)
                     while some := list(islice(talks, MAX_TALKS)):
                         self._take_talks(some)
+        if any(self.tally.created.values()):
+            self._store.newcomers.tidy_soon()
 
     def _is_next(self, entry: Entry, named: Named) -> bool:
         """Return whether a line's person is to be taken in, when those are who are named so; note what
@@ -161,10 +167,13 @@ class Sourcing:
         rule = RECORDS.decide(record.who, record.named, Before.NOTHING)
         is_person = rule.then is Act.DECIDE
         if is_person:
-            before = self._memory.before(record.key, json.dumps(asdict(record.known), sort_keys=True))
+            said = orjson.dumps(record.known, option=orjson.OPT_SORT_KEYS)
+            before = self._memory.before(record.key, said)
             rule = RECORDS.decide(record.who, record.named, before)
         # Conversations are named by it, and by whoever was left out nobody is to be made for them.
-        self._memory.call(f"own {record.own}", record.key if is_person else "")
+        if record.own:
+            key = record.key if is_person else ""
+            self._memory.call([(f"own {own}", key) for own in record.own])
         return rule
 
     def _place(self, records: Sequence[Record]) -> None:
@@ -174,8 +183,7 @@ class Sourcing:
         else:
             users = [one.user for one in self._placed(records, people)]
         self._memory.note(user for user in users if user is not None)
-        for record, user in zip(records, users, strict=True):
-            self._memory.call(record.key, user or "")
+        self._memory.call((record.key, user or "") for record, user in zip(records, users, strict=True))
         people_by_now = sum(self.tally.people.values())
         self._statistics.tell(people_by_now)
         self._tell(people_by_now)

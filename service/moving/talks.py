@@ -11,6 +11,8 @@ from service.model.conversations import Author, Conversation, Message, Side, Sta
 from service.moving.records import time_or_none
 from service.moving.sources.talk import Path, Talk
 
+_Members = Mapping[str, Any]
+
 # In code points, as everywhere.
 MAX_BODY, MAX_SUBJECT = 10_000, 255
 
@@ -25,24 +27,24 @@ class Spoken:
     what was said, without a user; and how many messages are not for its user, or hold nothing."""
 
     owner_id: str
-    owner: Mapping[str, Any]
+    owner: _Members
     transcript: Transcript
     left: int
 
 
-def is_talk(talk: Talk, members: Mapping[str, Any]) -> bool:
+def is_talk(talk: Talk, members: _Members) -> bool:
     """Return whether an object is a conversation: it has an ID and messages, as no person has."""
     return bool(_first(members, (talk.id,))) and isinstance(_at(members, talk.lists[-1]), list)
 
 
-def read_talk(app: str, source: str, talk: Talk, members: Mapping[str, Any], now: int) -> Spoken:
+def read_talk(app: str, source: str, talk: Talk, members: _Members, now: int) -> Spoken:
     """Return what an object says of a conversation. Its ids are made of those there, so that they are the
     same whenever it is read."""
     # Two accounts of one desk count alike.
     own = " ".join(map(str, (app, source, _first(members, (talk.id,)), _first(members, talk.created))))
-    owner_id = str(_first(members, talk.owner_id) or "")
     began = min(time_or_none(_first(members, talk.created)) or now, now)
     found = [*_messages(talk, members)]
+    owner_id, owner = _owner(talk, members, found)
     shown = [one for one in found if not _is_hidden(talk, one)]
     messages: list[Message] = []
     for one in shown:
@@ -57,13 +59,30 @@ def read_talk(app: str, source: str, talk: Talk, members: Mapping[str, Any], now
     last = max([began, *(one.created_at for one in messages)])
     subject = _text(_first(members, talk.subject), MAX_SUBJECT)
     conversation = Conversation(f"cnv_{_digest(own)}", None, subject, status, 0, len(messages), began, last)
-    owner = _at(members, talk.owner)
-    owner = owner[0] if isinstance(owner, list) and owner else owner
-    named = owner if isinstance(owner, dict) else {}
-    return Spoken(owner_id, named, Transcript(conversation, tuple(messages)), len(found) - len(messages))
+    return Spoken(owner_id, owner, Transcript(conversation, tuple(messages)), len(found) - len(messages))
 
 
-def _messages(talk: Talk, members: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _owner(talk: Talk, members: _Members, messages: list[_Members]) -> tuple[str, _Members]:
+    """Return whose a conversation is, by the desk's own ID of them and as a person, as far as it says so."""
+    id = str(_first(members, talk.owner_id) or "")
+    if not talk.author:
+        return id, _object(_at(members, talk.owner))
+    users = [one for one in messages if talk.words.get(_side(talk, one))]
+    is_told = any(_side(talk, one) in talk.words for one in messages)
+    first = users[0] if users else None if is_told or not messages else messages[0]
+    author = _object(_at(first, talk.author))
+    own = str(author.get("id") or "")
+    # Where no side is told an agent may have begun it: then its user is told by an ID, and never by an email.
+    return id or own, author if users and id in ("", own) else {}
+
+
+def _object(said: Any) -> _Members:
+    """Return an object, or the first of several."""
+    said = said[0] if isinstance(said, list) and said else said
+    return said if isinstance(said, dict) else {}
+
+
+def _messages(talk: Talk, members: _Members) -> Iterator[_Members]:
     for name in talk.lists:
         said = _at(members, name)
         for one in said if isinstance(said, list) else [said]:
@@ -71,18 +90,22 @@ def _messages(talk: Talk, members: Mapping[str, Any]) -> Iterator[Mapping[str, A
                 yield one
 
 
-def _is_hidden(talk: Talk, message: Mapping[str, Any]) -> bool:
+def _is_hidden(talk: Talk, message: _Members) -> bool:
     return any(str(_at(message, name)).casefold() in values for name, values in talk.hidden.items())
 
 
-def _author(talk: Talk, message: Mapping[str, Any], owner_id: str) -> Author:
-    said = str(_at(message, talk.side)).casefold()
-    if talk.words.get(said, said == owner_id):
+def _author(talk: Talk, message: _Members, owner_id: str) -> Author:
+    said = _side(talk, message)
+    if talk.words.get(said, said == owner_id.casefold()):
         return Author(Side.USER, None)
     return Author(Side.AGENT, _text(_first(message, talk.agent), MAX_SUBJECT))
 
 
-def _body(talk: Talk, message: Mapping[str, Any]) -> str | None:
+def _side(talk: Talk, message: _Members) -> str:
+    return str(_first(message, talk.side)).casefold()
+
+
+def _body(talk: Talk, message: _Members) -> str | None:
     text = _first(message, talk.body)
     if talk.is_html and isinstance(text, str):
         reader = _Reader()
@@ -98,7 +121,7 @@ def _text(value: Any, longest: int) -> str | None:
     return texts.cut(value.translate(_NOT_KEPT), longest)
 
 
-def _first(members: Mapping[str, Any], names: Path) -> Any:
+def _first(members: _Members, names: Path) -> Any:
     found = (_at(members, name) for name in names)
     return next((value for value in found if value not in (None, "")), None)
 

@@ -14,35 +14,7 @@ from rapidfuzz import fuzz
 from service.model.contacts import Contact, phone_key
 from service.model.duplicates import Known, Pair, Reason, Source, Trait
 from service.model.identifiers import email_key
-
-
-@dataclass(frozen=True)
-class Provider:
-    """How a provider of mailboxes reads addresses: ``domain`` is the one that stands for all of its own. All
-    of these leave out what stands after a plus; some leave out dots too."""
-
-    domain: str
-    ignores_dots: bool = False
-
-
-_GMAIL = Provider("gmail.com", ignores_dots=True)
-_ICLOUD = Provider("icloud.com")
-_PROTON = Provider("proton.me", ignores_dots=True)
-# Of any other domain nobody knows, so there every address is a mailbox of its own.
-PROVIDERS: Mapping[str, Provider] = {
-    "gmail.com": _GMAIL,
-    "googlemail.com": _GMAIL,
-    "icloud.com": _ICLOUD,
-    "me.com": _ICLOUD,
-    "mac.com": _ICLOUD,
-    "proton.me": _PROTON,
-    "protonmail.com": _PROTON,
-    "pm.me": _PROTON,
-    "fastmail.com": Provider("fastmail.com"),
-    "hotmail.com": Provider("hotmail.com"),
-    "live.com": Provider("live.com"),
-    "outlook.com": Provider("outlook.com"),
-}
+from service.rules.mailboxes import is_mistyped, mailbox
 
 
 @dataclass(frozen=True)
@@ -63,11 +35,20 @@ EMAIL_VARIANT = Signal(
     85,
     "Their emails lead to one mailbox: they differ in case, in dots or in a tag that the provider ignores.",
 )
+MISTYPED_EMAIL = Signal(
+    "mistyped-email",
+    4,
+    60,
+    "Their emails lead to one mailbox if a mistyped domain of one is mended.",
+)
 SAME_CONTACT = Signal("same-contact", 4, 70, "One email leads to both; nobody proved that it is theirs.")
 STORE_ACCOUNT = Signal("store-account", 2, 60, "One store account was theirs, one after the other.")
 SAME_PHONE = Signal("same-phone", 4, 60, "Both left the same phone number; nobody proved that it is theirs.")
 SHARED_DEVICE = Signal("shared-device", 2, 50, "Both have used one device in turn, and nobody else has.")
-SIGNALS = (SAME_EMAIL, EMAIL_VARIANT, SAME_CONTACT, STORE_ACCOUNT, SAME_PHONE, SHARED_DEVICE)
+SIGNALS = (
+    *(SAME_EMAIL, EMAIL_VARIANT, SAME_CONTACT, MISTYPED_EMAIL),
+    *(STORE_ACCOUNT, SAME_PHONE, SHARED_DEVICE),
+)
 
 
 @dataclass(frozen=True)
@@ -129,20 +110,6 @@ def device(digest: str, home: str) -> Trait:
 def account(digest: str, home: str) -> Trait:
     """Return the trait of whoever a store account belongs to, or did."""
     return Trait(f"account {digest}", Source.ACCOUNT, home=home)
-
-
-def mailbox(key: str) -> str:
-    """Return the one address that stands for all that lead to the mailbox of an email, by its comparison key,
-    as far as anybody can know. For people to look at: no login is decided by it."""
-    local, domain = key.rsplit("@", 1)
-    local = local.casefold()
-    provider = PROVIDERS.get(domain)
-    if provider is None:
-        return f"{local}@{domain}"
-    plain = local.split("+")[0]
-    if provider.ignores_dots:
-        plain = plain.replace(".", "")
-    return f"{plain or local}@{provider.domain}"
 
 
 def assess(one: Known, other: Known, sharing: Mapping[str, int]) -> Pair | None:
@@ -210,6 +177,8 @@ def _add(found: dict[str, Trait], trait: Trait) -> None:
 
 def _signal(one: Trait, other: Trait) -> Signal:
     sources = {one.source, other.source}
+    if not sources.isdisjoint((Source.CONTACT, Source.EMAIL)) and is_mistyped(one.value, other.value):
+        return MISTYPED_EMAIL
     if Source.CONTACT in sources:
         return SAME_CONTACT
     if Source.EMAIL in sources:

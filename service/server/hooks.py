@@ -3,12 +3,21 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of a random name is made there
 
 
 def on_starting(server: Any) -> None:
-    """Give the workers one place to count in, before any of them imports prometheus_client."""
-    server.metrics_dir = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="usher-metrics-")
+    """Give the workers one place to count in, before any of them imports prometheus_client.
+
+    It is in memory where that can be: the files are mapped, and whoever counts in one that is on a full disk
+    is killed by the system.
+    """
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    made = tempfile.mkdtemp(prefix="usher-metrics-", dir=place)
+    server.metrics_dir = os.environ["PROMETHEUS_MULTIPROC_DIR"] = made
 
 
 def child_exit(_server: Any, worker: Any) -> None:

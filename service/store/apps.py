@@ -70,9 +70,11 @@ class AllApps:
         is_due = Apps.tidy_at.is_null() | (Apps.tidy_at <= at)
         return self._database.change(Apps.update(tidy_at=until).where((Apps.app == app) & is_due)) > 0
 
-    def tidied(self, app: str, next_at: int) -> None:
-        """Have an app tidied again at a time."""
-        self._database.change(Apps.update(tidy_at=next_at).where(Apps.app == app))
+    def tidied(self, app: str, until: int, next_at: int) -> None:
+        """Have an app tidied again at a time, which nobody else was to tidy until then; at once, if somebody
+        has asked for that meanwhile."""
+        is_mine = Apps.tidy_at == until
+        self._database.change(Apps.update(tidy_at=next_at).where((Apps.app == app) & is_mine))
 
     def with_old_files(self, waiting: int, at: int) -> tuple[str, ...]:
         """Return, by their ids, those that have attachments which wait since a time or before, or files whose

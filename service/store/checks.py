@@ -476,7 +476,10 @@ def _with_attributes(app: Any, after: Any) -> Any:
     return (
         Users.select(Users.id)
         .where(
-            (Users.app == app) & lives() & (Users.attributes.is_null(False) | is_kept()) & (Users.id > after)
+            (Users.app == app)
+            & lives()
+            & (Users.attributes.is_null(False) | is_kept(app))
+            & (Users.id > after)
         )
         .order_by(Users.id)
         .limit(BATCH)

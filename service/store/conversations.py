@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from peewee import CTE, SQL, Case, Select
+from peewee import CTE, SQL, Case, Select, fn
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.events import Event, EventType
@@ -125,6 +125,12 @@ class ConversationStore:
             )
         )
 
+    def size(self, user: str) -> int:
+        """Return how many messages and conversations a user has."""
+        theirs = (Conversations.app == self._app) & (Conversations.user == user)
+        size = fn.COALESCE(fn.SUM(Conversations.messages + 1), 0)
+        return int(self._database.rows(Conversations.select(size).where(theirs))[0][0])
+
     def lock_all(self, users: Sequence[str]) -> list[str]:
         """Keep others from writing into these users' conversations, and return their ids."""
         query = Conversations.select(Conversations.id).where(
@@ -134,14 +140,45 @@ class ConversationStore:
 
     def erase(self, users: Sequence[str]) -> None:
         """Erase all conversations of these users."""
-        theirs = (Conversations.app == self._app) & Conversations.user.in_(users)
-        ids = self.lock_all(users)
+        self._erase(self.lock_all(users))
+
+    def _erase(self, ids: Sequence[str]) -> None:
+        """Erase conversations, which are locked."""
         forget(self._database, self._app, Attachments.conversation.in_(ids))
         self._database.change(
             Messages.delete().where((Messages.app == self._app) & Messages.conversation.in_(ids))
         )
         forget_conversations(self._database, self._app, ids)
-        self._database.change(Conversations.delete().where(theirs))
+        these = (Conversations.app == self._app) & Conversations.id.in_(ids)
+        self._database.change(Conversations.delete().where(these))
+
+    def erase_some(self, users: Sequence[str], limit: int) -> int:
+        """Erase up to ``limit`` of what is in conversations of these users, the last messages of each first,
+        and those of which nothing is left; return how many messages and conversations that were."""
+        theirs = (Conversations.app == self._app) & Conversations.user.in_(users)
+        query = Conversations.select(Conversations.id, Conversations.messages).where(theirs).limit(limit)
+        left, whole = limit, list[str]()
+        for id, messages in self._database.rows(self._database.locked(query)):
+            if messages >= left:
+                self._shorten(id, messages - left)
+                left = 0
+                break
+            whole.append(id)
+            left -= messages + 1
+            if not left:
+                break
+        self._erase(whole)
+        return limit - left
+
+    def _shorten(self, id: str, messages: int) -> None:
+        """Erase the last messages of a conversation, which is locked, with what they name."""
+        last = (Messages.app == self._app) & (Messages.conversation == id) & (Messages.number > messages)
+        rows = self._database.rows(Messages.select(Messages.id, Messages.number).where(last))
+        forget(self._database, self._app, Attachments.message.in_([message for message, _ in rows]))
+        self._database.change(Messages.delete().where(last))
+        forget_messages(self._database, self._app, [(id, number) for _, number in rows])
+        change = Conversations.update(messages=messages, unread_by_user=0, unread_by_agent=0)
+        self._database.change(change.where((Conversations.app == self._app) & (Conversations.id == id)))
 
     def blank(self, users: Sequence[str]) -> None:
         """Erase what these users wrote and sent in conversations that are others' by now; that they wrote

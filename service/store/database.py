@@ -260,6 +260,11 @@ class Database:
         self._add_all()
         self.peewee.lock(app, *names)
 
+    def lock_here(self, name: str) -> None:
+        """As ``lock``, a name of no app, and at the server that is asked, which may have no table yet."""
+        self._add_all()
+        self.peewee.lock_here(name)
+
     def try_lock(self, app: str, name: str) -> bool:
         """As ``lock``, if nobody has locked it; return whether that is so."""
         self._add_all()

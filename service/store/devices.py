@@ -16,7 +16,7 @@ from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question
 from service.store.forgetting import Key, page
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
-from service.store.users import USER_COLUMNS, as_user, lives
+from service.store.users import as_user, lives, user_columns
 
 SESSION_COLUMNS = (
     Sessions.device,
@@ -317,7 +317,7 @@ def _device_of_token(app: Any, digest: Any) -> Any:
 def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
     ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
     return (
-        Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *USER_COLUMNS)
+        Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *user_columns(app))
         .join(Apps, on=(Apps.app == Sessions.app))
         .switch(Sessions)
         .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))

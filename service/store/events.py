@@ -50,10 +50,14 @@ class EventStore:
         """Write down under this id that a device's session ended, if another user is logged in there."""
         self._database.add(_replaced(self._database.is_sqlite)(self._app, event, device, user, at))
 
-    def scrub(self, users: Sequence[str]) -> None:
-        """Leave of the events about these users which they were, and nothing personal."""
+    def scrub(self, users: Sequence[str], limit: int | None = None) -> int:
+        """Leave of the events about these users which they were, and nothing personal: of up to ``limit``, if
+        there is one. Return how many they were."""
         theirs = (Events.app == self._app) & Events.user.in_(users) & Events.data.is_null(False)
-        self._database.change(Events.update(data=None).where(theirs))
+        if limit is not None:
+            some = self._database.rows(Events.select(Events.id).where(theirs).limit(limit))
+            theirs = (Events.app == self._app) & Events.id.in_([id for (id,) in some])
+        return self._database.change(Events.update(data=None).where(theirs))
 
 
 def place(app: Any, is_sqlite: bool) -> Any:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from peewee import JOIN, Tuple, fn
+from peewee import JOIN, SQL, Tuple, fn
 
 from service.model.events import Event, EventType, Feed, Told, as_records
 from service.store.conversations import MESSAGE, as_message
@@ -90,6 +90,16 @@ class FeedStore:
         for table in (Events, Webhooks, SearchProgress):
             change = table.update(xid=table.xid - last - 1)
             self._database.change(change.where(table.app == self._app))
+
+    def renumber_if_ahead(self) -> None:
+        """As ``renumber``, if any number is one that the server which has the app has not come to: what is
+        written from now on would be before it."""
+        next_one = fn.pg_snapshot_xmax(fn.pg_current_snapshot()).cast("text").cast("bigint")
+        for table in (Events, Webhooks, SearchProgress):
+            ahead = table.select(SQL("1")).where((table.app == self._app) & (table.xid >= next_one))
+            if self._database.row(ahead.limit(1)):
+                self.renumber()
+                return
 
     def forget_before(self, at: int) -> int:
         """Forget some of the oldest events, as far as they are from before a time, and return how many. The

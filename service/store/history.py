@@ -61,13 +61,14 @@ class HistoryStore:
         lines = History.select(History.id).where((History.app == self._app) & (History.user == user) & lost)
         return self._database.row(lines.where(History.by != "migration").limit(1)) is not None
 
-    def forget(self, users: Iterable[str]) -> None:
-        """Leave of these users' lines what happened and when, and nothing personal."""
-        self._database.change(
-            History.update(before=None, after=None).where(
-                (History.app == self._app) & History.user.in_(list(users))
-            )
-        )
+    def forget(self, users: Sequence[str], limit: int | None = None) -> int:
+        """Leave of these users' lines what happened and when, and nothing personal: of up to ``limit``, if
+        there is one. Return how many they were."""
+        lines = self._of(users) & (History.before.is_null(False) | History.after.is_null(False))
+        if limit is not None:
+            some = self._database.rows(History.select(History.id).where(lines).limit(limit))
+            lines = self._of(users) & History.id.in_([id for (id,) in some])
+        return self._database.change(History.update(before=None, after=None).where(lines))
 
     def forget_aliases(self, merges: Iterable[tuple[str, str]]) -> None:
         """Leave out of the lines of merges, by who took in and the merge, which IDs became aliases."""

@@ -62,7 +62,7 @@ class LeftoverStore:
             said: dict[str, list[Attribute]] = {home: [] for home in homes}
             for one in attributes.of_homes(homes):
                 said[one.home].append(one)
-            alone = (Users.app == self._app) & Users.id.in_(homes) & lives() & ~is_kept()
+            alone = (Users.app == self._app) & Users.id.in_(homes) & lives() & ~is_kept(self._app)
             for id, text in self._database.rows(Users.select(Users.id, Users.attributes).where(alone)):
                 if text != as_text(shown(said[id])):
                     yield id

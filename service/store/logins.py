@@ -73,7 +73,7 @@ class LoginStore:
 
 
 def _alone(*row: Any) -> tuple[Any, ...]:
-    """Return a row of somebody who is one with nobody as one of USER_COLUMNS."""
+    """Return a row of somebody who is one with nobody as one of ``user_columns``."""
     return *row[:-1], False, row[-1]
 
 

@@ -12,6 +12,7 @@ from psycopg.errors import LockNotAvailable
 
 from service.model.errors import OldSchema, StoreUnavailable
 from service.store.database import Database, causes
+from service.store.spreading import spreading_new_tables
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
@@ -100,7 +101,7 @@ class _Parts(NamedTuple):
 def _step(database: Database, runner: Runner, parts: _Parts) -> _Parts:
     """Do a part of the work of the first migration that is pending, or apply it."""
     with database.transaction():
-        database.lock("", "migrations")
+        database.lock_here("migrations")
         database.give_up_locks_after(LOCK_TIMEOUT)
         pending = next((one for one in runner.status() if not one.applied and one.path), None)
         if pending is None:
@@ -111,7 +112,8 @@ def _step(database: Database, runner: Runner, parts: _Parts) -> _Parts:
             left = iter(()) if fill is None else fill(database.peewee)
         if next(left, True) is None:
             return _Parts(pending.name, left)
-        runner.up(target=pending.name)
+        with spreading_new_tables(database):
+            runner.up(target=pending.name)
         return _Parts(pending.name, None)
 
 

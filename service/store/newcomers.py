@@ -17,6 +17,7 @@ from service.store.history import COLUMNS as HISTORY
 from service.store.history import values as line
 from service.store.indexed import begin_anew
 from service.store.tables import (
+    Apps,
     Attributes,
     Contacts,
     Conversations,
@@ -98,6 +99,10 @@ class NewcomerStore:
         self._copy(Attributes, _ATTRIBUTE, [(app, *one) for one in said])
         self._copy(Contacts, _CONTACT, [(app, *_as_contact(one)) for one in contacts])
         self._copy(History, HISTORY, [(app, *line(user, entry)) for user, entry in history])
+
+    def tidy_soon(self) -> None:
+        """Have the app tidied soon: then they are compared with others."""
+        self._database.change(Apps.update(tidy_at=None).where(Apps.app == self._app))
 
     def conversations(self, ids: Iterable[str]) -> set[str]:
         """Return which of these conversations are there."""

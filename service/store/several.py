@@ -37,8 +37,8 @@ def further(database: Database, app: str, versions: Mapping[str, int]) -> dict[s
     return {id: (emails_of(emails[id])[1:], shown(attributes[id])) for id in versions}
 
 
-def is_kept(app: Any = Users.app, id: Any = Users.id) -> Any:
-    """Whether a user is one with others, so that what is said is kept of each."""
+def is_kept(app: Any, id: Any = Users.id) -> Any:
+    """Whether a user of an app is one with others, so that what is said is kept of each."""
     return fn.EXISTS(Fields.select(SQL("1")).where((Fields.app == app) & (Fields.home == id)))
 
 

@@ -867,3 +867,9 @@ TABLES: tuple[type[Model], ...] = (
 )
 # What is as it is in one of the engines only, and made by a migration alone.
 OF_ENGINES: tuple[type[Model], ...] = (SearchIndex,)
+
+# How a cluster of Citus keeps them. By ``app`` it spreads all, in this order, so that all of an app is on one
+# machine: the sessions of operators too, as those of an app without a name. Which migrations there were is
+# copied to every node, as whoever serves asks that first, and nobody but migrations writes it.
+SPREAD = TABLES + OF_ENGINES
+ON_EVERY_NODE = ("schema_migration",)

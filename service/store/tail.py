@@ -2,21 +2,21 @@
 
 ``feed`` waits for transactions that began earlier, so that there is an order. Here there is none, and so
 nobody waits: what the last reading did not see is of a transaction that ran then, or that began later, and a
-snapshot tells which those are.
+snapshot tells which those are. It is taken where an app's rows are, which need not be where another's are.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import Select, fn
+from peewee import fn
 
 from service.model.errors import StoreUnavailable
 from service.model.events import EventType
 from service.model.streams import Change
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows, as_value
-from service.store.tables import Events
+from service.store.tables import Apps, Events
 
 Changes = dict[str, list[Change]]
 
@@ -39,12 +39,13 @@ class _Snapshot:
         _, end, running = text.split(":")
         return cls(int(end), f"{{{running}}}" if running else None)
 
-    def unseen(self, apps: Sequence[str]) -> list[tuple[str, Question]]:
-        """Ask what of these apps was not seen: each question with its app."""
-        asked = [(app, _later(app, self.end)) for app in apps]
-        # One question for both would go through all since the oldest that ran.
-        asked += [(app, _ran(app, self.running)) for app in apps if self.running]
-        return [(app, Question(statement, _as_changes)) for app, statement in asked]
+    def unseen(self, app: str) -> list[tuple[str, Question]]:
+        """Ask what of an app was not seen: each question with the app."""
+        asked = [_later(app, self.end)]
+        if self.running:
+            # One question for both would go through all since the oldest that ran.
+            asked.append(_ran(app, self.running))
+        return [(app, Question(statement, _as_changes)) for statement in asked]
 
 
 class Tail:
@@ -52,12 +53,12 @@ class Tail:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._snapshot: _Snapshot | None = None
+        self._snapshots: dict[str, _Snapshot] = {}
         self._places: dict[str, int] = {}
 
     def forget(self) -> None:
         """Begin anew: what changes until it is read again is not told."""
-        self._snapshot, self._places = None, {}
+        self._snapshots, self._places = {}, {}
 
     def read(self, apps: Sequence[str]) -> Changes:
         """Return what changed in each of these apps since the last reading; of one that was not asked for
@@ -71,12 +72,14 @@ class Tail:
         return self._read_file(apps) if self._database.is_sqlite else self._read_server(apps)
 
     def _read_server(self, apps: Sequence[str]) -> Changes:
-        former = self._snapshot
-        unseen = former.unseen(apps) if former else []
-        # The snapshot is taken before what changed is looked for, so nothing falls between the two.
-        [(text,)], changes = self._database.rows_and(_snapshot(), *(question for _, question in unseen))
-        self._snapshot = _Snapshot.read(text)
-        if former and self._snapshot.end < former.end:
+        former = self._snapshots
+        unseen = [asked for app in apps if app in former for asked in former[app].unseen(app)]
+        # A snapshot is taken before what changed is looked for, so nothing falls between the two.
+        rows, changes = self._database.rows_and(
+            _snapshots(f"{{{','.join(apps)}}}"), *(question for _, question in unseen)
+        )
+        self._snapshots = {app: _Snapshot.read(text) for app, text in rows}
+        if any(app in former and now.end < former[app].end for app, now in self._snapshots.items()):
             raise StoreUnavailable
         return _of_apps((app, read) for (app, _), read in zip(unseen, changes, strict=True))
 
@@ -108,8 +111,9 @@ def _as_changes(rows: Rows) -> list[Change]:
 
 
 @Prepared
-def _snapshot() -> Any:
-    return Select(columns=[fn.pg_current_snapshot().cast("text")])
+def _snapshots(apps: Any) -> Any:
+    these = fn.ANY(as_value(apps).cast("text[]"))
+    return Apps.select(Apps.app, fn.pg_current_snapshot().cast("text")).where(Apps.app == these)
 
 
 @Prepared

@@ -317,7 +317,7 @@ class UserStore:
         return as_user([(*row, False, None)]) if row else None
 
     def _ask(self, query: Any) -> list[User]:
-        """Run a query of USER_COLUMNS, anew if somebody changes before all of them is known."""
+        """Run a query of ``user_columns``, anew if somebody changes before all of them is known."""
         return self._database.ask(lambda: self._as_users(self._database.rows(query)))
 
     def _as_users(self, rows: Iterable[tuple[Any, ...]]) -> list[User]:
@@ -448,12 +448,15 @@ USER_FIELDS = (
     Users.version,
     Users.attributes,
 )
-# A user, once for each of their user IDs.
-USER_COLUMNS = (*USER_FIELDS, is_kept(), UserIds.value)
+
+
+def user_columns(app: Any) -> tuple[Any, ...]:
+    """Return the columns of a user of an app, who is selected once for each of their user IDs."""
+    return (*USER_FIELDS, is_kept(app), UserIds.value)
 
 
 def as_user(rows: Sequence[tuple[Any, ...]]) -> User:
-    """Make a user of its rows of USER_COLUMNS, of which there is at least one. The further emails and
+    """Make a user of its rows of ``user_columns``, of which there is at least one. The further emails and
     the attributes of who is one with others are still to be asked for."""
     id, user_id, email, name, created_at, verified, cleared_at, version, attributes, kept, _ = rows[0]
     aliases = tuple(row[-1] for row in rows if row[-1] not in (None, user_id))
@@ -510,7 +513,7 @@ def _users(app: Any, condition: Any) -> Any:
     """Select users, each as often as they have user IDs, the oldest of these first."""
     ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
     return (
-        Users.select(*USER_COLUMNS)
+        Users.select(*user_columns(app))
         .join(UserIds, JOIN.LEFT_OUTER, on=ids)
         .where((Users.app == app) & condition & lives())
         .order_by(UserIds.added_at, UserIds.digest)
@@ -537,7 +540,7 @@ def _with_primary_email(app: Any, key: Any, verified: Any, limit: Any) -> Any:
     of_several = Fields.select(SQL("1")).where((Fields.app == app) & (Fields.key == key))
     first = Select(columns=[fn.EXISTS(of_several).alias("of_several")]).alias("first")
     theirs = _first_of(app, (Users.email_key == key) & (Users.verified == verified), limit)
-    user = theirs.select(*USER_FIELDS, is_kept().alias("kept")).alias("theirs")
+    user = theirs.select(*USER_FIELDS, is_kept(app).alias("kept")).alias("theirs")
     shown = *(user.c[field.column_name] for field in USER_FIELDS), user.c.kept, UserIds.value
     ids = (UserIds.app == app) & (UserIds.user == user.c.id)
     rows = Join(Join(first, user, JOIN.LEFT_OUTER, SQL("TRUE")), UserIds, JOIN.LEFT_OUTER, ids)

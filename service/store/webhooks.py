@@ -3,7 +3,7 @@
 What delivers them is in ``deliveries``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -153,14 +153,22 @@ class WebhookStore:
         )
         return None if row is None else (row[0], row[1], row[2])
 
-    def blank(self, users: Sequence[str]) -> None:
-        """Forget what was answered to events about these users: it may tell of them."""
-        theirs = Deliveries.select(Deliveries.webhook, Deliveries.event).where(
-            (Deliveries.app == self._app) & Deliveries.user.in_(users)
-        )
-        for webhook, event in self._database.rows(theirs):
+    def answered(self, users: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Return the attempts to deliver events about these users to which something was answered: of which
+        webhook, event and number they are."""
+        theirs = (Deliveries.app == self._app) & Deliveries.user.in_(users)
+        same = (Attempts.app == self._app) & (Attempts.webhook == Deliveries.webhook)
+        query = Deliveries.select(Attempts.webhook, Attempts.event, Attempts.number)
+        query = query.join(Attempts, on=same & (Attempts.event == Deliveries.event))
+        rows = self._database.rows(query.where(theirs & Attempts.answer.is_null(False)))
+        return [(webhook, event, number) for webhook, event, number in rows]
+
+    def blank(self, attempts: Iterable[tuple[str, str, int]]) -> None:
+        """Forget what was answered to attempts: it may tell of somebody."""
+        for webhook, event, number in attempts:
             which = (Attempts.app == self._app) & (Attempts.webhook == webhook) & (Attempts.event == event)
-            self._database.change(Attempts.update(answer=None).where(which))
+            change = Attempts.update(answer=None).where(which & (Attempts.number == number))
+            self._database.change(change)
 
     def forget_before(self, at: int, limit: int) -> int:
         """Forget some of the deliveries of events from before a time that are over, and return how many."""

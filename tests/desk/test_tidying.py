@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.desk import emptying, erasing
 from service.desk.erasing import Tidied, tidy
 from service.model.identifiers import digest
 from service.store import Store, forgetting
 from service.store.checks import CHECKS
+from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.tables import (
     Devices,
     FormerKeys,
     History,
     IdempotencyKeys,
+    Messages,
     Rates,
     Sessions,
     UserIds,
@@ -121,6 +124,87 @@ def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, 
 
     other.database.close()
     assert (done.users, is_there(tenant, id)) == (0, True)
+
+
+class Stopped(Exception):
+    """Whoever tidies is asked to stop."""
+
+
+def test_who_is_idle_and_wrote_much_goes_a_piece_at_a_time_and_wakes_no_more(
+    store, tenant, clock, monkeypatch
+):
+    for module in (erasing, emptying):
+        monkeypatch.setattr(module, "PIECE", 2)
+    id, device, token = visit(tenant)
+    conversation = tenant.begin(token)
+    for _ in range(6):
+        tenant.write(conversation, token)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+    own, days = store.of(tenant.id), {"idle_days": IDLE.days, "empty_days": IDLE.days, "event_days": 30}
+    # At the third it has been cleared, and a piece of it is gone.
+    rests = iter(range(4))
+
+    def rest():
+        if next(rests, None) is None:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        tidy(own, store.apps.with_id(tenant.id), **days, cleared_days=CLEARED.days, rest=rest)
+
+    left = rows(store, Messages, tenant)
+    assert 0 < left < 7
+    assert tenant.call("GET", "/v1/me", token).status_code == 401
+    assert tenant.login(deviceId=device)["user"]["id"] != id
+
+    assert tidy(own, store.apps.with_id(tenant.id), **days, cleared_days=CLEARED.days).users == 1
+    assert (rows(store, Messages, tenant), is_there(tenant, id)) == (0, False)
+
+
+def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, clock, tidied, monkeypatch):
+    for module in (erasing, emptying):
+        monkeypatch.setattr(module, "PIECE", 2)
+    tenant.set(anonymousOnLogin="clear")
+    id, device, token = visit(tenant)
+    conversation = tenant.begin(token)
+    for _ in range(3):
+        tenant.write(conversation, token)
+    tenant.login(deviceId=device, userId="u-1")
+    clock.move_to(NOON + CLEARED + MOMENT, tick=False)
+
+    assert tidied().users == 1
+    assert (rows(store, Messages, tenant), is_there(tenant, id)) == (0, False)
+
+
+def test_who_wakes_before_a_piece_of_it_is_gone_stays_whole(store, tenant, clock, tidied, monkeypatch):
+    monkeypatch.setattr(erasing, "PIECE", 2)
+    _, _, token = visit(tenant)
+    conversation = tenant.begin(token)
+    for _ in range(3):
+        tenant.write(conversation, token)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+    size = ConversationStore.size
+
+    def wake(self, user):
+        store.database.change(Sessions.update(used_at=now()).where(Sessions.app == tenant.id))
+        return size(self, user)
+
+    monkeypatch.setattr(ConversationStore, "size", wake)
+
+    assert tidied().users == 0
+    assert rows(store, Messages, tenant) == 4
+
+
+def test_who_is_erased_by_somebody_else_meanwhile_is_gone(store, tenant, clock, tidied, monkeypatch):
+    monkeypatch.setattr(erasing, "PIECE", 2)
+    id, _, token = visit(tenant)
+    conversation = tenant.begin(token)
+    for _ in range(3):
+        tenant.write(conversation, token)
+    clock.move_to(NOON + IDLE + MOMENT, tick=False)
+    monkeypatch.setattr(erasing, "empty", lambda *how: (tenant.erase(id), emptying.empty(*how)))
+
+    assert tidied().users == 0
+    assert not is_there(tenant, id)
 
 
 def test_all_go_also_where_they_are_more_than_a_page(store, tenant, clock, tidied, monkeypatch):

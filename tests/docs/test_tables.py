@@ -16,8 +16,9 @@ from service.live.app import STREAM
 from service.model import errors
 from service.model.apps import Settings
 from service.model.identifiers import PLACEHOLDERS
-from service.rules.duplicates import BESIDES, PROVIDERS, SIGNALS
+from service.rules.duplicates import BESIDES, SIGNALS
 from service.rules.login import LOGIN
+from service.rules.mailboxes import MISTYPED, PROVIDERS
 from service.rules.restoring import BEHAVIORS
 from service.store.kinds import LEFT_OUT
 from tests.support.cases import cases
@@ -66,6 +67,10 @@ COMPARED = {
     "providers": [
         [f"`{name}`", f"`{one.domain}`", "yes" if one.ignores_dots else "no"]
         for name, one in PROVIDERS.items()
+    ],
+    "mistyped": [
+        [f"`{domain}`", ", ".join(f"`{name}`" for name, right in MISTYPED.items() if right == domain)]
+        for domain in dict.fromkeys(MISTYPED.values())
     ],
 }
 

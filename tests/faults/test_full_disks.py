@@ -2,39 +2,26 @@
 long as there is no room, and taken when there is some again, without a restart."""
 
 import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
+from service.store import journal
 from service.store.migrating import migrate
 from tests.conftest import ENGINES
-from tests.support.postgresql import Postgres
+from tests.support.attachments import fetch, send, sent, written
+from tests.support.disks import fill, small_disk
+from tests.support.postgresql import Postgres, postgres
 from tests.support.responses import problem_of
 from tests.support.servers import Answer, serve, wait_until
 from tests.support.tenants import Tenant
 
-MOUNT = shutil.which("mount")
 SIZES = {"sqlite": "24m", "postgresql": "200m"}
-PIECE = 1 << 16
-
-
-@contextmanager
-def small_disk(size: str) -> Iterator[Path]:
-    """Have a disk of a size; skip where nobody may mount one."""
-    # As short as it gets: the path of PostgreSQL's socket has 107 bytes at most.
-    with tempfile.TemporaryDirectory(prefix="usher-disk-") as folder:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-        if not MOUNT or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("no disk can be mounted here")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", "--lazy", folder], check=True)
+# Of a file that is gathered on a disk before it is served.
+LARGE = bytes(200_000)
 
 
 @contextmanager
@@ -48,15 +35,6 @@ def store_on(engine: str, disk: Path) -> Iterator[str]:
         yield server.url
     finally:
         server.remove()
-
-
-def fill(disk: Path) -> Path:
-    """Leave no room on a disk, but for what the store has reserved; return what has to go for that."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(PIECE)):
-            pass
-    return filler
 
 
 class Writer:
@@ -108,3 +86,65 @@ def test_while_a_disk_is_full_changes_are_refused_and_what_was_acknowledged_is_t
 
             wait_until(lambda: writer.write().status_code == 201)
             assert writer.acknowledged <= writer.found()
+
+
+def test_where_the_log_of_postgresql_has_no_room_the_server_goes_on_as_soon_as_it_does(tmp_path):
+    with small_disk("40m") as disk, postgres() as database:
+        database.move_log(disk)
+        migrate(database.url)
+        with serve(database.url, workers=1) as server:
+            writer = Writer(server.tenant())
+            filler = fill(disk)
+            while (refused := writer.write()).status_code == 201:
+                pass
+            assert problem_of(refused) == (503, "store-unavailable")
+            assert server.get("/healthz").status_code == 200
+
+            filler.unlink()
+
+            def is_taken() -> bool:
+                # It ends where it cannot recover, and whoever runs it starts it again.
+                with suppress(CalledProcessError):
+                    database.start()
+                return writer.write().status_code == 201
+
+            wait_until(is_taken)
+            assert writer.acknowledged <= writer.found()
+
+
+def test_where_the_disk_of_the_journal_is_full_nothing_is_revoked_and_the_rest_goes_on(database_url):
+    with small_disk("1m") as disk, serve(database_url, workers=1, JOURNAL=f"{disk}/journal") as server:
+        tenant = server.tenant()
+        filler, erased = fill(disk), set()
+        # There is room for some lines in what the file has.
+        while (refused := tenant.erase(id := tenant.known(userId=secrets.token_hex(8)))).status_code == 204:
+            erased.add(id)
+        assert problem_of(refused) == (503, "store-unavailable")
+        assert refused.headers["Retry-After"]
+        assert tenant.user(id)["id"] == id
+        assert tenant.write(tenant.begin(tenant.session(userId="jane")))
+
+        filler.unlink()
+
+        assert tenant.erase(id).status_code == 204
+        lines = list(journal.read(disk / "journal"))
+        assert {line.says.id for line in lines if line.says} == erased | {id}
+
+
+def test_where_the_disk_for_large_requests_is_full_they_alone_are_refused(database_url, tmp_path):
+    files = {"FILES_URL": f"file://{tmp_path}/files"}
+    with small_disk("1m") as disk, serve(database_url, workers=1, TMPDIR=str(disk), **files) as server:
+        tenant = server.tenant()
+        jane = tenant.session(userId="jane")
+        id = tenant.begin(jane)
+        before = written(tenant, id, jane, LARGE)
+        filler = fill(disk)
+        refused = send(tenant, id, jane, LARGE)
+        assert problem_of(refused) == (503, "files-unavailable")
+        assert refused.headers["Retry-After"]
+        assert fetch(tenant, before, jane).data == LARGE
+        assert tenant.write(id, jane)
+
+        filler.unlink()
+
+        assert sent(tenant, id, jane, LARGE)["size"] == len(LARGE)

@@ -61,6 +61,15 @@ def test_what_is_written_is_on_the_disk_with_its_folders_before_it_is_kept(folde
     assert set(synced) == {str(one) for one in (root.parent, root, root / APP, place, place / ID)}
 
 
+def test_a_folder_that_somebody_else_has_just_made_is_on_the_disk_too(folder, root, monkeypatch):
+    place = root / APP / ID[-2:]
+    place.mkdir(parents=True)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    keep(folder)
+    assert set(synced) >= {str(one) for one in (root.parent, root, root / APP)}
+
+
 def test_a_file_is_written_once(folder):
     keep(folder)
     with pytest.raises(FilesUnavailable):

@@ -115,8 +115,9 @@ def test_a_store_that_holds_less_than_before_is_another(tail, tenant, store, mon
     if store.database.is_sqlite:
         store.database.change(Events.delete().where(Events.app == tenant.id))
     else:
-        former = tail._snapshot
-        monkeypatch.setattr(tail, "_snapshot", type(former)(former.end + 10**9, former.running))
+        former = tail._snapshots[tenant.id]
+        later = type(former)(former.end + 10**9, former.running)
+        monkeypatch.setitem(tail._snapshots, tenant.id, later)
 
     with pytest.raises(StoreUnavailable):
         tail.read([tenant.id])

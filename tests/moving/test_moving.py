@@ -165,8 +165,8 @@ def test_an_import_tells_nobody_and_revokes_nothing(shop, story, operate):
 
     rows = rows_of(new.store, new.tenant.id)
     left = [name for table in LEFT_OUT if rows[name := table._meta.table_name]]
-    # The new app's own keys, what messages name, what is worked out, and that no index holds it yet.
-    assert left == ["keys", "attachments", "duplicate_keys", "duplicates", "search_progress"]
+    # The new app's own keys, what messages name, and that no index holds it yet.
+    assert left == ["keys", "attachments", "search_progress"]
     assert not new.journal.exists() or new.lines() == shop.lines()
 
 

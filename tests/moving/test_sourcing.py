@@ -334,3 +334,41 @@ def test_the_database_looks_at_what_was_brought_now_and_then(shop, take, monkeyp
     assert take("\n".join(["user_id,email", *people]))[0] == 0
 
     assert seen == [TABLES]
+
+
+TWICE = "user_id,email,name,phone\nu-1,jane@example.org,Jane Doe,+12025550101\nu-2,,Jane Doe,+12025550101\n"
+
+
+def pairs_of(shop):
+    return shop.tenant.call("GET", "/v1/duplicates", shop.tenant.sk).json["data"]
+
+
+def test_whoever_is_added_is_compared_when_the_app_is_tidied_which_is_soon(shop, take):
+    shop.store.apps.claim_tidying(shop.tenant.id, 0, 2**53)
+    take(TWICE)
+    assert [app.id for app in shop.store.apps.untidy(0)] == [shop.tenant.id]
+    assert pairs_of(shop) == []
+
+    shop.run("tidy")
+
+    [pair] = pairs_of(shop)
+    assert pair["users"] == sorted(shop.tenant.known(userId=one) for one in ("u-1", "u-2"))
+
+
+def test_an_import_that_adds_nobody_has_no_app_tidied(shop, take):
+    take(TWICE)
+    shop.store.apps.claim_tidying(shop.tenant.id, 0, 2**53)
+    take(TWICE)
+    assert shop.store.apps.untidy(0) == ()
+
+
+def test_who_moves_with_an_app_is_compared_when_that_is_tidied(shop, take, operate):
+    take(TWICE)
+    shop.export(shop.tenant.id)
+    new = operate("sqlite")
+    new.run("import", new.tenant.id, new.exported)
+    assert pairs_of(new) == []
+
+    new.run("tidy")
+
+    assert len(pairs_of(new)) == 1

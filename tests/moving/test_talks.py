@@ -15,6 +15,18 @@ QUESTION = {"id": 1, "content": "Where is it?", "message_type": 0}
 SENDER = {"id": 9101, "identifier": "u-17"}
 TALK = {"id": 9201, "status": "open", "meta": {"sender": SENDER}, "messages": [QUESTION]}
 
+PROFILE = "shop_profile_20240201100000000-9101"
+
+
+def issue(*messages, **members):
+    """Return an issue of Helpshift's, whose messages are from these sides, each of a writer of that name."""
+    said = [
+        {"body": "Hello", "author": {"id": side, "name": side, "emails": [f"{side}@example.org"]}}
+        | ({"origin": side} if side in ("end-user", "helpshift") else {})
+        for side in messages
+    ]
+    return {"id": 1, "state_data": {"state": "new"}, "messages": said} | members
+
 
 def spoken(said, source):
     found = [entry.spoken for entry in entries(said, source) if entry.spoken]
@@ -35,14 +47,18 @@ def talks(tenant, user_id):
     ]
 
 
-@cases("name", ("Chatwoot", "chatwoot"), ("Intercom", "intercom"), ("Zendesk", "zendesk"))
-def test_a_conversation_is_the_same_wherever_it_comes_from(name):
+@cases(
+    "name, owner, question, agent, left",
+    ("Chatwoot", "chatwoot", "9101", "Where is it?", "Ann", 2),
+    ("Intercom", "intercom", "9101", "Where is it?\nIt is late.", "Ann", 2),
+    ("Zendesk", "zendesk", "9101", "Where is it?", None, 1),
+    ("Helpshift", "helpshift", PROFILE, 'Where is it?\nIt is "late".', "Ann", 0),
+)
+def test_a_conversation_is_the_same_wherever_it_comes_from(name, owner, question, agent, left):
     found = spoken((EXAMPLES / f"{name}.jsonl").read_bytes(), name)
 
-    question = "Where is it?\nIt is late." if name == "intercom" else "Where is it?"
     conversation, messages = found.transcript.conversation, found.transcript.messages
-    agent = "Ann" if name != "zendesk" else None
-    assert (found.owner_id, found.left) == ("9101", 1 if name == "zendesk" else 2)
+    assert (found.owner_id, found.left) == (owner, left)
     assert (conversation.subject, conversation.status.value) == ("My order", "resolved")
     assert [(one.author.kind, one.author.name, one.body) for one in messages] == [
         (Side.USER, None, question),
@@ -77,6 +93,33 @@ def test_a_conversation_without_times_was_when_it_was_read_and_a_bare_one_is_nob
 
     assert found.transcript.conversation.created_at > 1706781700000
     assert (found.owner, found.transcript.messages) == ({}, ())
+
+
+@cases(
+    "said, owner_id, names, sides",
+    ("by its profile", issue("end-user", hs_user_id="end-user"), "end-user", True, "u"),
+    ("by another one", issue("end-user", hs_user_id="p-1"), "p-1", False, "u"),
+    ("an agent began it", issue("helpshift", "end-user"), "end-user", True, "au"),
+    ("an agent alone", issue("helpshift"), "", False, "a"),
+    ("no side is told", issue("jane", "ann", "jane"), "jane", False, "uau"),
+    ("nothing was said", issue(), "", False, ""),
+)
+def test_an_issue_is_that_of_its_profile_or_its_first_user(said, owner_id, names, sides):
+    found = spoken(lines(said), "helpshift")
+
+    assert (found.owner_id, bool(found.owner)) == (owner_id, names)
+    assert "".join(one.author.kind.value[0] for one in found.transcript.messages) == sides
+
+
+def test_an_issue_of_whom_an_email_alone_is_known_makes_nobody_unless_emails_are_trusted(tenant, take):
+    text = lines(issue("helpshift", "end-user"))
+
+    _, said = take(text, source="helpshift")
+    assert (rules_in(said), tenant.find(email="end-user@example.org")) == ({"no-owner": 1}, [])
+
+    take(text, "--trust-emails", source="helpshift")
+    assert len(tenant.find(email="end-user@example.org")) == 1
+    assert tenant.find(email="helpshift@example.org") == []
 
 
 def test_a_user_reads_what_was_said_and_goes_on(shop, tenant, take):

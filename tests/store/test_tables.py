@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from service.store.migrating import migrate
-from service.store.tables import TABLES
+from service.store.tables import ON_EVERY_NODE, SPREAD, TABLES
 from tests.conftest import ENGINES, Databases
 from tests.support import catalogues
 
@@ -54,6 +54,33 @@ def test_app_leads_every_foreign_key_and_is_the_same_app_there(tables, name):
 
     assert bool(keys) is (name not in OF_ITS_OWN)
     assert [key for key in keys if (key.columns[0], key.theirs[0]) != ("app", "app")] == []
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_both_sides_of_a_foreign_key_are_of_the_same_types(tables, name):
+    for key in tables[name].foreign_keys:
+        ours, theirs = tables[name].columns, tables[key.table].columns
+        assert [ours[one][0] for one in key.columns] == [theirs[one][0] for one in key.theirs]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_app_is_of_one_type_everywhere_and_part_of_whatever_is_unique(tables, name):
+    assert tables[name].columns["app"][0].upper() == "TEXT"
+    assert all("app" in index.columns for index in tables[name].indexes.values() if index.unique)
+
+
+def test_of_each_table_it_is_said_how_a_cluster_keeps_it(postgresql):
+    there = {
+        name
+        for (name,) in postgresql.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+    }
+
+    by_app = [table._meta.table_name for table in SPREAD]
+    assert sorted([*by_app, *ON_EVERY_NODE]) == sorted(there)
+    # Who is named is spread first, and no row of what is spread names one that is not.
+    assert by_app[0] == "apps"
 
 
 @pytest.mark.parametrize("name", [name for name in OWNED if name not in OF_ITS_OWN])

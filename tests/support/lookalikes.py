@@ -14,8 +14,11 @@ Truly one person, in several records:
   that the other has.
 - ``second-account``: one device, used by both in turn by one person, who spells the name alike.
 - ``moved-purchase``: one store account that went from the one record to the other.
-- ``typo``: one misspelt email, and nothing else in common but the name. Nothing can tell these from
-  namesakes, so nothing should try: they are why recall is below 1.
+- ``wrong-domain``: one email whose domain is misspelt, as people misspell that of a large provider; names
+  equal or with a typo.
+- ``typo``, ``swapped``: one misspelt email, with a letter missing or two swapped before the ``@``, and
+  nothing else in common but the name. Nothing can tell these from namesakes, so nothing should try: they are
+  why recall is below 1.
 
 Two people, who only look like one:
 
@@ -26,6 +29,11 @@ Two people, who only look like one:
 - ``dots-elsewhere``, ``plus-elsewhere``: addresses that differ in a dot or a tag, of a provider that keeps
   them apart.
 - ``handed-on``: a device that was sold; two people, one after the other, with nothing alike.
+- ``numbered``: equal names, and emails that differ in a digit, as the plain one was taken. ``initials``:
+  equal names, and emails that differ in one letter, which stands for a middle name. ``siblings-email``: as
+  ``siblings``, each with an email made of the name.
+- ``near-domains``: one name before the ``@`` at two providers that are called nearly alike. ``wrong-home``: a
+  couple, of whom one misspelt the domain of the other's email.
 
 Many people who share something:
 
@@ -50,6 +58,24 @@ Marchetti Nakamura Okafor Petrov Quispe Rossi Santos Tanaka Umarov Varga Wozniak
 FIRST, LAST = _FIRST.split(), _LAST.split()
 COMMON = ("Maria Garcia", "John Smith", "Wei Wang", "Anna Müller", "Mohammed Ali")
 SIBLINGS = (("Jan", "Jana"), ("Mario", "Maria"), ("Leon", "Leonie"), ("Paul", "Paula"), ("Emil", "Emilia"))
+
+MISSPELT = (
+    ("gmail.com", "gmial.com"),
+    ("gmail.com", "gamil.com"),
+    ("gmail.com", "gmail.con"),
+    ("hotmail.com", "hotmial.com"),
+    ("outlook.com", "outlok.com"),
+    ("icloud.com", "iclould.com"),
+    ("yahoo.com", "yaho.com"),
+    ("gmail.com", "gmaul.com"),
+)
+NEAR_DOMAINS = (
+    ("gmail.com", "mail.com"),
+    ("gmx.net", "gmx.de"),
+    ("gmail.com", "ymail.com"),
+    ("hotmail.com", "hotmail.fr"),
+    ("firma.example", "firmo.example"),
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +104,7 @@ class Population:
 
     def records(self) -> list[Record]:
         """Return all records; those of one kind stand together, as their order is who came first."""
-        kinds = [self._one_person, self._two_people, self._crowds]
+        kinds = [self._one_person, self._two_people, self._crowds, self._mistyped, self._nearly_alike]
         return [record for kind in kinds for record in kind()]
 
     def _one_person(self) -> Iterator[Record]:
@@ -141,6 +167,35 @@ class Population:
             yield self._record("shop-tablet", self._name(), devices=("tablet-of-a-shop",))
             yield self._record("test-email", self._name(), email="test@firma.example")
             yield self._record("switchboard", self._name(), said_phone="+49 30 555 000")
+
+    def _mistyped(self) -> Iterator[Record]:
+        for right, wrong in MISSPELT:
+            mail = self._mailbox()
+            yield from self._twice("wrong-domain", {"email": f"{mail}@{right}"}, {"email": f"{mail}@{wrong}"})
+            swapped = mail[:2] + mail[3] + mail[2] + mail[4:]
+            yield from self._twice(
+                "swapped", {"email": f"{mail}@firma.example"}, {"email": f"{swapped}@firma.example"}
+            )
+
+    def _nearly_alike(self) -> Iterator[Record]:
+        for number in range(OF_EACH):
+            name, mail = self._name(), self._mailbox()
+            for digit in (1, 2):
+                yield self._record("numbered", name, email=f"{mail}{digit}@gmail.com")
+            name, (first, last) = self._name(), self._name().lower().split(" ")
+            for middle in ("", "j"):
+                yield self._record("initials", name, email=f"{first}{middle}.{last}@werk.example")
+            last = self._chance.choice(LAST)
+            for first in SIBLINGS[number % len(SIBLINGS)]:
+                email = f"{first}.{last}@werk.example".lower()
+                yield self._record("siblings-email", f"{first} {last}", email=email)
+            mail = self._mailbox()
+            for domain in NEAR_DOMAINS[number % len(NEAR_DOMAINS)]:
+                yield self._record("near-domains", self._name(), email=f"{mail}@{domain}")
+            last, mail = self._chance.choice(LAST), self._mailbox()
+            names = self._chance.sample(FIRST, 2)
+            for first, domain in zip(names, MISSPELT[number % len(MISSPELT)], strict=True):
+                yield self._record("wrong-home", f"{first} {last}", email=f"{mail}@{domain}")
 
     def _twice(
         self, kind: str, first: dict[str, object], second: dict[str, object] | None = None

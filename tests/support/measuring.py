@@ -13,10 +13,11 @@ KINDS = {
     "same-email": ("same-email",),
     "email-variant": ("capitals", "dots", "plus-tag", "googlemail"),
     "same-contact": ("said-email",),
+    "mistyped-email": ("wrong-domain",),
     "store-account": ("moved-purchase",),
     "same-phone": ("said-phone",),
     "shared-device": ("second-account",),
-    "none": ("typo",),
+    "none": ("typo", "swapped"),
 }
 HEAD = ["signal", "pairs listed", "of one person", "precision", "of its kinds", "recall"]
 

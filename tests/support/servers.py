@@ -17,6 +17,8 @@ from json import dumps
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from tests.support.logbook import personal_lines
 from tests.support.tenants import Tenant
 
@@ -137,6 +139,12 @@ class Server:
             self.kill()
         assert code == 0, f"ended with {code}: {self._last_lines()}"
 
+    def lose_power(self) -> None:
+        """End every process of the server at once."""
+        if self.process.poll() is None:
+            kill_all(self.process.pid)
+        self.kill()
+
     def kill(self) -> None:
         """End whatever is left of the server."""
         self.process.kill()
@@ -204,9 +212,11 @@ SETTINGS = {
 }
 
 
-def start(database_url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    database_url: str, *arguments: str, application: str = "wsgi:app", **environment: str
+) -> subprocess.Popen[str]:
     """Start gunicorn, and wait for nothing."""
-    words = [sys.executable, *GUNICORN, "wsgi:app", *arguments]
+    words = [sys.executable, *GUNICORN, application, *arguments]
     env = os.environ | SETTINGS | {"DATABASE_URL": database_url} | environment
     output = subprocess.PIPE
     return subprocess.Popen(words, cwd=HERE, env=env, stdout=output, stderr=output, text=True)
@@ -231,6 +241,16 @@ def working(database_url: str, port: int = 0) -> Iterator[subprocess.Popen[bytes
             reader.join(TIMEOUT)
         finally:
             worker.kill()
+
+
+def kill_all(pid: int) -> None:
+    """End a process and each child of it at once, without a chance to finish anything."""
+    first = psutil.Process(pid)
+    processes = [first, *first.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, TIMEOUT)
 
 
 def wait_until(condition: Callable[[], Any], complaint: Callable[[], object] = lambda: None) -> None:

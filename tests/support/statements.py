@@ -36,6 +36,11 @@ WITH_WEBHOOKS = (
 )
 # … and whoever takes people in, for those into which somebody has sent files.
 WITH_IMPORTS = 'SELECT DISTINCT "t1"."app" FROM "imports" AS "t1" ORDER BY "t1"."app"'
+# Whoever tells what is new asks, of several apps, which transactions run where each of them is.
+SNAPSHOTS = (
+    'SELECT "t1"."app", CAST(pg_current_snapshot() AS text) FROM "apps" AS "t1"'
+    ' WHERE ("t1"."app" = ANY(CAST(%s AS text[])))'
+)
 # Whoever runs Usher is told of the webhooks of all apps, and nothing of any.
 ALL_WEBHOOKS = re.compile(
     r'^SELECT "t1"."disabled", \("t1"."failing_since" IS NOT NULL\), COUNT\("t1"."id"\), (.*)'
@@ -110,7 +115,11 @@ def _require_scope(sql: str) -> None:
 @lru_cache(maxsize=10_000)
 def unscoped(sql: str) -> tuple[str, ...]:
     """Return the tables of a statement that no condition on the app holds, or whose rows name none."""
-    if ALL_APPS.fullmatch(sql) or OF_NO_APP_THERE.fullmatch(sql) or sql in (WITH_WEBHOOKS, WITH_IMPORTS):
+    if (
+        ALL_APPS.fullmatch(sql)
+        or OF_NO_APP_THERE.fullmatch(sql)
+        or sql in (WITH_WEBHOOKS, WITH_IMPORTS, SNAPSHOTS)
+    ):
         return ()
     if WITH_OLD_FILES.fullmatch(sql) or IN_ORDER.fullmatch(sql) or sql.strip() in OF_MIGRATIONS:
         return ()

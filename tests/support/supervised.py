@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.logbook import personal_lines
-from tests.support.servers import GUNICORN, HERE, SETTINGS
+from tests.support.servers import GUNICORN, HERE, SETTINGS, kill_all
 
 SERVICE = ["-m", "service"]
 WEB = [*GUNICORN, "wsgi:app"]
@@ -39,10 +39,7 @@ class Supervised:
         if self._process is None:
             return
         with suppress(psutil.NoSuchProcess):
-            first = psutil.Process(self._process.pid)
-            for process in [first, *first.children(recursive=True)]:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+            kill_all(self._process.pid)
 
     def end(self) -> None:
         """End it for good."""

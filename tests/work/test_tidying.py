@@ -80,6 +80,22 @@ def test_an_app_is_tidied_once_a_day(tidier, visit, time_machine):
     assert not is_there()
 
 
+def test_an_app_is_tidied_again_if_somebody_asks_for_it_meanwhile(tidier, tenant, store, monkeypatch):
+    tidied = []
+
+    def tidy(of_app, *_, **__):
+        tidied.append(of_app.app_id)
+        if len(tidied) == 1:
+            of_app.newcomers.tidy_soon()
+        return Tidied(0, 0, 0, 0, 0, 0)
+
+    monkeypatch.setattr(desk, "tidy", tidy)
+    for _ in range(3):
+        tidier.turn()
+
+    assert tidied == [tenant.id, tenant.id]
+
+
 def test_of_two_at_once_one_tidies(tidier, tenant, database_url, monkeypatch):
     begun, go_on, tidied = threading.Event(), threading.Event(), []
 

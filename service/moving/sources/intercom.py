@@ -56,7 +56,7 @@ INTERCOM = Source(
         lists=("source", "conversation_parts.conversation_parts"),
         body=("body",),
         is_html=True,
-        side="author.type",
+        side=("author.type",),
         words={
             **dict.fromkeys(("user", "lead", "contact", "visitor"), True),
             **dict.fromkeys(("admin", "bot", "team", "operator", "workflow"), False),

@@ -33,7 +33,7 @@ class Source:
     the file vouches for all of it. All else is an attribute, without the first of ``within`` that it begins
     with, unless it stands in ``left``, or begins with one that ends in a dot. ``lists`` are where
     people stand in a page of its API, and by all of the columns in ``signs`` a CSV is known to be its.
-    ``own_id`` is the desk's own ID of somebody, by which its conversations in ``talk`` name them.
+    ``own_ids`` are the desk's own IDs of somebody, by any of which its conversations in ``talk`` name them.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Source:
     left: frozenset[str] = frozenset()
     lists: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
-    own_id: str = "id"
+    own_ids: frozenset[str] = frozenset({"id"})
     talk: Talk | None = None
 
 

@@ -15,6 +15,9 @@ class Talk:
     ``resolved`` are the words for a status that is over. Of a message ``side`` tells by its ``words`` who
     wrote it, True for its user; by any other word the user did if that is the ID of the owner. It is hidden
     from its user where a member of ``hidden`` has one of the values.
+
+    Where a message tells of its ``author``, as of a person, a conversation that says nothing else is that of
+    the first who is its user.
     """
 
     id: str
@@ -27,7 +30,8 @@ class Talk:
     lists: tuple[str, ...]
     body: Path
     is_html: bool
-    side: str
+    side: Path
     words: Mapping[str, bool] = field(default_factory=dict)
     agent: Path = ()
+    author: str = ""
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)

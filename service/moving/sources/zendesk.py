@@ -53,7 +53,7 @@ ZENDESK = Source(
         lists=("comments",),
         body=("plain_body", "body"),
         is_html=False,
-        side="author_id",
+        side=("author_id",),
         agent=("author.name",),
         hidden={"public": frozenset({"false"})},
     ),

@@ -170,13 +170,23 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def lock(self, app: str, *names: str) -> None:
         """Lock these names of an app until the transaction ends, before the next statement is run."""
-        for name in sorted(set(names)):
-            self._prepared().before.append(f"SELECT pg_advisory_xact_lock({_number(app, name)})")
+        numbers = [_number(app, name) for name in sorted(set(names))]
+        if len(numbers) == 1:
+            self._prepared().before.append(f"SELECT pg_advisory_xact_lock({numbers[0]}) {_where(app)}")
+        elif numbers:
+            # One after the other, in one statement: for a great many the server takes far less so.
+            each = f"unnest(ARRAY{numbers}) AS number"
+            locked = f"SELECT count(pg_advisory_xact_lock(number)) FROM {each}"  # noqa: S608 - of numbers alone
+            self._prepared().before.append(f"SELECT ({locked}) {_where(app)}")
 
     def try_lock(self, app: str, name: str) -> bool:
         """As ``lock``, if nobody has locked it; return whether that is so."""
-        number = _number(app, name)
-        return bool(self.execute_sql("SELECT pg_try_advisory_xact_lock(%s)", [number]).fetchone()[0])
+        locked = 'SELECT pg_try_advisory_xact_lock(%s) FROM "apps" WHERE "app" = %s HAVING true'
+        return bool(self.execute_sql(locked, [_number(app, name), app]).fetchone()[0])
+
+    def lock_here(self, name: str) -> None:
+        """As ``lock``, a name of no app, at the server that is asked."""
+        self._prepared().before.append(f"SELECT pg_advisory_xact_lock({_number('', name)})")
 
     def cursor(self, named_cursor: Any = None) -> Any:
         """Open a cursor; what is prepared shares one."""
@@ -295,6 +305,13 @@ def _as_one(statements: list[Sql]) -> Sql:
 def _number(app: str, name: str) -> int:
     """Return the number that stands for a name of an app in locks."""
     return int.from_bytes(hashlib.sha256(f"{app} {name}".encode()).digest()[:8], signed=True)
+
+
+def _where(app: str) -> str:
+    """Have a lock taken where the rows of an app are, which may be another machine, whether or not there is
+    such an app: of a group without rows there is one answer, and no row is looked at."""
+    quoted = app.replace("'", "''")
+    return f'FROM "apps" WHERE "app" = \'{quoted}\' HAVING true'
 
 
 def _within(seconds: float) -> tuple[str, str]:

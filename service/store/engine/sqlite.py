@@ -133,6 +133,9 @@ class Sqlite(Pool, peewee.SqliteDatabase):
     def lock(self, app: str, *names: str) -> None:
         """Lock nothing: the transaction has locked everything."""
 
+    def lock_here(self, name: str) -> None:
+        """Lock nothing: the transaction has locked everything."""
+
     def try_lock(self, app: str, name: str) -> bool:  # noqa: ARG002 - PostgreSQL has a use for them
         """Return that nobody else has locked it: the transaction has locked everything."""
         return True
