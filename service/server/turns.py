@@ -1,9 +1,9 @@
 """Which request a thread serves next.
 
 Whoever is woken by a request serves it. Where that has waited for a while, as all threads were busy, there
-are others: from then on they wait in lines, until nobody does, and ``waiting`` says whose turn it is and who
-is refused. Before a thread serves the next, it looks who has come meanwhile: whoever is of an app that asks
-for little would else wait with the kernel, behind a flood of others.
+are others: from then on they wait in lines, until for a second nobody has waited for as long, and ``waiting``
+says whose turn it is and who is refused. Before a thread serves the next, it looks who has come meanwhile:
+whoever is of an app that asks for little would else wait with the kernel, behind a flood of others.
 
 To look at a request costs little. To refuse it costs a tenth of serving one, so only some are refused before
 the next is served: else a flood would leave no time for anything else. Those who are to be refused wait until
@@ -26,8 +26,8 @@ from service.server.waiting import Lines
 
 # At how many connections a thread looks before it serves the next, and the main thread while none is served.
 MANY, ALL = 64, 1000
-# For how many seconds a request has to have waited with the kernel for others to be thought to wait, too.
-CROWD = 0.02
+# After how many seconds for which a request has waited others are thought to wait, too, and for how long.
+CROWD, CALM = 0.05, 1.0
 # How many a thread refuses before it serves the next.
 REFUSED = 4
 
@@ -43,6 +43,8 @@ class Turns:
         self._taken = self._seen = 0
         # Who is to be refused.
         self._refused: deque[tuple[Any, str, Kind]] = deque()
+        # Until when others are thought to wait.
+        self._crowded_until = 0.0
         # How many threads wait until something happens.
         self._idle = 0
         self._lock = Lock()
@@ -53,10 +55,12 @@ class Turns:
             ready, is_over = self._poll()
             if len(ready) == 1 and not self._lines:
                 threads.begin(ready[0].sock)
-                if threads.waited() < CROWD:
+                now = time.monotonic()
+                self._note_wait(threads.waited(), now)
+                if now >= self._crowded_until:
                     self._taken += 1
                     return ready[0]
-                # Others have waited, too: unless they are looked at now, this one would be alone in its line.
+                # Unless others are looked at now, this one would be alone in its line.
                 ready += self._connections.poll(MANY, waits=False)[0]
             self._line_up(ready)
             self._refuse(REFUSED)
@@ -64,6 +68,10 @@ class Turns:
                 return None
             if connection := self._take():
                 return connection
+
+    def _note_wait(self, seconds: float, now: float) -> None:
+        if seconds >= CROWD:
+            self._crowded_until = now + CALM
 
     def _poll(self) -> tuple[list[Any], bool]:
         with self._lock:
@@ -100,6 +108,7 @@ class Turns:
         if not taken:
             return None
         line, waited, connection = taken
+        self._note_wait(waited, now)
         connection.sock.turn = line, now
         self._taken += 1
         threads.begin(connection.sock, waited)
