@@ -29,7 +29,7 @@ _here = _Here()
 
 def begin(connection: socket.socket, in_line: float = 0.0) -> None:
     """Begin to serve the request that came in on a connection: only the kernel knows when. For so many
-    seconds it has waited in a line.
+    seconds it has waited in a line that is long.
 
     Of what did not come over TCP the kernel does not tell.
     """
@@ -45,8 +45,8 @@ def waited() -> float:
 
 
 def in_line() -> float:
-    """Return for how many seconds the request that this thread serves had waited in a line with others, as
-    all threads were busy."""
+    """Return for how many seconds the request that this thread serves had waited in a line with many others,
+    as all threads were busy."""
     return _here.in_line
 
 

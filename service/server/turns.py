@@ -111,7 +111,7 @@ class Turns:
         self._note_wait(waited, now)
         connection.sock.turn = line, now
         self._taken += 1
-        threads.begin(connection.sock, waited)
+        threads.begin(connection.sock, waited if line.is_long else 0.0)
         self._share()
         return connection
 

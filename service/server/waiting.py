@@ -6,10 +6,10 @@ Each app has a line of its own. Whenever a thread is free, it serves the app tha
 threads' time, counted from when its requests began to wait; so a line that is short is soon over, however
 long others are. Of an app's requests logins go first, but each fourth turn is for the others.
 
-A request is refused as it comes, if it would wait for too long: so many wait before it, each of which has to
-be waited for as long as those who were served last, or the first of them has waited for that time. How long
-a turn takes is measured where it counts, from one to the next of the same line while some wait. So it says by
-itself how many threads there are, what a request costs, and what others take.
+A request is refused as it comes, if many are in its line and it would wait for too long: so many before it,
+each of which has to be waited for as long as those who were served last, or the first of them has waited for
+that time. How long a turn takes is measured where it counts, from one to the next of the same line while some
+wait. So it says by itself how many threads there are, what a request costs, and what others take.
 """
 
 from collections import deque
@@ -17,6 +17,10 @@ from threading import Lock
 from typing import Any
 
 from service.admission import MAX_WAIT, Kind
+
+# So many of a line are not refused, whatever they wait for: many who come at once for once are no flood, and
+# a server that is slow for a moment is not asked for too much.
+FEW = 200
 
 # After how many seconds a request is refused if it waits nevertheless, as suddenly nobody is served any more.
 TOO_LATE = 2.0
@@ -84,8 +88,13 @@ class Line:
         self.queues = {kind: Queue() for kind in Kind}
         self._turns = 0
 
-    def __bool__(self) -> bool:
-        return any(self.queues.values())
+    def __len__(self) -> int:
+        return sum(map(len, self.queues.values()))
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so many wait that some may be refused."""
+        return len(self) >= FEW
 
     def take(self, now: float) -> tuple[float, Any]:
         """Take out a request, and return since when it has waited, and what it is."""
@@ -97,6 +106,8 @@ class Line:
 
     def take_late(self, before: float) -> list[Any]:
         """Take out those who have waited since before a time, and may be refused."""
+        if not self.is_long:
+            return []
         return [one for kind in (Kind.LOGIN, Kind.CALL) for one in self.queues[kind].take_late(before)]
 
 
@@ -119,7 +130,7 @@ class Lines:
         with self._lock:
             line = self._lines.get(name) or self._begin(name)
             queue = line.queues[kind]
-            if queue.expected(now) > MAX_WAIT[kind]:
+            if line.is_long and queue.expected(now) > MAX_WAIT[kind]:
                 return False
             if name not in self._waiting:
                 line.used = max(line.used, self._used)

@@ -18,6 +18,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\
 
 @pytest.fixture
 def nobody_may_wait(monkeypatch):
+    monkeypatch.setattr(waiting, "FEW", 0)
     for kind in (Kind.CALL, Kind.LOGIN):
         monkeypatch.setitem(MAX_WAIT, kind, -1.0)
 
@@ -85,6 +86,7 @@ def test_whether_all_is_well_is_answered_before_those_who_came_earlier():
 
 def test_who_waits_for_too_long_nevertheless_is_refused(monkeypatch):
     monkeypatch.setattr(waiting, "TOO_LATE", 0.0)
+    monkeypatch.setattr(waiting, "FEW", 0)
     with in_the_middle() as (served, first, app):
         client = served.connect()
         client.send()

@@ -3,7 +3,8 @@
 import pytest
 
 from service.admission import MAX_WAIT, Kind
-from service.server.waiting import MAX_LINES, TOO_LATE, TURN, Lines, Queue
+from service.server import waiting
+from service.server.waiting import FEW, MAX_LINES, TOO_LATE, TURN, Lines, Queue
 
 CALLS = round(MAX_WAIT[Kind.CALL] / TURN) + 1
 LOGINS = round(MAX_WAIT[Kind.LOGIN] / TURN) + 1
@@ -133,7 +134,25 @@ def test_when_a_line_is_over_what_was_slow_is_soon_forgotten():
     assert queue.expected(20.0) == pytest.approx(TURN)
 
 
-def test_while_nobody_is_served_whoever_comes_is_refused_as_soon_as_the_first_has_waited_for_long():
+@pytest.fixture
+def few_are_many(monkeypatch):
+    monkeypatch.setattr(waiting, "FEW", 0)
+
+
+def test_who_comes_with_a_few_others_waits_for_as_long_as_it_takes():
+    lines = Lines()
+    for number in range(FEW):
+        assert lines.add(number, "a", Kind.CALL, 0.0 if number < 10 else 100.0)
+
+    assert not lines.add("one more", "a", Kind.CALL, 100.0)
+    assert lines.add("login", "a", Kind.LOGIN, 100.0)
+    taken(lines, 10, 100.0)
+    assert lines.take_late(200.0) == []
+
+
+def test_while_nobody_is_served_whoever_comes_is_refused_as_soon_as_the_first_has_waited_for_long(
+    few_are_many,
+):
     lines = Lines()
 
     assert lines.add("first", "a", Kind.CALL, 0.0)
@@ -142,7 +161,7 @@ def test_while_nobody_is_served_whoever_comes_is_refused_as_soon_as_the_first_ha
     assert lines.add("login", "a", Kind.LOGIN, 0.6)
 
 
-def test_who_waits_for_a_second_nevertheless_is_refused_then_but_for_what_is_admitted():
+def test_who_waits_for_a_second_nevertheless_is_refused_then_but_for_what_is_admitted(few_are_many):
     lines = Lines()
     lines.add("call", "a", Kind.CALL, 0.0)
     lines.add("login", "b", Kind.LOGIN, 0.0)
