@@ -16,6 +16,7 @@ from service import admission
 from service.admission import Kind
 from service.api import problems
 from service.api.headers import TOLD_HEADERS
+from service.api.revenuecat_format import is_spoken_at
 from service.logs import get_logger
 from service.model.errors import Overloaded
 
@@ -30,7 +31,6 @@ _UNUSUAL = {name: re.compile(rb"\r\n%b:[ \t]*([^\r\n]*)" % name.encode(), re.IGN
 CHECKS = frozenset({b"/healthz", b"/readyz", b"/metrics"})
 CHECKS_LINE = "checks"
 LOGIN = b"/v1/login"
-REVENUECAT = b"/v1/subscribers", b"/v1/receipts"
 
 # How many seconds pass at least between two lines of the log.
 QUIET = 1.0
@@ -81,7 +81,7 @@ class Refusal:
         start = _START.match(received)
         found = _FIELDS.findall(received, 0, _end_of_head(received))
         fields = {name.lower(): value for name, value in found}
-        self._path = start[2] if start else b""
+        self._path = start[2].decode("latin-1") if start else ""
         self._origin = fields.get(b"origin", b"")
         self.closes = (
             not start
@@ -92,7 +92,7 @@ class Refusal:
 
     def answer(self, *, keeps: bool) -> bytes:
         """Return what to send. Any page may read it, as it tells nothing else."""
-        text = (_REVENUECAT if self._path.startswith(REVENUECAT) else _PROBLEM)[keeps]
+        text = (_REVENUECAT if is_spoken_at(self._path) else _PROBLEM)[keeps]
         more = b"Retry-After: %d\r\n" % admission.retry_after()
         if _ORIGIN.fullmatch(self._origin):
             more += b"Access-Control-Allow-Origin: %b\r\n" % self._origin
