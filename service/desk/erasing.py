@@ -180,11 +180,10 @@ def _erase_all_idle(store: AppStore, idle: Idle, rest: Callable[[], None]) -> in
 def _close(store: AppStore, id: str, idle: Idle) -> bool:
     """Clear a user if it is idle still, so that nobody can wake it while it is erased a piece at a time, and
     whoever tidies next goes on."""
-    store.devices.lock_of(id)
-    user = store.users.find_and_lock(id, to_change=True)
-    if user is None or not store.idle.is_idle(idle, id):
+    found = _lock_idle(store, id, idle)
+    if found is None:
         return False
-    once = store.idle.used_once([device for device, _ in store.devices.of_anonymous((id,))])
+    user, once = found
     if not user.cleared:
         store.users.clear(user, idle.cleared_before - 1)
     tell_ended(store, store.sessions.end_of_users(id), Ended.ERASE, now())
@@ -197,17 +196,26 @@ def _close(store: AppStore, id: str, idle: Idle) -> bool:
 def _erase_idle(store: AppStore, id: str, idle: Idle) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
     store.extend_deadline(TIMEOUT)
-    store.devices.lock_of(id)
-    user = store.users.find_and_lock(id, to_change=True)
-    if user is None:
+    found = _lock_idle(store, id, idle)
+    if found is None:
         return False
-    store.conversations.lock_all((id,))
-    if not store.idle.is_idle(idle, id):
-        return False
-    once = store.idle.used_once([device for device, _ in store.devices.of_anonymous((id,))])
+    user, once = found
     _forget(store, AuditLog(store, Actor(BY, "", proven=True), now()), user)
     store.idle.forget_devices(once)
     return True
+
+
+def _lock_idle(store: AppStore, id: str, idle: Idle) -> tuple[User, tuple[str, ...]] | None:
+    """Lock a user that is idle still, and return it with its devices that were used once; None if it is not,
+    or somebody else has erased it."""
+    store.devices.lock_of(id)
+    user = store.users.find_and_lock(id, to_change=True)
+    if user is None:
+        return None
+    store.conversations.lock_all((id,))
+    if not store.idle.is_idle(idle, id):
+        return None
+    return user, store.idle.used_once([device for device, _ in store.devices.of_anonymous((id,))])
 
 
 @one_transaction
