@@ -126,6 +126,13 @@ def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, 
     assert (done.users, is_there(tenant, id)) == (0, True)
 
 
+def write(tenant: Tenant, token: str, times: int) -> None:
+    """Begin a conversation, and write so many messages more."""
+    conversation = tenant.begin(token)
+    for _ in range(times):
+        tenant.write(conversation, token)
+
+
 class Stopped(Exception):
     """Whoever tidies is asked to stop."""
 
@@ -136,9 +143,7 @@ def test_who_is_idle_and_wrote_much_goes_a_piece_at_a_time_and_wakes_no_more(
     for module in (erasing, emptying):
         monkeypatch.setattr(module, "PIECE", 2)
     id, device, token = visit(tenant)
-    conversation = tenant.begin(token)
-    for _ in range(6):
-        tenant.write(conversation, token)
+    write(tenant, token, 6)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
     own, days = store.of(tenant.id), {"idle_days": IDLE.days, "empty_days": IDLE.days, "event_days": 30}
     # At the third it has been cleared, and a piece of it is gone.
@@ -165,9 +170,7 @@ def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, cl
         monkeypatch.setattr(module, "PIECE", 2)
     tenant.set(anonymousOnLogin="clear")
     id, device, token = visit(tenant)
-    conversation = tenant.begin(token)
-    for _ in range(3):
-        tenant.write(conversation, token)
+    write(tenant, token, 3)
     tenant.login(deviceId=device, userId="u-1")
     clock.move_to(NOON + CLEARED + MOMENT, tick=False)
 
@@ -178,9 +181,7 @@ def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, cl
 def test_who_wakes_before_a_piece_of_it_is_gone_stays_whole(store, tenant, clock, tidied, monkeypatch):
     monkeypatch.setattr(erasing, "PIECE", 2)
     _, _, token = visit(tenant)
-    conversation = tenant.begin(token)
-    for _ in range(3):
-        tenant.write(conversation, token)
+    write(tenant, token, 3)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
     size = ConversationStore.size
 
@@ -197,9 +198,7 @@ def test_who_wakes_before_a_piece_of_it_is_gone_stays_whole(store, tenant, clock
 def test_who_is_erased_by_somebody_else_meanwhile_is_gone(store, tenant, clock, tidied, monkeypatch):
     monkeypatch.setattr(erasing, "PIECE", 2)
     id, _, token = visit(tenant)
-    conversation = tenant.begin(token)
-    for _ in range(3):
-        tenant.write(conversation, token)
+    write(tenant, token, 3)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
     monkeypatch.setattr(erasing, "empty", lambda *how: (tenant.erase(id), emptying.empty(*how)))
 
