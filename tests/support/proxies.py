@@ -90,14 +90,20 @@ class Network:
                     threading.Thread(target=self._carry, args=way, daemon=True).start()
 
     def _carry(self, source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
-        with source, suppress(OSError):
-            while (sent := source.recv(65536)) and source not in self._doomed:
-                flowing.wait()
-                if self._last_words and self._last_words in sent:
-                    self._last_words = b""
-                    self._doomed.add(target)
-                target.sendall(sent)
-            target.shutdown(socket.SHUT_WR)
+        with source:
+            try:
+                while (sent := source.recv(65536)) and source not in self._doomed:
+                    flowing.wait()
+                    if self._last_words and self._last_words in sent:
+                        self._last_words = b""
+                        self._doomed.add(target)
+                    target.sendall(sent)
+                way = socket.SHUT_WR
+            except OSError:
+                # A server that crashes resets what it had not read.
+                way = socket.SHUT_RDWR
+            with suppress(OSError):
+                target.shutdown(way)
 
     def _connect(self) -> socket.socket:
         host, port = self._server.get("host", "localhost"), self._server.get("port", "5432")
