@@ -6,7 +6,6 @@ is in the database nor who may read what; it raises FilesUnavailable where its f
 
 from typing import Protocol
 
-from service.files.bucket import Bucket
 from service.files.folder import Folder
 from service.files.nowhere import Nowhere
 from service.files.pieces import Pieces
@@ -45,5 +44,8 @@ class Files(Protocol):
 def open_files(url: str) -> Files:
     """Return the place that a setting names: ``s3://…``, ``file://…``, or none."""
     if url.startswith("s3://"):
+        # Who has no bucket saves each process the 5 MB that this takes.
+        from service.files.bucket import Bucket  # noqa: PLC0415
+
         return Bucket.of(url)
     return Folder.of(url) if url else Nowhere()
