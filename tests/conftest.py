@@ -25,6 +25,7 @@ from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
 from service.store import Store
+from service.store.checks import CHECKS
 from service.store.migrating import migrate
 from tests.support.logbook import keep, personal_lines
 from tests.support.marks import LONG
@@ -200,3 +201,11 @@ def tenant(client: FlaskClient) -> Tenant:
 def other_tenant(client: FlaskClient) -> Tenant:
     """Another app, whose things nobody of the first may reach."""
     return Tenant.create(client, ADMIN_KEY)
+
+
+@pytest.fixture
+def sound(store: Store, tenant: Tenant) -> Iterator[None]:
+    """The store's invariants hold for the app after the test."""
+    yield
+    violated = {question.__name__: list(question(store.of(tenant.id))) for question in CHECKS}
+    assert violated == dict.fromkeys(violated, [])

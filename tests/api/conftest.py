@@ -2,7 +2,6 @@
 
 import pytest
 
-from service.store.checks import CHECKS
 from tests.support.rows import rows_of
 from tests.support.signing import hmac_key, identity_key
 
@@ -34,14 +33,6 @@ def hmac_secret(tenant):
 def rows(store, tenant):
     """Return all rows of the app by table, but for when a key or a session was last used."""
     return lambda: rows_of(store, tenant.id)
-
-
-@pytest.fixture
-def sound(store, tenant):
-    """The store's invariants hold for the app after the test."""
-    yield
-    violated = {question.__name__: list(question(store.of(tenant.id))) for question in CHECKS}
-    assert violated == dict.fromkeys(violated, [])
 
 
 @pytest.fixture

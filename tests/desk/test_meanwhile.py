@@ -12,7 +12,6 @@ from service.desk.editing import require_part
 from service.desk.erasing import tidy
 from service.model.errors import StaleState
 from service.store import limits, users
-from service.store.checks import CHECKS
 from service.store.devices import DeviceStore
 from service.store.tables import TABLES, Apps, IdempotencyKeys, Rates
 from service.store.users import UserStore
@@ -22,7 +21,10 @@ from tests.support.subscribers import exported
 ACCOUNT = {"store": "app_store", "account": "apple-1"}
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
+    pytest.mark.usefixtures("sound"),
+]
 
 
 @pytest.fixture
@@ -44,14 +46,6 @@ def meanwhile(store, monkeypatch) -> Callable[..., list[Any]]:
         return happened
 
     return set_up
-
-
-@pytest.fixture(autouse=True)
-def sound(store, tenant):
-    """The store's invariants hold for the app after the test."""
-    yield
-    violated = {question.__name__: list(question(store.of(tenant.id))) for question in CHECKS}
-    assert violated == dict.fromkeys(violated, [])
 
 
 def known(tenant, **claim):
