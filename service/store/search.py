@@ -14,12 +14,11 @@ from peewee import JOIN, fn
 from service.model.search import Progress, SearchState
 from service.model.words import pieces_of
 from service.store.database import Database
-from service.store.feed import BEGINNING, Place, follows, settled
+from service.store.feed import Place, follows
+from service.store.following import events_after, oldest, try_lock
 from service.store.indexed import batches, of_conversations, own_piece
 from service.store.tables import Apps, Conversations, Events, Messages, SearchIndex, SearchProgress
 
-# For how long whoever fills the index waits for what somebody else has locked, in seconds.
-LOCK_TIMEOUT = 0.2
 # How many pages of the index's file are put in order at a time.
 PAGES = 200
 
@@ -60,12 +59,7 @@ class SearchStore:
     def try_lock(self) -> bool:
         """Keep others from filling the index until the transaction ends, unless somebody does; return whether
         nobody did. What others have locked is not waited for long."""
-        self._database.give_up_locks_after(LOCK_TIMEOUT)
-        if not self._database.try_lock(self._app, "search"):
-            return False
-        mine = SearchProgress.select(SearchProgress.app).where(SearchProgress.app == self._app)
-        self._database.rows(self._database.locked(mine))
-        return True
+        return try_lock(self._database, self._app, SearchProgress, "search")
 
     def progress(self) -> Progress | None:
         """Return how far the index goes, if it was begun."""
@@ -87,10 +81,7 @@ class SearchStore:
     def events_after(self, place: Place, limit: int) -> list[tuple[Place, str | None]]:
         """Return where the next events stand, up to ``limit``, as far as none is added before any more, and
         the conversation that each is about."""
-        columns = Events.xid, Events.id, Events.conversation
-        query = settled(self._database.is_sqlite, self._app, *place, *columns)
-        rows = self._database.rows(query.order_by(Events.xid, Events.id).limit(limit))
-        return [((xid, id), conversation) for xid, id, conversation in rows]
+        return events_after(self._database, self._app, place, limit, Events.conversation)
 
     def conversations_after(self, id: str, limit: int) -> list[str]:
         """Return the next conversations, by their ids."""
@@ -174,15 +165,8 @@ class AllSearches:
         )
 
 
-_PLACE = fn.COALESCE(SearchProgress.xid, BEGINNING[0]), fn.COALESCE(SearchProgress.event, BEGINNING[1])
-_OLDEST = (
-    Events.select(Events.at)
-    .where((Events.app == Apps.app) & follows(*_PLACE))
-    .order_by(Events.xid, Events.id)
-    .limit(1)
-)
 _STATES = (
-    Apps.select(Apps.app, SearchProgress.app, SearchProgress.filled, _OLDEST)
+    Apps.select(Apps.app, SearchProgress.app, SearchProgress.filled, oldest(SearchProgress))
     .join(SearchProgress, JOIN.LEFT_OUTER, on=(SearchProgress.app == Apps.app))
     .order_by(Apps.app)
 )
