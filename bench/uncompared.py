@@ -3,15 +3,16 @@
 from typing import Any
 
 from service.desk import comparing, login
+from service.work import following
 
 
 def _nothing(*_: Any) -> None:
     """Do nothing."""
 
 
-comparing.Looking.new = _nothing  # type: ignore[method-assign]
 comparing.Looking.again = _nothing  # type: ignore[method-assign]
 login.note_use = _nothing
+del following.PURPOSES["compare"]
 
 from wsgi import app  # noqa: E402
 

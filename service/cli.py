@@ -28,8 +28,8 @@ from service.store.journal import journals
 from service.store.migrating import Schema, migrate, rebuilding
 from service.store.opening import open_store
 from service.store.spreading import spread
+from service.work.following import begin_to_follow
 from service.work.importing import begin_to_import
-from service.work.indexing import begin_to_index
 from service.work.loop import Worker
 from service.work.status import status_served
 from service.work.tidying import begin_to_tidy
@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands, _store)
     command = commands.add_parser(
         "work",
-        help="deliver webhooks, take people in, keep the index of searches and tidy, until asked to stop",
+        help="deliver webhooks, take people in, keep the index of searches, compare who is added, and tidy,"
+        " until asked to stop",
     )
     command.set_defaults(run=_work)
     command = commands.add_parser("live", help="serve streams of what is new, until asked to stop")
@@ -271,7 +272,7 @@ def _work(config: Config, _: argparse.Namespace) -> None:
             beside = (
                 begin_to_tidy(patient, config, worker.stopped),
                 begin_to_import(patient, config.secret_key, worker.stopped),
-                begin_to_index(store, worker.stopped),
+                *begin_to_follow(store, worker.stopped),
             )
             logs.get_logger().info("working")
             worker.run()

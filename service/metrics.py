@@ -1,7 +1,7 @@
 """What is counted, and how it is told to Prometheus."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from service.model.search import SearchState
 from service.model.webhooks import WebhookHealth, WebhookState
-from service.times import now
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
@@ -77,21 +76,17 @@ def _of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
 
 
-def exposition(
-    webhooks: Sequence[WebhookHealth] | None = None, searches: Sequence[SearchState] | None = None
-) -> tuple[bytes, str]:
+def exposition(*of_all: Collector) -> tuple[bytes, str]:
     """Return what ``/metrics`` answers, and its content type: what was counted, with several workers the sum
-    of them all, and how all webhooks and indexes do, if that is known."""
+    of them all, and what is known of all apps at this time."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     else:
         registry = REGISTRY
     found = CollectorRegistry()
-    if webhooks is not None:
-        found.register(Webhooks(webhooks, now()))
-    if searches is not None:
-        found.register(Searches(searches, now()))
+    for one in of_all:
+        found.register(one)
     return generate_latest(registry) + generate_latest(found), CONTENT_TYPE_LATEST
 
 
@@ -139,6 +134,23 @@ class Searches(Collector):
             "usher_search_unfinished",
             "Apps whose index does not hold yet all that was there when it was begun.",
             sum(not one.is_whole for one in self._states),
+        )
+
+
+class Duplicates(Collector):
+    """How far whoever was added to any app is compared with others at a time, as the store tells any process
+    alike."""
+
+    def __init__(self, oldest: Collection[int] = (), at: int = 0) -> None:
+        self._oldest = oldest
+        self._at = at
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell it to prometheus_client."""
+        yield GaugeMetricFamily(
+            "usher_duplicates_behind_seconds",
+            "How long ago the oldest event was that was not followed to compare who was added.",
+            _age(self._at, *self._oldest),
         )
 
 

@@ -388,7 +388,7 @@ def test_who_is_not_compared_is_no_pair(url, served, pairs):
     app = App.create(url)
     with serve(served, url) as server, closing(HTTPConnection("127.0.0.1", server.port)) as connection:
         for id in ("a", "b"):
-            post(connection, "/v1/login", app.sk, {"userId": id, "email": "jane@example.org"})
+            post(connection, "/v1/login", app.sk, {"userId": id, "deviceId": "device-of-both-0001"})
         connection.request("GET", "/v1/duplicates", headers={"Authorization": f"Bearer {app.sk}"})
         listed = json.loads(connection.getresponse().read())
 

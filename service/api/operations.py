@@ -14,6 +14,7 @@ from service.api.endpoints import doc, refuses, response
 from service.api.schemas.fields import Answer
 from service.model.callers import Operator
 from service.model.errors import StoreUnavailable
+from service.times import now
 
 api = flask.Blueprint("operations", __name__)
 pages = flask.Blueprint("pages", __name__, template_folder="templates", static_folder=None)
@@ -49,13 +50,18 @@ def readyz() -> dict[str, str]:
 
 
 def _metrics(_: Operator) -> Response:
+    store, at = context().store, now()
     try:
-        webhooks, searches = context().store.webhooks.health(), context().store.searches.states()
+        of_all = (
+            metrics.Webhooks(store.webhooks.health(), at),
+            metrics.Searches(store.searches.states(), at),
+            metrics.Duplicates(store.comparing.behind().values(), at),
+        )
     except StoreUnavailable:
         # What was counted is asked for most when the store is away.
         body, content_type = metrics.exposition()
     else:
-        body, content_type = metrics.exposition(webhooks, searches)
+        body, content_type = metrics.exposition(*of_all)
     return Response(body, content_type=content_type)
 
 

@@ -1,14 +1,17 @@
-"""Look again at who may be one person, when something changed by which users are compared.
+"""Look at who may be one person: whoever is added, and again when something changed by which users are
+compared.
 
-It is done when a transaction ends, after all else, so that its locks come last. Whoever shares something is
-found by an index; what a great many share is told from the first few of them, and says nothing. Nobody is
-merged, and no login looks at any of it.
+Whoever works follows who was added, so that no login waits for it. What a change takes is done when its
+transaction ends, after all else, so that its locks come last. Whoever shares something is found by an index;
+what a great many share is told from the first few of them, and says nothing. Nobody is merged, and no login
+looks at any of it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from itertools import combinations
 
+from service.desk.transactions import one_transaction
 from service.model.duplicates import Known, Source, Trait
 from service.model.sessions import Device
 from service.model.users import User
@@ -19,6 +22,8 @@ from service.store import AppStore
 SAID = {Source.EMAIL, Source.CONTACT, Source.PHONE}
 # By so many traits somebody is compared; who has used more devices in turn with others has one that many use.
 MAX_TRAITS = 50
+# How many events one step follows at most: whoever it compares, and by what, is locked until it ends.
+EVENTS = 200
 
 
 class Looking:
@@ -26,32 +31,49 @@ class Looking:
 
     def __init__(self, store: AppStore) -> None:
         self._store = store
-        self._new: list[User] = []
         self._again: set[str] = set()
-
-    def new(self, user: User) -> None:
-        """Look at somebody who was added."""
-        self._at_the_end()
-        self._new.append(user)
 
     def again(self, *users: str) -> None:
         """Look at users again, or at whom they are part of then."""
-        self._at_the_end()
+        if not self._again:
+            self._store.at_the_end(self._look)
         self._again |= {*users}
 
-    def _at_the_end(self) -> None:
-        if not self._new and not self._again:
-            self._store.at_the_end(self._look)
-
     def _look(self) -> None:
-        new = [user for user in self._new if user.id not in self._again]
-        again = {*self._again}
-        self._new.clear()
-        self._again.clear()
-        for user in new:
-            _look_at_new(self._store, user)
-        if again:
-            look_again(self._store, again)
+        again, self._again = self._again, set()
+        look_again(self._store, again)
+
+
+@one_transaction
+def compare_some(store: AppStore) -> bool:
+    """Compare some of those who were added with others; return whether there may be more to do. If somebody
+    else does, nothing is done.
+
+    Nobody is missed of whom the event is forgotten before: whoever tidies compares all who were not, and
+    forgets events after that.
+    """
+    if not store.comparing.try_lock():
+        return False
+    events = store.comparing.added_after(store.comparing.place(), EVENTS)
+    if not events:
+        return False
+    look_at_new(store, [id for _, id in events if id is not None])
+    store.comparing.put_place(events[-1][0])
+    # Few that come one by one are better compared together, a little later.
+    return len(events) == EVENTS
+
+
+def look_at_new(store: AppStore, ids: Collection[str]) -> None:
+    """Compare those of some users who were never compared, and are part of nobody else and not erased: all
+    that is known of them is an email, as whatever else is said of somebody has them compared."""
+    emails = store.comparing.lock_new(ids) if ids else {}
+    new = [(id, one) for id, email in emails.items() for one in rules.traits(id, [email], ()).values()]
+    if not new:
+        return
+    keys = {trait.key for _, trait in new}
+    store.duplicates.lock(keys)
+    store.duplicates.put(new)
+    _compare(store, (), keys)
 
 
 def note_use(store: AppStore, device: Device, user: User, home: str | None) -> None:
@@ -113,17 +135,6 @@ def _wanted(store: AppStore, users: Mapping[str, User]) -> dict[str, dict[str, T
         of_accounts = [rules.account(digest, home) for digest, home in accounts[id][:MAX_TRAITS]]
         found[id] = traits | {trait.key: trait for trait in of_accounts}
     return found
-
-
-def _look_at_new(store: AppStore, user: User) -> None:
-    traits = rules.traits(user.id, user.emails, ())
-    if not traits:
-        return
-    for trait in traits.values():
-        store.duplicates.add(user.id, trait)
-    # Added before the lock, and so together with the user: of two at once the later one sees both.
-    store.duplicates.lock(traits)
-    _compare(store, (), traits)
 
 
 def _compare(store: AppStore, users: Collection[str], keys: Iterable[str]) -> None:

@@ -66,8 +66,9 @@ def dismiss(
     if one == other:
         raise Conflict("one-user", "both are one user")
     for id in (one, other):
-        # Whoever makes one of them part of another sees it, or is seen here.
-        if store.users.find_and_lock(id, to_change=False) is None:
+        # Whoever makes one of them part of another, or compares them for the first time, sees it, or is seen
+        # here.
+        if store.users.find_and_lock(id, to_change=True) is None:
             raise StaleState
     traits = store.duplicates.traits_of((one, other))
     # Whoever compares the two meanwhile sees it too.

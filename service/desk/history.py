@@ -64,8 +64,6 @@ class AuditLog:
         type = TOLD.get(event, EventType.USER_UPDATED)
         if event in COMPARED:
             self._looking.again(user)
-        elif event is history.Event.CREATED and shown is not None:
-            self._looking.new(shown)
         if type is not None and shown is not None:
             self.tell(type, shown.id, user=shown)
         elif type is not None:

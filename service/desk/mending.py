@@ -63,7 +63,7 @@ def _clear(store: AppStore, id: str) -> None:
 def _compare(store: AppStore, ids: list[str]) -> None:
     """Compare users with others who were not compared yet."""
     store.extend_deadline(TIMEOUT)
-    look_again(store, ids)
+    look_again(store, store.comparing.lock_unseen(ids))
 
 
 @one_transaction

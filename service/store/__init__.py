@@ -10,6 +10,7 @@ from service.store.all_webhooks import AllWebhooks
 from service.store.apps import AllApps, KeyStore
 from service.store.attachments import AttachmentStore
 from service.store.attributes import AttributeStore
+from service.store.comparing import AllComparing, ComparingStore
 from service.store.console_sessions import ConsoleSessionStore
 from service.store.contacts import ContactStore
 from service.store.conversations import ConversationStore
@@ -43,14 +44,15 @@ MAX_KEPT = 1000
 
 
 class Store:
-    """One database and a place for files: the apps, how all their webhooks and indexes do, who operates them,
-    and a store of each."""
+    """One database and a place for files: the apps, how all their webhooks do, how far what happens in
+    them is followed, who operates them, and a store of each."""
 
     def __init__(self, database: Database, files: Files | None = None) -> None:
         self.database = database
         self.apps = AllApps(database)
         self.webhooks = AllWebhooks(database)
         self.searches = AllSearches(database)
+        self.comparing = AllComparing(database)
         self.operator_sessions = OperatorSessionStore(database)
         # A request asks for it several times, and all that it holds is its app's id.
         self._of = lru_cache(MAX_KEPT)(partial(AppStore, database, files or Nowhere()))
@@ -87,6 +89,7 @@ class AppStore:
         self.attributes = AttributeStore(database, app_id)
         self.contacts = ContactStore(database, app_id)
         self.duplicates = DuplicateStore(database, app_id)
+        self.comparing = ComparingStore(database, app_id)
         self.fields = FieldStore(database, app_id)
         self.idle = IdleStore(database, app_id)
         self.leftovers = LeftoverStore(database, app_id)

@@ -5,7 +5,7 @@ many rows there are and the digest of all lines before. It is written while the 
 moment, and read row by row.
 
 Left out is what is over after a restore in any case: sessions, counts of rates, and files of people that were
-sent to be taken in; and the index of what was written, which is made anew.
+sent to be taken in; and the index of what was written, which is made anew, and how far events were followed.
 """
 
 import gzip
@@ -34,6 +34,7 @@ from service.store.tables import (
     TABLES,
     Apps,
     ConsoleSessions,
+    DuplicateProgress,
     Imports,
     OperatorSessions,
     Rates,
@@ -42,7 +43,7 @@ from service.store.tables import (
 )
 from service.times import now, rfc3339
 
-LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions, Imports, SearchProgress)
+LEFT_OUT = (Sessions, Rates, ConsoleSessions, OperatorSessions, Imports, SearchProgress, DuplicateProgress)
 KEPT = tuple(table for table in TABLES if table not in LEFT_OUT)
 FORMAT = 1
 # For how long a backup may be written or read, in seconds.

@@ -1,8 +1,8 @@
 """By what users are compared, which pairs were found by it, and which of them are not the same."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, reduce
-from itertools import islice
+from itertools import chain, islice
 from operator import or_
 from typing import Any
 
@@ -11,7 +11,7 @@ from peewee import Tuple
 from service.model.duplicates import Dismissal, Pair, Source, Trait
 from service.model.pages import Position
 from service.store.database import Database
-from service.store.engine.prepared import Prepared, Question, inserting
+from service.store.engine.prepared import Prepared, Question
 from service.store.tables import Dismissals, DuplicateKeys, Duplicates, Users
 from service.store.users import lives
 
@@ -36,25 +36,13 @@ class DuplicateStore:
         """Keep others from deciding by these keys until the transaction ends."""
         self._database.lock(self._app, *(f"duplicate {key}" for key in keys))
 
-    def add(self, user: str, trait: Trait) -> None:
-        """Have somebody new be compared by a trait."""
-        about = trait.source.value, trait.value
-        self._database.add(_insert(self._app, trait.key, trait.home, user, *about))
-
     def put(self, traits: Sequence[tuple[str, Trait]]) -> int:
         """Have users be compared by traits, and return how many of these are new."""
-        rows = [
-            {
-                "app": self._app,
-                "key": trait.key,
-                "home": trait.home,
-                "user": user,
-                "source": trait.source.value,
-                "value": trait.value,
-            }
-            for user, trait in traits
-        ]
-        return self._database.change(_unless_there(rows)) if rows else 0
+        new = 0
+        for some in _batches(traits, BATCH):
+            rows = ((user, one.key, one.source.value, one.value, one.home) for user, one in some)
+            new += self._database.change(_unless_there(len(some))(self._app, *chain.from_iterable(rows)))
+        return new
 
     def remove(self, user: str, traits: Sequence[Trait]) -> None:
         """Have a user be compared by these traits no more."""
@@ -185,18 +173,14 @@ def _as_found(rows: Iterable[tuple[Any, ...]]) -> list[Found]:
     return [((one, other), 100 - doubt, tuple(signals.split(" "))) for one, other, doubt, signals in rows]
 
 
-_insert = inserting(
-    DuplicateKeys.app,
-    DuplicateKeys.key,
-    DuplicateKeys.home,
-    DuplicateKeys.user,
-    DuplicateKeys.source,
-    DuplicateKeys.value,
-)
+@cache
+def _unless_there(rows: int) -> Prepared:
+    def build(app: Any, *values: Any) -> Any:
+        each = zip(*[iter(values)] * len(_TRAIT), strict=True)
+        new = [dict(zip((DuplicateKeys.app, *_TRAIT), (app, *row), strict=True)) for row in each]
+        return DuplicateKeys.insert_many(new).on_conflict_ignore().as_rowcount()
 
-
-def _unless_there(rows: Sequence[Mapping[str, Any]]) -> Any:
-    return DuplicateKeys.insert_many(rows).on_conflict_ignore().as_rowcount()
+    return Prepared(build, 1 + rows * len(_TRAIT))
 
 
 @Prepared

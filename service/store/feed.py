@@ -16,12 +16,15 @@ from service.model.events import Event, EventType, Feed, Told, as_records
 from service.store.conversations import MESSAGE, as_message
 from service.store.database import Database
 from service.store.engine.prepared import Prepared
-from service.store.tables import Events, Messages, SearchProgress, Users, Webhooks
+from service.store.tables import DuplicateProgress, Events, Messages, SearchProgress, Users, Webhooks
 
 # How many events are looked through for some types.
 WINDOW = 10_000
 # How many are forgotten at a time.
 BATCH = 1000
+
+# What has numbers of transactions: events, and up to where somebody has followed them.
+NUMBERED = Events, Webhooks, SearchProgress, DuplicateProgress
 
 # Where an event stands: by transaction, and within it.
 Place = tuple[int, str]
@@ -81,13 +84,12 @@ class FeedStore:
 
     def renumber(self) -> None:
         """Have all events come before those that are written from now on, however this server numbers its
-        transactions, in the order that they have, and each webhook, and the index of searches, stand among
-        them where it does."""
+        transactions, in the order that they have, and whoever follows them stand among them where they do."""
         last = max(
             self._database.rows(table.select(fn.MAX(table.xid)).where(table.app == self._app))[0][0] or 0
-            for table in (Events, Webhooks, SearchProgress)
+            for table in NUMBERED
         )
-        for table in (Events, Webhooks, SearchProgress):
+        for table in NUMBERED:
             change = table.update(xid=table.xid - last - 1)
             self._database.change(change.where(table.app == self._app))
 
@@ -95,7 +97,7 @@ class FeedStore:
         """As ``renumber``, if any number is one that the server which has the app has not come to: what is
         written from now on would be before it."""
         next_one = fn.pg_snapshot_xmax(fn.pg_current_snapshot()).cast("text").cast("bigint")
-        for table in (Events, Webhooks, SearchProgress):
+        for table in NUMBERED:
             ahead = table.select(SQL("1")).where((table.app == self._app) & (table.xid >= next_one))
             if self._database.row(ahead.limit(1)):
                 self.renumber()

@@ -36,6 +36,7 @@ from service.store.tables import (
     Devices,
     Dismissals,
     DuplicateKeys,
+    DuplicateProgress,
     Duplicates,
     Events,
     Fields,
@@ -89,6 +90,7 @@ LEFT_OUT: dict[type[Model], str] = {
     OperatorSessions: "they are of no app",
     Imports: "they are kept for a day, and encrypted under SECRET_KEY",
     SearchProgress: "the index of searches is filled anew",
+    DuplicateProgress: "it is of the former app's events",
 }
 
 

@@ -10,6 +10,7 @@ from peewee import SQL, fn
 from service.model.attributes import Attribute, as_text, shown
 from service.model.identifiers import email_key
 from service.store.attributes import AttributeStore
+from service.store.comparing import unseen
 from service.store.database import Database
 from service.store.events import OF_ERASED
 from service.store.indexed import forget_conversations
@@ -24,7 +25,6 @@ from service.store.tables import (
     Events,
     Fields,
     SearchIndex,
-    StoreAccounts,
     Users,
 )
 from service.store.users import lives
@@ -90,17 +90,8 @@ class LeftoverStore:
     def unseen(self) -> Iterator[list[str]]:
         """Find, by our id, who has what users are compared by, and was not compared by it yet: whoever was
         there before this was kept, too."""
-        left, bought, compared = (
-            table.select(SQL("1")).where((table.app == Users.app) & (table.user == Users.id))
-            for table in (Contacts, StoreAccounts, DuplicateKeys)
-        )
-        has_others = fn.EXISTS(left) | fn.EXISTS(bought)
-        lacks_email = Users.email.is_null(False) & ~fn.EXISTS(
-            compared.where(DuplicateKeys.value == Users.email_key)
-        )
-        lacks = lacks_email | (has_others & ~fn.EXISTS(compared))
         for ids in self._batches(Users.id):
-            theirs = (Users.app == self._app) & Users.id.in_(ids) & lives() & lacks
+            theirs = (Users.app == self._app) & Users.id.in_(ids) & unseen()
             if found := self._database.rows(Users.select(Users.id).where(theirs)):
                 yield [id for (id,) in found]
 

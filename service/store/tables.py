@@ -815,6 +815,20 @@ class SearchProgress(Model):
         constraints: ClassVar = [references("apps", app="app")]
 
 
+class DuplicateProgress(Model):
+    """How far whoever was added was compared with others: all of whom the events tell up to the one that
+    stands at ``xid`` and ``event``."""
+
+    app = TextField()
+    xid = BigIntegerField()
+    event = TextField()
+
+    class Meta:
+        table_name = "duplicate_progress"
+        primary_key = CompositeKey("app")
+        constraints: ClassVar = [references("apps", app="app")]
+
+
 class SearchIndex(Model):
     """Of which pieces of words a message is, by its conversation and number; a conversation's subject has the
     number 0. It is a table of the engine's own full-text search, so only its migration can make it; on SQLite
@@ -864,6 +878,7 @@ TABLES: tuple[type[Model], ...] = (
     OperatorSessions,
     Imports,
     SearchProgress,
+    DuplicateProgress,
 )
 # What is as it is in one of the engines only, and made by a migration alone.
 OF_ENGINES: tuple[type[Model], ...] = (SearchIndex,)

@@ -4,8 +4,8 @@ import threading
 
 from service.config import Config
 from service.store.opening import open_store
+from service.work.following import begin_to_follow
 from service.work.importing import begin_to_import
-from service.work.indexing import begin_to_index
 from service.work.loop import Worker
 from service.work.tidying import begin_to_tidy
 
@@ -20,5 +20,5 @@ def work_beside(config: Config) -> Worker | None:
     threading.Thread(target=worker.run, daemon=True, name="work").start()
     begin_to_tidy(store, config, worker.stopped)
     begin_to_import(store, config.secret_key, worker.stopped)
-    begin_to_index(store, worker.stopped)
+    begin_to_follow(store, worker.stopped)
     return worker

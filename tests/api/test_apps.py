@@ -456,6 +456,7 @@ def test_an_erased_app_leaves_no_row_in_any_table(start, store, operate, tenant)
     store.of(tenant.id).attachments.expect("att_1", 1)
     receive(store.of(tenant.id), Encryption("x" * 32), Options("csv"), [b"x"])
     store.of(tenant.id).search.put_progress((1, "evt_1"), None)
+    store.of(tenant.id).comparing.put_place((1, "evt_1"))
     before = rows_of(store, tenant.id)
     # Operators are of no app.
     assert before.pop("operator_sessions") == []

@@ -4,6 +4,7 @@ import pytest
 
 from service.desk.comparing import MAX_TRAITS
 from service.rules.duplicates import MOST
+from tests.support.comparing import compare
 from tests.support.measuring import listed
 from tests.support.signing import identity_key, proof_of
 
@@ -44,10 +45,12 @@ def merge(tenant, source, target):
 
 def alike(tenant):
     """Add two users who are probably one person."""
-    return added(tenant, "a", "jo@gmail.com", "Jo Doe"), added(tenant, "b", "j.o@gmail.com", "Jo Doe")
+    both = added(tenant, "a", "jo@gmail.com", "Jo Doe"), added(tenant, "b", "j.o@gmail.com", "Jo Doe")
+    compare(tenant)
+    return both
 
 
-def test_a_pair_is_there_as_soon_as_the_second_user_is(tenant):
+def test_a_pair_is_there_once_the_second_user_is_compared(tenant):
     one, other = alike(tenant)
 
     [pair] = tenant.get("/v1/duplicates").json["data"]
@@ -61,6 +64,7 @@ def test_pairs_are_listed_the_likeliest_first_a_page_at_a_time(tenant):
     for number in range(4):
         added(tenant, f"a{number}", f"jo{number}@x.example", "Jo" if number % 2 else None)
         added(tenant, f"b{number}", f"jo{number}@x.example", "Jo")
+    compare(tenant)
 
     whole = tenant.get("/v1/duplicates").json
     found, after = [], {}

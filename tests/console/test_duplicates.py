@@ -3,6 +3,7 @@
 import pytest
 
 from tests.console.conftest import field_of, more_of, require_words, text_of
+from tests.support.comparing import compare
 
 LISTED = "/console/duplicates"
 
@@ -10,10 +11,12 @@ LISTED = "/console/duplicates"
 @pytest.fixture
 def pair(tenant):
     """Two users who are probably one person."""
-    return tuple(
+    both = tuple(
         tenant.known(userId=id, email=email, name="Jo Doe")
         for id, email in (("u-a", "jo@gmail.com"), ("u-b", "j.o@gmail.com"))
     )
+    compare(tenant)
+    return both
 
 
 def test_a_pair_stands_side_by_side_with_why_in_plain_words(agent, pair):
@@ -27,8 +30,10 @@ def test_a_pair_stands_side_by_side_with_why_in_plain_words(agent, pair):
     )
 
 
-def test_where_nobody_looks_like_somebody_else_the_page_says_so(agent, scene, other_tenant):
+def test_where_nobody_looks_like_somebody_else_the_page_says_so(agent, scene, tenant, other_tenant):
     other_tenant.known(userId="u-x", email="kim@example.org")
+    for one in (tenant, other_tenant):
+        compare(one)
 
     require_words(agent.get(LISTED), "Nobody here looks like somebody else.")
 
@@ -83,6 +88,7 @@ def test_the_list_has_pages(agent, tenant):
     for number in range(21):
         for name in "ab":
             tenant.known(userId=f"{name}{number}", email=f"jo{number}@example.org")
+    compare(tenant)
 
     first = agent.get(LISTED)
     second = agent.get(more_of(first))

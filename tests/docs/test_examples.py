@@ -43,7 +43,10 @@ def demo(directory: Path, database_url: str) -> Iterator[int]:
     command("migrate")
     (local / "env").write_text(f"ADMIN_KEY={ADMIN_KEY}\nSECRET_KEY={SECRET_KEY}\n")
     (local / "demo.txt").write_text(command("apps", "create", "Demo"))
-    with serve(database_url, FILES_URL=f"file://{local}/usher.files") as server:
+    secrets["FILES_URL"] = f"file://{local}/usher.files"
+    settings = [f"{name}={value}" for name, value in (secrets | {"PYTHONPATH": str(HERE)}).items()]
+    pages.write_command(directory / "tidy", "env", *settings, sys.executable, "-m", "service", "tidy")
+    with serve(database_url, FILES_URL=secrets["FILES_URL"]) as server:
         yield server.port
 
 

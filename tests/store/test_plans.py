@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
+from service.desk.comparing import look_at_new
 from service.desk.credentials import read_token
 from service.desk.streams import living, news
 from service.desk.users import panel
@@ -279,6 +280,19 @@ def test_who_somebody_is_is_told_by_indexes(shop):
     own = Store(shop.database).of(shop.large.app)
 
     assert shop.slow(shop.plans(lambda: panel(own, user(shop, 0)))) == []
+
+
+def test_who_was_added_is_compared_by_indexes(shop):
+    own = Store(shop.database).of(shop.large.app)
+    ids = [shop.proving.known(userId=name, email="twins@example.org") for name in ("twin-1", "twin-2")]
+
+    def compare():
+        own.comparing.added_after((0, shop.large.id("evt", MANY - 9)), 5)
+        with own.transaction():
+            look_at_new(own, ids)
+
+    assert shop.slow(shop.plans(compare)) == []
+    assert [pair[0] for pair in own.duplicates.of_user(ids[0], 1)] == [tuple(ids)]
 
 
 def test_an_unknown_credential_is_looked_for_by_an_index(shop):

@@ -48,6 +48,7 @@ class LargeApp:
             "apps": [("Large", settings, at)],
             "keys": [(new_id("key"), kind, digest(key), at) for kind, key in keys],
             "search_progress": [(1, self.id("evt", 1))],
+            "duplicate_progress": [(1, self.id("evt", 1))],
         } | {table: [row(self.id, n, at) for n in range(many)] for table, row in EACH.items()}
 
 
@@ -119,6 +120,7 @@ COLUMNS = {
     "duplicates": "first second doubt signals",
     "dismissals": "home other_home user other_user at",
     "search_progress": "xid event",
+    "duplicate_progress": "xid event",
     "merges": "id source target rule ledger created_at",
     "history": "user id at event by request",
     "idempotency_keys": "scope key request made home created_at",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+from tests.support.comparing import compare
 from tests.support.lookalikes import Population, Record
 from tests.support.tenants import Tenant
 
@@ -47,7 +48,8 @@ def _done(tenant: Tenant, method: str, path: str, key: str, body: dict[str, Any]
 
 
 def listed(tenant: Tenant) -> Iterator[dict[str, Any]]:
-    """Return all pairs that are listed, page by page."""
+    """Return all pairs that are listed, page by page, once whoever was added is compared."""
+    compare(tenant)
     after: dict[str, str] = {}
     while True:
         page = tenant.get("/v1/duplicates", limit=100, **after).json

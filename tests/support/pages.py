@@ -23,6 +23,8 @@ HERE = Path(__file__).parents[2]
 # The address that the pages give, instead of which a test has its own.
 ADDRESS = "http://localhost:8000"
 ANSWERS = ("http", "json", "text")
+# What tells of people who were compared with others.
+COMPARED = re.compile(r'"score":|"comparedBy": \[{')
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"\$([A-Z][A-Z_]*)")
@@ -134,12 +136,15 @@ def _without_fences(text: str) -> str:
 
 
 def run(given: Sequence[Example], directory: Path, port: int, path: str) -> list[tuple[str, dict[str, str]]]:
-    """Type the examples into one shell, and return what each printed and the variables it is judged by.
+    """Type the examples into one shell, and return what each printed and the variables it is judged by. By
+    the command ``tidy`` people are compared before what tells of it.
 
     Raises AssertionError for one that fails, or that complains.
     """
     lines = ["set -u"]
     for number, example in enumerate(given):
+        if example.answer and COMPARED.search(example.answer.text):
+            lines.append("./tidy > /dev/null")
         (directory / f"{number}.sh").write_text(example.typed.text.replace(ADDRESS, _address(port)))
         lines.append(f". ./{number}.sh > {number}.out 2> {number}.err; echo $? > {number}.code")
         lines += [f"printf '{name}=%s\\n' \"${name}\" >> {number}.variables" for name in _variables(example)]

@@ -46,9 +46,10 @@ ALL_WEBHOOKS = re.compile(
     r'^SELECT "t1"."disabled", \("t1"."failing_since" IS NOT NULL\), COUNT\("t1"."id"\), (.*)'
     r' FROM "webhooks" AS "t1" GROUP BY "t1"."disabled", \("t1"."failing_since" IS NOT NULL\)$'
 )
-# Whoever fills indexes, or runs Usher, is told how far those of all apps go.
-ALL_SEARCHES = re.compile(
-    r'^SELECT "t1"."app", (.*) FROM "apps" AS "t1" (LEFT OUTER JOIN "search_progress" AS "t2" ON .*)'
+# Whoever follows events, or runs Usher, is told how far those of all apps were followed.
+ALL_FOLLOWED = re.compile(
+    r'^SELECT "t1"."app", (.*) FROM "apps" AS "t1"'
+    r' (LEFT OUTER JOIN "(?:search|duplicate)_progress" AS "t\d" ON .*)'
     r' ORDER BY "t1"."app"$'
 )
 # SQLite puts its index in order, which is no row of anybody's.
@@ -126,7 +127,7 @@ def unscoped(sql: str) -> tuple[str, ...]:
     missing: list[str] = []
     # What is looked up for each of all webhooks is looked at.
     sql = ALL_WEBHOOKS.sub(r'SELECT \1 FROM "webhooks" AS "t1" WHERE "t1"."app" = ?', sql)
-    nodes = _parsed(ALL_SEARCHES.sub(r'SELECT \1 FROM "apps" AS "t1" \2 WHERE "t1"."app" = ?', sql))
+    nodes = _parsed(ALL_FOLLOWED.sub(r'SELECT \1 FROM "apps" AS "t1" \2 WHERE "t1"."app" = ?', sql))
     if nodes[0] in READ_HERE:
         _look(nodes, {}, missing)
     elif nodes[0] not in OF_NO_APP:
