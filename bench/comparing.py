@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from bench.calls import LOGIN, MAIL, NEW
 from bench.compare import Comparison, Plan, describe, take_turns, written_as
-from bench.fleets import CORES
+from bench.fleets import CORES, Side
 from bench.load import Loader
 from bench.servers import databases
 from bench.speed import filled
@@ -24,14 +24,17 @@ round, between whose *quartiles* lie half of them."""
 
 
 def measure(engine: str, plan: Plan) -> Comparison:
-    """Measure logins, on one store."""
+    """Measure logins, each side on a store of its own: who is added to one is not compared by the other."""
     with ExitStack() as stack, Progress(transient=True) as progress:
         make = stack.enter_context(databases(engine))
         loader = stack.enter_context(closing(Loader(CORES)))
-        side = filled(make, progress)
-        ours = replace(side, calls={name: side.calls[name] for name in LOGINS})
-        sides = replace(ours, app=UNCOMPARED), ours
-        return take_turns(sides, plan, loader, progress, describe(side.url))
+        without, ours = (_logins(filled(make, progress, name)) for name in ("without", "with"))
+        sides = replace(without, app=UNCOMPARED), ours
+        return take_turns(sides, plan, loader, progress, describe(ours.url))
+
+
+def _logins(side: Side) -> Side:
+    return replace(side, calls={name: side.calls[name] for name in LOGINS})
 
 
 def written(comparison: Comparison) -> str:

@@ -118,10 +118,10 @@ def measure(engine: str, plan: Plan) -> Speed:
         return Speed(engine, versions(side.url), meter.loaded_by, series, memory, (before, after))
 
 
-def filled(make: Make, progress: Progress) -> Side:
+def filled(make: Make, progress: Progress, name: str = "bench") -> Side:
     """Have a crowd in a new database, and people who make the calls."""
     task = progress.add_task("people and what they wrote", total=None)
-    url = make("bench", HERE)
+    url = make(name, HERE)
     fill(url, Population.create(url, CROWD, DEEP), partial(progress.advance, task))
     with serve(USHER, url) as server:
         calls = prepare(App.create(url), server.port)
