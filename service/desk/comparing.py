@@ -23,7 +23,7 @@ SAID = {Source.EMAIL, Source.CONTACT, Source.PHONE}
 # By so many traits somebody is compared; who has used more devices in turn with others has one that many use.
 MAX_TRAITS = 50
 # How many events one step follows at most: whoever it compares, and by what, is locked until it ends.
-EVENTS = 200
+EVENTS = 100
 
 
 class Looking:
