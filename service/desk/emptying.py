@@ -1,8 +1,9 @@
-"""Erase what there may be much of with a user, a piece at a time, so that nobody who writes waits for long.
+"""Erase what there may be much of with a user or an app, a piece at a time, so that nobody who writes waits
+for long.
 
 Each piece of a user is a transaction, and leaves a store in which all holds: conversations that are shorter,
 lines and events that say less, and fewer sessions, IDs and purchases. The user is there until the rest is
-erased, and from the first piece on no session opens that began before.
+erased, and from the first piece on no session opens that began before. An app is gone before the first piece.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from service.desk.transactions import one_transaction
 from service.desk.users import show
 from service.model.events import Ended
 from service.model.users import User
-from service.store import AppStore
+from service.store import AppStore, Store
 from service.store.forgetting import Key, Step
 from service.times import now
 
@@ -63,6 +64,21 @@ def empty(store: AppStore, id: str, rest: Callable[[], None] = at_once) -> None:
             rest()
 
 
+def empty_app(store: Store, id: str, rest: Callable[[], None] = at_once) -> None:
+    """Erase an app that is gone for everybody, and all that is in it. Whoever does so after somebody who was
+    cut off goes on.
+
+    ``rest`` is called between two pieces; what it raises ends it all.
+    """
+    own = store.of(id)
+    while _erase_some_conversations(own) >= PIECE:
+        rest()
+    each_page(rest, _separate, store, id)
+    for table in store.apps.paged():
+        each_page(rest, _erase_page, store, id, table)
+    _erase_rest(store, id)
+
+
 def each_page(rest: Callable[[], None], step: Callable[..., Step], *about: object) -> int:
     """Forget what is to be forgotten of each page, with a rest before it; return how much that was."""
     total = 0
@@ -72,6 +88,26 @@ def each_page(rest: Callable[[], None], step: Callable[..., Step], *about: objec
         done, after = step(*about, after)
         total += done
     return total
+
+
+@one_transaction
+def _erase_some_conversations(store: AppStore) -> int:
+    return store.conversations.erase_some(None, PIECE)
+
+
+@one_transaction
+def _separate(store: Store, id: str, after: Key) -> Step:
+    return store.apps.separate(id, after)
+
+
+@one_transaction
+def _erase_page(store: Store, id: str, table: object, after: Key) -> Step:
+    return store.apps.erase_page(id, table, after)
+
+
+@one_transaction
+def _erase_rest(store: Store, id: str) -> None:
+    store.apps.erase(id)
 
 
 def _whom(store: AppStore, id: str) -> tuple[Sequence[str], Sequence[str]]:
