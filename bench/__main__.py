@@ -1,8 +1,8 @@
 """``python -m bench`` measures how fast Usher is, and its commands where the time goes, whether it stays so
 when a store grows, how much room it takes, what another checkout costs, who waits while a store is migrated,
 how soon duplicates are listed and what a login pays for them, how soon an inbox opens and a search is
-answered, whether an import of many takes more memory, how streams do, and what becomes of more than can be
-served."""
+answered, whether an import of many takes more memory, how streams do, what becomes of more than can be
+served, and how long others wait for what is forgotten."""
 
 import argparse
 import tempfile
@@ -25,6 +25,7 @@ from bench import (
     sizes,
     speed,
     speed_results,
+    tidying,
 )
 from bench.servers import POSTGRESQL, TITLES
 
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         (_add_search, "search", "measure searches, without the index and by it"),
         (_add_live, "live", "measure streams: their memory, and how soon they tell"),
         (_add_overload, "overload", "ask for ten times as much as can be served"),
+        (_add_tidying, "tidying", "measure each step of what is forgotten, and who waits for it"),
     ):
         add(commands.add_parser(name, help=text))
     return parser
@@ -152,6 +154,14 @@ def _add_live(command: argparse.ArgumentParser) -> None:
     command.add_argument("--streams", type=int, default=5000, metavar="N")
     command.add_argument("--seconds", type=float, default=30, metavar="S")
     _add_results(command)
+
+
+def _add_tidying(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_measure_tidying)
+    command.add_argument("--engine", choices=list(TITLES), help="one of them; else one after the other")
+    command.add_argument("--users", type=int, default=100_000, metavar="N", help="of an app that is tidied")
+    command.add_argument("--much", type=int, default=20_000, metavar="N", help="of each kind, of one user")
+    command.add_argument("--of-app", type=int, default=20_000, metavar="N", help="users of an app to erase")
 
 
 def _add_rounds(parser: argparse.ArgumentParser, *, rounds: int, seconds: float) -> None:
@@ -243,6 +253,12 @@ def _measure_streams(chosen: argparse.Namespace) -> None:
 def _overload(chosen: argparse.Namespace) -> None:
     engines = [chosen.engine] if chosen.engine else list(TITLES)
     print(overload.written([overload.measure(engine, chosen.seconds) for engine in engines], chosen.seconds))
+
+
+def _measure_tidying(chosen: argparse.Namespace) -> None:
+    plan = tidying.Plan(chosen.users, chosen.much, chosen.of_app)
+    for engine in [chosen.engine] if chosen.engine else list(TITLES):
+        print(tidying.written(tidying.measure(engine, plan)), flush=True)
 
 
 if __name__ == "__main__":

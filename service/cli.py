@@ -13,6 +13,7 @@ from service.api.schemas.apps import app_name
 from service.config import Config
 from service.desk.apps import PREFIXES, create_app, create_key, list_apps
 from service.desk.checking import Verdict, check
+from service.desk.emptying import empty_app
 from service.desk.erasing import tidy
 from service.desk.recovering import Recovered, recover, restore
 from service.desk.removing import remove_old
@@ -246,6 +247,9 @@ def _says_all_is_revoked(recovered: Recovered) -> bool:
 def _tidy(config: Config, chosen: argparse.Namespace) -> None:
     logs.configure()
     with _store(config) as store:
+        for app in store.apps.erased():
+            empty_app(store, app.id)
+            print(f"{app.id}: erased")
         for app in list_apps(store):
             done = tidy(
                 store.of(app.id),

@@ -27,7 +27,8 @@ _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:).+")
 class Config:
     """What a server needs to know before it starts; ``repr`` shows no secret and no database URL.
 
-    The rates are per minute and address, 0 for no limit. ``trusted_hops`` is how many routers in front
+    The rates are per minute, 0 for no limit: of logins and failed proofs per address, of new users per
+    app. ``trusted_hops`` is how many routers in front
     are believed when they say where a request came from. ``event_days`` is for how long events are kept,
     ``tidy_idle_days``, ``tidy_empty_days`` and ``tidy_cleared_days`` for how long anonymous users who do
     nothing, of whom there is nothing, and who were cleared. ``work_port`` is where a worker of its own says
@@ -49,6 +50,7 @@ class Config:
     web_concurrency: int = 2
     login_rate: int = 300
     proof_failure_rate: int = 20
+    new_user_rate: int = 0
     trusted_hops: int = 0
     event_days: int = 30
     tidy_idle_days: int = 180
@@ -82,6 +84,7 @@ class Config:
             proof_failure_rate=settings.whole_number(
                 "PROOF_FAILURE_RATE", cls.proof_failure_rate, 0, 1_000_000
             ),
+            new_user_rate=settings.whole_number("NEW_USER_RATE", cls.new_user_rate, 0, 1_000_000),
             trusted_hops=settings.whole_number("TRUSTED_HOPS", cls.trusted_hops, 0, 16),
             event_days=settings.whole_number("EVENT_DAYS", cls.event_days, 7, 365),
             tidy_idle_days=settings.whole_number("TIDY_IDLE_DAYS", cls.tidy_idle_days, 1, 36_500),

@@ -33,6 +33,7 @@ from bench import (
     sizes,
     speed,
     speed_results,
+    tidying,
     usage,
     wrk,
 )
@@ -539,3 +540,20 @@ def test_a_table_has_its_numbers_to_the_right():
     assert written == "\n".join(
         ["| call  |  rate |", "| ----- | ----: |", "| login | 1,234 |", "| list  |       |"]
     )
+
+
+# --- what is forgotten ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_step_of_what_is_forgotten_is_timed(engine, monkeypatch):
+    monkeypatch.setattr(tidying, "TURN", 0.1)
+
+    seen = tidying.measure(engine, tidying.Plan(users=120, much=40, of_app=20))
+
+    assert len(seen.steps["tidy"]["erase_idle"]) == 2
+    assert seen.steps["nothing"] == {}
+    assert all(load.calls > 0 for load in seen.logins.values())
+    written = tidying.written(seen)
+    assert "| tidy: erase_idle " in written
+    assert "| nothing " in written

@@ -25,6 +25,7 @@ DEFAULTS = {
     "WEB_CONCURRENCY": "2",
     "LOGIN_RATE": "300",
     "PROOF_FAILURE_RATE": "20",
+    "NEW_USER_RATE": "0",
     "TRUSTED_HOPS": "0",
     "EVENT_DAYS": "30",
     "TIDY_IDLE_DAYS": "180",
@@ -49,6 +50,7 @@ OTHERS = dict(
                 "4",
                 "0",
                 "7",
+                "60",
                 "1",
                 "365",
                 "7",
@@ -117,6 +119,7 @@ MALFORMED = {
     "WEB_CONCURRENCY": ["0", "65"],
     "LOGIN_RATE": ["-1"],
     "PROOF_FAILURE_RATE": ["1.5"],
+    "NEW_USER_RATE": ["1000001"],
     "TRUSTED_HOPS": ["17"],
     "EVENT_DAYS": ["6", "366"],
     "TIDY_IDLE_DAYS": ["0", "36501"],
@@ -211,8 +214,8 @@ def test_its_repr_shows_no_secret_and_no_password():
     config = Config.from_environment({**SECRETS, "DATABASE_URL": "postgres://usher:hunter2@db/usher"})
 
     assert repr(config) == (
-        "Config(port=8000, web_concurrency=2, login_rate=300, proof_failure_rate=20, trusted_hops=0,"
-        " event_days=30, tidy_idle_days=180, tidy_empty_days=30, tidy_cleared_days=30, work_port=0,"
-        " attachment_bytes=10485760, webhook_loopback='off', live_url='', live_port=0,"
+        "Config(port=8000, web_concurrency=2, login_rate=300, proof_failure_rate=20, new_user_rate=0,"
+        " trusted_hops=0, event_days=30, tidy_idle_days=180, tidy_empty_days=30, tidy_cleared_days=30,"
+        " work_port=0, attachment_bytes=10485760, webhook_loopback='off', live_url='', live_port=0,"
         " live_streams=5000, web_url='')"
     )

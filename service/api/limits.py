@@ -22,4 +22,5 @@ def limits_in(store: AppStore, *, is_limited: bool = True) -> Limits:
         config.secret_key,
         config.login_rate if is_limited else 0,
         config.proof_failure_rate if is_limited else 0,
+        config.new_user_rate if is_limited else 0,
     )

@@ -82,7 +82,7 @@ def _caller() -> Backend | Widget:
 @answering
 def get_or_create(caller: Backend | Widget, id: str) -> Response:
     """Return a subscriber, made on first sight."""
-    return _answer(*desk.get_or_create(store_of(caller), caller, _id(caller, id)))
+    return _answer(*desk.get_or_create(store_of(caller), caller, limits(caller), _id(caller, id)))
 
 
 @api.post("/subscribers/identify")
@@ -91,7 +91,7 @@ def log_in(caller: Backend | Widget) -> Response:
     """Log in as another ID; 201 if it was made for it."""
     body = _body("app_user_id", "new_app_user_id")
     first, second = _id(caller, body["app_user_id"]), _id(caller, body["new_app_user_id"])
-    return _answer(*desk.identify(store_of(caller), caller, first, second))
+    return _answer(*desk.identify(store_of(caller), caller, limits(caller), first, second))
 
 
 @api.get("/subscribers/<any_id:id>/offerings")
@@ -107,7 +107,7 @@ def list_offerings(caller: Backend | Widget, id: str) -> Response:
 def add_alias(caller: Backend | Widget, id: str) -> Response:
     """Link a further ID to a subscriber."""
     new = _id(caller, _body("new_app_user_id")["new_app_user_id"])
-    return _answer(*desk.add_alias(store_of(caller), caller, _id(caller, id), new))
+    return _answer(*desk.add_alias(store_of(caller), caller, limits(caller), _id(caller, id), new))
 
 
 @api.post("/subscribers/<any_id:id>/attributes")
@@ -115,7 +115,7 @@ def add_alias(caller: Backend | Widget, id: str) -> Response:
 def describe(caller: Backend | Widget, id: str) -> Response:
     """Keep what is said of a subscriber by name."""
     id, said = _id(caller, id), _attributes(read_json(request).get("attributes"))
-    return _answer(*desk.describe(store_of(caller), caller, id, said))
+    return _answer(*desk.describe(store_of(caller), caller, limits(caller), id, said))
 
 
 @api.post("/receipts")
@@ -128,7 +128,7 @@ def receive(caller: Backend | Widget) -> Response:
         raise errors.Refused
     id, token = _id(caller, body["app_user_id"]), _parsed(text, body["fetch_token"], MAX_TOKEN)
     product = None if product is None else _parsed(text, product, MAX_TOKEN)
-    subscriber = desk.receive(store_of(caller), caller, id, token, product, restores=restores)
+    subscriber = desk.receive(store_of(caller), caller, limits(caller), id, token, product, restores=restores)
     return _answer(subscriber, False)
 
 

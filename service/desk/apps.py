@@ -1,19 +1,23 @@
 """What the operator does: apps, their settings and their keys."""
 
+import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
+from service.desk.emptying import empty_app
 from service.desk.fingerprints import Parts, fingerprint
 from service.desk.idempotency_keys import made_before, require_same
-from service.desk.removing import remove_soon
+from service.desk.removing import PATIENCE, remove_soon
+from service.desk.tidying import Interrupted
 from service.desk.transactions import one_transaction
 from service.encryption import Encryption
 from service.model.apps import App, Key, KeyKind, ProofKind, Settings
-from service.model.errors import Conflict, NotFound, Refused
+from service.model.errors import Conflict, NotFound, Refused, UsherError
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import digest, is_id, new_credential, new_id
 from service.store import AppStore, Store
-from service.times import now
+from service.times import MINUTE, now
 
 PREFIXES = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk", KeyKind.IDENTITY: "ik"}
 
@@ -96,23 +100,26 @@ def _change(store: Store, app: App, name: str | None, settings: dict[str, Any]) 
 def erase_app(store: Store, id: str) -> None:
     """Erase an app and all that is in it. Raises NotFound.
 
-    Under load somebody is always about to add to what is being erased, so first nobody gets in any more.
+    The first transaction has it be gone for everybody. All that is in it goes after that, a piece at a time:
+    what fails, or would take longer than an answer may wait for, is done later by whoever tidies.
     """
     _shut(store, id)
-    _erase(store, id)
+    until = time.monotonic() + PATIENCE
+
+    def rest() -> None:
+        if time.monotonic() > until:
+            raise Interrupted
+
+    # Each piece has the time of an answer.
+    with store.database.aside(), suppress(Interrupted, UsherError):
+        empty_app(store, id, rest)
     remove_soon(store.of(id))
 
 
 @one_transaction
 def _shut(store: Store, id: str) -> None:
-    _there(store, id)
-    store.apps.shut(id)
-
-
-@one_transaction
-def _erase(store: Store, id: str) -> None:
     _there(store, id, lock=True)
-    store.apps.erase(id)
+    store.apps.shut(id, now() + MINUTE)
 
 
 @one_transaction

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from service.desk.emptying import PIECE, empty
+from service.desk.emptying import each_page, empty, is_much
 from service.desk.following import forget_some_deliveries, forget_some_events
 from service.desk.history import AuditLog
 from service.desk.mending import mend
@@ -35,17 +35,21 @@ def erase(store: AppStore, actor: Actor, id: str) -> None:
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
 
-    What there may be much of goes first, a piece at a time, and the rest in one transaction. Whoever is cut
-    off in the midst has erased a part, and goes on when asked again.
+    It is one transaction. Of whom there is much, that goes first, a piece at a time; whoever is cut off in
+    the midst has ended their sessions and erased a part, and goes on when asked again.
     """
-    empty(store, id)
+    # Each piece has the time of an answer.
+    with store.database.aside():
+        if is_much(store, id):
+            empty(store, id)
     erase_records(store, actor, id)
     remove_soon(store)
 
 
 @one_transaction
 def erase_records(store: AppStore, actor: Actor, id: str) -> None:
-    """As ``erase``, but for the bytes of attachments: those are removed later, by whoever tidies."""
+    """As ``erase``, however much there is, and but for the bytes of attachments: those are removed later, by
+    whoever tidies. A restore, before which nobody is served, is one transaction with all that it does."""
     store.extend_deadline(TIMEOUT)
     user = show(store, id)
     # A login locks its device first, then emails, then users; in this order nobody waits in a circle.
@@ -61,7 +65,8 @@ def _forget(store: AppStore, log: AuditLog, user: User) -> None:
     store.attachments.forget_unnamed(everyone)
     undone = [merge for merge in store.merges.of_users(everyone) if merge.undone_at is not None]
     if undone:
-        store.conversations.blank(everyone)
+        others = store.merges.ever_one_with(everyone)
+        store.conversations.blank(store.conversations.written_with(everyone, others))
         ids = [(merge.target, merge.id or "") for merge in undone]
         store.history.forget_aliases(ids)
         store.idempotency_keys.forget_merges(ids)
@@ -125,13 +130,13 @@ def tidy(
     users = _erase_all_idle(store, idle, rest)
     rest()
     mend(store, rest)
-    tombstones = _each_page(rest, _forget_tombstones, store, at - event_days * DAY)
+    tombstones = each_page(rest, _forget_tombstones, store, at - event_days * DAY)
     expired = at - app.settings.session_days * DAY
     # One used since then tells, though it has expired, that its device's anonymous user is not idle.
-    sessions = _each_page(rest, _end_old, store, expired, idle.since)
-    keys = _each_page(rest, _forget_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
-    keys += _each_page(rest, _forget_former_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
-    rates = _each_page(rest, _forget_rates, store, at // MINUTE - 1)
+    sessions = each_page(rest, _end_old, store, expired, idle.since)
+    keys = each_page(rest, _forget_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
+    keys += each_page(rest, _forget_former_keys, store, at - IDEMPOTENCY_KEYS_KEPT)
+    rates = each_page(rest, _forget_rates, store, at // MINUTE - 1)
     events = _all(rest, forget_some_events, store, at - event_days * DAY)
     _all(rest, forget_some_deliveries, store, at - event_days * DAY)
     _all(rest, _forget_deleted, store)
@@ -148,17 +153,6 @@ def _all(rest: Callable[[], None], step: Callable[..., int], *about: object) -> 
     return total
 
 
-def _each_page(rest: Callable[[], None], step: Callable[..., Step], *about: object) -> int:
-    """Forget what is to be forgotten of each page, and return how much that was."""
-    total = 0
-    after: Key | None = ()
-    while after is not None:
-        rest()
-        done, after = step(*about, after)
-        total += done
-    return total
-
-
 def _erase_all_idle(store: AppStore, idle: Idle, rest: Callable[[], None]) -> int:
     """Erase who is idle, each in a transaction, and return how many that were."""
     users = 0
@@ -168,9 +162,9 @@ def _erase_all_idle(store: AppStore, idle: Idle, rest: Callable[[], None]) -> in
         found, after = store.idle.users(idle, after)
         for id in found:
             rest()
-            if store.conversations.size(id) > PIECE and _close(store, id, idle):
-                # Whoever else erases them meanwhile leaves nothing to do.
-                with suppress(NotFound):
+            # Whoever else erases them meanwhile leaves nothing to do.
+            with suppress(NotFound):
+                if is_much(store, id) and _close(store, id, idle):
                     empty(store, id, rest)
             users += _erase_idle(store, id, idle)
     return users

@@ -6,7 +6,10 @@ from service.desk.transactions import one_transaction
 from service.model.errors import EventGone
 from service.model.events import EventType, Feed
 from service.store import AppStore
-from service.store.feed import BATCH, BEGINNING
+from service.store.feed import BEGINNING
+
+# How many deliveries are forgotten at a time, each with up to ten attempts.
+DELIVERIES = 200
 
 
 def follow(store: AppStore, *, after: str | None, types: Sequence[EventType], limit: int) -> Feed:
@@ -30,4 +33,4 @@ def forget_some_events(store: AppStore, before: int) -> int:
 @one_transaction
 def forget_some_deliveries(store: AppStore, before: int) -> int:
     """As ``forget_some_events``, of what became of them at webhooks."""
-    return store.webhooks.forget_before(before, BATCH)
+    return store.webhooks.forget_before(before, DELIVERIES)

@@ -32,11 +32,23 @@ class Limits:
     secret: str
     login_rate: int
     proof_failure_rate: int
+    new_user_rate: int
 
     def count_login(self) -> None:
         """Count a login with a publishable key. Raises TooMany."""
         subjects = {"address": (_network(self.address), 1), "app": ("", APP_SHARE)}
         self._count("login", subjects, self.login_rate)
+
+    def count_new_user(self) -> None:
+        """Count a user for whom nobody vouches, at the end of the transaction that makes them: from then on
+        others who are to be counted wait. Raises TooMany then, and nobody was made."""
+        if self.new_user_rate:
+            self.store.at_the_end(self._count_new_user)
+
+    def _count_new_user(self) -> None:
+        at = now()
+        if self.store.rates.count("new user", self._digest(""), at // MINUTE) > self.new_user_rate:
+            raise _too_many(at)
 
     def count_identity(self, claim: Claim) -> None:
         """Count a login as somebody, after it was proven. Raises TooMany."""

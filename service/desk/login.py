@@ -118,7 +118,8 @@ def log_in(
     if begun is not None and request.device_id is not None:
         login = _login(caller.app, begun.found, begun.user, begun.session, begun.token, request.device_id)
     else:
-        login = _log_in(store, encryption, caller, claim, request.device_id, verified=verified, key=key)
+        asked = replace(request, claim=claim)
+        login = _log_in(store, encryption, caller, asked, limits, verified=verified, key=key)
     metrics.logged_in(login.resolution.rule)
     return replace(login, resolution=login.resolution.ignoring(ignored)) if ignored else login
 
@@ -160,13 +161,13 @@ def _log_in(
     store: AppStore,
     encryption: Encryption,
     caller: Backend | Widget,
-    claim: Claim,
-    device_id: str | None,
+    request: LoginRequest,
+    limits: Limits,
     *,
     verified: bool,
     key: IdempotencyKey | None,
 ) -> Login:
-    app, at = caller.app, now()
+    app, at, claim, device_id = caller.app, now(), request.claim, request.device_id
     before, text = login_before(store, key, at)
     if issued := device_id is None and key is not None:
         device_id = issued_device(encryption, app.id, text)
@@ -179,7 +180,7 @@ def _log_in(
     found = resolve(store, app, claim, device, verified=verified, at=at)
     again = before and before.found_again(store, found)
     found = again or found
-    _require_calm(found)
+    _require_room(found, limits, verified=verified)
     log = AuditLog(store, replace(caller.actor, proven=verified), at)
     user = carry_out(store, found, log, verified=verified)
     home = (found.home or user.id) if claim.names_somebody else None
@@ -201,13 +202,16 @@ def _log_in(
     return login
 
 
-def _require_calm(found: Resolved) -> None:
+def _require_room(found: Resolved, limits: Limits, *, verified: bool) -> None:
     """Raise Overloaded if a login that makes a user has waited for as long as any other call may: it came
-    this far as it could have been of somebody known."""
-    makes = isinstance(found.decision.plan, Create)
-    if makes and threads.in_line() > admission.MAX_WAIT[admission.Kind.CALL]:
+    this far as it could have been of somebody known. If nobody vouches for them they are counted."""
+    if not isinstance(found.decision.plan, Create):
+        return
+    if threads.in_line() > admission.MAX_WAIT[admission.Kind.CALL]:
         metrics.request_refused("new-user")
         raise Overloaded
+    if not verified:
+        limits.count_new_user()
 
 
 def _replace(store: AppStore, session: Session, token: str, at: int, *, is_new: bool) -> None:

@@ -17,6 +17,9 @@ from service.model.sessions import Session
 from service.store import AppStore
 from service.times import now
 
+# How many events are written by one statement: there is one for each number.
+AT_ONCE = 20
+
 
 @one_transaction
 def log_out_token(store: AppStore, token: str) -> None:
@@ -62,11 +65,14 @@ def _logged_out(store: AppStore, sessions: tuple[Session, ...]) -> None:
 
 def tell_ended(store: AppStore, sessions: tuple[Session, ...], reason: Ended, at: int) -> None:
     """Tell the app that sessions are over; of who is erased, no more than that."""
+    events = []
     for one in sessions:
         data: dict[str, Any] = {"reason": reason}
         if reason is not Ended.ERASE:
             data["session"] = EndedSession(one.device, one.verified, one.began_at, one.used_at)
-        store.events.add(Event(new_id("evt"), EventType.SESSION_ENDED, at, one.user, data=data))
+        events.append(Event(new_id("evt"), EventType.SESSION_ENDED, at, one.user, data=data))
+    for first in range(0, len(events), AT_ONCE):
+        store.events.add(*events[first : first + AT_ONCE])
 
 
 @one_transaction

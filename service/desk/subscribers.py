@@ -16,6 +16,7 @@ from service.desk.attributes import describe_late
 from service.desk.editing import give_user_id
 from service.desk.erasing import erase
 from service.desk.history import AuditLog
+from service.desk.limits import Limits
 from service.desk.merging import merge
 from service.desk.purchasing import Bought, Claimant, record, settle
 from service.desk.transactions import one_transaction
@@ -57,22 +58,22 @@ class Subscriber:
 
 
 @one_transaction
-def get_or_create(store: AppStore, caller: Caller, id: str) -> tuple[Subscriber, bool]:
+def get_or_create(store: AppStore, caller: Caller, limits: Limits, id: str) -> tuple[Subscriber, bool]:
     """Return whoever has an ID, and whether they were made for it."""
-    world = _World(store, caller)
+    world = _World(store, caller, limits)
     found = world.find(id)
     user, _ = found or world.create(id)
     return world.subscriber(id, user), found is None
 
 
 @one_transaction
-def identify(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
+def identify(store: AppStore, caller: Caller, limits: Limits, id: str, new: str) -> tuple[Subscriber, bool]:
     """Log in as ``new`` where ``id`` was until now; return them, and whether they were made for it.
 
     Whoever logs in as themselves changes nothing, not even where nobody has seen them yet. Raises Refused for
     the ID of another anonymous user, which nobody logs in as.
     """
-    world = _World(store, caller)
+    world = _World(store, caller, limits)
     before, found = world.find(id), world.find(new)
     is_same = id == new or (before is not None and found is not None and before[0].id == found[0].id)
     rule = subscribing.identify(new, is_same=is_same)
@@ -89,12 +90,12 @@ def identify(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscr
 
 
 @one_transaction
-def add_alias(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subscriber, bool]:
+def add_alias(store: AppStore, caller: Caller, limits: Limits, id: str, new: str) -> tuple[Subscriber, bool]:
     """Link a further ID to whoever has ``id``; return them, and whether it is new.
 
     Raises NotFound, and Conflict for the ID of another identified user.
     """
-    world = _World(store, caller)
+    world = _World(store, caller, limits)
     found = world.find(id) or world.first_seen(id, Names.WHO_WAS_THERE)
     if found is None:
         raise NotFound
@@ -106,11 +107,18 @@ def add_alias(store: AppStore, caller: Caller, id: str, new: str) -> tuple[Subsc
 
 @one_transaction
 def receive(
-    store: AppStore, caller: Caller, id: str, token: str, product: str | None, *, restores: bool
+    store: AppStore,
+    caller: Caller,
+    limits: Limits,
+    id: str,
+    token: str,
+    product: str | None,
+    *,
+    restores: bool,
 ) -> Subscriber:
     """Make the store account that a token stands for that of whoever has an ID; with a product it is a
     purchase. Raises Conflict where the account stays another's."""
-    world = _World(store, caller)
+    world = _World(store, caller, limits)
     user, home = world.find(id) or world.create(id)
     account = StoreAccount(STORE, token)
     claimant = Claimant(user, home, restores, shares(None, user))
@@ -121,13 +129,15 @@ def receive(
 
 
 @one_transaction
-def describe(store: AppStore, caller: Caller, id: str, said: Mapping[str, Said]) -> tuple[Subscriber, bool]:
+def describe(
+    store: AppStore, caller: Caller, limits: Limits, id: str, said: Mapping[str, Said]
+) -> tuple[Subscriber, bool]:
     """Keep what is said by name of whoever has an ID; return them, and whether they were made for it.
 
     Nothing was said in the future: a clock that is fast would else keep everybody else from saying anything.
     Raises Refused, with nothing changed, where it were too much.
     """
-    world = _World(store, caller)
+    world = _World(store, caller, limits)
     found = world.find(id)
     user, home = found or world.create(id)
     at_most = world.log.at
@@ -152,8 +162,9 @@ class _World:
     """The users whom a caller's calls are about: for who is believed those of the proven world, for anybody
     else those of whom somebody only said who they are."""
 
-    def __init__(self, store: AppStore, caller: Caller) -> None:
+    def __init__(self, store: AppStore, caller: Caller, limits: Limits) -> None:
         self._store = store
+        self._limits = limits
         who = believing.Caller.BACKEND if isinstance(caller, Backend) else believing.Caller.REVENUECAT
         self._is_proven = believing.is_word_believed(who, caller.app.settings.identity_verification)
         self.log = AuditLog(store, caller.actor, now())
@@ -168,6 +179,7 @@ class _World:
         user = User(new_id("usr"), id, None, None, (), self.log.at, verified=self._is_proven)
         self._store.users.create(user)
         rule = login_rules.rule_of_creation(None if is_anonymous(id) else id)
+        self._limits.count_new_user()
         self.log.note(user.id, Event.CREATED, rule.name, after={"userId": id}, shown=user)
         return user, user.id
 

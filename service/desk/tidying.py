@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from service.desk.emptying import empty_app
 from service.desk.erasing import Tidied, tidy
 from service.model.apps import App
 from service.store import Store
@@ -28,7 +29,8 @@ class Kept:
 
 
 def tidy_if_due(store: Store, app: App, kept: Kept, rest: Callable[[], None]) -> Tidied | None:
-    """Tidy an app, if it was not for a day and nobody else does; return what was forgotten.
+    """Tidy an app, if it was not for a day and nobody else does; return what was forgotten. One that is being
+    erased is erased, and nothing is returned.
 
     ``rest`` is called before each step, and may raise Interrupted. Whoever looks next goes on then, as after
     an error.
@@ -39,6 +41,9 @@ def tidy_if_due(store: Store, app: App, kept: Kept, rest: Callable[[], None]) ->
         return None
     next_at = at
     try:
+        if app.is_erased:
+            empty_app(store, app.id, rest)
+            return None
         done = tidy(store.of(app.id), app, **asdict(kept), rest=rest)
         next_at = at + DAY
         return done

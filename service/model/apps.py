@@ -61,6 +61,11 @@ class Settings:
     idle_days: int = 7
 
 
+# Of an app that is being erased: each session was over a day before it began, for a former release too, and
+# no page may call.
+ERASED = Settings(session_days=-1, idle_days=-1)
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """A tenant: one product whose users are supported."""
@@ -69,6 +74,11 @@ class App:
     name: str
     settings: Settings
     created_at: int
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether it is gone for everybody, though not all that was in it is."""
+        return self.settings == ERASED
 
 
 class KeyKind(StrEnum):

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from service.files import Files
 from service.files.nowhere import Nowhere
 from service.store.all_webhooks import AllWebhooks
+from service.store.amounts import AmountStore
 from service.store.apps import AllApps, KeyStore
 from service.store.attachments import AttachmentStore
 from service.store.attributes import AttributeStore
@@ -74,6 +75,7 @@ class AppStore:
         self.app_id = app_id
         self.keys = KeyStore(database, app_id)
         self.users = UserStore(database, app_id)
+        self.amounts = AmountStore(database, app_id)
         self.devices = DeviceStore(database, app_id)
         self.sessions = SessionStore(database, app_id)
         self.logins = LoginStore(database, app_id)

@@ -8,27 +8,41 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from service.model.apps import App, Key, KeyKind, ProofKind, Settings
+from service.model.apps import ERASED, App, Key, KeyKind, ProofKind, Settings
 from service.model.errors import StaleState
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.revocations import Revoked
-from service.store.attachments import AT_ONCE, forget
+from service.model.webhooks import Disabled
+from service.store.attachments import AT_ONCE
+from service.store.attachments import forget as forget_files
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
+from service.store.forgetting import USERS, Step, forget, page
+from service.store.forgetting import Key as Place
+from service.store.indexed import forget_conversations
 from service.store.tables import (
     OF_ENGINES,
     TABLES,
     Apps,
     Attachments,
+    Conversations,
     Imports,
     Keys,
+    Messages,
+    OperatorSessions,
     Removals,
-    Sessions,
+    SearchProgress,
+    Users,
     Webhooks,
 )
 
 APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
+# What of an app is erased with it, in an order that keeps foreign keys: the bytes of files come later.
+ERASED_TABLES: tuple[Any, ...] = tuple(table for table in reversed(TABLES) if table is not Removals)
+# … and of these there may be much. Conversations go with their messages.
+_OTHERS = Apps, Keys, OperatorSessions, SearchProgress, Conversations, Messages
+PAGED = tuple(table for table in ERASED_TABLES if table not in _OTHERS)
 # A key with its app; both have a time at which they were made.
 HOLDER = [
     *(f"key_{column.column_name}" for column in KEY_COLUMNS),
@@ -43,9 +57,9 @@ class AllApps:
         self._database = database
 
     def all(self) -> tuple[App, ...]:
-        """Return every app, oldest first."""
+        """Return every app, oldest first, but for those that are being erased."""
         rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
-        return tuple(as_app(row) for row in rows)
+        return tuple(app for app in map(as_app, rows) if not app.is_erased)
 
     def with_webhooks(self) -> tuple[str, ...]:
         """Return the apps that have webhooks which are not switched off, by their ids."""
@@ -64,6 +78,11 @@ class AllApps:
         query = Apps.select(*APP_COLUMNS, Apps.tidy_at).order_by(Apps.created_at, Apps.app)
         rows = self._database.rows(query)
         return tuple(as_app(tuple(row)) for *row, due in rows if due is None or due <= at)
+
+    def erased(self) -> tuple[App, ...]:
+        """Return the apps that are being erased, oldest first."""
+        rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
+        return tuple(app for app in map(as_app, rows) if app.is_erased)
 
     def claim_tidying(self, app: str, at: int, until: int) -> bool:
         """Have nobody else tidy an app until a time; return whether it was due, and nobody was before."""
@@ -86,15 +105,13 @@ class AllApps:
 
     def with_id(self, app: str) -> App | None:
         """Find an app."""
-        row = self._database.row(_app(app))
-        return None if row is None else as_app(row)
+        return _unless_erased(self._database.row(_app(app)))
 
     def lock(self, app: str) -> App | None:
         """Find an app, and keep others from changing it until the transaction ends."""
         query = Apps.select(*APP_COLUMNS).where(Apps.app == app)
         # Every new user and device refers to its app, so under load a lock that waits for those never comes.
-        row = self._database.row(self._database.locked(query, "NO KEY UPDATE"))
-        return None if row is None else as_app(row)
+        return _unless_erased(self._database.row(self._database.locked(query, "NO KEY UPDATE")))
 
     def made_with(self, key: IdempotencyKey) -> tuple[str, App] | None:
         """Find the app that the operator made with a key, and the digest of the request that did. Nobody else
@@ -125,24 +142,56 @@ class AllApps:
             Apps.update(name=app.name, settings=_as_json(app.settings)).where(Apps.app == app.id)
         )
 
-    def shut(self, app: str) -> None:
-        """Delete every credential of an app."""
-        self._database.extend_deadline(600)
-        for table in (Sessions, Keys):
-            self._database.change(table.delete().where(table.app == app))
+    def shut(self, app: str, until: int) -> None:
+        """Have an app be gone for everybody, though what is in it is there still; whoever tidies leaves that
+        alone until a time."""
+        gone = Apps.update(name="", settings=_as_json(ERASED), made_with=None, tidy_at=until)
+        self._database.change(gone.where(Apps.app == app))
+        self._database.change(Keys.delete().where(Keys.app == app))
+        self._database.change(Webhooks.update(disabled=Disabled.BY_REQUEST.value).where(Webhooks.app == app))
+        self._database.revoke(Revoked.APP_ERASED, app, app)
+
+    def separate(self, app: str, after: Place) -> Step:
+        """Have nobody on the page of an app's users after a key be part of another: all of them are to be
+        erased, and others may be sooner."""
+        rows, last = page(self._database, app, [Users.id], after)
+        parts = (Users.app == app) & rows & Users.merged_into.is_null(False)
+        change = Users.update(merged_into=None, email_key=None).where(parts)
+        return Step(self._database.change(change), last)
+
+    def erase_page(self, app: str, table: Any, after: Place) -> Step:
+        """Erase what is of an app on the page of a table after a key, one of ``PAGED``."""
+        if table is Attachments:
+            rows, last = page(self._database, app, [Attachments.id], after)
+            return Step(forget_files(self._database, app, rows), last)
+        size = USERS if table is Users else None
+        return forget(self._database, app, table, table.app == app, after, size)
 
     def erase(self, app: str) -> None:
         """Erase an app and all that is in it, but for what says which bytes are to be removed. Raises
         StaleState if somebody was about to add to it."""
         self._database.extend_deadline(600)
+        late = (Removals.app == app) & (Removals.due > AT_ONCE)
+        conversations = Conversations.select(Conversations.id).where(Conversations.app == app)
         try:
-            forget(self._database, app, Attachments.app == app)
-            self._database.change(Removals.update(due=AT_ONCE).where(Removals.app == app))
-            for table in reversed([table for table in (*TABLES, *OF_ENGINES) if table is not Removals]):
-                self._database.change(table.delete().where(table.app == app))  # type: ignore[attr-defined]
-            self._database.revoke(Revoked.APP_ERASED, app, app)
+            forget_files(self._database, app, Attachments.app == app)
+            self._database.change(Removals.update(due=AT_ONCE).where(late))
+            if self._database.is_sqlite:
+                forget_conversations(
+                    self._database, app, [id for (id,) in self._database.rows(conversations)]
+                )
+            for table in self._indexes() + ERASED_TABLES:
+                self._database.change(table.delete().where(table.app == app))
         except IntegrityError as error:
             raise StaleState from error
+
+    def paged(self) -> tuple[Any, ...]:
+        """Return the tables of which an app is erased by pages, in this order, after its conversations."""
+        return self._indexes() + PAGED
+
+    def _indexes(self) -> tuple[Any, ...]:
+        # SQLite's has no keys, and what is in it goes with its conversation.
+        return () if self._database.is_sqlite else OF_ENGINES
 
 
 class KeyStore:
@@ -212,6 +261,11 @@ class KeyStore:
         """Delete a key, and return whether there was one."""
         self._database.revoke(Revoked.KEY_DELETED, self._app, id)
         return self._database.change(Keys.delete().where((Keys.app == self._app) & (Keys.id == id))) > 0
+
+
+def _unless_erased(row: tuple[Any, ...] | None) -> App | None:
+    app = None if row is None else as_app(row)
+    return None if app is None or app.is_erased else app
 
 
 def _as_secrets(rows: Rows) -> tuple[tuple[Key, str], ...]:

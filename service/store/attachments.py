@@ -139,12 +139,13 @@ def in_view(app: Any, scope: Scope) -> Any:
     return condition
 
 
-def forget(database: Database, app: str, which: Any) -> None:
-    """Forget some of an app's attachments, and write down that their bytes are to be removed."""
+def forget(database: Database, app: str, which: Any) -> int:
+    """Forget some of an app's attachments, and write down that their bytes are to be removed; return how many
+    they were."""
     theirs = (Attachments.app == app) & which
     rows = Attachments.select(Attachments.app, Attachments.id, AT_ONCE).where(theirs)
     database.change(Removals.insert_from(rows, [Removals.app, Removals.file, Removals.due]))
-    database.change(Attachments.delete().where(theirs))
+    return database.change(Attachments.delete().where(theirs))
 
 
 def as_text(attachments: Sequence[Attachment]) -> str | None:

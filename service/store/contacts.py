@@ -7,6 +7,7 @@ from service.model.contacts import Contact, phone_key
 from service.model.identifiers import email_key
 from service.model.users import User
 from service.store.database import Database
+from service.store.forgetting import some
 from service.store.tables import Contacts
 
 _CONTACT = Contacts.email, Contacts.phone, Contacts.name, Contacts.home, Contacts.at
@@ -84,9 +85,12 @@ class ContactStore:
         """Make all contacts that were left under IDs of ``home`` a user's."""
         self._change((Contacts.home == home) & (Contacts.user != user), user)
 
-    def erase(self, homes: Sequence[str]) -> None:
-        """Forget all that was left under IDs of these users."""
-        self._database.change(self._theirs(Contacts.home.in_(homes)))
+    def erase(self, homes: Sequence[str], limit: int | None = None) -> int:
+        """Forget what was left under IDs of these users, up to ``limit`` if there is one; return how much
+        that was."""
+        theirs = (Contacts.app == self._app) & Contacts.home.in_(homes)
+        these = some(self._database, Contacts.device, theirs, limit, Contacts.home)
+        return self._database.change(Contacts.delete().where(these))
 
     def _theirs(self, condition: Any) -> Any:
         return Contacts.delete().where((Contacts.app == self._app) & condition)

@@ -8,9 +8,11 @@ came after a message never misses one.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from peewee import CTE, SQL, Case, Select, fn
+from peewee import CTE, SQL, Case, Select
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.events import Event, EventType
@@ -38,6 +40,14 @@ MESSAGE = (
     Messages.verified,
     Messages.created_at,
 )
+
+
+class Written(NamedTuple):
+    """Where a message is, and its id."""
+
+    conversation: str
+    number: int
+    id: str
 
 
 class ConversationStore:
@@ -125,12 +135,6 @@ class ConversationStore:
             )
         )
 
-    def size(self, user: str) -> int:
-        """Return how many messages and conversations a user has."""
-        theirs = (Conversations.app == self._app) & (Conversations.user == user)
-        size = fn.COALESCE(fn.SUM(Conversations.messages + 1), 0)
-        return int(self._database.rows(Conversations.select(size).where(theirs))[0][0])
-
     def lock_all(self, users: Sequence[str]) -> list[str]:
         """Keep others from writing into these users' conversations, and return their ids."""
         query = Conversations.select(Conversations.id).where(
@@ -152,10 +156,13 @@ class ConversationStore:
         these = (Conversations.app == self._app) & Conversations.id.in_(ids)
         self._database.change(Conversations.delete().where(these))
 
-    def erase_some(self, users: Sequence[str], limit: int) -> int:
-        """Erase up to ``limit`` of what is in conversations of these users, the last messages of each first,
-        and those of which nothing is left; return how many messages and conversations that were."""
-        theirs = (Conversations.app == self._app) & Conversations.user.in_(users)
+    def erase_some(self, users: Sequence[str] | None, limit: int) -> int:
+        """Erase up to ``limit`` of what is in conversations of these users, or of all: the last messages of
+        each first, and those of which nothing is left; return how many messages and conversations that
+        were."""
+        theirs = Conversations.app == self._app
+        if users is not None:
+            theirs &= Conversations.user.in_(users)
         query = Conversations.select(Conversations.id, Conversations.messages).where(theirs).limit(limit)
         left, whole = limit, list[str]()
         for id, messages in self._database.rows(self._database.locked(query)):
@@ -174,25 +181,38 @@ class ConversationStore:
         """Erase the last messages of a conversation, which is locked, with what they name."""
         last = (Messages.app == self._app) & (Messages.conversation == id) & (Messages.number > messages)
         rows = self._database.rows(Messages.select(Messages.id, Messages.number).where(last))
-        forget(self._database, self._app, Attachments.message.in_([message for message, _ in rows]))
+        self._forget_files(id, [message for message, _ in rows])
         self._database.change(Messages.delete().where(last))
         forget_messages(self._database, self._app, [(id, number) for _, number in rows])
         change = Conversations.update(messages=messages, unread_by_user=0, unread_by_agent=0)
         self._database.change(change.where((Conversations.app == self._app) & (Conversations.id == id)))
 
-    def blank(self, users: Sequence[str]) -> None:
-        """Erase what these users wrote and sent in conversations that are others' by now; that they wrote
-        stays."""
-        forget(self._database, self._app, Attachments.author.in_(users))
-        self._database.change(
-            Messages.update(body="", attachments=None).where(
-                (Messages.app == self._app) & Messages.author.in_(users)
-            )
+    def _forget_files(self, conversation: str, messages: Sequence[str]) -> None:
+        """Forget what messages of a conversation name, which no index holds."""
+        theirs = (Attachments.conversation == conversation) & Attachments.message.in_(messages)
+        forget(self._database, self._app, theirs)
+
+    def written_with(self, users: Sequence[str], others: Sequence[str]) -> list[Written]:
+        """Find the messages of these users in conversations of others that say something still."""
+        theirs = (Conversations.app == self._app) & Conversations.user.in_(others)
+        says = (Messages.body != "") | Messages.attachments.is_null(False)
+        found = Messages.select(Messages.conversation, Messages.number, Messages.id).where(
+            (Messages.app == self._app)
+            & Messages.conversation.in_(Conversations.select(Conversations.id).where(theirs))
+            & Messages.author.in_(users)
+            & says
         )
-        written = Messages.select(Messages.conversation, Messages.number).where(
-            (Messages.app == self._app) & Messages.author.in_(users)
-        )
-        forget_messages(self._database, self._app, self._database.rows(written))
+        return [Written(*row) for row in self._database.rows(found)]
+
+    def blank(self, messages: Sequence[Written]) -> None:
+        """Erase what these messages say and name; that they were written stays."""
+        for conversation, same in groupby(sorted(messages), attrgetter("conversation")):
+            _, numbers, ids = zip(*same, strict=True)
+            self._forget_files(conversation, ids)
+            these = (Messages.app == self._app) & (Messages.conversation == conversation)
+            change = Messages.update(body="", attachments=None).where(these & Messages.number.in_(numbers))
+            self._database.change(change)
+        forget_messages(self._database, self._app, [(one.conversation, one.number) for one in messages])
 
     def append(self, scope: Scope, id: str, message: Message, events: tuple[str, str]) -> Message | None:
         """Append a message to a conversation, if the scope sees it; a user's reopens it. Answer it with its

@@ -14,7 +14,7 @@ from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question
-from service.store.forgetting import Key, page
+from service.store.forgetting import Key, page, some
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
 from service.store.users import as_user, lives, user_columns
 
@@ -216,9 +216,17 @@ class SessionStore:
         """End a device's session; as ``end``."""
         return self._end(Sessions.device == device)
 
-    def end_of_users(self, *users: str) -> tuple[Session, ...]:
-        """End every session of these users; as ``end``."""
-        return self._end(Sessions.user.in_(users))
+    def end_of_users(self, *users: str, limit: int | None = None) -> tuple[Session, ...]:
+        """End the sessions of these users, up to ``limit`` if there is one; as ``end``."""
+        theirs = (Sessions.app == self._app) & Sessions.user.in_(users)
+        return self._end(some(self._database, Sessions.device, theirs, limit))
+
+    def lock_out(self, users: Sequence[str]) -> int:
+        """Have no token open a session of these users any more, until each is ended; return how many there
+        are."""
+        opens = Sessions.token.is_null(False) | Sessions.secret.is_null(False)
+        theirs = (Sessions.app == self._app) & Sessions.user.in_(users) & opens
+        return self._database.change(Sessions.update(token=None, secret=None).where(theirs))
 
     def end_of_homes(self, user: str, homes: Sequence[str]) -> None:
         """End a user's sessions that began under an ID of these, who are part of the user."""

@@ -14,6 +14,7 @@ from service.model.conversations import Status
 from service.model.events import Ended, Event, EventType
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, as_value
+from service.store.forgetting import some
 from service.store.tables import Events, Sessions
 
 COLUMNS = (
@@ -54,10 +55,9 @@ class EventStore:
         """Leave of the events about these users which they were, and nothing personal: of up to ``limit``, if
         there is one. Return how many they were."""
         theirs = (Events.app == self._app) & Events.user.in_(users) & Events.data.is_null(False)
-        if limit is not None:
-            some = self._database.rows(Events.select(Events.id).where(theirs).limit(limit))
-            theirs = (Events.app == self._app) & Events.id.in_([id for (id,) in some])
-        return self._database.change(Events.update(data=None).where(theirs))
+        theirs &= Events.data != _ENDED_BY_ERASE
+        these = some(self._database, Events.id, theirs, limit)
+        return self._database.change(Events.update(data=None).where(these))
 
 
 def place(app: Any, is_sqlite: bool) -> Any:
@@ -70,6 +70,10 @@ def place(app: Any, is_sqlite: bool) -> Any:
 def as_json(data: Any) -> str | None:
     """Write records as they are kept."""
     return None if data is None else orjson.dumps(dict(data)).decode()
+
+
+# What is told of sessions while their user is erased, which holds nothing personal.
+_ENDED_BY_ERASE = as_json({"reason": Ended.ERASE})
 
 
 def _values(event: Event) -> tuple[Any, ...]:

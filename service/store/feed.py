@@ -21,7 +21,7 @@ from service.store.tables import DuplicateProgress, Events, Messages, SearchProg
 # How many events are looked through for some types.
 WINDOW = 10_000
 # How many are forgotten at a time.
-BATCH = 1000
+BATCH = 500
 
 # What has numbers of transactions: events, and up to where somebody has followed them.
 NUMBERED = Events, Webhooks, SearchProgress, DuplicateProgress

@@ -8,6 +8,7 @@ from service.model.callers import Actor
 from service.model.history import Entry, Event, Members
 from service.store.database import Database
 from service.store.engine.prepared import inserting
+from service.store.forgetting import some
 from service.store.tables import History
 
 _ENTRY = (
@@ -65,10 +66,8 @@ class HistoryStore:
         """Leave of these users' lines what happened and when, and nothing personal: of up to ``limit``, if
         there is one. Return how many they were."""
         lines = self._of(users) & (History.before.is_null(False) | History.after.is_null(False))
-        if limit is not None:
-            some = self._database.rows(History.select(History.id).where(lines).limit(limit))
-            lines = self._of(users) & History.id.in_([id for (id,) in some])
-        return self._database.change(History.update(before=None, after=None).where(lines))
+        these = some(self._database, History.id, lines, limit)
+        return self._database.change(History.update(before=None, after=None).where(these))
 
     def forget_aliases(self, merges: Iterable[tuple[str, str]]) -> None:
         """Leave out of the lines of merges, by who took in and the merge, which IDs became aliases."""

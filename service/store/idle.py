@@ -7,7 +7,7 @@ from peewee import SQL, fn
 
 from service.model.history import Event
 from service.store.database import Database
-from service.store.forgetting import Key, Step, page
+from service.store.forgetting import USERS, Key, Step, page
 from service.store.tables import (
     Contacts,
     Conversations,
@@ -58,7 +58,7 @@ class IdleStore:
     def forget_tombstones(self, before: int, after: Key = ()) -> Step:
         """Forget those of the users on the page after a key who were erased as they were idle, before a time;
         but whom a merge names."""
-        rows, last = page(self._database, self._app, [Users.id], after)
+        rows, last = page(self._database, self._app, [Users.id], after, USERS)
         is_named = self._there_is(Merges, Merges.source == Users.id) | self._there_is(
             Merges, Merges.target == Users.id
         )

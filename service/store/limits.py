@@ -9,7 +9,7 @@ from service.model.errors import StaleState
 from service.model.idempotency_keys import IdempotencyKey
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, Rows
-from service.store.forgetting import Key, Step, forget
+from service.store.forgetting import Key, Step, forget, some
 from service.store.tables import FormerKeys, Rates
 from service.store.tables import IdempotencyKeys as Keys
 
@@ -62,12 +62,15 @@ class IdempotencyKeyStore:
         made = Keys.home.in_(targets) & Keys.made.in_(ids)
         self._database.change(Keys.delete().where((Keys.app == self._app) & made))
 
-    def forget(self, users: Iterable[str]) -> None:
-        """Forget all keys that had to do with these users."""
-        theirs = Keys.home.in_(list(users))
-        self._database.change(Keys.delete().where((Keys.app == self._app) & theirs))
-        former = FormerKeys.user.in_(list(users))
-        self._database.change(FormerKeys.delete().where((FormerKeys.app == self._app) & former))
+    def forget(self, users: Sequence[str], limit: int | None = None) -> int:
+        """Forget the keys that had to do with these users, up to ``limit`` of each release if there is one;
+        return how many they were."""
+        theirs = (Keys.app == self._app) & Keys.home.in_(users)
+        former = (FormerKeys.app == self._app) & FormerKeys.user.in_(users)
+        return sum(
+            self._database.change(table.delete().where(some(self._database, table.key, which, limit)))
+            for table, which in ((Keys, theirs), (FormerKeys, former))
+        )
 
 
 class RateStore:

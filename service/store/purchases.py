@@ -10,6 +10,7 @@ from service.model.sessions import Token
 from service.store.database import Database
 from service.store.devices import user_of_session
 from service.store.engine.prepared import Prepared, Question, Rows
+from service.store.forgetting import some
 from service.store.tables import Purchases, StoreAccounts, UserIds, Users
 from service.store.users import proven
 
@@ -142,17 +143,18 @@ class PurchaseStore:
             )
         )
 
-    def erase(self, users: Sequence[str]) -> None:
-        """Erase all accounts and purchases of these users."""
-        theirs = StoreAccounts.select(StoreAccounts.digest).where(
-            (StoreAccounts.app == self._app) & StoreAccounts.user.in_(users)
-        )
-        self._database.change(
-            Purchases.delete().where((Purchases.app == self._app) & Purchases.account.in_(theirs))
-        )
-        self._database.change(
-            StoreAccounts.delete().where((StoreAccounts.app == self._app) & StoreAccounts.user.in_(users))
-        )
+    def erase(self, users: Sequence[str], limit: int | None = None) -> int:
+        """Erase the accounts of these users, up to ``limit`` if there is one, and what was bought under them
+        before; return how many there were of both."""
+        theirs = (StoreAccounts.app == self._app) & StoreAccounts.user.in_(users)
+        accounts = StoreAccounts.select(StoreAccounts.digest).where(theirs)
+        bought = (Purchases.app == self._app) & Purchases.account.in_(accounts)
+        these = some(self._database, Purchases.digest, bought, limit, Purchases.account)
+        purchases = self._database.change(Purchases.delete().where(these))
+        if limit is not None and purchases >= limit:
+            return purchases
+        bare = some(self._database, StoreAccounts.digest, theirs, limit)
+        return purchases + self._database.change(StoreAccounts.delete().where(bare))
 
 
 @Prepared

@@ -29,6 +29,7 @@ from service.model.revocations import Revoked
 from service.model.users import User
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, inserting
+from service.store.forgetting import some
 from service.store.several import above, below, further, ids_of, is_kept
 from service.store.tables import (
     Contacts,
@@ -228,6 +229,16 @@ class UserStore:
         known_by = (Users.app == self._app) & (Users.id == id) & (Users.user_id == value)
         is_part = Users.merged_into.is_null(False) & ~anonymous()
         self._database.change(Users.update(user_id=instead).where(known_by & is_part))
+
+    def remove_aliases(self, user: User, limit: int) -> int:
+        """Unlink up to ``limit`` of the IDs of a user who is about to be erased, but not the primary one;
+        return how many that were."""
+        beside = (UserIds.app == self._app) & (UserIds.user == user.id) & (UserIds.value != user.user_id)
+        these = some(self._database, UserIds.digest, beside, limit)
+        removed = self._database.change(UserIds.delete().where(these))
+        if removed:
+            self._change(user.id)
+        return removed
 
     def remove_user_ids(self, user: User) -> User:
         """Unlink all of a user's IDs; return the user as they are then."""

@@ -5,6 +5,8 @@ What delivers them is in ``deliveries``.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from service.model.events import EventType
@@ -165,10 +167,10 @@ class WebhookStore:
 
     def blank(self, attempts: Iterable[tuple[str, str, int]]) -> None:
         """Forget what was answered to attempts: it may tell of somebody."""
-        for webhook, event, number in attempts:
-            which = (Attempts.app == self._app) & (Attempts.webhook == webhook) & (Attempts.event == event)
-            change = Attempts.update(answer=None).where(which & (Attempts.number == number))
-            self._database.change(change)
+        numbered = groupby(sorted(attempts, key=_webhook_and_number), _webhook_and_number)
+        for (webhook, number), same in numbered:
+            which = _of_events(Attempts, self._app, webhook, [event for _, event, _ in same])
+            self._database.change(Attempts.update(answer=None).where(which & (Attempts.number == number)))
 
     def forget_before(self, at: int, limit: int) -> int:
         """Forget some of the deliveries of events from before a time that are over, and return how many."""
@@ -179,10 +181,10 @@ class WebhookStore:
             .order_by(Deliveries.at)
             .limit(limit)
         )
-        for webhook, event in rows:
+        for webhook, same in groupby(sorted(rows), itemgetter(0)):
+            events = [event for _, event in same]
             for table in (Attempts, Deliveries):
-                which = (table.app == self._app) & (table.webhook == webhook) & (table.event == event)
-                self._database.change(table.delete().where(which))
+                self._database.change(table.delete().where(_of_events(table, self._app, webhook, events)))
         return len(rows)
 
     def _one(self, id: str) -> Any:
@@ -213,6 +215,15 @@ class WebhookStore:
             Delivery(event, type, DeliveryState(state), due, tuple(attempts.get(event, ())))
             for event, type, state, due in rows
         )
+
+
+def _webhook_and_number(attempt: tuple[str, str, int]) -> tuple[str, int]:
+    webhook, _, number = attempt
+    return webhook, number
+
+
+def _of_events(table: Any, app: str, webhook: str, events: Sequence[str]) -> Any:
+    return (table.app == app) & (table.webhook == webhook) & table.event.in_(events)
 
 
 def as_webhook(row: tuple[Any, ...]) -> Webhook:

@@ -9,7 +9,7 @@ import pytest
 
 from service.api.context import NAME
 from service.app import create_app
-from service.store.tables import Rates
+from service.store.tables import Rates, Users
 from tests.support.cases import cases
 from tests.support.responses import problem_of
 from tests.support.rows import rows_of
@@ -312,6 +312,69 @@ def test_a_session_that_fails_to_prove_an_account_is_an_address_that_fails(guess
     assert without == [401] * (FAILURES + 1)
     assert failed == [401] * FAILURES + [429]
     assert (during.status_code, restore(proof).status_code) == (429, 200)
+
+
+# --- New users ---
+NEW = 3
+
+
+@pytest.fixture
+def bounded(limited, applications):
+    """An app in which so many may be new in a minute, from any number of addresses."""
+    return limited.on(applications(login_rate=0, new_user_rate=NEW))
+
+
+def come(tenant, times, **claim):
+    """Log in from as many addresses."""
+    return [log_in(tenant, address=address, **claim) for address in addresses(times)]
+
+
+def test_so_many_visitors_are_new_in_a_minute_from_all_addresses(bounded, store, clock):
+    answers = come(bounded, NEW + 2)
+
+    assert [one.status_code for one in answers] == [201] * NEW + [429] * 2
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert len(store.database.rows(Users.select(Users.id).where(Users.app == bounded.id))) == NEW
+    clock.shift(timedelta(minutes=1))
+    assert log_in(bounded).status_code == 201
+
+
+def test_who_is_known_or_proven_or_vouched_for_comes_beyond_that(bounded, secret):
+    device = come(bounded, NEW)[0].json["deviceId"]
+    assert log_in(bounded).status_code == 429
+
+    proof = proof_of(bounded, secret, sub="u-1")
+    assert log_in(bounded, deviceId=device).status_code == 200
+    assert log_in(bounded, deviceId=device, proof=proof).status_code == 201
+    assert log_in(bounded, key=bounded.sk).status_code == 201
+    assert log_in(bounded).status_code == 429
+
+
+def test_who_only_claims_is_new_as_well(bounded):
+    bounded.set(identityVerification="off")
+    known = log_in(bounded, userId="u-0")
+    seen = [log_in(bounded, userId=f"u-{number}").status_code for number in range(1, NEW + 2)]
+
+    # An unproven login is not told whether somebody was made.
+    assert [known.status_code, *seen] == [200] * NEW + [429] * 2
+    assert log_in(bounded, userId="u-0").status_code == 200
+
+
+def test_a_client_of_revenuecats_makes_no_more_either(bounded):
+    bounded.set(revenuecat="on")
+
+    def see(id, key=bounded.pk):
+        return bounded.call("GET", f"/v1/subscribers/{id}", key)
+
+    assert [see(f"u-{number}").status_code for number in range(NEW + 1)] == [201] * NEW + [429]
+    assert (see("u-0").status_code, see("u-9", bounded.sk).status_code) == (200, 201)
+    assert see("u-8").json["code"] == 7638
+
+
+def test_by_default_nobody_counts_who_is_new(limited, store):
+    come(limited, 1)
+    kinds = store.database.rows(Rates.select(Rates.kind).where(Rates.app == limited.id))
+    assert ("new user",) not in kinds
 
 
 # --- Behind routers ---

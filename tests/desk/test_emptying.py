@@ -6,16 +6,31 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.desk import emptying
+from service.desk import emptying, erasing
 from service.desk.erasing import erase, erase_records
 from service.model.callers import Actor
 from service.model.errors import StoreUnavailable
 from service.model.events import EventType
-from service.model.identifiers import new_id
+from service.model.identifiers import digest, new_credential, new_id, new_token, search_key, user_id_digest
 from service.model.webhooks import Webhook
-from service.store.checks import messages_are_numbered
+from service.store.checks import CHECKS
 from service.store.database import Database
-from service.store.tables import Attempts, Conversations, Deliveries, Events, History, Messages
+from service.store.purchases import account_digest
+from service.store.tables import (
+    Attempts,
+    Contacts,
+    Conversations,
+    Deliveries,
+    Devices,
+    Events,
+    History,
+    IdempotencyKeys,
+    Messages,
+    Purchases,
+    Sessions,
+    StoreAccounts,
+    UserIds,
+)
 from service.times import now
 
 # Of each: events, lines of the history, deliveries, messages.
@@ -59,12 +74,62 @@ def fill(own, tenant, user, hook, many):
         | {"status": 200, "answer": "Thank you, Jane"}
         for one in rows[Events]
     ]
-    for table, some in rows.items():
-        for first in range(0, len(some), AT_ONCE):
-            database.change(table.insert_many(some[first : first + AT_ONCE]))
+    add(own, rows)
     of_long = (Conversations.app == app) & (Conversations.id == long)
     database.change(Conversations.update(messages=many // 2 - 1).where(of_long))
     return token
+
+
+def add(own, rows):
+    for table, some in rows.items():
+        for first in range(0, len(some), AT_ONCE):
+            own.database.change(table.insert_many(some[first : first + AT_ONCE]))
+
+
+def fill_devices(own, tenant, user, many):
+    """Have a user be logged in on many devices, where they left a contact each; and have many IDs, store
+    accounts and idempotency keys. Return a token of each kind of session."""
+    app, at = tenant.id, now()
+    names = [f"{user}-{number:05}" for number in range(many)]
+    whose = {"app": app, "user": user, "home": user}
+    former, last = new_credential("st", app), new_token(app, digest(names[-1]))
+    tokens = {names[0]: {"token": digest(former)}, names[-1]: {"secret": digest(last)}}
+    neither = {"token": None, "secret": None}
+    rows = {
+        Devices: [{"app": app, "digest": digest(name), "clears": False, "created_at": at} for name in names],
+        Sessions: [
+            whose
+            | neither
+            | {"device": digest(name), "verified": True, "began_at": at, "used_at": at}
+            | tokens.get(name, {"secret": digest(name)})
+            for name in names
+        ],
+        UserIds: [
+            whose
+            | {"verified": True, "digest": user_id_digest(name), "value": name}
+            | {"search": search_key(name), "added_at": at}
+            for name in names
+        ],
+        StoreAccounts: [
+            whose
+            | {"digest": account_digest("app_store", name, True), "verified": True}
+            | {"store": "app_store", "account": name, "claimed_at": at}
+            for name in names
+        ],
+        Purchases: [
+            {"app": app, "account": account_digest("app_store", name, True), "digest": digest(name)}
+            | {"id": new_id("pur"), "product": "pro", "transaction": name, "purchased_at": at}
+            for name in names
+        ],
+        Contacts: [whose | {"device": digest(name), "name": "Jane", "at": at} for name in names],
+        IdempotencyKeys: [
+            {"app": app, "scope": "key", "key": name, "request": "r", "made": user, "home": user}
+            | {"created_at": at}
+            for name in names
+        ],
+    }
+    add(own, rows)
+    return former, last
 
 
 def message(app, conversation, number, user, at):
@@ -156,25 +221,118 @@ def test_nothing_is_left_of_whom_there_was_much(own, store, tenant, hook):
     assert own.database.rows(answers.where(Attempts.answer.is_null(False))) == []
 
 
-def test_whoever_is_cut_off_has_a_store_in_which_all_holds_and_goes_on(own, store, tenant, hook):
-    id, token = filled(own, tenant, hook, 3 * emptying.PIECE)
+def test_the_usual_erase_is_one_transaction(own, tenant, changed):
+    token = tenant.session(userId="jane")
+    tenant.begin(token)
+    [user] = tenant.find(userId="jane")
+    changed.clear()
+
+    erase(own, OPERATOR, user["id"])
+
+    assert [one["Users"] for one in changed] == [1]
+
+
+def test_of_whom_there_is_much_nobody_is_logged_in_from_the_first_piece_on(own, tenant, changed):
+    tenant.session(userId="jane")
+    [user] = tenant.find(userId="jane")
+    tokens = fill_devices(own, tenant, user["id"], 3 * emptying.PIECE)
+    assert [tenant.call("get", "/v1/me", token).status_code for token in tokens] == [200, 200]
+    changed.clear()
+
+    def look():
+        assert {tenant.call("get", "/v1/me", token).status_code for token in tokens} == {401}
+        raise StoreUnavailable
+
+    with pytest.raises(StoreUnavailable):
+        emptying.empty(own, user["id"], look)
+
+    assert len(changed) == 1
+
+
+def events_of(own, type):
+    told = Events.select(Events.user, Events.data).where((Events.app == own.app_id) & (Events.type == type))
+    return own.database.rows(told)
+
+
+def test_of_many_devices_ids_and_purchases_a_piece_goes_at_a_time(own, tenant, changed):
+    tenant.session(userId="jane")
+    [user] = tenant.find(userId="jane")
+    fill_devices(own, tenant, user["id"], many := 3 * emptying.PIECE + 1)
+    changed.clear()
+
+    erase(own, OPERATOR, user["id"])
+
+    bulky = {"UserIds": many + 1, "StoreAccounts": many, "Purchases": many, "Contacts": many}
+    for name, all_of_them in (bulky | {"IdempotencyKeys": many}).items():
+        each = [one[name] for one in changed]
+        assert (sum(each), max(each)) == (all_of_them, emptying.PIECE), name
+    ended = events_of(own, EventType.SESSION_ENDED.value)
+    assert ended == [(user["id"], '{"reason":"erase"}')] * (many + 1)
+
+
+def written_apart(tenant, times):
+    """Have somebody write in a conversation of another with whom they are one for a while; return them and
+    the conversation."""
+    mike, jane = tenant.known(userId="mike"), tenant.known(userId="jane")
+    conversation = tenant.begin(tenant.session(userId="mike"))
+    merge = tenant.call("POST", "/v1/merges", tenant.sk, {"from": jane, "into": mike}).json["id"]
+    token = tenant.session(userId="jane")
+    for _ in range(times):
+        tenant.write(conversation, token)
+    assert tenant.call("DELETE", f"/v1/merges/{merge}", tenant.sk).status_code == 200
+    return jane, conversation
+
+
+def test_what_somebody_wrote_in_anothers_conversation_goes_a_piece_at_a_time(
+    own, tenant, changed, monkeypatch
+):
+    monkeypatch.setattr(emptying, "PIECE", 2)
+    jane, conversation = written_apart(tenant, 5)
+    changed.clear()
+
+    erase(own, OPERATOR, jane)
+
+    each = [one["Messages"] for one in changed]
+    assert (sum(each), max(each)) == (5, 2)
+    shown = tenant.get(f"/v1/conversations/{conversation}/messages").json["data"]
+    assert [one["body"] for one in shown] == ["Hello"] + [None] * 5
+
+
+def test_whoever_is_cut_off_has_a_store_in_which_all_holds_and_goes_on(own, tenant, hook, monkeypatch):
+    monkeypatch.setattr(emptying, "PIECE", 8)
+    id, _ = filled(own, tenant, hook, 20)
+    fill_devices(own, tenant, id, 20)
 
     def give_up():
         raise StoreUnavailable
 
     pieces = 0
     while True:
+        assert [check.__name__ for check in CHECKS if list(check(own))] == []
         try:
             emptying.empty(own, id, give_up)
         except StoreUnavailable:
             pieces += 1
-            assert tenant.call("get", "/v1/me", token).status_code == 200
-            assert list(messages_are_numbered(own)) == []
         else:
             break
-    assert pieces > 3
+    assert pieces > 20
     erase_records(own, OPERATOR, id)
     assert tenant.find(userId="jane") == []
+
+
+def test_each_piece_has_the_time_of_an_answer(own, tenant, monkeypatch):
+    tenant.session(userId="jane")
+    [user] = tenant.find(userId="jane")
+    own.database.start_deadline()
+    monkeypatch.setattr(erasing, "is_much", lambda *_: True)
+    monkeypatch.setattr(erasing, "empty", lambda *_: seen.append(own.database._here.until))
+    seen = []
+
+    erase(own, OPERATOR, user["id"])
+
+    assert own.database._here.until is not None
+    own.database.end_deadline()
+    assert seen == [None]
 
 
 def test_others_log_in_while_somebody_is_erased(own, tenant, hook):

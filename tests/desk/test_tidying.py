@@ -12,7 +12,6 @@ from service.desk.erasing import Tidied, tidy
 from service.model.identifiers import digest
 from service.store import Store, forgetting
 from service.store.checks import CHECKS
-from service.store.conversations import ConversationStore
 from service.store.database import Database
 from service.store.tables import (
     Devices,
@@ -140,8 +139,7 @@ class Stopped(Exception):
 def test_who_is_idle_and_wrote_much_goes_a_piece_at_a_time_and_wakes_no_more(
     store, tenant, clock, monkeypatch
 ):
-    for module in (erasing, emptying):
-        monkeypatch.setattr(module, "PIECE", 2)
+    monkeypatch.setattr(emptying, "PIECE", 2)
     id, device, token = visit(tenant)
     write(tenant, token, 6)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
@@ -166,8 +164,7 @@ def test_who_is_idle_and_wrote_much_goes_a_piece_at_a_time_and_wakes_no_more(
 
 
 def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, clock, tidied, monkeypatch):
-    for module in (erasing, emptying):
-        monkeypatch.setattr(module, "PIECE", 2)
+    monkeypatch.setattr(emptying, "PIECE", 2)
     tenant.set(anonymousOnLogin="clear")
     id, device, token = visit(tenant)
     write(tenant, token, 3)
@@ -179,24 +176,22 @@ def test_who_was_cleared_and_wrote_much_goes_a_piece_at_a_time(store, tenant, cl
 
 
 def test_who_wakes_before_a_piece_of_it_is_gone_stays_whole(store, tenant, clock, tidied, monkeypatch):
-    monkeypatch.setattr(erasing, "PIECE", 2)
     _, _, token = visit(tenant)
     write(tenant, token, 3)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
-    size = ConversationStore.size
 
-    def wake(self, user):
+    def wake(*_):
         store.database.change(Sessions.update(used_at=now()).where(Sessions.app == tenant.id))
-        return size(self, user)
+        return True
 
-    monkeypatch.setattr(ConversationStore, "size", wake)
+    monkeypatch.setattr(erasing, "is_much", wake)
 
     assert tidied().users == 0
     assert rows(store, Messages, tenant) == 4
 
 
 def test_who_is_erased_by_somebody_else_meanwhile_is_gone(store, tenant, clock, tidied, monkeypatch):
-    monkeypatch.setattr(erasing, "PIECE", 2)
+    monkeypatch.setattr(emptying, "PIECE", 2)
     id, _, token = visit(tenant)
     write(tenant, token, 3)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
