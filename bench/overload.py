@@ -35,7 +35,9 @@ WINDOW, STEP = 1.0, 0.1
 HEAD = """# Asked for ten times as much as it can serve
 
 One worker, for {seconds:g} seconds each. Requests come at random moments, whether others were answered or
-not, and each is counted from when it was due."""
+not, and each is counted from when it was due. App B is asked for the same alone and beside app A's flood, by
+a process of its own; both begin at the same moment, so that the first moments of the flood count. The flood's
+process gives way to all others, as if it were on another machine."""
 
 
 @dataclass(frozen=True)

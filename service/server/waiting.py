@@ -3,8 +3,9 @@
 This knows no sockets and no HTTP, and what time it is, it is told, in seconds by ``time.monotonic()``.
 
 Each app has a line of its own. Whenever a thread is free, it serves the app that has had least of the
-threads' time, counted from when its requests began to wait; so a line that is short is soon over, however
-long others are. Of an app's requests logins go first, but each fourth turn is for the others.
+threads' time, counted from when its requests began to wait, or a little before; so a line that is short is
+soon over, however long others are. Of an app's requests logins go first, but each fourth turn is for the
+others.
 
 A request is refused as it comes, if many are in its line and it would wait for too long: so many before it,
 each of which has to be waited for as long as those who were served last, or the first of them has waited for
