@@ -5,7 +5,12 @@ from pathlib import Path
 
 from service.config import Config
 from service.logs import LOGGING
-from service.server.hooks import child_exit, on_exit, on_starting  # noqa: F401 - gunicorn calls them by name
+from service.server.hooks import (  # noqa: F401 - gunicorn calls them by name
+    child_exit,
+    on_exit,
+    on_starting,
+    post_worker_init,
+)
 from service.server.logger import Logger
 
 if hasattr(select, "epoll"):

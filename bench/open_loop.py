@@ -85,11 +85,11 @@ class Senders:
         self._pool = ProcessPoolExecutor(processes, get_context("spawn"), max_tasks_per_child=1)
 
     def send(
-        self, port: int, streams: Sequence[Stream], seconds: float, *, yields: bool = False
+        self, port: int, streams: Sequence[Stream], seconds: float, at: float, *, yields: bool = False
     ) -> "Future[list[Sent]]":
-        """Send streams for so many seconds; a process that ``yields`` leaves the processors to others, as if
-        it were on another machine."""
-        return self._pool.submit(_send, port, streams, seconds, yields)
+        """Send streams for so many seconds, from a time by ``time.perf_counter()`` on; a process that
+        ``yields`` leaves the processors to others, as if it were on another machine."""
+        return self._pool.submit(_send, port, streams, seconds, at, yields)
 
     def close(self) -> None:
         """End the processes."""
@@ -124,8 +124,9 @@ class _Sender:
         # By file descriptor: of what stream a request is, and when it was due.
         self._waiting: dict[int, tuple[_Sending, float]] = {}
 
-    def send(self, seconds: float) -> list[Sent]:
-        """Send for so many seconds, and wait for the last answers."""
+    def send(self, seconds: float, at: float) -> list[Sent]:
+        """Send for so many seconds from a time on, and wait for the last answers."""
+        time.sleep(max(0.0, at - time.perf_counter()))
         self._began = time.perf_counter()
         until = self._began + seconds
         for one in self._sendings:
@@ -173,8 +174,8 @@ class _Sender:
         return connection
 
 
-def _send(port: int, streams: Sequence[Stream], seconds: float, yields: bool) -> list[Sent]:
+def _send(port: int, streams: Sequence[Stream], seconds: float, at: float, yields: bool) -> list[Sent]:
     # A process may only give way more, so this one ends with what it was begun for.
     if yields:
         os.nice(NICE)
-    return _Sender(port, streams).send(seconds)
+    return _Sender(port, streams).send(seconds, at)

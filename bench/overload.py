@@ -6,6 +6,7 @@ a time that nothing changes, so a server that is slow is asked no less.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -26,13 +27,17 @@ USERS, WRITERS = 50, 20
 # Over how many connections each floods, and asks otherwise.
 FLOODING, ASKING = 800, 32
 WARM_UP = 400
+# After how many seconds all begin to send: at once, when each has begun as a process and has connected.
+START = 2.0
 # A window in which an answer is looked for that tells that all is well again, and how far apart they begin.
 WINDOW, STEP = 1.0, 0.1
 
 HEAD = """# Asked for ten times as much as it can serve
 
 One worker, for {seconds:g} seconds each. Requests come at random moments, whether others were answered or
-not, and each is counted from when it was due."""
+not, and each is counted from when it was due. App B is asked for the same alone and beside app A's flood, by
+a process of its own; both begin at the same moment, so that the first moments of the flood count. The flood's
+process gives way to all others, as if it were on another machine."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,9 @@ def measure(engine: str, seconds: float) -> Overloaded:
             def send(*streams: Stream) -> list[Sent]:
                 # The last in a process of its own: what it measures is not to wait for a flood's.
                 *floods, last = streams
-                first = senders.send(port, floods, seconds, yields=True) if floods else None
-                [asked] = senders.send(port, [last], seconds).result()
+                at = time.perf_counter() + START
+                first = senders.send(port, floods, seconds, at, yields=True) if floods else None
+                [asked] = senders.send(port, [last], seconds, at).result()
                 return [*(first.result() if first else []), asked]
 
             asked = Stream(call, CALM * rate, ASKING)

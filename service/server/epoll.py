@@ -36,7 +36,7 @@ class EpollWorker(Worker):
         # gunicorn asks for each setting by two functions, fifty times a request.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self.connections = Connections(self.cfg, self.sockets, self.worker_connections)
-        self.turns = Turns(self.connections)
+        self.turns = Turns(self.connections, self.cfg.threads)
         # gunicorn counts them: where there are too many, an answer is the last on its connection.
         self.keepalived_conns = self.connections.idle
         super().init_process()

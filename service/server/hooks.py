@@ -1,5 +1,7 @@
-"""gunicorn's hooks: the workers count in files of one directory, from the server's start to its end."""
+"""gunicorn's hooks: the workers count in files of one directory, from the server's start to its end; and what
+a worker begins with is not looked through for garbage."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -18,6 +20,13 @@ def on_starting(server: Any) -> None:
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     made = tempfile.mkdtemp(prefix="usher-metrics-", dir=place)
     server.metrics_dir = os.environ["PROMETHEUS_MULTIPROC_DIR"] = made
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Take out of the way what stays as it is: to look through all of it for garbage takes 50 milliseconds,
+    for which nobody is served."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

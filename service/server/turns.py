@@ -5,6 +5,9 @@ are others: from then on they wait in lines, until for a second nobody has waite
 says whose turn it is and who is refused. Before a thread serves the next, it looks who has come meanwhile:
 whoever is of an app that asks for little would else wait with the kernel, behind a flood of others.
 
+Where the interpreter is what they wait for, more threads only take its lock from each other, and each request
+takes longer for it; so then some rest while others wait in lines.
+
 To look at a request costs little. To refuse it costs a tenth of serving one, so only some are refused before
 the next is served: else a flood would leave no time for anything else. Those who are to be refused wait until
 they are, and ask for nothing else meanwhile. While all threads are busy for long, the main thread does both.
@@ -14,7 +17,7 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from service import threads
@@ -30,13 +33,23 @@ MANY, ALL = 64, 1000
 CROWD, CALM = 0.05, 1.0
 # How many a thread refuses before it serves the next.
 REFUSED = 4
+# How many threads serve at least while others wait, and which part of a processor they keep busy where more
+# are of no use. One that has served the same request for so many seconds waits for something else, and is not
+# counted.
+LEAST, BUSY, LONG = 2, 0.9, 0.02
 
 
 class Turns:
     """Gives each of a worker's threads what it serves next."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, count: int) -> None:
         self._connections = connections
+        # How many threads there are, and how many serve at most while others wait.
+        self._count = self._most = count
+        # When each of those that serve meanwhile began with a request.
+        self._began: dict[int, float] = {}
+        # When the main thread looked last, and how many seconds of a processor had been used by then.
+        self._looked = self._used = 0.0
         self._lines = Lines()
         self._refusals = Refusals()
         # How many requests were served, more or less, and how many when the main thread looked last.
@@ -51,6 +64,7 @@ class Turns:
 
     def next(self) -> Any:
         """Wait until there is a request to serve, and return its connection; None when it is over."""
+        self._rest()
         while True:
             ready, is_over = self._poll()
             if len(ready) == 1 and not self._lines:
@@ -68,6 +82,17 @@ class Turns:
                 return None
             if connection := self._take():
                 return connection
+
+    def _rest(self) -> None:
+        """Wait while enough other threads serve those who wait."""
+        me = get_ident()
+        while (now := time.monotonic()) < self._crowded_until:
+            with self._lock:
+                self._began.pop(me, None)
+                if sum(now - began < LONG for began in self._began.values()) < self._most:
+                    self._began[me] = now
+                    return
+            time.sleep(LONG)
 
     def _note_wait(self, seconds: float, now: float) -> None:
         if seconds >= CROWD:
@@ -130,6 +155,7 @@ class Turns:
 
     def relieve(self) -> None:
         """Refuse whoever would wait for too long, if all threads are busy with what they were busy with."""
+        self._count_threads(time.monotonic(), time.process_time())
         is_stuck, self._seen = self._taken == self._seen, self._taken
         # Twice, as whoever has just connected may have sent something.
         for _ in range(2):
@@ -138,6 +164,12 @@ class Turns:
                 self._refuse(ALL)
         self._share()
         self._refusals.tell()
+
+    def _count_threads(self, now: float, used: float) -> None:
+        """Have one less serve as long as that keeps a processor busy, and all of them else."""
+        is_busy = used - self._used >= BUSY * (now - self._looked)
+        self._most = max(LEAST, self._most - 1) if is_busy else self._count
+        self._looked, self._used = now, used
 
     def _refuse(self, most: int) -> None:
         """Refuse at most so many of those who are to be."""

@@ -3,8 +3,9 @@
 This knows no sockets and no HTTP, and what time it is, it is told, in seconds by ``time.monotonic()``.
 
 Each app has a line of its own. Whenever a thread is free, it serves the app that has had least of the
-threads' time, counted from when its requests began to wait; so a line that is short is soon over, however
-long others are. Of an app's requests logins go first, but each fourth turn is for the others.
+threads' time, counted from when its requests began to wait, or a little before; so a line that is short is
+soon over, however long others are. Of an app's requests logins go first, but each fourth turn is for the
+others.
 
 A request is refused as it comes, if many are in its line and it would wait for too long: so many before it,
 each of which has to be waited for as long as those who were served last, or the first of them has waited for
@@ -32,6 +33,9 @@ TURN = 0.002
 # How much one turn counts in what is expected of the next, and how many times as long as expected it may be
 # for that. So one that takes a second changes little, and ten such do.
 WEIGHT, MOST = 1 / 16, 8
+# How many seconds of the threads' time a line may have saved while nobody waited in it: requests come at
+# random moments, and whoever asks for little is not to wait when some of theirs come together.
+SAVED = 0.1
 # How many lines are remembered.
 MAX_LINES = 100
 
@@ -133,7 +137,7 @@ class Lines:
             if line.is_long and queue.expected(now) > MAX_WAIT[kind]:
                 return False
             if name not in self._waiting:
-                line.used = max(line.used, self._used)
+                line.used = max(line.used, self._used - SAVED)
                 self._waiting[name] = line
             queue.add(request, now)
         return True

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import ExitStack
+from threading import get_ident
 
 import pytest
 from gunicorn.config import Config
@@ -125,7 +126,7 @@ def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkey
         ready = []
         while len(ready) < 4:
             ready += made.poll(1, waits=True)[0]
-        worker = Turns(made)
+        worker = Turns(made, 4)
         worker._line_up(ready)
 
         assert worker.next().sock.received == get("/healthz")
@@ -133,3 +134,70 @@ def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkey
         for connection in ready:
             connection.close()
     made.refuse()
+
+
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.while_asleep = 100.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        for look in self.while_asleep:
+            look()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(turns, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def crowded(clock):
+    """Turns of 4 threads while others wait, of which one other has just begun with a request."""
+    worker = Turns(None, 4)
+    worker._crowded_until, worker._most = clock.now + 1, 2
+    worker._began = {1: clock.now}
+    return worker
+
+
+def test_a_thread_serves_while_fewer_others_do_than_keep_a_processor_busy(clock, crowded):
+    crowded._rest()
+
+    assert clock.now == 100.0
+    assert len(crowded._began) == 2
+
+
+def test_a_thread_rests_and_is_not_counted_until_another_takes_long(clock, crowded):
+    crowded._rest()
+    crowded._began[2] = clock.now
+    counts = []
+    clock.while_asleep.append(lambda: counts.append(len(crowded._began)))
+    crowded._rest()
+
+    assert clock.now > 100.0
+    assert set(counts) == {2}
+    assert crowded._began.keys() == {1, 2, get_ident()}
+
+
+def test_nobody_rests_when_all_is_calm(clock, crowded):
+    crowded._began[2] = clock.now
+    clock.now = crowded._crowded_until
+    crowded._rest()
+
+    assert clock.now == crowded._crowded_until
+
+
+def test_fewer_threads_serve_as_long_as_they_keep_a_processor_busy():
+    worker, most = Turns(None, 4), []
+    for now, used in ((1.0, 1.0), (2.0, 1.95), (3.0, 2.9), (4.0, 3.4), (5.0, 4.4)):
+        worker._count_threads(now, used)
+        most.append(worker._most)
+
+    assert most == [3, 2, 2, 4, 3]

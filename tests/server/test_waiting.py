@@ -4,7 +4,7 @@ import pytest
 
 from service.admission import MAX_WAIT, Kind
 from service.server import waiting
-from service.server.waiting import FEW, MAX_LINES, TOO_LATE, TURN, Lines, Queue
+from service.server.waiting import FEW, MAX_LINES, SAVED, TOO_LATE, TURN, Lines, Queue
 
 CALLS = round(MAX_WAIT[Kind.CALL] / TURN) + 1
 LOGINS = round(MAX_WAIT[Kind.LOGIN] / TURN) + 1
@@ -72,15 +72,29 @@ def test_apps_have_the_same_time_whatever_their_requests_take():
     assert served["fast"] == pytest.approx(100, abs=1)
 
 
-def test_who_has_not_called_for_a_while_has_not_saved_time_for_a_flood():
+def test_some_who_come_together_are_served_at_once_and_a_flood_is_not():
     lines = Lines()
     fill(lines, "a")
     taken(lines, 100)
     fill(lines, "b")
+    saved = round(SAVED / 0.01)
 
+    assert all(one.startswith("b") for one in taken(lines, saved))
     of_b = [one for one in taken(lines, 40) if one.startswith("b")]
-
     assert len(of_b) == pytest.approx(20, abs=1)
+
+
+def test_who_asks_for_less_than_others_does_not_wait_for_them_again_and_again():
+    lines = Lines()
+    fill(lines, "a")
+    taken(lines, 20)
+    for _ in range(10):
+        few = [f"b {number}" for number in range(5)]
+        for one in few:
+            lines.add(one, "b", Kind.CALL, 0.0)
+
+        assert taken(lines, 5) == few
+        taken(lines, 6)
 
 
 def test_logins_go_first_and_each_fourth_turn_is_not_theirs():
