@@ -15,12 +15,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from service.store.spreading import spread  # noqa: E402
 
 ADMIN = "ak_" + "a" * 40
 PORTS = 8765, 8766
+RECEIVER = 8767
 # What a later release may do to tables that are spread.
 LATER = """
 def up(migrator, db):
@@ -68,7 +71,7 @@ def main(coordinator: str, node: str) -> None:
 
 def serve_and_look(coordinator: str, node: str) -> None:
     """Serve by both nodes, and have all happen."""
-    with running(coordinator, PORTS[0]), running(node, PORTS[1]), running(node, None):
+    with running(coordinator, PORTS[0]), running(node, PORTS[1]), running(node, None), receiving():
         for port in PORTS:
             wait_for(lambda port=port: call(port, "GET", "/readyz", "")[0] == 200, "the server answers")
         for port in PORTS:
@@ -79,6 +82,7 @@ def serve_and_look(coordinator: str, node: str) -> None:
 def people_talk(port: int) -> None:
     """Have all happen in an app that is made for it."""
     sk = secret_key(port)
+    ask(port, 201, "POST", "/v1/webhooks", sk, {"url": f"http://127.0.0.1:{RECEIVER}/"})
     jane, device = log_in(port, sk, userId="jane", email="jane@example.org")
     mail, _ = log_in(port, sk, email="j@example.org")
     writer = jane["session"]["token"]
@@ -98,11 +102,39 @@ def people_talk(port: int) -> None:
     again = [log_in(port, sk, deviceId=device, userId="jane")[0] for _ in range(5)]
     require(not any(one["created"] for one in again), "a known user is known")
     wait_for(lambda: len(followed(port, sk, "")) >= 8, "events are told")
+    wait_for(lambda: Receiver.delivered.issuperset(followed(port, sk, "")), "events are delivered")
     ask(port, 204, "DELETE", f"/v1/users/{jane['user']['id']}", sk)
     for key, gone in ((sk, f"/v1/users/{jane['user']['id']}"), (sk, path)):
         ask(port, 404, "GET", gone, key)
     ask(port, 401, "GET", "/v1/me", writer)
     measure_logins(f"at port {port}, after")
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps the ids of the events that are delivered to it."""
+
+    delivered = set[str]()
+
+    def do_POST(self) -> None:
+        """Take a delivery."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.delivered.add(self.headers["webhook-id"])
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of it."""
+
+
+@contextmanager
+def receiving() -> Iterator[None]:
+    """Take what is delivered inside."""
+    with ThreadingHTTPServer(("127.0.0.1", RECEIVER), Receiver) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 def people_come_at_once() -> None:
@@ -228,6 +260,7 @@ def run(url: str, *command: str) -> None:
 def environment(url: str) -> dict[str, str]:
     """Return the settings of a server or a command."""
     settings = {"DATABASE_URL": url, "ADMIN_KEY": ADMIN, "SECRET_KEY": "s" * 40, "WEB_CONCURRENCY": "1"}
+    settings |= {"WEBHOOK_LOOPBACK": "on"}
     return os.environ | settings
 
 

@@ -184,9 +184,10 @@ class DeliveryStore:
     def _waiting(self, at: int, quick: bool) -> Any:
         """Select the webhooks for which there is something to do, the longest left alone first."""
         place = Webhooks.xid, Webhooks.event
-        new = settled(self._database.is_sqlite, Webhooks.app, *place, SQL("1"))
+        # Each part names the app by itself: of a subquery in an OR, Citus finds the machine by that alone.
+        new = settled(self._database.is_sqlite, self._app, *place, SQL("1"))
         again = Deliveries.select(SQL("1")).where(
-            (Deliveries.app == Webhooks.app) & (Deliveries.webhook == Webhooks.id) & (Deliveries.due <= at)
+            (Deliveries.app == self._app) & (Deliveries.webhook == Webhooks.id) & (Deliveries.due <= at)
         )
         is_due = fn.EXISTS(again) | ((Webhooks.rests_until <= at) & fn.EXISTS(new))
         how = Webhooks.rests_until, Webhooks.failures, Webhooks.milliseconds

@@ -12,7 +12,7 @@ from psycopg.errors import LockNotAvailable
 
 from service.model.errors import OldSchema, StoreUnavailable
 from service.store.database import Database, causes
-from service.store.spreading import spreading_new_tables
+from service.store.spreading import keep_plans, spreading_new_tables
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
@@ -134,4 +134,5 @@ class Schema:
             raise OldSchema(
                 f"the store's schema lacks {', '.join(pending)}: run `python -m service migrate` first"
             )
+        self._database.ask(keep_plans, self._database)
         self._is_current = True

@@ -12,6 +12,7 @@ from typing import Any
 from service.model.errors import NoCluster
 from service.store.apps import AllApps
 from service.store.database import Database
+from service.store.engine.postgres import Postgres
 from service.store.feed import FeedStore
 from service.store.tables import ON_EVERY_NODE, SPREAD
 
@@ -31,6 +32,12 @@ WHERE contype = 'f' AND (ours.relname = ANY(%s) OR theirs.relname = ANY(%s)) ORD
 """
 # All of one transaction has to go over one connection to each machine, or Citus refuses what comes later.
 _ONE_CONNECTION = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'"
+# A node that has an app itself would keep a plan more each time that a statement of it is run, and never drop
+# one: until that is mended, it asks itself as it asks others. It is set for this role, on all nodes.
+_ASK_ITSELF = """
+SELECT format('ALTER ROLE %%I IN DATABASE %%I SET citus.enable_local_execution = off',
+              current_user, current_database())
+"""
 # An event's number is that of the transaction of the machine that has it, and Citus would ask the node that
 # a server is connected to. Citus calls triggers unsafe, as one may change other rows; this one changes none.
 _NUMBERING = """
@@ -63,6 +70,7 @@ def spread(database: Database) -> list[str]:
         done = _spread(database, [table._meta.table_name for table in SPREAD])
         done += _copy_to_every_node(database)
         _number_by_machine(database)
+        _rows(database, _rows(database, _ASK_ITSELF)[0][0])
         for app in AllApps(database).all():
             FeedStore(database, app.id).renumber_if_ahead()
         return done
@@ -95,6 +103,12 @@ def spreading_new_tables(database: Database) -> Iterator[None]:
         yield
     finally:
         del peewee.execute_sql
+
+
+def keep_plans(database: Database) -> None:
+    """Have statements be from now on as Citus keeps their plans, if the store is spread."""
+    if isinstance(database.peewee, Postgres) and "apps" in _known(database):
+        database.peewee.spread.set()
 
 
 def _require_coordinator(database: Database) -> None:

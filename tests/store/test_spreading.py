@@ -18,10 +18,14 @@ from service.model.events import Event, EventType
 from service.model.identifiers import new_id
 from service.store import Store
 from service.store.database import Database
+from service.store.deliveries import DeliveryStore
+from service.store.engine import libpq
+from service.store.engine.citus import with_app
 from service.store.engine.postgres import Postgres
+from service.store.engine.prepared import Prepared, inserting
 from service.store.migrating import DIRECTORY, Schema, migrate
 from service.store.spreading import spread
-from service.store.tables import OF_ENGINES, TABLES, Events, Users
+from service.store.tables import OF_ENGINES, TABLES, Events, Rates, Users
 from service.store.users import user_columns
 from tests.conftest import Databases
 from tests.store.conftest import an_app
@@ -220,6 +224,123 @@ def test_each_part_of_the_columns_of_a_user_names_the_app_by_itself():
 
     inner = sql[sql.index("EXISTS(") : sql.index("FROM", sql.index("WHERE"))]
     assert re.search(r'"t\d"\."app" = \?', inner)
+
+
+def test_each_part_of_the_search_for_what_is_to_be_delivered_names_the_app_by_itself(
+    url, coordinator, monkeypatch
+):
+    # Citus refuses to lock the rows else.
+    sent, execute = [], Postgres.execute_sql
+
+    def keep(self, sql, params=None):
+        sent.append(sql)
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(Postgres, "execute_sql", keep)
+    with coordinator.transaction():
+        assert DeliveryStore(coordinator, an_app(url)).lease("lease", 1, 2, quick=True) is None
+
+    [locking] = [sql for sql in sent if "SKIP LOCKED" in sql]
+    assert locking.count('"app" = %s') == locking.count("FROM") == 3
+
+
+# --- statements of a store that is spread
+
+
+PREPARED = "SELECT statement FROM pg_prepared_statements ORDER BY prepare_time"
+NAMED = Prepared(lambda app, id: Users.select(Users.name).where((Users.app == app) & (Users.id == id)))
+
+
+def prepared(database: Database) -> list[str]:
+    """Return what the server keeps prepared for the one connection that there is."""
+    rows = database.ask(lambda: database.peewee.execute_sql(PREPARED).fetchall())
+    return [statement for (statement,) in rows]
+
+
+def test_an_app_stands_in_what_is_prepared_so_that_citus_keeps_its_plan(url, coordinator):
+    first, second = an_app(url), an_app(url)
+    spread(coordinator)
+    Schema(coordinator).require()
+
+    for app in (first, second, first):
+        assert coordinator.rows(NAMED(app, "usr_x")) == []
+
+    told = prepared(coordinator)
+    assert [statement.partition(" WHERE ")[2] for statement in told] == [
+        f"""(("t1"."app" = '{app}') AND ("t1"."id" = $1))""" for app in (first, second)
+    ]
+
+
+def test_a_store_that_is_not_spread_is_asked_as_ever(url, coordinator):
+    app = an_app(url)
+    Schema(coordinator).require()
+
+    coordinator.rows(NAMED(app, "usr_x"))
+
+    assert [statement.partition(" WHERE ")[2] for statement in prepared(coordinator)] == [
+        '(("t1"."app" = $1) AND ("t1"."id" = $2))'
+    ]
+
+
+@pytest.mark.parametrize(
+    "app",
+    ["", "app_1", "app_" + "0" * 31 + "'", "x' OR true --", None],
+    ids=["none", "short", "quoted", "other", "null"],
+)
+def test_what_is_no_id_of_an_app_is_never_written_into_a_statement(app):
+    sql = 'SELECT 1 FROM "users" WHERE ("app" = %s) AND ("id" = %s)'
+
+    assert with_app(sql, [app, "x"]) == (sql, [app, "x"])
+
+
+def test_only_what_an_app_is_compared_with_is_written_out():
+    one, other = new_id("app"), new_id("app")
+    sql = 'SELECT \'%%s\', %s FROM t WHERE ("t"."app" = %s) AND ("id" = %s)'
+
+    assert with_app(sql, [other, one, one]) == (sql.replace('"app" = %s', f"\"app\" = '{one}'"), [other, one])
+    twice = 'SELECT 1 FROM t, s WHERE ("t"."app" = %s) AND ("s"."app" = %s)'
+    assert with_app(twice, [one, other]) == (twice, [one, other])
+    assert with_app("SELECT %s", [one]) == ("SELECT %s", [one])
+
+
+def test_a_connection_keeps_so_many_statements_those_that_were_used_last(url, coordinator, monkeypatch):
+    monkeypatch.setattr(libpq, "KEPT", 2)
+    apps = [an_app(url) for _ in range(3)]
+    spread(coordinator)
+    Schema(coordinator).require()
+
+    for app in (apps[0], apps[1], apps[0], apps[2], apps[0]):
+        coordinator.rows(NAMED(app, "usr_x"))
+
+    told = prepared(coordinator)
+    assert [[app in statement for app in apps] for statement in told] == [
+        [True, False, False],
+        [False, False, True],
+    ]
+
+
+def test_rows_are_added_by_statements_of_their_own(url, coordinator):
+    app, store = an_app(url), Store(coordinator)
+    spread(coordinator)
+    Schema(coordinator).require()
+
+    with store.transaction():
+        for kind in ("one", "other"):
+            coordinator.add(
+                inserting(Rates.app, Rates.kind, Rates.address, Rates.minute, Rates.count)(
+                    app, kind, "", 0, 1
+                )
+            )
+
+    assert len(coordinator.rows(Rates.select(Rates.kind).where(Rates.app == app))) == 2
+    assert [statement.count("INSERT") for statement in prepared(coordinator) if "INSERT" in statement] == [1]
+
+
+def test_a_node_asks_itself_as_it_asks_others(url, coordinator):
+    spread(coordinator)
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SHOW citus.enable_local_execution").fetchone() == ("off",)
 
 
 # --- where it cannot be done

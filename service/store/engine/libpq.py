@@ -5,6 +5,7 @@ are written and read by psycopg as ever."""
 import hashlib
 import re
 import select
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -15,6 +16,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from service.store.engine.citus import with_app
 from service.store.engine.pool import Deadline
 from service.store.engine.prepared import Rows
 
@@ -22,6 +24,8 @@ from service.store.engine.prepared import Rows
 WaitTimeout = psycopg.errors._WaitTimeout
 
 _PLACE = re.compile("%[s%]")
+# How many statements a connection keeps where each app has its own: one takes up to 200 kB of the server.
+KEPT = 256
 _IDLE = TransactionStatus.IDLE
 _WITH_ROWS = ExecStatus.TUPLES_OK
 _FINE = frozenset({_WITH_ROWS, ExecStatus.COMMAND_OK})
@@ -38,6 +42,8 @@ class Bounded(psycopg.Connection[Any]):
     """A connection on which no wait goes past its thread's deadline, whatever the network does."""
 
     deadline = Deadline()
+    # Set once it is known that the store is spread.
+    spread = threading.Event()
     _is_unreplicated = False
 
     def watch_standby(self) -> None:
@@ -217,10 +223,12 @@ class PreparedCursor:
 
     def _asked(self, sql: str, values: Sequence[Any]) -> Asked:
         """Return how a statement is sent with its values: by the name by which it is prepared."""
+        if self._connection.spread.is_set():
+            sql, values = with_app(sql, values)
         sent = self._types.dump_sequence(values, [PyFormat.TEXT] * len(values))
         # As in psycopg: what a text is, the server knows; what else a value is, it is told.
         types = self._types.types or ()
-        name = None if self._is_pooled else self._names.get((sql, types)) or self._prepare(sql, types)
+        name = None if self._is_pooled else self._name(sql, types)
         pgconn = self._connection.pgconn
         if name is None:
             return pgconn.send_query_params, _numbered(sql, len(types)), sent, types
@@ -232,6 +240,13 @@ class PreparedCursor:
         self._types.set_pgresult(result)
         return self._types.load_rows(0, result.ntuples, tuple)
 
+    def _name(self, sql: str, types: tuple[int, ...]) -> bytes | None:
+        """Return the name of a statement, and note that it is the last that was used. As ``_prepare``."""
+        name = self._names.pop((sql, types), None) or self._prepare(sql, types)
+        if name is not None:
+            self._names[sql, types] = name
+        return name
+
     def _prepare(self, sql: str, types: tuple[int, ...]) -> bytes | None:
         """Prepare a statement, and return its name; None if another has done so: who is behind a pooler."""
         # A pooler may put a transaction before another server than what comes before it.
@@ -240,12 +255,18 @@ class PreparedCursor:
         # The same wherever it is prepared, so that whatever has this name is this.
         told = f"{types} ".encode() + numbered
         name = b"usher_" + hashlib.blake2b(told, digest_size=16).hexdigest().encode()
+        pgconn = self._connection.pgconn
+        prepare: Asked = pgconn.send_prepare, name, numbered, types
         try:
-            self._connection.ask(self._connection.pgconn.send_prepare, name, numbered, types)
+            if self._connection.spread.is_set() and len(self._names) >= KEPT:
+                # The one that was used last the longest ago. A pooler knows this message, and not DEALLOCATE.
+                close: Asked = pgconn.send_close_prepared, self._names.pop(next(iter(self._names)))
+                self._connection.ask_all((), [close, prepare], ())
+            else:
+                self._connection.ask(*prepare)
         except psycopg.errors.DuplicatePreparedStatement:
             self._is_pooled = True
             return None
-        self._names[sql, types] = name
         return name
 
 

@@ -3,6 +3,7 @@ else."""
 
 import hashlib
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +93,7 @@ class _Adapter(peewee.Psycopg3Adapter):
                     raise
         connection.watch_standby()
         connection.deadline, db.silent = db.deadline, False
+        connection.spread = db.spread
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
         return connection
@@ -111,6 +113,8 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         _require_primary(params)
         name = params.pop("dbname", None) or params.get("user") or "postgres"
         self.names = _Names()
+        # Set once it is known that the store's tables are spread over a cluster of Citus.
+        self.spread = threading.Event()
         super().__init__(name, prefer_psycopg3=True, autoconnect=False, **params)
 
     def begin(self, isolation_level: str | None = None) -> None:  # noqa: ARG002 - peewee's signature
@@ -230,7 +234,7 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
 
     def execute_all(self, statements: list[Sql]) -> None:
         """Run statements that add rows, and see nothing of each other, as one."""
-        self.execute_prepared(*_as_one(statements))
+        self.execute_together(self._shaped(statements))
 
     def execute_at_the_end(self, statements: list[Sql]) -> None:
         """As ``execute_all``, when the transaction is committed; at once if it is all of the transaction, as
@@ -238,7 +242,11 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         if self._prepared().before:
             self.execute_all(statements)
         else:
-            self._next.last = [_as_one(statements)]
+            self._next.last = self._shaped(statements)
+
+    def _shaped(self, statements: list[Sql]) -> list[Sql]:
+        """Return statements that add rows as one; or as they are, of which Citus keeps the plans."""
+        return statements if self.spread.is_set() else [_as_one(statements)]
 
     def locked(self, query: Any, how: str, of: Any) -> Any:
         """Return a query that locks its rows."""
