@@ -76,9 +76,9 @@ def test_who_is_asked_for_while_the_last_is_accepted_waits():
         socket.create_connection(listener.getsockname()),
     ):
         first.sendall(GET)
-        connection = Turns(made).next()
+        connection = Turns(made, 4).next()
         made.end()
-        assert Turns(made).next() is None
+        assert Turns(made, 4).next() is None
         assert len(made) == 1
         connection.close()
     made.refuse()
@@ -234,7 +234,7 @@ def pair():
     made = Connections(Config(), [listener], 10)
     with socket.create_connection(listener.getsockname()) as client:
         client.sendall(GET)
-        taken = Turns(made).next()
+        taken = Turns(made, 4).next()
         yield made, taken
         taken.close()
     made.refuse()
@@ -247,7 +247,7 @@ def test_what_is_told_of_a_connection_that_somebody_else_has_is_not_heeded(pair)
     made.idle.clear()
     made.end()
 
-    assert Turns(made).next() is None
+    assert Turns(made, 4).next() is None
 
 
 def test_a_connection_on_which_nothing_has_come_after_all_is_still_idle(pair):
@@ -258,7 +258,7 @@ def test_a_connection_on_which_nothing_has_come_after_all_is_still_idle(pair):
     taken.sock.take_back(b"")
     made.end()
 
-    assert Turns(made).next() is None
+    assert Turns(made, 4).next() is None
     assert list(made.idle) == [taken.sock.fileno()]
     assert not made.begun
 
@@ -314,6 +314,6 @@ def test_who_connects_while_the_server_stops_harms_no_thread(moment):
     made = Connections(Config(), [listener], 10)
     made.idle, made.stopped = Stopping(), False
     with socket.create_connection(listener.getsockname()):
-        assert Turns(made).next() is None
+        assert Turns(made, 4).next() is None
     made.close_idle(until=0)
     assert len(made) == 0
