@@ -40,7 +40,6 @@ def empty(store: AppStore, id: str, rest: Callable[[], None] = at_once) -> None:
     ``rest`` is called after each piece.
     """
     _take(store, id, _lock_out)
-    rest()
     for erase in (
         _end_sessions,
         _erase_conversations,

@@ -26,6 +26,7 @@ from service.store.tables import (
     Apps,
     Attachments,
     Conversations,
+    DuplicateProgress,
     Imports,
     Keys,
     Messages,
@@ -41,7 +42,7 @@ KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proo
 # What of an app is erased with it, in an order that keeps foreign keys: the bytes of files come later.
 ERASED_TABLES: tuple[Any, ...] = tuple(table for table in reversed(TABLES) if table is not Removals)
 # … and of these there may be much. Conversations go with their messages.
-_OTHERS = Apps, Keys, OperatorSessions, SearchProgress, Conversations, Messages
+_OTHERS = Apps, Keys, OperatorSessions, SearchProgress, DuplicateProgress, Conversations, Messages
 PAGED = tuple(table for table in ERASED_TABLES if table not in _OTHERS)
 # A key with its app; both have a time at which they were made.
 HOLDER = [

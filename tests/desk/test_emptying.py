@@ -246,7 +246,8 @@ def test_of_whom_there_is_much_nobody_is_logged_in_from_the_first_piece_on(own, 
     with pytest.raises(StoreUnavailable):
         emptying.empty(own, user["id"], look)
 
-    assert len(changed) == 1
+    # They are locked out, and a piece is taken.
+    assert len(changed) == 2
 
 
 def events_of(own, type):
