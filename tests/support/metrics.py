@@ -9,13 +9,13 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import metrics
-from service.metrics import Webhooks
 from tests.support.servers import ADMIN_KEY
 
 
 def _names() -> Iterator[str]:
-    for kind in [*vars(metrics).values(), Webhooks()]:
-        if isinstance(kind, MetricWrapperBase | Webhooks):
+    of_all = metrics.Webhooks(), metrics.Searches(), metrics.Duplicates()
+    for kind in [*vars(metrics).values(), *of_all]:
+        if isinstance(kind, MetricWrapperBase) or kind in of_all:
             for metric in kind.collect():
                 yield f"{metric.name}_total" if isinstance(kind, Counter) else metric.name
 
