@@ -240,7 +240,7 @@ def test_what_is_revoked_while_a_restore_waits_stays_so(shop, tenant):
     own = shop.store.of(tenant.id)
     with ThreadPoolExecutor(1) as threads:
         with own.transaction():
-            erasing.erase(own, Actor("agent", "request", proven=True), jane)
+            erasing.erase_records(own, Actor("agent", "request", proven=True), jane)
             restoring = threads.submit(command, "restore", "--replace", str(shop.file), **environment)
         restored = restoring.result()
 
