@@ -1,6 +1,7 @@
 """Apps and their keys."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from enum import StrEnum
 from functools import lru_cache
@@ -26,13 +27,11 @@ from service.store.tables import (
     Apps,
     Attachments,
     Conversations,
-    DuplicateProgress,
     Imports,
     Keys,
     Messages,
     OperatorSessions,
     Removals,
-    SearchProgress,
     Users,
     Webhooks,
 )
@@ -41,9 +40,12 @@ APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
 # What of an app is erased with it, in an order that keeps foreign keys: the bytes of files come later.
 ERASED_TABLES: tuple[Any, ...] = tuple(table for table in reversed(TABLES) if table is not Removals)
-# … and of these there may be much. Conversations go with their messages.
-_OTHERS = Apps, Keys, OperatorSessions, SearchProgress, DuplicateProgress, Conversations, Messages
-PAGED = tuple(table for table in ERASED_TABLES if table not in _OTHERS)
+# … and of these there may be much, which is not so where an app has but one row. Conversations go with their
+# messages.
+_OTHERS = Apps, Keys, OperatorSessions, Conversations, Messages
+PAGED = tuple(
+    table for table in ERASED_TABLES if table not in _OTHERS and len(table._meta.primary_key.field_names) > 1
+)
 # A key with its app; both have a time at which they were made.
 HOLDER = [
     *(f"key_{column.column_name}" for column in KEY_COLUMNS),
@@ -59,8 +61,7 @@ class AllApps:
 
     def all(self) -> tuple[App, ...]:
         """Return every app, oldest first, but for those that are being erased."""
-        rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
-        return tuple(app for app in map(as_app, rows) if not app.is_erased)
+        return tuple(app for app in self._all() if not app.is_erased)
 
     def with_webhooks(self) -> tuple[str, ...]:
         """Return the apps that have webhooks which are not switched off, by their ids."""
@@ -82,8 +83,10 @@ class AllApps:
 
     def erased(self) -> tuple[App, ...]:
         """Return the apps that are being erased, oldest first."""
-        rows = self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app))
-        return tuple(app for app in map(as_app, rows) if app.is_erased)
+        return tuple(app for app in self._all() if app.is_erased)
+
+    def _all(self) -> Iterator[App]:
+        return map(as_app, self._database.rows(Apps.select(*APP_COLUMNS).order_by(Apps.created_at, Apps.app)))
 
     def claim_tidying(self, app: str, at: int, until: int) -> bool:
         """Have nobody else tidy an app until a time; return whether it was due, and nobody was before."""
