@@ -28,7 +28,7 @@ def measure(engine: str, plan: Plan) -> Comparison:
     with ExitStack() as stack, Progress(transient=True) as progress:
         make = stack.enter_context(databases(engine))
         loader = stack.enter_context(closing(Loader(CORES)))
-        without, ours = (_logins(filled(make, progress, name)) for name in ("uncompared", "compared"))
+        without, ours = (_logins(filled(make, progress, name)) for name in ("without", "with"))
         sides = replace(without, app=UNCOMPARED), ours
         return take_turns(sides, plan, loader, progress, describe(ours.url))
 

@@ -154,7 +154,7 @@ def databases(engine: str, **settings: str) -> Iterator[Make]:
             if engine == SQLITE:
                 url = f"sqlite:///{Path(directory) / name}.sqlite"
             else:
-                server.psql(f"CREATE DATABASE {name}")
+                server.psql(f'CREATE DATABASE "{name}"')
                 url = server.get_uri(name)
             command(url, "migrate", checkout=checkout)
             return url
