@@ -7,7 +7,8 @@ The map of the house:
                      tidy, backup, restore, export, import
     console/         pages for agents, on the same use cases
     server/          what gunicorn needs beside the settings in gunicorn.conf.py
-    work/            what happens after: deliveries to webhooks, tidying, files of people
+    work/            what happens after: deliveries to webhooks, the index of searches, comparing, tidying,
+                     files of people
     moving/          a whole app into a file, and out of one; people out of what other desks export
     live/            tells who follows that something is new
     api/             the HTTP layer: parse, ask once, render
