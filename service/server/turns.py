@@ -5,8 +5,8 @@ are others: from then on they wait in lines, until for a second nobody has waite
 says whose turn it is and who is refused. Before a thread serves the next, it looks who has come meanwhile:
 whoever is of an app that asks for little would else wait with the kernel, behind a flood of others.
 
-Where the interpreter is what they wait for, more threads only take its lock from each other, and each request
-takes longer for it; so then some rest while others wait in lines.
+Where the interpreter or a processor is what they wait for, more threads only take its lock from each other,
+and each request takes longer for it; so then some rest.
 
 To look at a request costs little. To refuse it costs a tenth of serving one, so only some are refused before
 the next is served: else a flood would leave no time for anything else. Those who are to be refused wait until
@@ -22,7 +22,7 @@ from typing import Any
 
 from service import threads
 from service.admission import Kind
-from service.server import refusing
+from service.server import demand, refusing
 from service.server.connections import Connections
 from service.server.refusing import Refusal, Refusals
 from service.server.waiting import Lines
@@ -33,10 +33,11 @@ MANY, ALL = 64, 1000
 CROWD, CALM = 0.05, 1.0
 # How many a thread refuses before it serves the next.
 REFUSED = 4
-# How many threads serve at least while others wait, and which part of a processor they keep busy where more
-# are of no use. One that has served the same request for so many seconds waits for something else, and is not
-# counted.
+# How many threads serve at least, and which part of a processor they ask for where more are of no use. One
+# that has served the same request for so many seconds waits for something else, and is not counted.
 LEAST, BUSY, LONG = 2, 0.9, 0.02
+# For how many seconds all of them serve after that few were too few.
+ENOUGH = 10.0
 
 
 class Turns:
@@ -44,12 +45,14 @@ class Turns:
 
     def __init__(self, connections: Connections, count: int) -> None:
         self._connections = connections
-        # How many threads there are, and how many serve at most while others wait.
+        # How many threads there are, and how many serve at most.
         self._count = self._most = count
         # When each of those that serve meanwhile began with a request.
         self._began: dict[int, float] = {}
-        # When the main thread looked last, and how many seconds of a processor had been used by then.
-        self._looked = self._used = 0.0
+        # When the main thread looked last, and how many seconds of a processor had been asked for by then.
+        self._looked = self._wanted = 0.0
+        # Until when all threads serve.
+        self._all_until = 0.0
         self._lines = Lines()
         self._refusals = Refusals()
         # How many requests were served, more or less, and how many when the main thread looked last.
@@ -84,9 +87,10 @@ class Turns:
                 return connection
 
     def _rest(self) -> None:
-        """Wait while enough other threads serve those who wait."""
+        """Wait while as many other threads serve as are of use."""
         me = get_ident()
-        while (now := time.monotonic()) < self._crowded_until:
+        while self._most < self._count:
+            now = time.monotonic()
             with self._lock:
                 self._began.pop(me, None)
                 if sum(now - began < LONG for began in self._began.values()) < self._most:
@@ -155,7 +159,7 @@ class Turns:
 
     def relieve(self) -> None:
         """Refuse whoever would wait for too long, if all threads are busy with what they were busy with."""
-        self._count_threads(time.monotonic(), time.process_time())
+        self._count_threads(time.monotonic(), demand.wanted())
         is_stuck, self._seen = self._taken == self._seen, self._taken
         # Twice, as whoever has just connected may have sent something.
         for _ in range(2):
@@ -165,11 +169,14 @@ class Turns:
         self._share()
         self._refusals.tell()
 
-    def _count_threads(self, now: float, used: float) -> None:
-        """Have one less serve as long as that keeps a processor busy, and all of them else."""
-        is_busy = used - self._used >= BUSY * (now - self._looked)
-        self._most = max(LEAST, self._most - 1) if is_busy else self._count
-        self._looked, self._used = now, used
+    def _count_threads(self, now: float, wanted: float) -> None:
+        """Have few serve as long as they ask for a whole processor, and all of them else; also for a while
+        after few were too few: others waited for them, and they for something else."""
+        is_busy = wanted - self._wanted >= BUSY * (now - self._looked)
+        if self._most < self._count and not is_busy and not self._idle:
+            self._all_until = now + ENOUGH
+        self._most = LEAST if is_busy and now >= self._all_until else self._count
+        self._looked, self._wanted = now, wanted
 
     def _refuse(self, most: int) -> None:
         """Refuse at most so many of those who are to be."""

@@ -159,45 +159,73 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def crowded(clock):
-    """Turns of 4 threads while others wait, of which one other has just begun with a request."""
+def busy(clock):
+    """Turns of 4 threads, of which two keep a processor busy, and one other has just begun with a request."""
     worker = Turns(None, 4)
-    worker._crowded_until, worker._most = clock.now + 1, 2
+    worker._most = 2
     worker._began = {1: clock.now}
     return worker
 
 
-def test_a_thread_serves_while_fewer_others_do_than_keep_a_processor_busy(clock, crowded):
-    crowded._rest()
+def test_a_thread_serves_while_fewer_others_do_than_keep_a_processor_busy(clock, busy):
+    busy._rest()
 
     assert clock.now == 100.0
-    assert len(crowded._began) == 2
+    assert len(busy._began) == 2
 
 
-def test_a_thread_rests_and_is_not_counted_until_another_takes_long(clock, crowded):
-    crowded._rest()
-    crowded._began[2] = clock.now
+def test_a_thread_rests_and_is_not_counted_until_another_takes_long(clock, busy):
+    busy._rest()
+    busy._began[2] = clock.now
     counts = []
-    clock.while_asleep.append(lambda: counts.append(len(crowded._began)))
-    crowded._rest()
+    clock.while_asleep.append(lambda: counts.append(len(busy._began)))
+    busy._rest()
 
     assert clock.now > 100.0
     assert set(counts) == {2}
-    assert crowded._began.keys() == {1, 2, get_ident()}
+    assert busy._began.keys() == {1, 2, get_ident()}
 
 
-def test_nobody_rests_when_all_is_calm(clock, crowded):
-    crowded._began[2] = clock.now
-    clock.now = crowded._crowded_until
-    crowded._rest()
+def test_nobody_rests_while_more_threads_are_of_use(clock, busy):
+    busy._began[2] = clock.now
+    busy._most = 4
+    busy._rest()
 
-    assert clock.now == crowded._crowded_until
+    assert clock.now == 100.0
 
 
-def test_fewer_threads_serve_as_long_as_they_keep_a_processor_busy():
-    worker, most = Turns(None, 4), []
-    for now, used in ((1.0, 1.0), (2.0, 1.95), (3.0, 2.9), (4.0, 3.4), (5.0, 4.4)):
-        worker._count_threads(now, used)
+def test_a_thread_rests_no_longer_than_until_more_are_of_use(clock, busy):
+    busy._began[2] = clock.now
+
+    def more_are_of_use():
+        busy._began[2], busy._most = clock.now, 4
+
+    clock.while_asleep.append(more_are_of_use)
+    busy._rest()
+
+    assert clock.now == 100.0 + turns.LONG
+
+
+def counted(worker, *looks):
+    """How many threads serve at most after each look, at a time and by how many seconds were asked for."""
+    most = []
+    for now, wanted in looks:
+        worker._count_threads(now, wanted)
         most.append(worker._most)
+    return most
 
-    assert most == [3, 2, 2, 4, 3]
+
+def test_few_threads_serve_as_long_as_they_ask_for_a_processor():
+    worker = Turns(None, 4)
+    # Somebody waits for requests, so there are none that wait for a thread.
+    worker._idle = 1
+    looks = (1.0, 1.0), (2.0, 1.95), (3.0, 2.9), (4.0, 3.4), (5.0, 4.4)
+
+    assert counted(worker, *looks) == [2, 2, 2, 4, 2]
+
+
+def test_all_threads_serve_for_a_while_after_few_were_too_few():
+    worker = Turns(None, 4)
+    looks = (1.0, 1.0), (2.0, 1.5), (3.0, 2.5), (11.9, 12.0), (12.0, 12.1)
+
+    assert counted(worker, *looks) == [2, 4, 4, 4, 2]
