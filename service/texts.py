@@ -18,15 +18,20 @@ _SEEN = regex.compile(rf"[^{_NO_ROOM}\p{{Cc}}\u2800]", regex.V1)
 _CHARACTER = regex.compile(r"\X")
 
 
+def _search(pattern: "regex.Pattern[str]", text: str) -> "regex.Match[str] | None":
+    """Search without giving up the interpreter's lock: to get it back takes longer than nearly any search."""
+    return pattern.search(text, concurrent=False)
+
+
 def is_blank(text: str) -> bool:
     """Return whether nothing of a text can be seen: white space, zero-width, format, control characters."""
-    return _SEEN.search(text) is None
+    return _search(_SEEN, text) is None
 
 
 def strip(text: str) -> str:
     """Return a text without white space, zero-width and format characters at its ends."""
-    first = _TAKES_ROOM.search(text)
-    last = _LAST_THAT_TAKES_ROOM.search(text)
+    first = _search(_TAKES_ROOM, text)
+    last = _search(_LAST_THAT_TAKES_ROOM, text)
     return text[first.start() : last.end()] if first and last else ""
 
 

@@ -229,6 +229,14 @@ class Client(socket.socket):
         except OSError:
             return True
 
+    def setblocking(self, flag: bool) -> None:
+        """Do nothing. Nobody waits for what is read, and the kernel bounds how long one waits who sends. That
+        gunicorn asks for this four times a request would be as many chances for another thread to take the
+        interpreter."""
+
+    def settimeout(self, value: float | None) -> None:
+        """Do nothing, as ``setblocking``."""
+
     def send(self, data: Any, flags: int = 0) -> int:
         """Send data; that a client should go on is sent when somebody wants to read on."""
         if data == CONTINUE:
