@@ -131,8 +131,7 @@ class Connections:
         self._wait_for(listener)
 
     def _add(self, client: socket.socket, address: Any, listener: socket.socket) -> None:
-        # Who does not read would keep a thread for good. The kernel counts: it heeds this whenever the socket
-        # is a blocking one, however often gunicorn turns that off and on.
+        # Who does not read would keep a thread for good. The kernel counts, as the socket is a blocking one.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SILENCE)
         connection = TConn(self._cfg, Client(client, self._room), address, self._addresses[listener])
         # Else gunicorn would wait for it in the thread.
