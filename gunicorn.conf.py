@@ -10,6 +10,7 @@ from service.server.hooks import (  # noqa: F401 - gunicorn calls them by name
     on_exit,
     on_starting,
     post_worker_init,
+    pre_fork,
 )
 from service.server.logger import Logger
 

@@ -1,5 +1,5 @@
 """gunicorn's hooks: the workers count in files of one directory, from the server's start to its end; and what
-a worker begins with is not looked through for garbage."""
+the master and a worker begin with is not looked through for garbage."""
 
 import gc
 import os
@@ -20,6 +20,13 @@ def on_starting(server: Any) -> None:
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     made = tempfile.mkdtemp(prefix="usher-metrics-", dir=place)
     server.metrics_dir = os.environ["PROMETHEUS_MULTIPROC_DIR"] = made
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Take out of the way what the master has imported: a worker that looked through it for garbage would
+    write into all of it, and so share none of that memory."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(_worker: Any) -> None:

@@ -1,13 +1,23 @@
-"""What gunicorn calls when a worker is ready."""
+"""What gunicorn calls before it forks a worker, and when that is ready."""
 
 import gc
+from collections.abc import Callable
 
-from service.server.hooks import post_worker_init
+import pytest
+
+from service.server.hooks import post_worker_init, pre_fork
 
 
-def test_what_a_worker_begins_with_is_not_looked_through_for_garbage():
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda: pre_fork(None, None), id="the-master"),
+        pytest.param(lambda: post_worker_init(None), id="a-worker"),
+    ],
+)
+def test_what_a_process_begins_with_is_not_looked_through_for_garbage(call: Callable[[], None]):
     before = gc.get_freeze_count()
-    post_worker_init(None)
+    call()
     try:
         assert gc.get_freeze_count() > before
     finally:
