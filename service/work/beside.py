@@ -10,11 +10,9 @@ from service.work.loop import Worker
 from service.work.tidying import begin_to_tidy
 
 
-def work_beside(config: Config) -> Worker | None:
-    """Begin to work in a thread, on SQLite; it ends with the process. Called after the fork, as nothing that
-    is opened before may be used after."""
-    if not config.database_url.startswith("sqlite:"):
-        return None
+def work_beside(config: Config) -> Worker:
+    """Begin to work in threads, which end with the process. Called after the fork, as nothing that is opened
+    before may be used after."""
     store = open_store(config)
     worker = Worker(store, config.secret_key, config.webhook_loopback == "on")
     threading.Thread(target=worker.run, daemon=True, name="work").start()

@@ -1,5 +1,11 @@
 """Who works: a process of its own, and on SQLite the web server beside its requests."""
 
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 
 from service.config import Config
@@ -19,6 +25,7 @@ from tests.support.receivers import receiver
 from tests.support.servers import (
     ADMIN_KEY,
     SECRET_KEY,
+    SETTINGS,
     Port,
     command,
     free_port,
@@ -26,6 +33,8 @@ from tests.support.servers import (
     wait_until,
     working,
 )
+
+HERE = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=ENGINES)
@@ -96,9 +105,25 @@ def test_on_sqlite_the_web_server_delivers_by_itself(databases):
     assert len(found.requests) == 1
 
 
-def test_on_sqlite_it_works_in_a_thread_and_on_postgresql_it_does_not(url):
-    worker = work_beside(Config(ADMIN_KEY, SECRET_KEY, url))
+def test_on_postgresql_the_web_server_has_nothing_of_a_worker_in_memory(url):
+    lists = "import sys, wsgi; print(*sys.modules)"
+    environment = os.environ | SETTINGS | {"DATABASE_URL": url}
+    listed = subprocess.run(
+        [sys.executable, "-c", lists], cwd=HERE, env=environment, capture_output=True, text=True, check=True
+    )
 
-    assert (worker is not None) is url.startswith("sqlite:")
-    if worker is not None:
-        worker.stopped.set()
+    has_a_worker = {"service.work.loop", "httpcore"} & set(listed.stdout.split())
+    assert bool(has_a_worker) is url.startswith("sqlite:")
+
+
+def test_what_works_in_the_web_server_can_be_stopped(databases):
+    url = databases.fresh("sqlite")
+    migrate(url)
+    before = set(threading.enumerate())
+
+    worker = work_beside(Config(ADMIN_KEY, SECRET_KEY, url))
+    begun = set(threading.enumerate()) - before
+    assert {thread.name for thread in begun} == {"work", "tidy", "import", "index", "compare"}
+
+    worker.stopped.set()
+    wait_until(lambda: not any(thread.is_alive() for thread in begun))
