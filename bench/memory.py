@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psutil
 from rich.progress import Progress
 
 from bench.load import Call, Loader
@@ -15,12 +16,13 @@ TURNS = 20
 
 @dataclass(frozen=True)
 class Memory:
-    """What a worker takes after so many requests and after as many again, in megabytes, where what it
-    shares with others counts in proportion."""
+    """What a worker takes after so many requests and after as many again, and then the master that began it,
+    in megabytes, where what they share with each other and with others counts in proportion."""
 
     requests: int
     first: float
     second: float
+    master: float
 
     @property
     def holds(self) -> bool:
@@ -41,5 +43,11 @@ def measure_memory(
                 for call in calls:
                     loader.load(server.port, call, calls=each)
                     progress.advance(task)
-            sizes.append(server.worker.memory_full_info().pss / 1e6)
+            sizes.append(_size(server.worker))
+        sizes.append(_size(server.process))
     return Memory(each * TURNS * len(calls), *sizes)
+
+
+def _size(process: psutil.Process) -> float:
+    size: int = process.memory_full_info().pss
+    return size / 1e6

@@ -98,6 +98,7 @@ def _memory(speed: Speed) -> str:
     return (
         f"Memory of a worker: {memory.first:.1f} MB after {memory.requests:,} requests of all kinds, and"
         f" {memory.second:.1f} MB after as many again; the target is at most {LIMIT:g} MB."
+        f" The master, which is there once for all workers, takes {memory.master:.1f} MB."
     )
 
 

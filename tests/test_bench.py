@@ -220,7 +220,7 @@ def test_a_target_is_the_most_that_is_aimed_at(target, missed):
 def test_the_results_tell_what_misses_its_target(tmp_path, engine):
     calls = {NOTHING.name: Target()} | TARGETS[engine]
     series = [Series(name, target, [(turn(100), turn(1))]) for name, target in calls.items()]
-    speed = Speed(engine, "Python", "`wrk`", tuple(series), Memory(10, 59.0, 61.0), (0, 0))
+    speed = Speed(engine, "Python", "`wrk`", tuple(series), Memory(10, 59.0, 61.0, 40.0), (0, 0))
 
     text = speed_results.write([speed], Plan(1, 1, 10), tmp_path)
 
