@@ -7,6 +7,7 @@ TEST_DATABASE_URL, or one that comes with the test run.
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -41,6 +42,9 @@ ROOM = 4 * 2**30
 
 def pytest_configure(config: pytest.Config) -> None:
     """Look at every statement, and start one PostgreSQL for all workers, unless there is one."""
+    # Without compiled files each process that a test starts compiles all of the service again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     watch_every_database()
     if hasattr(config, "workerinput") or os.environ.get("TEST_DATABASE_URL"):
         return
