@@ -21,9 +21,9 @@ def _one_race_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
-@pytest.fixture
-def workers(database_url: str, _one_race_at_a_time: None) -> Iterator[Callers]:
-    """Workers that are ready to race."""
+@pytest.fixture(scope="session")
+def workers(database_url: str) -> Iterator[Callers]:
+    """Workers that are ready to race, the same in every race."""
     with callers(database_url=database_url) as workers:
         yield workers
 

@@ -14,6 +14,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+
 from service.api.context import NAME
 from service.app import create_app
 from service.config import Config
@@ -92,8 +94,8 @@ def _batches(races: Sequence[Sequence[Request]]) -> list[list[Numbered]]:
 
 @contextmanager
 def callers(*, database_url: str | None = None, port: int | None = None) -> Iterator[Callers]:
-    """Have callers. Of a database each process is a worker with a store of its own, and its own client; of a
-    port they call a server, over connections that they keep."""
+    """Have callers. Of a database each process is a worker with a store of its own, and its own client, which
+    is connected to it as long as they race; of a port they call a server, over connections that they keep."""
     start = processes.Barrier(CALLERS)
     pipes = [processes.Pipe() for _ in range(PROCESSES)]
     log = Path(tempfile.mkdtemp(prefix="usher-callers-"))
@@ -123,22 +125,27 @@ def callers(*, database_url: str | None = None, port: int | None = None) -> Iter
 
 def _run(pipe: Pipe, start: Barrier, log: Path, database_url: str | None, port: int | None) -> None:
     keep(log)
-    open_caller = _worker(database_url) if database_url else lambda: Connection(port or 0).open
-    opened = [open_caller() for _ in range(THREADS)]
+    app = _worker(database_url) if database_url else None
+    opened: list[Caller] = [
+        app.test_client().open if app else Connection(port or 0).open for _ in range(THREADS)
+    ]
     while True:
         try:
             batches = pipe.recv()
         except EOFError:
             return
-        pipe.send(_race(opened, start, batches))
+        made = _race(opened, start, batches)
+        if app:
+            app.extensions[NAME].store.database.close()
+        pipe.send(made)
 
 
-def _worker(database_url: str) -> Callable[[], Caller]:
+def _worker(database_url: str) -> Flask:
     app = create_app(Config(ADMIN_KEY, SECRET_KEY, database_url, login_rate=0, proof_failure_rate=0))
     # A slow machine is no fault of the store's: nobody is sent away because of it, nor after some lost races.
     app.extensions[NAME].store.database.timeout = TIMEOUT
     transactions.ATTEMPTS = 1000
-    return lambda: app.test_client().open
+    return app
 
 
 def _race(
