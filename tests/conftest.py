@@ -33,6 +33,10 @@ from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.support.statements import watch_every_database
 from tests.support.tenants import Tenant
+from tests.support.unmeasured import (  # noqa: F401 - pytest calls them by name
+    pytest_runtest_call,
+    pytest_runtest_protocol,
+)
 
 ENGINES = ("sqlite", "postgresql")
 

@@ -202,6 +202,13 @@ def test_a_setting_is_kept(operate, setting, word):
 
 
 @one_engine
+def test_a_number_of_which_nothing_stands_behind_the_point_is_whole(operate):
+    app = operate("POST", sent={"name": "Shop", "settings": {"sessionDays": 7.0}})
+
+    assert (app.status_code, repr(app.json["settings"]["sessionDays"])) == (201, "7")
+
+
+@one_engine
 @pytest.mark.parametrize(
     ("setting", "values"),
     [

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from service.model.errors import StoreUnavailable
+from service.model.errors import StaleState, StoreUnavailable
 from service.store.database import Database
 from service.store.migrating import migrate
 from tests.store.conftest import an_app
@@ -119,6 +119,28 @@ def test_a_file_that_another_has_for_itself_is_not_waited_for(opened, file):
         database.ping()
 
     other.close()
+
+
+def test_who_comes_after_one_who_waits_to_write_waits_no_longer_than_it_may(opened, file, app_id):
+    database = opened(file, timeout=0.3)
+
+    # As while somebody else waits for whoever writes.
+    with database.peewee._queue, pytest.raises(StoreUnavailable):
+        database.change(mark(app_id))
+
+    assert database.change(mark(app_id)) == 1
+
+
+def test_what_sqlite_itself_has_taken_back_is_not_taken_back_again(opened, file, app_id):
+    database = opened(file)
+    database.change(mark(app_id))
+    again = "INSERT OR ROLLBACK INTO rates (app, kind, address, minute, count) VALUES (?, 'mark', '', 0, 1)"
+
+    with pytest.raises(StaleState), database.transaction():
+        database.change(mark(app_id, "taken back"))
+        database.peewee.connection().execute(again, (app_id,))
+
+    assert count(database, app_id) == 1
 
 
 def test_a_file_that_may_only_be_read_is_a_store_that_is_away(opened, file, app_id):
