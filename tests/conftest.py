@@ -44,6 +44,12 @@ ENGINES = ("sqlite", "postgresql")
 ROOM = 4 * 2**30
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return for how many workers there is use: one more than cores, as many tests wait for a server; more
+    than four would each wait for the one PostgreSQL."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Look at every statement, and start one PostgreSQL for all workers, unless there is one."""
     # Without compiled files each process that a test starts compiles all of the service again.
