@@ -41,6 +41,10 @@ PLACEHOLDERS = frozenset({
     "no_user", "n/a", "00000000-0000-0000-0000-000000000000",
 })  # fmt: skip
 
+# What platforms show to every app in place of a device's own ID: the MAC address since Android 6, and the
+# ANDROID_ID of phones whose maker forgot to draw one.
+SHARED_DEVICE_IDS = frozenset({"02:00:00:00:00:00", "9774d56d682e549c"})
+
 # Unicode categories: control, format, surrogate.
 _FORBIDDEN_IN_USER_IDS = frozenset({"Cc", "Cf", "Cs"})
 _JOINERS = frozenset("\u200c\u200d")
@@ -62,6 +66,7 @@ _DOTS = re.compile(r"\.{2,}")
 
 _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
+_WORDS = re.compile(r"[0-9a-z]+")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
 _HEX = re.compile(r"[0-9a-f]{32}")
@@ -284,11 +289,21 @@ def json_string(value: object) -> str:
 def device_id(text: str) -> str:
     """Return a device ID unchanged: 16 to 255 visible ASCII characters.
 
-    Raises ``Malformed``: ``invalid-device-id``.
+    Raises ``Malformed``: ``invalid-device-id``, and ``placeholder`` for what many devices send.
     """
     if not _DEVICE_ID.fullmatch(text):
         raise Malformed("invalid-device-id", "A device ID has 16 to 255 visible ASCII characters.")
+    if _is_shared_by_devices(text.casefold()):
+        raise Malformed("placeholder", "This is what broken clients send in place of a device ID.")
     return text
+
+
+def _is_shared_by_devices(text: str) -> bool:
+    """Return whether a device ID stands for none, as whoever sends it would be one device: zeros, which an
+    advertising ID is where tracking is off, or placeholders run together."""
+    words = _WORDS.findall(text)
+    stands_for_none = all(word in PLACEHOLDERS or not word.strip("0") for word in words)
+    return text in SHARED_DEVICE_IDS or (bool(words) and stands_for_none)
 
 
 def new_device_id(secret: str | None = None) -> str:

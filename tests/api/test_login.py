@@ -303,6 +303,13 @@ def test_a_widget_names_no_device_that_nobody_knows(tenant, device):
     assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
 
 
+def test_devices_that_send_one_placeholder_share_no_anonymous_user(tenant):
+    placeholder = "00000000-0000-0000-0000-000000000000"
+    assert tenant.try_login(deviceId=placeholder).status_code == 422
+    response = tenant.try_login(key=tenant.pk, deviceId=placeholder)
+    assert refusal(response) == (422, "unknown-device", [("/deviceId", "unknown-device")])
+
+
 @one_engine
 @cases(
     "member, value, code",
@@ -319,6 +326,7 @@ def test_a_widget_names_no_device_that_nobody_knows(tenant, device):
     ("deviceId: 256 characters", "deviceId", "d" * 256, "invalid-device-id"),
     ("deviceId: spaces", "deviceId", "device of the test", "invalid-device-id"),
     ("deviceId: non-ASCII", "deviceId", "d" * 16 + "\u00e9", "invalid-device-id"),
+    ("deviceId: zeros", "deviceId", "00000000-0000-0000-0000-000000000000", "placeholder"),
     ("a member that there is not", "userid", "u-17", "unknown"),
 )
 def test_a_malformed_member_is_refused_by_its_pointer(tenant, member, value, code):

@@ -411,6 +411,34 @@ def test_any_other_device_id_or_idempotency_key_is_refused(text):
         assert code_of(identifiers.idempotency_key, text) == "invalid-idempotency-key"
 
 
+SHARED_DEVICE_IDS = {
+    "the advertising ID where tracking is off": "00000000-0000-0000-0000-000000000000",
+    "zeros alone": "0" * 16,
+    "the MAC address of Android": "02:00:00:00:00:00",
+    "the ANDROID_ID of many phones": "9774d56d682e549c", "in capitals": "9774D56D682E549C",
+    "parts that were not there": "undefined-undefined", "of several kinds": "null:(null):Unknown:0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SHARED_DEVICE_IDS.values(), ids=SHARED_DEVICE_IDS)
+def test_a_device_id_that_many_devices_send_is_refused(text):
+    assert code_of(identifiers.device_id, text) == "placeholder"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00000000-0000-0000-0000-000000000001",
+        "02:00:00:00:00:01",
+        "9774d56d682e549d",
+        "nullnullnullnull",
+        "device_undefined",
+    ],
+)
+def test_a_device_id_that_nearly_stands_for_none_stays(text):
+    assert identifiers.device_id(text) == text
+
+
 @for_any(st.one_of(any_text, visible_ascii))
 @pytest.mark.parametrize("parse", [identifiers.device_id, identifiers.idempotency_key])
 def test_a_device_id_or_idempotency_key_is_unchanged_or_malformed(parse, text):
