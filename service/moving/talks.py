@@ -46,6 +46,7 @@ def read_talk(app: str, source: str, talk: Talk, members: _Members, now: int) ->
     found = [*_messages(talk, members)]
     owner_id, owner = _owner(talk, members, found)
     shown = [one for one in found if not _is_hidden(talk, one)]
+    is_proven = _at(members, talk.proven) is not False
     messages: list[Message] = []
     for one in shown:
         body = _body(talk, one)
@@ -53,7 +54,9 @@ def read_talk(app: str, source: str, talk: Talk, members: _Members, now: int) ->
             at = min(time_or_none(one.get("created_at")) or began, now)
             number = len(messages) + 1
             id = f"msg_{_digest(f'{own} {number}')}"
-            messages.append(Message(id, number, _author(talk, one, owner_id), body, True, at))
+            author = _author(talk, one, owner_id)
+            is_verified = author.kind is Side.AGENT or is_proven
+            messages.append(Message(id, number, author, body, is_verified, at))
     is_over = str(_first(members, (talk.status,))).casefold() in talk.resolved
     status = Status.RESOLVED if is_over else Status.OPEN
     last = max([began, *(one.created_at for one in messages)])

@@ -137,6 +137,22 @@ def test_a_user_reads_what_was_said_and_goes_on(shop, tenant, take):
     assert shop.run("check")[0] == 0
 
 
+@cases(
+    "said, verified",
+    ("an HMAC", {"hmac_verified": True}, [True, True]),
+    ("no HMAC", {"hmac_verified": False}, [False, True]),
+    ("nothing of it", {}, [True, True]),
+)
+def test_what_somebody_wrote_of_whom_the_desk_had_no_proof_is_not_verified(tenant, take, said, verified):
+    answer = {"id": 2, "content": "On its way.", "message_type": 1}
+    talk = TALK | {"meta": {"sender": SENDER} | said, "messages": [QUESTION, answer]}
+
+    take(lines(talk), source="chatwoot")
+
+    (conversation,) = tenant.conversations(tenant.session(userId="u-17"))
+    assert [one["verified"] for one in tenant.messages(conversation, tenant.sk)] == verified
+
+
 @pytest.mark.parametrize("dry", [("--dry-run",), ()], ids=["trial", "import"])
 def test_a_conversation_may_tell_itself_whose_it_is(tenant, take, dry):
     unproven = TALK | {"id": 9202, "meta": {"sender": {"id": 9102, "email": "bob@example.org"}}}

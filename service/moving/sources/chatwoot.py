@@ -1,9 +1,10 @@
 """Chatwoot: the CSV of its contacts export, and contacts as its application API lists them.
 
-Read in: Chatwoot's API reference, "List Contacts" and "Create Contact Export", and the job that writes the
-CSV. An ``identifier`` is the ID that the app gave; ``id`` is Chatwoot's own. Emails come from whoever wrote,
-or filled in a form, so they prove nothing. Attributes that it works out itself, as the city of an address of
-the network, are left behind.
+Read in: Chatwoot's API reference, "List Contacts" and "Create Contact Export", the job that writes the CSV,
+and the view that shows a conversation. An ``identifier`` is the ID that the app gave; ``id`` is Chatwoot's
+own. Emails come from whoever wrote, or filled in a form, so they prove nothing. Nor does an ``identifier``,
+where no HMAC of it was asked for: of a conversation ``hmac_verified`` tells whether there was one.
+Attributes that it works out itself, as the city of an address of the network, are left behind.
 """
 
 from service.moving.sources.source import Ours, Source
@@ -44,6 +45,7 @@ CHATWOOT = Source(
         words={"0": True, "incoming": True, "1": False, "outgoing": False, "3": False, "template": False},
         agent=("sender.name",),
         hidden={"private": frozenset({"true"}), "message_type": frozenset({"2", "activity"})},
+        proven="meta.hmac_verified",
     ),
     signs=("identifier", "phone_number"),
 )  # fmt: skip

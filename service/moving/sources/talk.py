@@ -14,7 +14,8 @@ class Talk:
 
     ``resolved`` are the words for a status that is over. Of a message ``side`` tells by its ``words`` who
     wrote it, True for its user; by any other word the user did if that is the ID of the owner. It is hidden
-    from its user where a member of ``hidden`` has one of the values.
+    from its user where a member of ``hidden`` has one of the values. Where the member ``proven`` is false the
+    desk asked for no proof of whose it is.
 
     Where a message tells of its ``author``, as of a person, a conversation that says nothing else is that of
     the first who is its user.
@@ -35,3 +36,4 @@ class Talk:
     agent: Path = ()
     author: str = ""
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    proven: str = ""
