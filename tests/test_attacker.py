@@ -159,6 +159,7 @@ class Run(RuleBasedStateMachine):
             {"email": email, "proof": app.proof(sub=own)},
             {"userId": user_id, "proof": app.hmac(own)},
             {"email": email, "proof": app.hmac(own)},
+            {"email": email, "proof": app.hmac(email)},
             {"userId": user_id, "email": own_email, "proof": app.hmac(own_email)},
         ]
         app.log_in_falsely(device, take(bodies, way))

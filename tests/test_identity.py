@@ -119,7 +119,8 @@ class Run(IdentityRun):
     def somebody_comes_with_an_hmac(
         self, claim: Claim, is_signed: bool, by_backend: bool, which: int
     ) -> None:
-        secret = self.hmac_secret if is_signed else "another"
+        own = self.email_secret if claim.user_id is None else self.hmac_secret
+        secret = own if is_signed else "another"
         body = claim.as_described() | {"proof": hmac_of(claim.user_id or claim.email or "", secret)}
         # It covers one identifier; what a widget says beside it is ignored.
         is_ignored = claim.user_id is not None and not by_backend

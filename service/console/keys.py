@@ -29,7 +29,12 @@ KINDS = {
     KeyKind.PUBLISHABLE: ("Publishable keys", "pk_… logs devices in: for your pages and apps. It is public."),
     KeyKind.IDENTITY: ("Identity keys", "ik_… makes proofs of who somebody is: for your backend only."),
 }
-PROOFS = {ProofKind.JWT: "by JWT", ProofKind.HMAC: "by HMAC", ProofKind.BOTH: "in both ways: rotate it"}
+PROOFS = {
+    ProofKind.JWT: "by JWT",
+    ProofKind.HMAC: "by HMAC",
+    ProofKind.HMAC_EMAIL: "by HMAC of an email",
+    ProofKind.BOTH: "in both ways: rotate it",
+}
 
 
 # For so many milliseconds after its last use a key counts as one that is in use.

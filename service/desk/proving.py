@@ -187,10 +187,11 @@ def _check(
     which one it was."""
     proof = request.proof or ""
     form = Form.JWT if proofs.is_jwt(proof) else Form.HMAC
+    of_user_id = request.claim.user_id is not None
     opened = (
         (key, encryption.decrypt(sealed))
         for key, sealed in (store.keys.identity_secrets() if secrets is None else secrets)
-        if key.proof is not None and covering.may_have_made(key.proof, form)
+        if key.proof is not None and covering.may_have_made(key.proof, form, of_user_id=of_user_id)
     )
     keys = {secret: key for key, secret in opened if secret is not None}
     if form is Form.JWT:

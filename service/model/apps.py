@@ -90,16 +90,18 @@ class KeyKind(StrEnum):
 
 
 class ProofKind(StrEnum):
-    """How proofs are made with an identity key. A JWT's signature is an HMAC, so no key is made for both;
-    those that are older than this choice may be."""
+    """How proofs are made with an identity key: JWTs, HMACs of user IDs, or HMACs of emails. A JWT's
+    signature is an HMAC, and an HMAC does not say what it is of, so no key is made for several; those that
+    are older than this choice may be."""
 
     JWT = "jwt"
     HMAC = "hmac"
+    HMAC_EMAIL = "hmac-email"
     BOTH = "both"
 
 
 # What a new identity key may be for.
-ONE_WAY = (ProofKind.JWT, ProofKind.HMAC)
+ONE_WAY = (ProofKind.JWT, ProofKind.HMAC, ProofKind.HMAC_EMAIL)
 
 
 @dataclass(frozen=True, slots=True)

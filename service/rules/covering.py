@@ -142,7 +142,17 @@ class KeyFor(Flag):
 
     JWT = auto()
     HMAC = auto()
+    HMAC_EMAIL = auto()
     BOTH = auto()
+
+
+class Signed(Flag):
+    """What is read as a proof; of what an HMAC is, only the body says."""
+
+    JWT = auto()
+    HMAC_OF_USER_ID = auto()
+    HMAC_OF_EMAIL = auto()
+    ANY = JWT | HMAC_OF_USER_ID | HMAC_OF_EMAIL
 
 
 class Try(StrEnum):
@@ -153,16 +163,23 @@ class Try(StrEnum):
 
 
 KEYS: Table[Try] = Table(
-    {"key for": KeyFor, "proof": Form},
+    {"key for": KeyFor, "proof": Signed},
     (
-        Rule("key-for-both", (KeyFor.BOTH, Form.ANY), Try.TRY, "The key is older than the choice."),
-        Rule("key-for-jwt", (KeyFor.JWT, Form.JWT), Try.TRY, "The key is for JWTs."),
-        Rule("key-for-hmac", (KeyFor.HMAC, Form.HMAC), Try.TRY, "The key is for HMACs."),
+        Rule("key-for-both", (KeyFor.BOTH, Signed.ANY), Try.TRY, "The key is older than the choice."),
+        Rule("key-for-jwt", (KeyFor.JWT, Signed.JWT), Try.TRY, "The key is for JWTs."),
+        Rule("key-for-hmac", (KeyFor.HMAC, Signed.HMAC_OF_USER_ID), Try.TRY, "It is for HMACs of user IDs."),
+        Rule(
+            "key-for-hmac-email",
+            (KeyFor.HMAC_EMAIL, Signed.HMAC_OF_EMAIL),
+            Try.TRY,
+            "The key is for HMACs of emails.",
+        ),
         Rule(
             "key-for-another",
-            (KeyFor.JWT | KeyFor.HMAC, Form.ANY),
+            (KeyFor.JWT | KeyFor.HMAC | KeyFor.HMAC_EMAIL, Signed.ANY),
             Try.SKIP,
-            "A JWT's signature is an HMAC, so what a key signs for one purpose is no proof for the other.",
+            "A JWT's signature is an HMAC, and a user ID may read like an email, so what a key signs for one "
+            "purpose is no proof for another.",
         ),
     ),
 )
@@ -188,9 +205,11 @@ def describe(name: str, proven: Said, sent: Said, *, by_backend: bool) -> Rule[T
     return DESCRIBING.decide(beside, Sender.BACKEND if by_backend else Sender.CLIENT)
 
 
-def may_have_made(key: ProofKind, form: Form) -> bool:
-    """Return whether a proof of this form is read with a key for that kind."""
-    return KEYS.decide(KeyFor[key.name], form).then is Try.TRY
+def may_have_made(key: ProofKind, form: Form, *, of_user_id: bool) -> bool:
+    """Return whether a proof of this form, if an HMAC then of a user ID or else of an email, is read with a
+    key for that kind."""
+    of = Signed.HMAC_OF_USER_ID if of_user_id else Signed.HMAC_OF_EMAIL
+    return KEYS.decide(KeyFor[key.name], Signed.JWT if form is Form.JWT else of).then is Try.TRY
 
 
 def _beside(member: Member, proven: str | None, sent: str | None) -> Beside:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.rows import rows_of
-from tests.support.signing import hmac_key, identity_key
+from tests.support.signing import email_key, hmac_key, identity_key
 
 
 @pytest.fixture
@@ -25,8 +25,14 @@ def secret(tenant):
 
 @pytest.fixture
 def hmac_secret(tenant):
-    """The identity key with which the backend makes HMACs."""
+    """The identity key with which the backend makes HMACs of user IDs."""
     return hmac_key(tenant)[1]
+
+
+@pytest.fixture
+def email_secret(tenant):
+    """The identity key with which the backend makes HMACs of emails."""
+    return email_key(tenant)[1]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cases import cases
 from tests.support.responses import problem_of
-from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
+from tests.support.signing import email_key, hmac_key, hmac_of, identity_key, proof_of
 
 EMAIL = "jane@example.org"
 BODIES = {"attacker": "It is a trap.", "owner": "It is a secret."}
@@ -39,7 +39,8 @@ def with_a_jwt(tenant, identity):
 
 def with_an_hmac(tenant, identity):
     covered = identity.get("userId") or identity["email"]
-    return tenant.pk, identity | {"proof": hmac_of(covered, hmac_key(tenant)[1])}
+    make = hmac_key if "userId" in identity else email_key
+    return tenant.pk, identity | {"proof": hmac_of(covered, make(tenant)[1])}
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,23 @@ def test_a_name_that_is_the_start_of_a_jwt_makes_nobody_the_victim(tenant, secre
     assert refused_everywhere(tenant, forged, userId=VICTIM)
 
 
+def test_a_name_that_reads_like_an_email_makes_nobody_its_owner(tenant, hmac_secret, thread):
+    name = "victim@example.com"
+    owner = tenant.session(email=name)
+    tenant.begin(owner)
+    # The backend signs each user's name, and this is what somebody calls themselves.
+    signed = hmac_of(name, hmac_secret)
+    own = log_in(tenant, userId=name, proof=signed)
+    assert own.json["user"]["email"] is None
+    assert tenant.conversations(own.json["session"]["token"]) == []
+    assert refused_everywhere(tenant, [signed], email=name)
+
+
+def test_an_hmac_of_an_email_makes_nobody_who_has_it_as_their_user_id(tenant, email_secret, thread):
+    signed = hmac_of(VICTIM, email_secret)
+    assert refused_everywhere(tenant, [signed], userId=VICTIM)
+
+
 def test_a_jwt_by_a_key_for_hmacs_shows_nothing(tenant, secret, hmac_secret, thread):
     assert refused_everywhere(tenant, [proof_of(tenant, hmac_secret, sub=VICTIM)])
 

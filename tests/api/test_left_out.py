@@ -139,15 +139,15 @@ def test_an_hmac_of_a_user_id_stands_beside_an_email_that_is_none(tenant, hmac_s
 
 
 @pytest.mark.parametrize("key", ["sk", "pk"])
-def test_an_hmac_of_an_email_that_is_none_proves_nobody(tenant, hmac_secret, key):
-    response = tenant.try_login(key=getattr(tenant, key), email="jane", proof=hmac_of("jane", hmac_secret))
+def test_an_hmac_of_an_email_that_is_none_proves_nobody(tenant, email_secret, key):
+    response = tenant.try_login(key=getattr(tenant, key), email="jane", proof=hmac_of("jane", email_secret))
     assert response.status_code == 422
     assert [error["code"] for error in response.json["errors"]] == ["invalid-email"]
 
 
 @pytest.mark.parametrize("email", [17, ["jane"], {"a": 1}, True], ids=["number", "list", "object", "true"])
-def test_no_hmac_covers_what_is_no_text(tenant, hmac_secret, email):
-    response = tenant.try_login(key=tenant.pk, email=email, proof=hmac_of(str(email), hmac_secret))
+def test_no_hmac_covers_what_is_no_text(tenant, email_secret, email):
+    response = tenant.try_login(key=tenant.pk, email=email, proof=hmac_of(str(email), email_secret))
     assert problem_of(response) == (401, "proof-invalid")
 
 

@@ -125,7 +125,7 @@ def test_one_that_proves_in_both_ways_is_rotated_to_the_way_that_is_chosen(opera
         store.database.change(Keys.update(proof=ProofKind.BOTH.value).where(is_it))
     require_words(operator.get(page), "in both ways: rotate it")
     asked = operator.get(f"{page}/{id}/rotate")
-    assert re.findall(r'type="radio" name="proof" value="(\w+)"', asked.text) == ["jwt", "hmac"]
+    assert re.findall(r'type="radio" name="proof" value="(\S+)"', asked.text) == ["jwt", "hmac", "hmac-email"]
 
 
 def test_one_that_was_never_used_is_deleted_after_a_question(operator, tenant, page):

@@ -11,6 +11,7 @@ from service.rules.covering import (
     KeyFor,
     Member,
     Sender,
+    Signed,
     Take,
     Tell,
     cover,
@@ -88,16 +89,22 @@ def test_no_client_is_believed_an_attribute_that_its_proof_does_not_say():
 
 
 @pytest.mark.parametrize(
-    ("key", "form", "name"),
+    ("key", "signed", "name"),
     [
-        (ProofKind.JWT, Form.JWT, "key-for-jwt"),
-        (ProofKind.JWT, Form.HMAC, "key-for-another"),
-        (ProofKind.HMAC, Form.JWT, "key-for-another"),
-        (ProofKind.HMAC, Form.HMAC, "key-for-hmac"),
-        (ProofKind.BOTH, Form.JWT, "key-for-both"),
-        (ProofKind.BOTH, Form.HMAC, "key-for-both"),
+        (ProofKind.JWT, Signed.JWT, "key-for-jwt"),
+        (ProofKind.JWT, Signed.HMAC_OF_USER_ID, "key-for-another"),
+        (ProofKind.JWT, Signed.HMAC_OF_EMAIL, "key-for-another"),
+        (ProofKind.HMAC, Signed.JWT, "key-for-another"),
+        (ProofKind.HMAC, Signed.HMAC_OF_USER_ID, "key-for-hmac"),
+        (ProofKind.HMAC, Signed.HMAC_OF_EMAIL, "key-for-another"),
+        (ProofKind.HMAC_EMAIL, Signed.JWT, "key-for-another"),
+        (ProofKind.HMAC_EMAIL, Signed.HMAC_OF_USER_ID, "key-for-another"),
+        (ProofKind.HMAC_EMAIL, Signed.HMAC_OF_EMAIL, "key-for-hmac-email"),
+        *((ProofKind.BOTH, signed, "key-for-both") for signed in Signed),
     ],
 )
-def test_a_key_proves_in_its_way(key, form, name):
-    assert KEYS.decide(KeyFor[key.name], form).name == name
-    assert may_have_made(key, form) is (name != "key-for-another")
+def test_a_key_proves_in_its_way(key, signed, name):
+    assert KEYS.decide(KeyFor[key.name], signed).name == name
+    form = Form.JWT if signed is Signed.JWT else Form.HMAC
+    made = may_have_made(key, form, of_user_id=signed is Signed.HMAC_OF_USER_ID)
+    assert made is (name != "key-for-another")

@@ -19,7 +19,16 @@ from werkzeug.test import TestResponse
 from service.store import Store
 from service.store.tables import Merges
 from tests.console.conftest import Agent, field_of
-from tests.support.signing import HEADER, claims, hmac_key, hmac_of, identity_key, proof_of, unsigned
+from tests.support.signing import (
+    HEADER,
+    claims,
+    email_key,
+    hmac_key,
+    hmac_of,
+    identity_key,
+    proof_of,
+    unsigned,
+)
 from tests.support.tenants import Tenant
 
 Selves = frozenset[str]
@@ -115,6 +124,7 @@ class AttackedApp:
     def __post_init__(self) -> None:
         _, self.jwt_secret = identity_key(self.tenant)
         _, self.hmac_secret = hmac_key(self.tenant)
+        _, self.email_secret = email_key(self.tenant)
         for person, emails in EMAILS.items():
             self.marks |= {email: Mark(person, frozenset({person})) for email in emails}
 
@@ -256,7 +266,9 @@ class AttackedApp:
         said: dict[str, Any] = {"userId": user_id, "email": email, "name": name, "attributes": {"note": name}}
         if by is By.JWT:
             return {"proof": self.proof(sub=user_id, email=email, name=name, attributes={"note": name})}
-        return said | {"proof": self.hmac(user_id or email or "")} if by is By.HMAC else said
+        if by is By.HMAC and user_id is None:
+            return said | {"proof": hmac_of(email or "", self.email_secret)}
+        return said | {"proof": self.hmac(user_id or "")} if by is By.HMAC else said
 
     def log_in_falsely(self, device: str, body: dict[str, Any]) -> None:
         """Log the attacker in with what proves nothing; if that is believed, it is still the attacker."""

@@ -14,7 +14,7 @@ from tests.support.identity_calls import after, login_of, user_of
 from tests.support.identity_records import Claim, Device, Merge, Session
 from tests.support.processes import Call, Request, make
 from tests.support.races import in_words
-from tests.support.signing import hmac_key, identity_key
+from tests.support.signing import email_key, hmac_key, identity_key
 from tests.support.tenants import Tenant
 
 DEVICES = tuple(f"device-of-ours-{number}" for number in range(3))
@@ -32,6 +32,7 @@ class IdentityRun(RuleBasedStateMachine):
         self.tokens: dict[str, str] = {}
         _, self.jwt_secret = identity_key(self.tenant)
         _, self.hmac_secret = hmac_key(self.tenant)
+        _, self.email_secret = email_key(self.tenant)
 
     def call(self, method: str, path: str, json: Any = None, key: str | None = None) -> Any:
         """Make a call, as the backend unless another credential is given."""

@@ -19,7 +19,7 @@ HASHES = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha
 
 
 def identity_key(tenant: Tenant, **members: str) -> tuple[str, str]:
-    """Make an identity key of an app, for JWTs unless ``proof`` says "hmac"; return its id and the secret."""
+    """Make an identity key of an app, for JWTs unless ``proof`` says else; return its id and the secret."""
     kind = {"kind": "identity", **members}
     made = tenant.call("POST", f"/v1/apps/{tenant.id}/keys", tenant.admin_key, kind)
     assert made.status_code == 201, made.text
@@ -27,8 +27,13 @@ def identity_key(tenant: Tenant, **members: str) -> tuple[str, str]:
 
 
 def hmac_key(tenant: Tenant) -> tuple[str, str]:
-    """The same for HMACs."""
+    """The same for HMACs of user IDs."""
     return identity_key(tenant, proof="hmac")
+
+
+def email_key(tenant: Tenant) -> tuple[str, str]:
+    """The same for HMACs of emails."""
+    return identity_key(tenant, proof="hmac-email")
 
 
 def prove_in_both_ways(store: Store, tenant: Tenant, key: str) -> None:

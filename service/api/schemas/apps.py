@@ -125,7 +125,9 @@ class KeyIn(Shape):
     proof = Enum(
         ONE_WAY,
         load_default=lambda: None,
-        metadata={"description": "With an `identity` key only, which is for `jwt` unless this says `hmac`."},
+        metadata={
+            "description": "With an `identity` key only, which is for `jwt` unless this says otherwise."
+        },
     )
 
 
