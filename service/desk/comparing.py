@@ -22,8 +22,9 @@ from service.store import AppStore
 SAID = {Source.EMAIL, Source.CONTACT, Source.PHONE}
 # By so many traits somebody is compared; who has used more devices in turn with others has one that many use.
 MAX_TRAITS = 50
-# How many events one step follows at most: whoever it compares, and by what, is locked until it ends.
-EVENTS = 100
+# How many events one step follows at most, and how many users it compares who have but an email: they and all
+# by which they are compared are locked until it ends, and each may share it with as many as say anything.
+EVENTS, AT_ONCE = 100, 10
 
 
 class Looking:
@@ -57,10 +58,12 @@ def compare_some(store: AppStore) -> bool:
     events = store.comparing.added_after(store.comparing.place(), EVENTS)
     if not events:
         return False
-    look_at_new(store, [id for _, id in events if id is not None])
-    store.comparing.put_place(events[-1][0])
+    adding = [number for number, (_, id) in enumerate(events) if id is not None]
+    followed = events[: adding[AT_ONCE] if len(adding) > AT_ONCE else EVENTS]
+    look_at_new(store, [id for _, id in followed if id is not None])
+    store.comparing.put_place(followed[-1][0])
     # Few that come one by one are better compared together, a little later.
-    return len(events) == EVENTS
+    return len(events) == EVENTS or len(followed) < len(events)
 
 
 def look_at_new(store: AppStore, ids: Collection[str]) -> None:

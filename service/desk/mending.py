@@ -1,9 +1,9 @@
 """Mend what servers of a former release leave behind while a deploy rolls: each part in a transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from service.desk.attributes import show
-from service.desk.comparing import look_again
+from service.desk.comparing import AT_ONCE, look_again
 from service.desk.editing import all_fields
 from service.desk.removing import at_once
 from service.desk.transactions import one_transaction
@@ -12,8 +12,6 @@ from service.store import AppStore
 
 # How long it may take to compare some, in seconds.
 TIMEOUT = 60
-# How many are compared in a transaction: each has locks on all by which they are.
-AT_ONCE = 10
 
 
 def mend(store: AppStore, rest: Callable[[], None] = at_once) -> None:
@@ -35,13 +33,25 @@ def mend(store: AppStore, rest: Callable[[], None] = at_once) -> None:
     for home in store.leftovers.emails():
         rest()
         _find_by_emails(store, home)
-    for ids in store.leftovers.unseen():
-        for first in range(0, len(ids), AT_ONCE):
+    for found in store.leftovers.unseen():
+        for ids in in_parts(found):
             rest()
-            _compare(store, ids[first : first + AT_ONCE])
+            _compare(store, ids)
     for conversations in store.leftovers.indexed():
         rest()
         store.leftovers.unindex(conversations)
+
+
+def in_parts(users: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Part users, each with how much they are compared by, into as many as one transaction compares."""
+    part, much = list[str](), 0
+    for id, amount in users:
+        if part and much + amount > AT_ONCE:
+            yield part
+            part, much = [], 0
+        part.append(id)
+        much += amount
+    yield part
 
 
 @one_transaction

@@ -20,6 +20,8 @@ from service.store.tables import (
 )
 from service.store.users import lives
 
+_ONE = SQL("1")
+
 
 class ComparingStore:
     """Who of an app's users is to be compared with others."""
@@ -69,15 +71,25 @@ class ComparingStore:
 def unseen() -> Any:
     """Whether a user has what users are compared by, and was not compared by it yet."""
     left, bought, compared = map(_of_user, (Contacts, StoreAccounts, DuplicateKeys))
-    has_others = fn.EXISTS(left) | fn.EXISTS(bought)
-    lacks_email = Users.email.is_null(False) & ~fn.EXISTS(
+    has_others = _there_is(left) | _there_is(bought)
+    lacks_email = Users.email.is_null(False) & ~_there_is(
         compared.where(DuplicateKeys.value == Users.email_key)
     )
-    return lives() & (lacks_email | (has_others & ~fn.EXISTS(compared)))
+    return lives() & (lacks_email | (has_others & ~_there_is(compared)))
 
 
-def _of_user(table: Any) -> Any:
-    return table.select(SQL("1")).where((table.app == Users.app) & (table.user == Users.id))
+def amounts() -> tuple[Any, ...]:
+    """How much a user may be compared by beside their emails, of each kind."""
+    return tuple(_of_user(table, fn.COUNT(_ONE)) for table in (Contacts, StoreAccounts))
+
+
+def _there_is(found: Any) -> Any:
+    # Without these PostgreSQL may go through all of a table for a few users.
+    return fn.EXISTS(found.limit(1).offset(0))
+
+
+def _of_user(table: Any, what: Any = _ONE) -> Any:
+    return table.select(what).where((table.app == Users.app) & (table.user == Users.id))
 
 
 class AllComparing:

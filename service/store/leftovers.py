@@ -10,7 +10,7 @@ from peewee import SQL, fn
 from service.model.attributes import Attribute, as_text, shown
 from service.model.identifiers import email_key
 from service.store.attributes import AttributeStore
-from service.store.comparing import unseen
+from service.store.comparing import amounts, unseen
 from service.store.database import Database
 from service.store.events import OF_ERASED
 from service.store.indexed import forget_conversations
@@ -87,13 +87,13 @@ class LeftoverStore:
                 if (key or "") != (email_key(value or "") if rank >= 0 else ""):
                     yield home
 
-    def unseen(self) -> Iterator[list[str]]:
-        """Find, by our id, who has what users are compared by, and was not compared by it yet: whoever was
-        there before this was kept, too."""
+    def unseen(self) -> Iterator[list[tuple[str, int]]]:
+        """Find, by our id, who has what users are compared by, and was not compared by it yet, each with how
+        much that is: whoever was there before this was kept, too."""
         for ids in self._batches(Users.id):
             theirs = (Users.app == self._app) & Users.id.in_(ids) & unseen()
-            if found := self._database.rows(Users.select(Users.id).where(theirs)):
-                yield [id for (id,) in found]
+            if found := self._database.rows(Users.select(Users.id, *amounts()).where(theirs)):
+                yield [(id, 1 + sum(much)) for id, *much in found]
 
     def indexed(self) -> Iterator[list[str]]:
         """Find conversations that were erased and are in the index of what was written still. A file is
@@ -116,12 +116,15 @@ class LeftoverStore:
         self._database.change(Users.update(attributes=None).where(erased))
 
     def _batches(self, column: Any) -> Iterator[list[str]]:
-        after = ""
-        while ids := self._batch(column, after):
+        table = column.model
+        # Whoever comes later is not waited for: somebody may come as fast as one is mended.
+        rows = self._database.rows(table.select(fn.MAX(column)).where(table.app == self._app))
+        after, last = "", rows[0][0] or ""
+        while ids := self._batch(column, after, last):
             yield ids
             after = ids[-1]
 
-    def _batch(self, column: Any, after: str) -> list[str]:
+    def _batch(self, column: Any, after: str, last: str) -> list[str]:
         table = column.model
-        found = table.select(column).where((table.app == self._app) & (column > after))
+        found = table.select(column).where((table.app == self._app) & (column > after) & (column <= last))
         return [id for (id,) in self._database.rows(found.distinct().order_by(column).limit(BATCH))]

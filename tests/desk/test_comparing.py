@@ -100,6 +100,21 @@ def test_two_of_one_mailbox_are_a_pair_whether_or_not_one_step_finds_both(
     assert taken >= steps
 
 
+def test_one_step_compares_a_few_of_those_who_are_added_and_the_next_goes_on(
+    tenant, mine, added, compared, monkeypatch
+):
+    monkeypatch.setattr(comparing, "AT_ONCE", 2)
+    everyone = [added(f"{number}@example.org") for number in range(5)]
+    all_told(tenant)
+
+    seen = []
+    while compare_some(mine):
+        seen.append(compared())
+
+    assert seen == [{*everyone[:2]}, {*everyone[:4]}]
+    assert compared() == {*everyone}
+
+
 def test_where_nothing_happened_there_is_nothing_to_do(store):
     nobody = store.of("app_nobody")
     assert not compare_some(nobody)

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from service.desk import mending
 from service.desk.erasing import tidy
-from service.desk.mending import AT_ONCE, mend
+from service.desk.mending import AT_ONCE, in_parts, mend
 from service.store import AppStore
 from service.store.checks import CHECKS
 from service.store.tables import DuplicateKeys, Users
@@ -263,6 +264,31 @@ def test_many_who_were_not_compared_yet_are_compared_a_few_at_a_time(tenant, sto
     look()
     new = [len(after - before) for before, after in pairwise(seen)]
     assert [count for count in new if count] == [AT_ONCE, AT_ONCE, 1]
+
+
+def test_of_those_who_are_compared_by_more_a_transaction_compares_fewer(tenant, store, monkeypatch):
+    monkeypatch.setattr(mending, "AT_ONCE", 4)
+    for user in range(4):
+        one_who_left_a_contact(tenant, "Kim", userId=f"u-{user}", email=f"{user}@shop.example")
+    # As it was before anybody was compared.
+    store.database.change(DuplicateKeys.delete().where(DuplicateKeys.app == tenant.id))
+    own = store.of(tenant.id)
+    [found] = own.leftovers.unseen()
+    assert [len(part) for part in in_parts(found)] == [2, 2]
+    mend(own)
+    assert [*own.leftovers.unseen()] == []
+
+
+def test_who_comes_while_others_are_mended_is_not_waited_for(tenant, store, former):
+    def come():
+        came.append(tenant.known(userId=f"late-{len(came)}", email=f"late-{len(came)}@shop.example"))
+        assert len(came) < 9, "they are mended for as long as somebody comes"
+
+    came = []
+    with former():
+        tenant.known(userId="u-1", email="1@shop.example")
+        mend(store.of(tenant.id), rest=come)
+    assert came
 
 
 # --- meanwhile
