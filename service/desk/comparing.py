@@ -104,10 +104,12 @@ def look_again(store: AppStore, ids: Iterable[str]) -> None:
     """Compare users anew, or whom they are part of, by what is known of them now."""
     named = {*ids}
     users = {user.id: user for user in store.users.with_ids(named)}
-    above = [store.users.survivor(id) for id in named - users.keys()]
+    beside = named - users.keys()
+    erased = store.users.erased(beside) if beside else set()
+    above = [store.users.survivor(id) for id in beside - erased]
     users |= {user.id: user for user in above if user is not None}
     everyone = named | users.keys()
-    kept, wanted = store.duplicates.traits_of(everyone), _wanted(store, users)
+    kept, wanted = store.duplicates.traits_of(everyone), _wanted(store, users) if users else {}
     keys = {trait.key for traits in kept.values() for trait in traits}
     keys.update(key for traits in wanted.values() for key in traits)
     store.duplicates.lock(keys)

@@ -148,6 +148,8 @@ class ConversationStore:
 
     def _erase(self, ids: Sequence[str]) -> None:
         """Erase conversations, which are locked."""
+        if not ids:
+            return
         forget(self._database, self._app, Attachments.conversation.in_(ids))
         self._database.change(
             Messages.delete().where((Messages.app == self._app) & Messages.conversation.in_(ids))

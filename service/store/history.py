@@ -66,7 +66,7 @@ class HistoryStore:
         """Leave of these users' lines what happened and when, and nothing personal: of up to ``limit``, if
         there is one. Return how many they were."""
         lines = self._of(users) & (History.before.is_null(False) | History.after.is_null(False))
-        these = some(self._database, History.id, lines, limit)
+        these = some(self._database, History.id, lines, limit, History.user)
         return self._database.change(History.update(before=None, after=None).where(these))
 
     def forget_aliases(self, merges: Iterable[tuple[str, str]]) -> None:

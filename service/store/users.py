@@ -371,6 +371,12 @@ class UserStore:
         row = self._database.row(query)
         return None if row is None else not row[0]
 
+    def erased(self, ids: Iterable[str]) -> set[str]:
+        """Return who of some users was erased."""
+        these = (Users.app == self._app) & self._database.is_among(Users.id, ids)
+        rows = self._database.rows(Users.select(Users.id).where(these & Users.erased_at.is_null(False)))
+        return {id for (id,) in rows}
+
     def part_of(self, id: str) -> tuple[str, ...]:
         """Return the ids of all who became part of a user, also by way of others."""
         rows = self._database.rows(
