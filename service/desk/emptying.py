@@ -3,7 +3,7 @@ for long.
 
 Each piece of a user is a transaction, and leaves a store in which all holds: conversations that are shorter,
 lines and events that say less, and fewer sessions, IDs and purchases. The user is there until the rest is
-erased, and from the first piece on no session opens that began before. An app is gone before the first piece.
+erased, and their sessions end before it is begun. An app is gone before the first piece.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,13 +33,12 @@ def is_much(store: AppStore, id: str) -> bool:
 
 
 def empty(store: AppStore, id: str, rest: Callable[[], None] = at_once) -> None:
-    """Lock a user and all who became part of them out, at once, and end their sessions; erase what they have
-    written and bought, all their IDs but one, what the history and events say of them, and what was answered
-    to webhooks. Raises NotFound if there is no such user.
+    """End the sessions of a user and of all who became part of them; then erase what they have written and
+    bought, all their IDs but one, what the history and events say of them, and what was answered to webhooks.
+    Raises NotFound if there is no such user.
 
     ``rest`` is called after each piece.
     """
-    _take(store, id, _lock_out)
     for erase in (
         _end_sessions,
         _erase_conversations,
@@ -122,10 +121,6 @@ def _take(store: AppStore, id: str, erase: Erase) -> int:
     user = show(store, id)
     store.users.lock(user, to_change=True)
     return erase(store, user, (user.id, *store.users.part_of(user.id)))
-
-
-def _lock_out(store: AppStore, _user: User, users: Sequence[str]) -> int:
-    return store.sessions.lock_out(users)
 
 
 def _end_sessions(store: AppStore, _user: User, users: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Forget: a user when asked, and by and by those whom nobody will ask about."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from service.desk.emptying import each_page, empty, is_much
@@ -10,7 +10,7 @@ from service.desk.history import AuditLog
 from service.desk.mending import mend
 from service.desk.removing import at_once, remove_soon
 from service.desk.sessions import tell_ended
-from service.desk.transactions import one_transaction
+from service.desk.transactions import one_transaction, partly_done
 from service.desk.users import show
 from service.model.apps import App
 from service.model.callers import Actor
@@ -35,14 +35,17 @@ def erase(store: AppStore, actor: Actor, id: str) -> None:
 
     Those who became part of the user are the same person, and go too. Raises NotFound.
 
-    It is one transaction. Of whom there is much, that goes first, a piece at a time; whoever is cut off in
-    the midst has ended their sessions and erased a part, and goes on when asked again.
+    It is one transaction. Of whom there is much, that goes first, a piece at a time: their sessions, and then
+    the rest. Whoever is cut off in the midst goes on when asked again. Raises OutcomeUnknown then.
     """
     # Each piece has the time of an answer.
     with store.database.aside():
-        if is_much(store, id):
-            empty(store, id)
-    erase_records(store, actor, id)
+        much = is_much(store, id)
+    with partly_done() if much else nullcontext():
+        if much:
+            with store.database.aside():
+                empty(store, id)
+        erase_records(store, actor, id)
     remove_soon(store)
 
 

@@ -6,17 +6,19 @@ from typing import Any
 from service.desk.credentials import read_token
 from service.desk.idempotency_keys import made_before, note_made
 from service.desk.merging import present
-from service.desk.transactions import one_transaction
+from service.desk.transactions import one_transaction, partly_done
 from service.model.callers import Backend, EndUser
 from service.model.errors import Refused
 from service.model.events import Ended, EndedSession, Event, EventType
 from service.model.idempotency_keys import IdempotencyKey
 from service.model.identifiers import Malformed, digest, is_id, new_id
 from service.model.identifiers import device_id as parse_device_id
-from service.model.sessions import Session
+from service.model.sessions import Session, Token
 from service.store import AppStore
 from service.times import now
 
+# How many sessions one transaction ends of a user who is logged out.
+PIECE = 100
 # How many events are written by one statement: there is one for each number.
 AT_ONCE = 20
 
@@ -29,24 +31,42 @@ def log_out_token(store: AppStore, token: str) -> None:
     _logged_out(store, store.sessions.end(ended))
 
 
-@one_transaction
 def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user: str | None) -> None:
     """End the session of a device, or every session of a user, by a user ID or by our id; if any.
 
-    A user ID means whoever has it in either world.
+    A user ID means whoever has it in either world. Of many sessions a piece ends in each transaction. Raises
+    OutcomeUnknown if some have ended and others could not be.
     """
     if device_id is not None:
-        device = digest(device_id)
-        _lock(store, (device,))
-        _logged_out(store, store.sessions.end_on_device(device))
+        _log_out_device(store, digest(device_id))
+        return
     found = []
     if user_id is not None:
         found = [store.users.with_user_id(user_id, verified=world) for world in (True, False)]
     if user is not None and is_id("usr", user):
         found = [store.users.survivor(user)]
     users = [user.id for user in found if user is not None]
-    _lock(store, store.sessions.devices_of(users))
-    _logged_out(store, store.sessions.end_of_users(*users))
+    # Whoever logs in from now on stays, however long it takes.
+    begun = store.sessions.tokens_of(users)
+    _end_some(store, begun[:PIECE])
+    if len(begun) > PIECE:
+        # Each piece has the time of an answer.
+        with store.database.aside(), partly_done():
+            for first in range(PIECE, len(begun), PIECE):
+                _end_some(store, begun[first : first + PIECE])
+
+
+@one_transaction
+def _log_out_device(store: AppStore, device: str) -> None:
+    _lock(store, (device,))
+    _logged_out(store, store.sessions.end_on_device(device))
+
+
+@one_transaction
+def _end_some(store: AppStore, tokens: Sequence[Token]) -> None:
+    """End those of the sessions of some tokens that are there still."""
+    _lock(store, [token.device for token in tokens])
+    _logged_out(store, store.sessions.end_some(tokens))
 
 
 def _lock(store: AppStore, devices: Sequence[str]) -> None:

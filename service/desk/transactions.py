@@ -2,12 +2,13 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from service import metrics
-from service.model.errors import Contended, StaleState
+from service.model.errors import Contended, OutcomeUnknown, StaleState, StoreUnavailable
 from service.store import AppStore, Store
 
 ATTEMPTS = 12
@@ -42,3 +43,13 @@ def one_transaction(
         raise Contended
 
     return run
+
+
+@contextmanager
+def partly_done() -> Iterator[None]:
+    """Take inside several transactions for one call. Raises OutcomeUnknown if the store fails: some of them
+    may stand."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise OutcomeUnknown from error

@@ -148,8 +148,8 @@ class StoreUnavailable(UsherError):
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The store went away, or was too slow, during a commit: it may or may not stand. It is never tried
-    again without being asked."""
+    """The store went away, or was too slow, during a commit, or after some of several: it may or may not
+    stand. It is never tried again without being asked."""
 
     code = "outcome-unknown"
 

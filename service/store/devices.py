@@ -28,6 +28,9 @@ SESSION_COLUMNS = (
     Sessions.used_at,
 )
 
+# A former release, which may serve still, sets its own and leaves the other.
+_DIGEST = fn.COALESCE(Sessions.token, Sessions.secret)
+
 
 class DeviceStore:
     """The devices of an app, by the digest of their device ID."""
@@ -201,12 +204,12 @@ class SessionStore:
         self._database.change(_use(self._app, *token, at))
         return replace(session, used_at=at)
 
-    def devices_of(self, users: Sequence[str]) -> tuple[str, ...]:
-        """Return the devices where a session of these users is."""
-        rows = self._database.rows(
-            Sessions.select(Sessions.device).where((Sessions.app == self._app) & Sessions.user.in_(users))
-        )
-        return tuple(device for (device,) in rows)
+    def tokens_of(self, users: Sequence[str]) -> tuple[Token, ...]:
+        """Return by which tokens there are sessions of these users."""
+        theirs = (Sessions.app == self._app) & Sessions.user.in_(users)
+        rows = self._database.rows(Sessions.select(Sessions.device, _DIGEST).where(theirs))
+        # In the order in which devices are locked; to be asked for it, SQLite would look at all of an app's.
+        return tuple(Token(*row) for row in sorted(rows))
 
     def end(self, token: Token) -> tuple[Session, ...]:
         """End the session of a token, and return those that this ended."""
@@ -216,17 +219,15 @@ class SessionStore:
         """End a device's session; as ``end``."""
         return self._end(Sessions.device == device)
 
+    def end_some(self, tokens: Sequence[Token]) -> tuple[Session, ...]:
+        """End the sessions of these tokens; as ``end``."""
+        on_devices = Sessions.device.in_([token.device for token in tokens])
+        return self._end(on_devices & _DIGEST.in_([token.digest for token in tokens]))
+
     def end_of_users(self, *users: str, limit: int | None = None) -> tuple[Session, ...]:
         """End the sessions of these users, up to ``limit`` if there is one; as ``end``."""
         theirs = (Sessions.app == self._app) & Sessions.user.in_(users)
         return self._end(some(self._database, Sessions.device, theirs, limit))
-
-    def lock_out(self, users: Sequence[str]) -> int:
-        """Have no token open a session of these users any more, until each is ended; return how many there
-        are."""
-        opens = Sessions.token.is_null(False) | Sessions.secret.is_null(False)
-        theirs = (Sessions.app == self._app) & Sessions.user.in_(users) & opens
-        return self._database.change(Sessions.update(token=None, secret=None).where(theirs))
 
     def end_of_homes(self, user: str, homes: Sequence[str]) -> None:
         """End a user's sessions that began under an ID of these, who are part of the user."""

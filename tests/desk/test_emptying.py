@@ -9,10 +9,11 @@ import pytest
 from service.desk import emptying, erasing
 from service.desk.erasing import erase, erase_records
 from service.model.callers import Actor
-from service.model.errors import StoreUnavailable
+from service.model.errors import OutcomeUnknown, StoreUnavailable
 from service.model.events import EventType
 from service.model.identifiers import digest, new_credential, new_id, new_token, search_key, user_id_digest
 from service.model.webhooks import Webhook
+from service.store import AppStore
 from service.store.checks import CHECKS
 from service.store.database import Database
 from service.store.purchases import account_digest
@@ -32,6 +33,7 @@ from service.store.tables import (
     UserIds,
 )
 from service.times import now
+from tests.support.cases import cases
 
 # Of each: events, lines of the history, deliveries, messages.
 MANY = 20_000
@@ -232,22 +234,26 @@ def test_the_usual_erase_is_one_transaction(own, tenant, changed):
     assert [one["Users"] for one in changed] == [1]
 
 
-def test_of_whom_there_is_much_nobody_is_logged_in_from_the_first_piece_on(own, tenant, changed):
+def test_of_whom_there_is_much_sessions_end_before_anything_else_goes(own, tenant, changed):
     tenant.session(userId="jane")
     [user] = tenant.find(userId="jane")
-    tokens = fill_devices(own, tenant, user["id"], 3 * emptying.PIECE)
+    tokens = fill_devices(own, tenant, user["id"], many := 3 * emptying.PIECE)
     assert [tenant.call("get", "/v1/me", token).status_code for token in tokens] == [200, 200]
     changed.clear()
+    pieces = []
 
     def look():
+        pieces.append(len(events_of(own, EventType.SESSION_ENDED.value)))
+        if pieces[-1] <= many:
+            assert sum(sum(one.values()) for one in changed) == 0
+            return
         assert {tenant.call("get", "/v1/me", token).status_code for token in tokens} == {401}
         raise StoreUnavailable
 
     with pytest.raises(StoreUnavailable):
         emptying.empty(own, user["id"], look)
 
-    # They are locked out, and a piece is taken.
-    assert len(changed) == 2
+    assert pieces == [*range(emptying.PIECE, many + 1, emptying.PIECE), many + 1]
 
 
 def events_of(own, type):
@@ -348,3 +354,32 @@ def test_others_log_in_while_somebody_is_erased(own, tenant, hook):
 
     assert set(answers) == {201}
     assert len(answers) > 1
+
+
+@cases(
+    "devices, taken, error",
+    ("of whom there is little", 0, 0, StoreUnavailable),
+    ("of whom there is much", 20, 3, OutcomeUnknown),
+)
+def test_an_erase_that_is_cut_off_says_whether_some_of_it_may_stand(
+    own, tenant, monkeypatch, devices, taken, error
+):
+    monkeypatch.setattr(emptying, "PIECE", 8)
+    id = tenant.known(userId="jane")
+    if devices:
+        fill_devices(own, tenant, id, devices)
+    begin, begun = AppStore.transaction, []
+
+    def fail(store):
+        begun.append(True)
+        if len(begun) > taken:
+            raise StoreUnavailable
+        return begin(store)
+
+    monkeypatch.setattr(AppStore, "transaction", fail)
+    with pytest.raises(StoreUnavailable) as raised:
+        erase(own, OPERATOR, id)
+    assert type(raised.value) is error
+    monkeypatch.undo()
+    erase(own, OPERATOR, id)
+    assert tenant.find(userId="jane") == []
