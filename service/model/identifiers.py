@@ -66,7 +66,10 @@ _DOTS = re.compile(r"\.{2,}")
 
 _LETTERS_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEVICE_ID = re.compile(r"[!-~]{16,255}")
-_WORDS = re.compile(r"[0-9a-z]+")
+# Zeros, or placeholders run together.
+_NO_DEVICE_ID = re.compile(
+    rf"[^0-9a-z]*(?:(?:0+|{'|'.join(sorted(filter(str.isalpha, PLACEHOLDERS)))})(?:[^0-9a-z]+|$))+"
+)
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 _CLIENT_MADE = re.compile(r"\$RCAnonymousID:[0-9a-f]{32}")
 _HEX = re.compile(r"[0-9a-f]{32}")
@@ -301,9 +304,7 @@ def device_id(text: str) -> str:
 def _is_shared_by_devices(text: str) -> bool:
     """Return whether a device ID stands for none, as whoever sends it would be one device: zeros, which an
     advertising ID is where tracking is off, or placeholders run together."""
-    words = _WORDS.findall(text)
-    stands_for_none = all(word in PLACEHOLDERS or not word.strip("0") for word in words)
-    return text in SHARED_DEVICE_IDS or (bool(words) and stands_for_none)
+    return text in SHARED_DEVICE_IDS or _NO_DEVICE_ID.fullmatch(text) is not None
 
 
 def new_device_id(secret: str | None = None) -> str:
