@@ -77,8 +77,8 @@ def create_key(_: Operator, content: dict[str, Any], id: str, key: IdempotencyKe
     """Make a key.
 
     `key` is shown in this answer only. An `identity` key is the secret that proofs are made with:
-    JWTs, unless `proof` is `hmac`. 200 if the same `Idempotency-Key` made it before: another `key` takes
-    the place of the first, unless that was used.
+    JWTs, unless `proof` says otherwise. 200 if the same `Idempotency-Key` made it before: another `key`
+    takes the place of the first, unless that was used.
     """
     made, is_new = desk.create_key(context().store, context().encryption, id, **content, key=key)
     return made, 201 if is_new else 200
