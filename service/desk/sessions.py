@@ -40,20 +40,13 @@ def log_out(store: AppStore, *, device_id: str | None, user_id: str | None, user
     if device_id is not None:
         _log_out_device(store, digest(device_id))
         return
-    found = []
-    if user_id is not None:
-        found = [store.users.with_user_id(user_id, verified=world) for world in (True, False)]
-    if user is not None and is_id("usr", user):
-        found = [store.users.survivor(user)]
-    users = [user.id for user in found if user is not None]
-    # Whoever logs in from now on stays, however long it takes.
-    begun = store.sessions.tokens_of(users)
-    _end_some(store, begun[:PIECE])
-    if len(begun) > PIECE:
+    # Of many, whoever logs in from now on stays, however long it takes.
+    left = _log_out_user(store, user_id, user)
+    if left:
         # Each piece has the time of an answer.
         with store.database.aside(), partly_done():
-            for first in range(PIECE, len(begun), PIECE):
-                _end_some(store, begun[first : first + PIECE])
+            for first in range(0, len(left), PIECE):
+                _end_some(store, left[first : first + PIECE])
 
 
 @one_transaction
@@ -63,7 +56,30 @@ def _log_out_device(store: AppStore, device: str) -> None:
 
 
 @one_transaction
+def _log_out_user(store: AppStore, user_id: str | None, user: str | None) -> tuple[Token, ...]:
+    """End all sessions of a user at once, if they are few, and a piece of many; return by which tokens there
+    are more."""
+    found = []
+    if user_id is not None:
+        found = [store.users.with_user_id(user_id, verified=world) for world in (True, False)]
+    if user is not None and is_id("usr", user):
+        found = [store.users.survivor(user)]
+    users = [user.id for user in found if user is not None]
+    begun = store.sessions.tokens_of(users)
+    if len(begun) > PIECE:
+        _end(store, begun[:PIECE])
+        return begun[PIECE:]
+    _lock(store, [token.device for token in begun])
+    _logged_out(store, store.sessions.end_of_users(*users))
+    return ()
+
+
+@one_transaction
 def _end_some(store: AppStore, tokens: Sequence[Token]) -> None:
+    _end(store, tokens)
+
+
+def _end(store: AppStore, tokens: Sequence[Token]) -> None:
     """End those of the sessions of some tokens that are there still."""
     _lock(store, [token.device for token in tokens])
     _logged_out(store, store.sessions.end_some(tokens))
