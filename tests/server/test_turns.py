@@ -1,6 +1,7 @@
 """A worker whose threads are all busy refuses whoever would wait for too long, and serves others in turn."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import get_ident
 
@@ -11,6 +12,7 @@ from service.admission import MAX_WAIT, Kind
 from service.server import turns, waiting
 from service.server.connections import Connections
 from service.server.turns import Turns
+from tests.support.servers import wait_until
 from tests.support.workers import GET, Held, get, in_the_middle, listening, working
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
@@ -131,6 +133,28 @@ def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkey
 
         assert worker.next().sock.received == get("/healthz")
         assert len(worker._refused) == 2
+        for connection in ready:
+            connection.close()
+    made.refuse()
+
+
+def test_a_thread_that_waits_is_woken_by_one_who_leaves_others_in_a_line():
+    listener = listening()
+    made = Connections(Config(), [listener], 10)
+    worker = Turns(made, 2)
+    with ExitStack() as stack, ThreadPoolExecutor(1) as other:
+        for path in ("/1", "/2"):
+            client = stack.enter_context(socket.create_connection(listener.getsockname()))
+            client.sendall(get(path))
+        ready = []
+        while len(ready) < 2:
+            ready += made.poll(1, waits=True)[0]
+        next_of_another = other.submit(worker.next)
+        wait_until(lambda: worker._idle)
+        worker._line_up(ready)
+
+        assert worker._take().sock.received == get("/1")
+        assert next_of_another.result().sock.received == get("/2")
         for connection in ready:
             connection.close()
     made.refuse()
