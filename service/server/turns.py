@@ -33,9 +33,10 @@ MANY, ALL = 64, 1000
 CROWD, CALM = 0.05, 1.0
 # How many a thread refuses before it serves the next.
 REFUSED = 4
-# How many threads serve at least, and which part of a processor they ask for where more are of no use. One
-# that has served the same request for so many seconds waits for something else, and is not counted.
-LEAST, BUSY, LONG = 2, 0.9, 0.02
+# How many threads serve at least while others wait in lines, and else: one more, as it is of use while others
+# wait for a commit. And which part of a processor they ask for where more are of no use. One that has served
+# the same request for so many seconds waits for something else, and is not counted.
+LEAST_OF_MANY, LEAST, BUSY, LONG = 2, 3, 0.9, 0.02
 # For how many seconds all of them serve after that few were too few.
 ENOUGH = 10.0
 
@@ -175,7 +176,8 @@ class Turns:
         is_busy = wanted - self._wanted >= BUSY * (now - self._looked)
         if self._most < self._count and not is_busy and not self._idle:
             self._all_until = now + ENOUGH
-        self._most = LEAST if is_busy and now >= self._all_until else self._count
+        few = LEAST_OF_MANY if now < self._crowded_until else LEAST
+        self._most = few if is_busy and now >= self._all_until else self._count
         self._looked, self._wanted = now, wanted
 
     def _refuse(self, most: int) -> None:
