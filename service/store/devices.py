@@ -28,9 +28,6 @@ SESSION_COLUMNS = (
     Sessions.used_at,
 )
 
-# A former release, which may serve still, sets its own and leaves the other.
-_DIGEST = fn.COALESCE(Sessions.token, Sessions.secret)
-
 
 class DeviceStore:
     """The devices of an app, by the digest of their device ID."""
@@ -207,7 +204,7 @@ class SessionStore:
     def tokens_of(self, users: Sequence[str]) -> tuple[Token, ...]:
         """Return by which tokens there are sessions of these users."""
         theirs = (Sessions.app == self._app) & Sessions.user.in_(users)
-        rows = self._database.rows(Sessions.select(Sessions.device, _DIGEST).where(theirs))
+        rows = self._database.rows(Sessions.select(Sessions.device, _digest(Sessions)).where(theirs))
         # In the order in which devices are locked; to be asked for it, SQLite would look at all of an app's.
         return tuple(Token(*row) for row in sorted(rows))
 
@@ -222,7 +219,7 @@ class SessionStore:
     def end_some(self, tokens: Sequence[Token]) -> tuple[Session, ...]:
         """End the sessions of these tokens; as ``end``."""
         on_devices = Sessions.device.in_([token.device for token in tokens])
-        return self._end(on_devices & _DIGEST.in_([token.digest for token in tokens]))
+        return self._end(on_devices & _digest(Sessions).in_([token.digest for token in tokens]))
 
     def end_of_users(self, *users: str, limit: int | None = None) -> tuple[Session, ...]:
         """End the sessions of these users, up to ``limit`` if there is one; as ``end``."""
@@ -281,8 +278,13 @@ def _found(rows: list[tuple[Any, ...]]) -> tuple[App, User, Session] | None:
 
 def with_token(sessions: Any, device: Any, digest: Any) -> Any:
     """Return the condition that a session has a token."""
+    return (sessions.device == device) & (_digest(sessions) == digest)
+
+
+def _digest(sessions: Any) -> Any:
+    """Return the digest of the token that a session has."""
     # A former release, which may serve still, sets its own and leaves the other.
-    return (sessions.device == device) & (fn.COALESCE(sessions.token, sessions.secret) == digest)
+    return fn.COALESCE(sessions.token, sessions.secret)
 
 
 def user_of_session(app: Any, device: Any, digest: Any) -> Any:
