@@ -1,7 +1,7 @@
 """Forget: a user when asked, and by and by those whom nobody will ask about."""
 
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.desk.emptying import each_page, empty, is_much
@@ -41,10 +41,12 @@ def erase(store: AppStore, actor: Actor, id: str) -> None:
     # Each piece has the time of an answer.
     with store.database.aside():
         much = is_much(store, id)
-    with partly_done() if much else nullcontext():
-        if much:
+    if much:
+        with partly_done():
             with store.database.aside():
                 empty(store, id)
+            erase_records(store, actor, id)
+    else:
         erase_records(store, actor, id)
     remove_soon(store)
 
