@@ -34,6 +34,8 @@ from service.store.tables import (
 )
 from service.times import now
 from tests.support.cases import cases
+from tests.support.marks import LONG
+from tests.support.plans import looking
 
 # Of each: events, lines of the history, deliveries, messages.
 MANY = 20_000
@@ -163,6 +165,10 @@ def event(app, user, at):
 @pytest.fixture
 def hook(own):
     """A webhook's id."""
+    return add_hook(own)
+
+
+def add_hook(own):
     webhook = Webhook(new_id("whk"), "https://hooks.example.org/", (), now())
     own.webhooks.create(webhook, own.feed.end())
     return webhook.id
@@ -221,6 +227,23 @@ def test_nothing_is_left_of_whom_there_was_much(own, store, tenant, hook):
     assert kept == []
     answers = Attempts.select(Attempts.event).where(Attempts.app == tenant.id)
     assert own.database.rows(answers.where(Attempts.answer.is_null(False))) == []
+
+
+def test_of_an_app_that_the_server_has_not_looked_at_all_is_found_by_indexes(
+    store, own, tenant, other_tenant, hook
+):
+    other = store.of(other_tenant.id)
+    filled(other, other_tenant, add_hook(other), AT_ONCE)
+    own.database.look_at([Attempts, Conversations, Deliveries, Events, History, Messages])
+    id, _ = filled(own, tenant, hook, MANY)
+    own.database.timeout = LONG
+
+    with looking(own.database.peewee) as plans:
+        assert own.amounts.exceeds(1, [id], [id])
+        assert len(own.webhooks.answered([id])) == MANY
+        assert own.conversations.written_with([id], [id])
+
+    assert [plan.statement for plan in plans if plan.read > 100 * MANY] == []
 
 
 def test_the_usual_erase_is_one_transaction(own, tenant, changed):

@@ -3,6 +3,7 @@ than the one before, and nobody who calls notices."""
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,9 +39,8 @@ def pooled(url: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="usher-pgb-") as name:
         directory, ini = Path(name), configparser.ConfigParser()
         ini.read(HERE / "deploy" / "pgbouncer.ini")
-        ini["databases"] = {
-            "usher": " ".join(f"{key}={at[key]}" for key in ("host", "port", "user", "dbname"))
-        }
+        place = " ".join(f"{key}={at[key]}" for key in ("host", "port", "user", "dbname"))
+        ini["databases"]["usher"] = re.sub("host=.* dbname=usher", place, ini["databases"]["usher"])
         ours = {"listen_addr": "", "unix_socket_dir": name, "auth_type": "any", "default_pool_size": SERVERS}
         ini["pgbouncer"].update({key: str(value) for key, value in ours.items()})
         del ini["pgbouncer"]["auth_file"]
@@ -113,3 +113,10 @@ def test_no_setting_stays_on_a_server(url):
         found = {connection.execute("SHOW statement_timeout").fetchone() for _ in range(2 * SERVERS)}
 
     assert found == {("0",)}
+
+
+def test_each_server_plans_as_usher_asks_for(url):
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        found = {connection.execute("SHOW plan_cache_mode").fetchone() for _ in range(2 * SERVERS)}
+
+    assert found == {("force_generic_plan",)}

@@ -307,7 +307,7 @@ def test_an_unknown_credential_is_looked_for_by_an_index(shop):
 
 def test_how_all_webhooks_do_is_told_by_two_looks_for_each(shop):
     """Whatever they have not taken: thousands of events each, and one of them as many deliveries."""
-    looks = 2 * MANY
+    looks = 3 * MANY
     with suppress(Undone), shop.database.transaction():
         for table, change in ((Webhooks, {"xid": 0, "event": ""}), (Deliveries, {"due": 1})):
             shop.database.change(table.update(**change).where(table.app == shop.large.app))

@@ -182,13 +182,14 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
 
 
 def fill(url: str, apps: dict[LargeApp, str]) -> None:
-    """Fill a migrated database, which nobody has open, with large apps of these settings and small ones."""
+    """Fill a migrated database, which nobody has open, with large apps of these settings and small ones. On
+    PostgreSQL they are there since the server last looked at its tables."""
     small = [LargeApp.gather() for _ in range(SMALL_APPS)]
-    write(url, _by_table(apps, small))
     if not url.startswith("sqlite:"):
-        # In time the server does so by itself; SQLite never does.
+        write(url, _by_table({LargeApp.gather(): "{}"}, []))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ANALYZE")
+    write(url, _by_table(apps, small))
 
 
 def _by_table(apps: dict[LargeApp, str], small: list[LargeApp]) -> Iterator[Rows]:

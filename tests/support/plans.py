@@ -22,9 +22,6 @@ from service.store.engine.sqlite import Sqlite
 from service.store.tables import TABLES
 
 OWNED = {table._meta.table_name for table in TABLES}
-# PostgreSQL makes the plan of a prepared statement for the values of the first calls, and later on one
-# for whatever comes.
-MODES = ("force_custom_plan", "force_generic_plan")
 
 NUMBERS = count()
 
@@ -104,19 +101,16 @@ def _of_postgresql(connection: psycopg.Connection[Any], sql: str, params: Any) -
     places = count(1)
     numbered = PLACE.sub(lambda _: f"${next(places)}", sql)
     values = f"({', '.join(['%s'] * len(params))})" if params else ""
-    for mode in MODES:
-        # Where one could not be carried out, its name stays.
-        name = f"looked_at_{next(NUMBERS)}"
-        with _undone(cursor.execute, is_inside):
-            cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
-            cursor.execute(f"PREPARE {name} AS {numbered}")
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}{values}", params or None)
-            nodes = list(_nodes(cursor.fetchall()[0][0][0]["Plan"]))
-            cursor.execute(f"DEALLOCATE {name}")
-        scanned = tuple(node["Relation Name"] for node in nodes if node["Node Type"].endswith("Seq Scan"))
-        sorts = any(node["Node Type"].endswith("Sort") for node in nodes)
-        statement = "\n  ".join([f"{mode}: {sql}", *map(_in_short, nodes)])
-        yield Plan(statement, scanned, sorts, max(map(_read, nodes)))
+    # Where one could not be carried out, its name stays.
+    name = f"looked_at_{next(NUMBERS)}"
+    with _undone(cursor.execute, is_inside):
+        cursor.execute(f"PREPARE {name} AS {numbered}")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name}{values}", params or None)
+        nodes = list(_nodes(cursor.fetchall()[0][0][0]["Plan"]))
+        cursor.execute(f"DEALLOCATE {name}")
+    scanned = tuple(node["Relation Name"] for node in nodes if node["Node Type"].endswith("Seq Scan"))
+    sorts = any(node["Node Type"].endswith("Sort") for node in nodes)
+    yield Plan("\n  ".join([sql, *map(_in_short, nodes)]), scanned, sorts, max(map(_read, nodes)))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,9 @@ DEFAULTS = {
     "tcp_user_timeout": 3000,
     "target_session_attrs": "primary",
 }
+# Plan for an app of average size, and not for the one that is asked about: of one that was added since the
+# server last looked at a table it thinks that it has no row there, and goes through all that it has.
+PLANNED = "SET plan_cache_mode = force_generic_plan"
 # How long to wait for a name server, in seconds, where an address is known.
 LOOKUP = 0.5
 # How many rows of a great many are fetched at once.
@@ -96,6 +99,8 @@ class _Adapter(peewee.Psycopg3Adapter):
         connection.spread = db.spread
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
+        if not db.spread.is_set():
+            connection.prepared.run((), PLANNED)
         return connection
 
 
