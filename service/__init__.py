@@ -23,7 +23,8 @@ The map of the house:
     logs.py          JSON lines on standard output, without personal data
     metrics.py       what /metrics counts
     admission.py     who waits with whom when more is asked than can be served
-    threads.py       what a thread knows of the request that it serves: how long it waited, is its body there
+    threads.py       what a thread knows of the request that it serves: how long it waited, is its body there;
+                     and which thread runs
     model/           frozen values that travel between layers, identifiers, and what can go wrong
     texts.py         what of a text can be seen, and where it may be cut
     times.py         what time it is, and how a time is written

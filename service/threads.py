@@ -1,12 +1,15 @@
 """What a thread knows of the request that it serves: how long that had waited for the thread, and whether its
-body is there."""
+body is there. And which of those threads runs that could.
+"""
 
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
+# For how many seconds a thread that runs keeps others from it.
+LIMIT = 0.02
 # Where in Linux's `struct tcp_info` is `tcpi_last_data_recv`, a number of milliseconds, and where it ends.
 _BEGINS, _ENDS = 52, 56
 
@@ -22,9 +25,55 @@ class BodyAwaited(BaseException):
 class _Here(threading.local):
     waited = in_line = 0.0
     has_body: Callable[[int], bool] | None = None
+    runs_in_turn = False
+    # What this thread has while it runs.
+    running: "threading.Lock | None" = None
 
 
 _here = _Here()
+
+
+class _Waiting:
+    """Inside, a thread waits for something, and another may run."""
+
+    def __init__(self) -> None:
+        self._running = threading.Lock()
+        self._replacing = threading.Lock()
+
+    def __enter__(self) -> None:
+        running, _here.running = _here.running, None
+        if running:
+            running.release()
+
+    def __exit__(self, *_: object) -> None:
+        if not _here.runs_in_turn:
+            return
+        while not (running := self._running).acquire(timeout=LIMIT):
+            # Whoever runs does not say that it waits, as for a slow client: nobody waits for it any more.
+            with self._replacing:
+                if self._running is running:
+                    self._running = threading.Lock()
+        _here.running = running
+
+
+waiting = _Waiting()
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Have this thread run inside while no other does that is in here, and is not ``waiting``.
+
+    Only one of them has the interpreter at a time in any case. But a thread gives up the interpreter's lock a
+    dozen times in a request, and each time another would take it that is ready to go on: both then spend a
+    part of the request on taking turns.
+    """
+    _here.runs_in_turn = True
+    waiting.__exit__()
+    try:
+        yield
+    finally:
+        _here.runs_in_turn = False
+        waiting.__enter__()
 
 
 def begin(connection: socket.socket, in_line: float = 0.0) -> None:

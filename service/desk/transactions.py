@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from service import metrics
+from service import metrics, threads
 from service.model.errors import Contended, OutcomeUnknown, StaleState, StoreUnavailable
 from service.store import AppStore, Store
 
@@ -34,7 +34,8 @@ def one_transaction(
         for attempt in range(ATTEMPTS):
             if attempt:
                 pause = min(PAUSE * 2**attempt, MAX_PAUSE)
-                time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads attempts, hides nothing
+                with threads.waiting:
+                    time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads attempts, hides nothing
             try:
                 with store.transaction():
                     return use_case(store, *args, **kwargs)

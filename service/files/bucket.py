@@ -18,6 +18,7 @@ from obstore.store import S3Store
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
+from service import threads
 from service.files.pieces import Pieces
 from service.model.errors import FilesUnavailable, NotFound
 
@@ -123,6 +124,7 @@ def _store(name: str, prefix: str, endpoint: str | None, region: str | None, tim
 def _our_words() -> Iterator[None]:
     """Raise what the library says of a bucket, or the system of a disk, as our own error."""
     try:
-        yield
+        with threads.waiting:
+            yield
     except (BaseError, OSError) as error:
         raise FilesUnavailable from error

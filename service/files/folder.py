@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
+from service import threads
 from service.files.pieces import Pieces
 from service.model.errors import FilesUnavailable, NotFound
 
@@ -116,6 +117,7 @@ def _sync(folder: Path) -> None:
 def _our_words() -> Iterator[None]:
     """Raise what the system says of a disk as our own error."""
     try:
-        yield
+        with threads.waiting:
+            yield
     except OSError as error:
         raise FilesUnavailable from error

@@ -12,7 +12,7 @@ from service.model.errors import Busy, FilesUnavailable
 from service.server.framing import LIMIT, MAX_HEAD, Rest, end_of, is_whole
 from service.server.spool import Full, Room, Spool
 from service.server.waiting import Line
-from service.threads import BodyAwaited
+from service.threads import BodyAwaited, waiting
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -250,12 +250,21 @@ class Client(socket.socket):
             self._head = data
         else:
             head, self._head = self._head, b""
-            super().sendall(head + data if head else data, flags)
+            self._send(head + data if head else data, flags)
+
+    def _send(self, data: Any, flags: int) -> None:
+        """Send data. What is large may have to wait until its client has read a part of it."""
+        if len(data) <= LIMIT:
+            super().sendall(data, flags)
+        else:
+            with waiting:
+                super().sendall(data, flags)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file after the head."""
         self.sendall(b"")
-        return super().sendfile(file, offset, count)
+        with waiting:
+            return super().sendfile(file, offset, count)
 
     def flush(self) -> None:
         """Send the head if it still waits, as a response ends here."""

@@ -25,6 +25,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
+from service import threads
 from service.server.client import Client, TooSlow
 from service.server.spool import Room
 
@@ -79,7 +80,11 @@ class Connections:
     def poll(self, most: int, *, waits: bool) -> tuple[list[Any], bool]:
         """Return the connections of those who have sent a request, of at most so many with whom something has
         happened, and whether it is over. May wait until something happens."""
-        numbers = [number for number, _ in self._epoll.poll(None if waits else 0, most)]
+        happened = self._epoll.poll(0, most)
+        if waits and not happened:
+            with threads.waiting:
+                happened = self._epoll.poll(None, most)
+        numbers = [number for number, _ in happened]
         # While others wait nobody is left who would accept the next.
         accepts = 1 if waits else most
         return [one for number in numbers if (one := self._hear(number, accepts))], self._over in numbers

@@ -73,8 +73,9 @@ class EpollWorker(Worker):
         return is_kept
 
     def _serve(self) -> None:
-        while connection := self.turns.next():
-            self._answer(connection)
+        with threads.in_turn():
+            while connection := self.turns.next():
+                self._answer(connection)
 
     def _answer(self, connection: Any) -> None:
         """Serve a connection, and wait for what comes on it next: another request, the rest of this one, or

@@ -5,8 +5,8 @@ are others: from then on they wait in lines, until for a second nobody has waite
 says whose turn it is and who is refused. Before a thread serves the next, it looks who has come meanwhile:
 whoever is of an app that asks for little would else wait with the kernel, behind a flood of others.
 
-Where the interpreter or a processor is what they wait for, more threads only take its lock from each other,
-and each request takes longer for it; so then some rest.
+Where the interpreter or a processor is what they wait for, more threads than one only take turns at it, and
+each request takes longer for it; so then the others rest.
 
 To look at a request costs little. To refuse it costs a tenth of serving one, so only some are refused before
 the next is served: else a flood would leave no time for anything else. Those who are to be refused wait until
@@ -33,12 +33,11 @@ MANY, ALL = 64, 1000
 CROWD, CALM = 0.05, 1.0
 # How many a thread refuses before it serves the next.
 REFUSED = 4
-# How many threads serve at least while others wait in lines, and else: one more, as it is of use while others
-# wait for a commit. And which part of a processor they ask for where more are of no use. One that has served
-# the same request for so many seconds waits for something else, and is not counted.
-LEAST_OF_MANY, LEAST, BUSY, LONG = 2, 3, 0.9, 0.02
-# For how many seconds all of them serve after that few were too few.
-ENOUGH = 10.0
+# Which part of a processor all threads ask for where one is enough, and that one if it is. One that has
+# served the same request for so many seconds waits for something else, and is not counted.
+BUSY, ENOUGH, LONG = 0.9, 0.7, 0.02
+# For how many seconds all of them serve after that one was too few.
+ALL_FOR = 5.0
 
 
 class Turns:
@@ -89,15 +88,23 @@ class Turns:
 
     def _rest(self) -> None:
         """Wait while as many other threads serve as are of use."""
-        me = get_ident()
-        while self._most < self._count:
-            now = time.monotonic()
-            with self._lock:
-                self._began.pop(me, None)
-                if sum(now - began < LONG for began in self._began.values()) < self._most:
-                    self._began[me] = now
-                    return
-            time.sleep(LONG)
+        if not self._may_serve():
+            with threads.waiting:
+                time.sleep(LONG)
+                while not self._may_serve():
+                    time.sleep(LONG)
+
+    def _may_serve(self) -> bool:
+        """Return whether more threads are of use than serve beside this one, which is counted then."""
+        if self._most == self._count:
+            return True
+        me, now = get_ident(), time.monotonic()
+        with self._lock:
+            self._began.pop(me, None)
+            may_serve = sum(now - began < LONG for began in self._began.values()) < self._most
+            if may_serve:
+                self._began[me] = now
+        return may_serve
 
     def _note_wait(self, seconds: float, now: float) -> None:
         if seconds >= CROWD:
@@ -171,13 +178,13 @@ class Turns:
         self._refusals.tell()
 
     def _count_threads(self, now: float, wanted: float) -> None:
-        """Have few serve as long as they ask for a whole processor, and all of them else; also for a while
-        after few were too few: others waited for them, and they for something else."""
-        is_busy = wanted - self._wanted >= BUSY * (now - self._looked)
+        """Have one serve as long as it keeps a processor busy, and all of them else; also for a while after
+        one was too few: others waited for it, and it for something else."""
+        busy = BUSY if self._most == self._count else ENOUGH
+        is_busy = wanted - self._wanted >= busy * (now - self._looked)
         if self._most < self._count and not is_busy and not self._idle:
-            self._all_until = now + ENOUGH
-        few = LEAST_OF_MANY if now < self._crowded_until else LEAST
-        self._most = few if is_busy and now >= self._all_until else self._count
+            self._all_until = now + ALL_FOR
+        self._most = 1 if is_busy and now >= self._all_until else self._count
         self._looked, self._wanted = now, wanted
 
     def _refuse(self, most: int) -> None:

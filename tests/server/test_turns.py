@@ -239,19 +239,17 @@ def counted(worker, *looks):
     return most
 
 
-@pytest.mark.parametrize(("crowded", "few"), [(False, 3), (True, 2)], ids=["else", "while others wait"])
-def test_few_threads_serve_as_long_as_they_ask_for_a_processor(crowded, few):
+def test_one_thread_serves_as_long_as_it_keeps_a_processor_busy():
     worker = Turns(None, 4)
-    worker._crowded_until = 10.0 if crowded else 0.0
     # Somebody waits for requests, so there are none that wait for a thread.
     worker._idle = 1
-    looks = (1.0, 1.0), (2.0, 1.95), (3.0, 2.9), (4.0, 3.4), (5.0, 4.4)
+    looks = (1.0, 1.0), (2.0, 1.95), (3.0, 2.7), (4.0, 3.3), (5.0, 4.1), (6.0, 5.0)
 
-    assert counted(worker, *looks) == [few, few, few, 4, few]
+    assert counted(worker, *looks) == [1, 1, 1, 4, 4, 1]
 
 
-def test_all_threads_serve_for_a_while_after_few_were_too_few():
+def test_all_threads_serve_for_a_while_after_one_was_too_few():
     worker = Turns(None, 4)
-    looks = (1.0, 1.0), (2.0, 1.5), (3.0, 2.5), (11.9, 12.0), (12.0, 12.1)
+    looks = (1.0, 1.0), (2.0, 1.5), (3.0, 2.5), (6.9, 7.0), (7.0, 7.1)
 
-    assert counted(worker, *looks) == [3, 4, 4, 4, 3]
+    assert counted(worker, *looks) == [1, 4, 4, 4, 1]

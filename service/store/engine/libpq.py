@@ -16,6 +16,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from service import threads
 from service.store.engine.citus import with_app
 from service.store.engine.pool import Deadline
 from service.store.engine.prepared import Rows
@@ -68,7 +69,8 @@ class Bounded(psycopg.Connection[Any]):
         """Wait as psycopg does, no longer than the deadline leaves."""
         alone = self._is_alone()
         try:
-            answer = super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
+            with threads.waiting:
+                answer = super().wait(gen, interval=interval, timeout=timeout or self.deadline.left())
         except WaitTimeout:
             self._give_up(alone)
             raise
@@ -132,7 +134,9 @@ class Bounded(psycopg.Connection[Any]):
             self._receive(self._poll(select.POLLIN | select.POLLOUT), alone)
 
     def _receive(self, poll: select.poll, alone: bool) -> None:
-        if not poll.poll(1000 * self.deadline.left()):
+        with threads.waiting:
+            is_ready = poll.poll(1000 * self.deadline.left())
+        if not is_ready:
             self._give_up(alone)
             raise WaitTimeout
         self.pgconn.consume_input()

@@ -17,6 +17,7 @@ from psycopg.generators import connect
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import wait_conn
 
+from service import threads
 from service.model.errors import BadSettings, StoreUnavailable
 from service.store.engine.libpq import Bounded, PreparedCursor, Sql, WaitTimeout
 from service.store.engine.pool import Pool
@@ -88,7 +89,8 @@ class _Adapter(peewee.Psycopg3Adapter):
             address = addresses.pop(0)
             share = max(0.0, until - time.monotonic()) / (len(addresses) + 1)
             try:
-                connection = Bounded(wait_conn(connect(make_conninfo("", **address)), 0.1, share))
+                with threads.waiting:
+                    connection = Bounded(wait_conn(connect(make_conninfo("", **address)), 0.1, share))
                 db.names.last = address
                 break
             except psycopg.OperationalError:
