@@ -9,7 +9,6 @@ from peewee import SQL, Select
 
 from service.store.database import Database
 from service.store.tables import (
-    Attempts,
     Contacts,
     Conversations,
     Deliveries,
@@ -50,9 +49,6 @@ class AmountStore:
             )
         ]
         says = History.before.is_null(False) | History.after.is_null(False)
-        tried = (Attempts.webhook == Deliveries.webhook) & (Attempts.event == Deliveries.event)
-        answered = self._rows(Attempts, Attempts.answer.is_null(False))
-        answered = answered.join(Deliveries, on=((Deliveries.app == self._app) & tried))
         accounts = self._rows(StoreAccounts, StoreAccounts.user.in_(users), StoreAccounts.digest)
         there += [
             self._rows(Purchases, Purchases.account.in_(accounts)),
@@ -62,7 +58,7 @@ class AmountStore:
             ),
             self._rows(History, History.user.in_(users) & says),
             self._rows(Events, Events.user.in_(told) & Events.data.is_null(False)),
-            answered.where(Deliveries.user.in_(told)),
+            self._rows(Deliveries, Deliveries.user.in_(told)),
         ]
         found = reduce(operator.add, there).cte("found", columns=("one",))
         some = Select([found], [found.c.one]).limit(limit + 1).with_cte(found)

@@ -9,7 +9,7 @@ from peewee import JOIN
 
 from service.model.attachments import Attachment
 from service.model.conversations import Author, Scope, Side
-from service.store.database import Database
+from service.store.database import Database, found_first
 from service.store.tables import Attachments, Conversations, Removals
 
 COLUMNS = (Attachments.id, Attachments.name, Attachments.type, Attachments.size, Attachments.sha256)
@@ -61,7 +61,8 @@ class AttachmentStore:
     def of_waiting(self, authors: Sequence[str]) -> tuple[Attachment, ...]:
         """Return what these users sent that no message names, the oldest first."""
         theirs = Attachments.select(*COLUMNS).where(self._waiting() & Attachments.author.in_(authors))
-        return tuple(Attachment(*row) for row in self._database.rows(theirs.order_by(Attachments.id)))
+        rows = self._database.rows(theirs.order_by(found_first(Attachments.id)))
+        return tuple(Attachment(*row) for row in rows)
 
     def name(
         self,

@@ -19,7 +19,7 @@ from service.model.events import Event, EventType
 from service.model.pages import Position
 from service.model.sessions import Token
 from service.store.attachments import as_text, forget, from_text, in_view
-from service.store.database import Database
+from service.store.database import Database, found_first
 from service.store.devices import user_of_session, with_token
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
 from service.store.events import EventStore, with_message, with_reopening
@@ -113,7 +113,7 @@ class ConversationStore:
         rows = self._database.rows(
             Conversations.select(Conversations.id)
             .where((Conversations.app == self._app) & (Conversations.user == user))
-            .order_by(Conversations.id)
+            .order_by(found_first(Conversations.id))
         )
         return tuple(id for (id,) in rows)
 

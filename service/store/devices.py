@@ -12,7 +12,7 @@ from service.model.identifiers import user_id_digest
 from service.model.sessions import Device, Session, Token
 from service.model.users import Claim, User
 from service.store.apps import APP_COLUMNS, as_app
-from service.store.database import Database
+from service.store.database import Database, found_first
 from service.store.engine.prepared import Prepared, Question
 from service.store.forgetting import Key, page, some
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
@@ -70,7 +70,7 @@ class DeviceStore:
         rows = self._database.rows(
             Devices.select(Devices.digest, Devices.anonymous)
             .where((Devices.app == self._app) & Devices.anonymous.in_(users))
-            .order_by(Devices.digest)
+            .order_by(found_first(Devices.digest))
         )
         return tuple((digest, user) for digest, user in rows)
 
@@ -245,7 +245,7 @@ class SessionStore:
         """Return those that ``end_of_user_id`` would end, also those that have expired."""
         began_under = (Sessions.app == self._app) & _under_user_id(user, home, user_id)
         rows = self._database.rows(
-            Sessions.select(*SESSION_COLUMNS).where(began_under).order_by(Sessions.device)
+            Sessions.select(*SESSION_COLUMNS).where(began_under).order_by(found_first(Sessions.device))
         )
         return tuple(as_session(row) for row in rows)
 

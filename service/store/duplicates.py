@@ -75,9 +75,11 @@ class DuplicateStore:
         for column in (Duplicates.first, Duplicates.second) if users else ():
             # Both at once SQLite would look for among all.
             self._delete(self._database.is_among(column, users))
-        # A pair that is looked at has somebody of those who are compared, who are few.
+        # A pair that is looked at has somebody of those who are compared, who are few; of pairs alone SQLite
+        # would look for all.
         for some in _batches([*pairs], BATCH):
-            self._delete(reduce(or_, ((Duplicates.first == a) & (Duplicates.second == b) for a, b in some)))
+            one_of_them = reduce(or_, ((Duplicates.first == a) & (Duplicates.second == b) for a, b in some))
+            self._delete(Duplicates.first.in_({a for a, _ in some}) & one_of_them)
         rows = [
             {
                 "app": self._app,
@@ -159,8 +161,10 @@ class DuplicateStore:
 
     def erase(self, users: Sequence[str]) -> None:
         """Forget what was dismissed of these users. By what they are compared goes when all else has gone."""
-        theirs = Dismissals.user.in_(users) | Dismissals.other_user.in_(users)
-        self._database.change(Dismissals.delete().where((Dismissals.app == self._app) & theirs))
+        for column in (Dismissals.user, Dismissals.other_user):
+            self._database.change(
+                Dismissals.delete().where((Dismissals.app == self._app) & column.in_(users))
+            )
 
 
 def _batches(all_of_them: Sequence[Any], size: int) -> Iterator[list[Any]]:

@@ -75,7 +75,9 @@ class InboxStore:
         """Return to which conversation a search comes that begins after ``before``, if there is any: it looks
         through so many at most, ``among`` some only, if given, and goes to no other after so many messages.
         """
-        order = Conversations.updated_at.desc(), Conversations.id.desc()
+        # Of some only, they are found by their ids, and not in this order.
+        at = Conversations.updated_at if among is None else Conversations.updated_at + 0
+        order = at.desc(), Conversations.id.desc()
         looked_at = Window(order_by=order)
         done = fn.SUM(Conversations.messages).over(window=looked_at) - Conversations.messages
         those = (

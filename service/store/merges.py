@@ -7,7 +7,7 @@ from typing import Any
 
 from service.model.merges import Filled, Merge, Moved
 from service.model.revocations import Revoked
-from service.store.database import Database
+from service.store.database import Database, found_first
 from service.store.tables import Merges
 
 COLUMNS = (
@@ -60,18 +60,20 @@ class MergeStore:
 
     def of_users(self, users: tuple[str, ...]) -> tuple[Merge, ...]:
         """Return all merges that had to do with these users, the oldest first."""
-        rows = self._database.rows(
-            Merges.select(*COLUMNS)
-            .where((Merges.app == self._app) & (Merges.source.in_(users) | Merges.target.in_(users)))
-            .order_by(Merges.id)
-        )
-        return tuple(as_merge(row) for row in rows)
+        # With OR, or in an order, SQLite would go through all merges.
+        found = {
+            row[0]: row
+            for column in (Merges.source, Merges.target)
+            for row in self._database.rows(
+                Merges.select(*COLUMNS).where((Merges.app == self._app) & column.in_(users))
+            )
+        }
+        return tuple(as_merge(found[id]) for id in sorted(found))
 
     def last_into(self, users: Sequence[str], limit: int) -> tuple[Merge, ...]:
         """Return up to ``limit`` merges by which somebody is part of one of these users, the latest first."""
         stands = (Merges.app == self._app) & Merges.target.in_(users) & Merges.undone_at.is_null()
-        # Else SQLite walks through all merges, the latest first, and not through the few that were found.
-        latest = Merges.id.concat("").desc()
+        latest = found_first(Merges.id).desc()
         query = Merges.select(*COLUMNS).where(stands).order_by(latest).limit(limit)
         return tuple(as_merge(row) for row in self._database.rows(query))
 
@@ -104,11 +106,10 @@ class MergeStore:
 
     def forget(self, users: tuple[str, ...]) -> None:
         """Leave of these users' merges who and when, and nothing personal."""
-        self._database.change(
-            Merges.update(ledger=EMPTY).where(
-                (Merges.app == self._app) & (Merges.source.in_(users) | Merges.target.in_(users))
+        for column in (Merges.source, Merges.target):
+            self._database.change(
+                Merges.update(ledger=EMPTY).where((Merges.app == self._app) & column.in_(users))
             )
-        )
 
     def _one(self, id: str) -> Any:
         return Merges.select(*COLUMNS).where((Merges.app == self._app) & (Merges.id == id))

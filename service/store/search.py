@@ -5,8 +5,6 @@ is looked for where it stands. See ``model.words`` for the pieces.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from peewee import JOIN, fn
@@ -108,21 +106,24 @@ class SearchStore:
         subjects = {id: subject for id, subject, messages in there if messages > last.get(id, -1)}
         if not subjects:
             return 0
-        missing = [
-            (Messages.conversation == id) & (Messages.number > last.get(id, -1)) for id in sorted(subjects)
-        ]
-        messages = self._database.rows(
+        messages: list[tuple[str, int, str]] = []
+        # Of all at once SQLite would look among those of the whole app.
+        for id in sorted(subjects):
+            new = (Messages.conversation == id) & (Messages.number > last.get(id, -1))
             # Whoever erases them waits, and then finds them here; or we do, and find them no more.
-            self._database.locked(
-                Messages.select(Messages.conversation, Messages.number, Messages.body)
-                .where((Messages.app == self._app) & reduce(or_, missing))
-                .order_by(Messages.conversation, Messages.number)
-                .limit(limit),
-                "SHARE",
+            messages += self._database.rows(
+                self._database.locked(
+                    Messages.select(Messages.conversation, Messages.number, Messages.body)
+                    .where((Messages.app == self._app) & new)
+                    .order_by(Messages.number)
+                    .limit(limit - len(messages)),
+                    "SHARE",
+                )
             )
-        )
-        new = {id for id, _, _ in messages if id not in last}
-        texts = [(id, 0, subjects[id] or "") for id in sorted(new)] + messages
+            if len(messages) == limit:
+                break
+        begun = {id for id, _, _ in messages if id not in last}
+        texts = [(id, 0, subjects[id] or "") for id in sorted(begun)] + messages
         rows = [(self._app, id, number, self._words(id, text)) for id, number, text in texts]
         self._database.copy(SearchIndex, _COLUMNS, rows)
         return len(messages)

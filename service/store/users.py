@@ -27,7 +27,7 @@ from service.model.identifiers import (
 )
 from service.model.revocations import Revoked
 from service.model.users import User
-from service.store.database import Database
+from service.store.database import Database, found_first
 from service.store.engine.prepared import Prepared, inserting
 from service.store.forgetting import some
 from service.store.several import above, below, further, ids_of, is_kept
@@ -148,8 +148,7 @@ class UserStore:
             found.append(_beginning(self._app, search_key(begins)) | ids_of(further[-1], self._app))
         if contact is not None:
             found.append(_left(self._app, *contact))
-        # Else SQLite walks through all whose ids come after one, and not through the few that were found.
-        id = Users.id.concat("") if found else Users.id
+        id = found_first(Users.id) if found else Users.id
         condition = reduce(operator.and_, map(Users.id.in_, found), id > after)
         ids = (
             Users.select(Users.id)

@@ -159,11 +159,19 @@ class WebhookStore:
         """Return the attempts to deliver events about these users to which something was answered: of which
         webhook, event and number they are."""
         theirs = (Deliveries.app == self._app) & Deliveries.user.in_(users)
-        same = (Attempts.app == self._app) & (Attempts.webhook == Deliveries.webhook)
-        query = Deliveries.select(Attempts.webhook, Attempts.event, Attempts.number)
-        query = query.join(Attempts, on=same & (Attempts.event == Deliveries.event))
-        rows = self._database.rows(query.where(theirs & Attempts.answer.is_null(False)))
-        return [(webhook, event, number) for webhook, event, number in rows]
+        told = self._database.rows(Deliveries.select(Deliveries.webhook, Deliveries.event).where(theirs))
+        return [
+            (webhook, event, number)
+            for webhook, same in groupby(sorted(told), itemgetter(0))
+            for event, number in self._database.rows(
+                Attempts.select(Attempts.event, Attempts.number).where(
+                    (Attempts.app == self._app)
+                    & (Attempts.webhook == webhook)
+                    & self._database.is_among(Attempts.event, [event for _, event in same])
+                    & Attempts.answer.is_null(False)
+                )
+            )
+        ]
 
     def blank(self, attempts: Iterable[tuple[str, str, int]]) -> None:
         """Forget what was answered to attempts: it may tell of somebody."""

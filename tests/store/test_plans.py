@@ -16,6 +16,7 @@ from service.app import create_app
 from service.config import Config
 from service.desk.comparing import look_at_new
 from service.desk.credentials import read_token
+from service.desk.erasing import _erase_idle as erase_idle
 from service.desk.streams import living, news
 from service.desk.users import panel
 from service.model.events import EventType
@@ -23,8 +24,10 @@ from service.model.identifiers import digest
 from service.model.streams import Change, KeyListener, SessionListener
 from service.store import Store, tail
 from service.store.database import Database
+from service.store.idle import Idle
 from service.store.migrating import migrate
 from service.store.tables import Conversations, Deliveries, Events, Keys, Messages, Users, Webhooks
+from service.times import DAY, now
 from tests.conftest import ENGINES, Databases
 from tests.support.many_apps import MANY, SMALL_APPS, LargeApp, device_id, fill
 from tests.support.marks import LONG
@@ -293,6 +296,40 @@ def test_who_was_added_is_compared_by_indexes(shop):
 
     assert shop.slow(shop.plans(compare)) == []
     assert [pair[0] for pair in own.duplicates.of_user(ids[0], 1)] == [tuple(ids)]
+
+
+def newcomer(shop: Shop, name: str) -> str:
+    """Somebody who has come and written since; others were one with half of the app."""
+    shop.proving.begin(shop.proving.session(userId=name))
+    return shop.proving.known(userId=name)
+
+
+def test_what_is_done_to_one_of_many_users_reads_nothing_of_others(shop):
+    jane, mike = newcomer(shop, "jane"), newcomer(shop, "mike")
+
+    def merge_and_undo() -> None:
+        merge = succeed(as_agent(shop, "POST", "merges", {"from": jane, "into": mike})).json["id"]
+        succeed(as_agent(shop, "DELETE", f"merges/{merge}"))
+
+    plans = shop.plans(merge_and_undo)
+    for method, path in (("GET", "/export"), ("DELETE", "")):
+        plans += shop.plans(lambda: succeed(as_agent(shop, method, f"users/{jane}{path}")))  # noqa: B023
+
+    # Files that are due are removed with whatever is erased, a hundred at a time; and nobody has gathered
+    # words, so there is no index to use.
+    others = '"removals"', '"search_index"'
+    assert [plan for plan in shop.slow(plans) if not any(name in plan for name in others)] == []
+
+
+def test_who_is_idle_is_erased_by_indexes(shop):
+    own = Store(shop.database).of(shop.large.app)
+    id = shop.proving.login(deviceId=device_id(10 * MANY))["user"]["id"]
+    in_a_while = now() + DAY
+
+    plans = shop.plans(lambda: erase_idle(own, id, Idle(in_a_while, in_a_while, 0)))
+
+    assert shop.slow(plans) == []
+    assert shop.proving.get(f"/v1/users/{id}").status_code == 404
 
 
 def test_an_unknown_credential_is_looked_for_by_an_index(shop):

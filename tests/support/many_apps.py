@@ -142,7 +142,7 @@ EACH: dict[str, Callable[[Id, int, int], Row]] = {
     ),
     "attempts": lambda id, n, at: (id("whk", 0), id("evt", n), 1, at, 9, 204),
     "events": lambda id, n, at: (id("evt", n), n, "user.updated" if n else "user.cleared", at, id("usr", n)),
-    "removals": lambda id, n, at: (id("att", MANY + n), at),
+    "removals": lambda id, n, at: (id("att", MANY + n), at - n),
     "users": _user,
     "user_ids": lambda id, n, at: (
         (True, user_id_digest(f"user-{n}"), id("usr", _became(n)), id("usr", n), f"user-{n}", f"user-{n}", at)
