@@ -46,7 +46,8 @@ class _Waiting:
             running.release()
 
     def __exit__(self, *_: object) -> None:
-        if not _here.runs_in_turn:
+        # It runs already if it waited for something inside of another wait.
+        if not _here.runs_in_turn or _here.running:
             return
         while not (running := self._running).acquire(timeout=LIMIT):
             # Whoever runs does not say that it waits, as for a slow client: nobody waits for it any more.

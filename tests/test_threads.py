@@ -95,6 +95,17 @@ def test_whoever_runs_for_long_is_not_waited_for(pool, monkeypatch):
     ran[0].result(LONG)
 
 
+def test_a_wait_inside_of_another_is_one(patient, pool):
+    def wait_twice():
+        with threads.in_turn(), threads.waiting, threads.waiting:
+            pass
+
+    pool.submit(wait_twice).result(LONG)
+    runner = Runner()
+    runner.end()
+    pool.submit(runner.run).result(LONG)
+
+
 def test_a_thread_that_does_not_run_in_turn_waits_for_none(patient, pool):
     runner = Runner()
     ran = pool.submit(runner.run)
