@@ -27,8 +27,8 @@ _config = Config.from_environment()
 worker_class = SerialWorker if _config.database_url.startswith("sqlite:") else Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
-# One would leave a processor idle while it waits for a commit; 8 take the interpreter's lock from each other
-# more often. All may wait for a store that is away: how long a request waits for a thread counts then.
+# One would leave a processor idle while it waits for a commit; of those that do not wait one runs at a time.
+# All may wait for a store that is away: how long a request waits for a thread counts then.
 # On SQLite one of them serves, and the others are for when that takes long.
 threads = 4
 

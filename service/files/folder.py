@@ -91,7 +91,11 @@ def _pieces(place: Path, start: int, length: int) -> Generator[bytes, None, None
         raise NotFound from None
     with file:
         file.seek(start)
-        while length > 0 and (piece := file.read(min(PIECE, length))):
+        while length > 0:
+            with threads.waiting:
+                piece = file.read(min(PIECE, length))
+            if not piece:
+                break
             length -= len(piece)
             yield piece
 

@@ -253,12 +253,13 @@ class Client(socket.socket):
             self._send(head + data if head else data, flags)
 
     def _send(self, data: Any, flags: int) -> None:
-        """Send data. What is large may have to wait until its client has read a part of it."""
-        if len(data) <= LIMIT:
-            super().sendall(data, flags)
-        else:
+        """Send data: what the kernel does not take at once, when the client has read some of it."""
+        sent = 0
+        with suppress(BlockingIOError):
+            sent = super().send(data, flags | socket.MSG_DONTWAIT)
+        if sent < len(data):
             with waiting:
-                super().sendall(data, flags)
+                super().sendall(memoryview(data)[sent:], flags)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file after the head."""
@@ -270,7 +271,7 @@ class Client(socket.socket):
         """Send the head if it still waits, as a response ends here."""
         head, self._head = self._head, None
         if head:
-            super().sendall(head)
+            self._send(head, 0)
 
     def close(self) -> None:
         """Close the connection, and keep nothing of what came by it."""

@@ -11,7 +11,6 @@ from service.store.database import Database
 from service.store.tables import (
     Contacts,
     Conversations,
-    Deliveries,
     Events,
     FormerKeys,
     History,
@@ -22,6 +21,7 @@ from service.store.tables import (
     StoreAccounts,
     UserIds,
 )
+from service.store.webhooks import answered
 
 
 class AmountStore:
@@ -58,7 +58,7 @@ class AmountStore:
             ),
             self._rows(History, History.user.in_(users) & says),
             self._rows(Events, Events.user.in_(told) & Events.data.is_null(False)),
-            self._rows(Deliveries, Deliveries.user.in_(told)),
+            answered(self._app, told, SQL("1")),
         ]
         found = reduce(operator.add, there).cte("found", columns=("one",))
         some = Select([found], [found.c.one]).limit(limit + 1).with_cte(found)

@@ -76,7 +76,7 @@ class InboxStore:
         through so many at most, ``among`` some only, if given, and goes to no other after so many messages.
         """
         # Of some only, they are found by their ids, and not in this order.
-        at = Conversations.updated_at if among is None else Conversations.updated_at + 0
+        at = Conversations.updated_at if among is None else Conversations.updated_at + SQL("0")
         order = at.desc(), Conversations.id.desc()
         looked_at = Window(order_by=order)
         done = fn.SUM(Conversations.messages).over(window=looked_at) - Conversations.messages

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from service import logs
+from service import logs, threads
 from service.model.errors import BadSettings, StoreUnavailable
 from service.model.revocations import Revocation, Revoked
 from service.times import rfc3339
@@ -54,7 +54,8 @@ class Journal:
         """Write lines, to be there after any loss of power. Raises StoreUnavailable."""
         lines = [_as_line(one) for one in revocations]
         try:
-            self._append(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+            with threads.waiting:
+                self._append(b"".join(orjson.dumps(line) + b"\n" for line in lines))
         except OSError as error:
             logs.get_logger().error("the journal cannot be written", reason=error.strerror)
             raise StoreUnavailable from error

@@ -106,11 +106,9 @@ def spreading_new_tables(database: Database) -> Iterator[None]:
 
 
 def keep_plans(database: Database) -> None:
-    """Have statements be from now on as Citus keeps their plans, if the store is spread: it makes none for an
-    app that it does not know."""
+    """Have statements be from now on as Citus keeps their plans, if the store is spread."""
     if isinstance(database.peewee, Postgres) and "apps" in _known(database):
         database.peewee.spread.set()
-        database.peewee.execute_sql("RESET plan_cache_mode")
 
 
 def _require_coordinator(database: Database) -> None:

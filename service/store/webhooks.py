@@ -9,6 +9,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from peewee import JOIN
+
 from service.model.events import EventType
 from service.model.revocations import Revoked
 from service.model.webhooks import Attempt, Delivery, DeliveryState, Disabled, Webhook, WebhookSecret
@@ -158,20 +160,8 @@ class WebhookStore:
     def answered(self, users: Sequence[str]) -> list[tuple[str, str, int]]:
         """Return the attempts to deliver events about these users to which something was answered: of which
         webhook, event and number they are."""
-        theirs = (Deliveries.app == self._app) & Deliveries.user.in_(users)
-        told = self._database.rows(Deliveries.select(Deliveries.webhook, Deliveries.event).where(theirs))
-        return [
-            (webhook, event, number)
-            for webhook, same in groupby(sorted(told), itemgetter(0))
-            for event, number in self._database.rows(
-                Attempts.select(Attempts.event, Attempts.number).where(
-                    (Attempts.app == self._app)
-                    & (Attempts.webhook == webhook)
-                    & self._database.is_among(Attempts.event, [event for _, event in same])
-                    & Attempts.answer.is_null(False)
-                )
-            )
-        ]
+        columns = Attempts.webhook, Attempts.event, Attempts.number
+        return list(self._database.rows(answered(self._app, users, *columns)))
 
     def blank(self, attempts: Iterable[tuple[str, str, int]]) -> None:
         """Forget what was answered to attempts: it may tell of somebody."""
@@ -223,6 +213,18 @@ class WebhookStore:
             Delivery(event, type, DeliveryState(state), due, tuple(attempts.get(event, ())))
             for event, type, state, due in rows
         )
+
+
+def answered(app: str, users: Sequence[str], *columns: Any) -> Any:
+    """Ask for the attempts to deliver events about these users to which something was answered."""
+    same = (Attempts.webhook == Deliveries.webhook) & (Attempts.event == Deliveries.event)
+    return (
+        # In this order, or SQLite would begin with all attempts.
+        Deliveries.select(*columns)
+        .join(Attempts, JOIN.CROSS)
+        .where((Deliveries.app == app) & Deliveries.user.in_(users))
+        .where((Attempts.app == app) & same & Attempts.answer.is_null(False))
+    )
 
 
 def _webhook_and_number(attempt: tuple[str, str, int]) -> tuple[str, int]:

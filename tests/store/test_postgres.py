@@ -670,3 +670,17 @@ def test_it_knows_of_tables_that_it_looked_at(databases, open_database):
         open_database(url).look_at([Contacts])
 
         assert operator.execute(rows).fetchone() == (0,)
+
+
+def test_plans_are_for_an_app_of_average_size_but_where_citus_makes_them(opened):
+    database = opened()
+
+    def planned() -> str:
+        with database.connected():
+            mode: str = database.peewee.execute_sql("SHOW plan_cache_mode").fetchone()[0]
+            return mode
+
+    assert planned() == "force_generic_plan"
+    with database.connected():
+        database.peewee.spread.set()
+    assert planned() == "auto"

@@ -45,11 +45,19 @@ class Bounded(psycopg.Connection[Any]):
     deadline = Deadline()
     # Set once it is known that the store is spread.
     spread = threading.Event()
+    plans_for_average = False
     _is_unreplicated = False
 
     def watch_standby(self) -> None:
         """Raise psycopg.Error where a commit is answered that did not wait for its standby until the end."""
         self.add_notice_handler(self._note)
+
+    def plan_for_average(self) -> None:
+        """Have the server plan for an app of average size, and not for the one that is asked about: of one
+        that was added since it last looked at a table it thinks that it has no row there, and goes through
+        all that it has."""
+        self.prepared.run((), "SET plan_cache_mode = force_generic_plan")
+        self.plans_for_average = True
 
     @cached_property
     def prepared(self) -> "PreparedCursor":
@@ -158,7 +166,7 @@ class Bounded(psycopg.Connection[Any]):
         never cancelled: while it waits for a standby nobody sees it, and all would from then on, though the
         loss of the server would undo it."""
         if alone and not self.deadline.changes:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error), threads.waiting:
                 self.cancel_safe(timeout=0.1)
         # The answer may still come, to a question that nobody asks any more.
         self.pgconn.finish()

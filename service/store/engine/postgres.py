@@ -34,9 +34,6 @@ DEFAULTS = {
     "tcp_user_timeout": 3000,
     "target_session_attrs": "primary",
 }
-# Plan for an app of average size, and not for the one that is asked about: of one that was added since the
-# server last looked at a table it thinks that it has no row there, and goes through all that it has.
-PLANNED = "SET plan_cache_mode = force_generic_plan"
 # How long to wait for a name server, in seconds, where an address is known.
 LOOKUP = 0.5
 # How many rows of a great many are fetched at once.
@@ -66,7 +63,8 @@ class _Names:
         """Return the parameters of each address that there is to try, in this order."""
         asked = self._asking.submit(self._ask, params)
         try:
-            asked.result(min(seconds, LOOKUP) if self._known else seconds)
+            with threads.waiting:
+                asked.result(min(seconds, LOOKUP) if self._known else seconds)
         except TimeoutError:
             asked.cancel()
             if not self._known:
@@ -102,7 +100,7 @@ class _Adapter(peewee.Psycopg3Adapter):
         # What psycopg prepares by itself it forgets after a rollback, and all else that is prepared with it.
         connection.prepare_threshold = None
         if not db.spread.is_set():
-            connection.prepared.run((), PLANNED)
+            connection.plan_for_average()
         return connection
 
 
@@ -293,7 +291,9 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         self.stuck = False
 
     def _is_clean(self, connection: Any) -> bool:
-        return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
+        # Citus makes no plan for an app that it does not know.
+        is_of_use = not (connection.plans_for_average and self.spread.is_set())
+        return is_of_use and bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
 
     def _prepared(self) -> PreparedCursor:
         return cast(PreparedCursor, self.connection().prepared)
