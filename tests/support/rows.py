@@ -3,16 +3,19 @@
 from typing import Any
 
 from service.store import Store
-from service.store.tables import TABLES, FormerKeys
+from service.store.tables import TABLES, DuplicateProgress, FormerKeys, SearchProgress
 
 LAST_USED = {"last_used_at", "used_at"}
+FOLLOWED = SearchProgress, DuplicateProgress
 
 
 def rows_of(store: Store, app: str) -> dict[str, list[Any]]:
-    """Return all rows of an app by table, but for when a key or a session was last used."""
+    """Return all rows of an app by table, but for when a key or a session was last used, and how far events
+    were followed: on SQLite somebody does meanwhile."""
     rows = {}
     for table in TABLES:
-        columns = [field for field in table._meta.sorted_fields if field.name not in LAST_USED]
+        fields = [table.app] if table in FOLLOWED else table._meta.sorted_fields
+        columns = [field for field in fields if field.name not in LAST_USED]
         query = table.select(*columns).where(table.app == app)  # type: ignore[attr-defined]
         rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
     return rows
