@@ -90,16 +90,19 @@ def each_page(rest: Callable[[], None], step: Callable[..., Step], *about: objec
 
 @one_transaction
 def _erase_some_conversations(store: AppStore) -> int:
+    store.database.expect_many()
     return store.conversations.erase_some(None, PIECE)
 
 
 @one_transaction
 def _separate(store: Store, id: str, after: Key) -> Step:
+    store.database.expect_many()
     return store.apps.separate(id, after)
 
 
 @one_transaction
 def _erase_page(store: Store, id: str, table: object, after: Key) -> Step:
+    store.database.expect_many()
     return store.apps.erase_page(id, table, after)
 
 
@@ -118,6 +121,7 @@ def _whom(store: AppStore, id: str) -> tuple[Sequence[str], Sequence[str]]:
 @one_transaction
 def _take(store: AppStore, id: str, erase: Erase) -> int:
     """Take one piece, while nobody becomes part of the user, or stands again."""
+    store.database.expect_many()
     user = show(store, id)
     store.users.lock(user, to_change=True)
     return erase(store, user, (user.id, *store.users.part_of(user.id)))

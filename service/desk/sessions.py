@@ -76,6 +76,7 @@ def _log_out_user(store: AppStore, user_id: str | None, user: str | None) -> tup
 
 @one_transaction
 def _end_some(store: AppStore, tokens: Sequence[Token]) -> None:
+    store.database.expect_many()
     _end(store, tokens)
 
 

@@ -290,6 +290,10 @@ class Database:
             self._here.until = until
         self.peewee.extend_deadline(seconds)
 
+    def expect_many(self) -> None:
+        """Have this transaction's statements planned for a great many rows."""
+        self.peewee.expect_many()
+
     def give_up_locks_after(self, seconds: float) -> None:
         """Raise StoreUnavailable, in this transaction, if a statement has to wait longer for what somebody
         else has locked."""

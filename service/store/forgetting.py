@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from peewee import Tuple
 
-from service.store.database import Database
+from service.store.database import Database, found_first
 
 # How many rows a page has; and of those users who are forgotten: to look whether a row that refers to one is
 # left takes ten times as long.
@@ -61,8 +61,8 @@ def some(database: Database, column: Any, which: Any, limit: int | None, within:
         rows = database.rows(column.model.select(column).where(which).limit(limit))
         return which & column.in_([value for (value,) in rows])
     rows = database.rows(column.model.select(column, within).where(which).limit(limit))
-    # Else SQLite looks into the index for each pair of values.
-    is_one = column.concat("").in_([value for value, _ in rows])
+    # Else SQLite looks into the index for each pair of values; PostgreSQL would else compare each with all.
+    is_one = (found_first(column) if database.is_sqlite else column).in_([value for value, _ in rows])
     return which & within.in_(sorted({before for _, before in rows})) & is_one
 
 

@@ -261,6 +261,11 @@ class Postgres(Pool, peewee.PostgresqlDatabase):
         """Let the statements of this transaction take as long."""
         self._prepared().before.extend(_within(seconds))
 
+    def expect_many(self) -> None:
+        """Have this transaction's statements planned for the values that they are asked with: one that is
+        planned for any compares each row that it looks at with each of many."""
+        self._prepared().before.append("SET LOCAL plan_cache_mode = auto")
+
     def give_up_locks_after(self, seconds: float) -> None:
         """Raise, in this transaction, if a statement has to wait longer for what somebody else has locked."""
         self._prepared().before.append(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")

@@ -162,6 +162,9 @@ class Sqlite(Pool, peewee.SqliteDatabase):
     def extend_deadline(self, seconds: int) -> None:
         """Do nothing: no statement is ever cut off."""
 
+    def expect_many(self) -> None:
+        """Do nothing: statements are planned without a look at what there is."""
+
     def give_up_locks_after(self, seconds: float) -> None:
         """Do nothing: the transaction has locked everything."""
 
