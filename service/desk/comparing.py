@@ -53,7 +53,6 @@ def compare_some(store: AppStore) -> bool:
     Nobody is missed of whom the event is forgotten before: whoever tidies compares all who were not, and
     forgets events after that.
     """
-    store.database.expect_many()
     if not store.comparing.try_lock():
         return False
     events = store.comparing.added_after(store.comparing.place(), EVENTS)

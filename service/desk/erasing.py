@@ -56,7 +56,6 @@ def erase_records(store: AppStore, actor: Actor, id: str) -> None:
     """As ``erase``, however much there is, and but for the bytes of attachments: those are removed later, by
     whoever tidies. A restore, before which nobody is served, is one transaction with all that it does."""
     store.extend_deadline(TIMEOUT)
-    store.database.expect_many()
     user = show(store, id)
     # A login locks its device first, then emails, then users; in this order nobody waits in a circle.
     store.devices.lock_of(user.id)
@@ -196,7 +195,6 @@ def _close(store: AppStore, id: str, idle: Idle) -> bool:
 def _erase_idle(store: AppStore, id: str, idle: Idle) -> bool:
     """Erase a user if it is idle still, now that nobody else can wake it."""
     store.extend_deadline(TIMEOUT)
-    store.database.expect_many()
     found = _lock_idle(store, id, idle)
     if found is None:
         return False

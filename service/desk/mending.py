@@ -73,7 +73,6 @@ def _clear(store: AppStore, id: str) -> None:
 def _compare(store: AppStore, ids: list[str]) -> None:
     """Compare users with others who were not compared yet."""
     store.extend_deadline(TIMEOUT)
-    store.database.expect_many()
     look_again(store, store.comparing.lock_unseen(ids))
 
 
