@@ -90,7 +90,6 @@ class Turns:
         """Wait while as many other threads serve as are of use."""
         if not self._may_serve():
             with threads.waiting:
-                time.sleep(LONG)
                 while not self._may_serve():
                     time.sleep(LONG)
 

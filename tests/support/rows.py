@@ -3,19 +3,16 @@
 from typing import Any
 
 from service.store import Store
-from service.store.tables import TABLES, DuplicateProgress, FormerKeys, SearchProgress
+from service.store.tables import TABLES, FormerKeys
 
 LAST_USED = {"last_used_at", "used_at"}
-FOLLOWED = SearchProgress, DuplicateProgress
 
 
 def rows_of(store: Store, app: str) -> dict[str, list[Any]]:
-    """Return all rows of an app by table, but for when a key or a session was last used, and how far events
-    were followed: on SQLite somebody does meanwhile."""
+    """Return all rows of an app by table, but for when a key or a session was last used."""
     rows = {}
     for table in TABLES:
-        fields = [table.app] if table in FOLLOWED else table._meta.sorted_fields
-        columns = [field for field in fields if field.name not in LAST_USED]
+        columns = [field for field in table._meta.sorted_fields if field.name not in LAST_USED]
         query = table.select(*columns).where(table.app == app)  # type: ignore[attr-defined]
         rows[table._meta.table_name] = sorted(store.database.rows(query), key=repr)
     return rows
