@@ -344,7 +344,7 @@ def test_an_unknown_credential_is_looked_for_by_an_index(shop):
 
 def test_how_all_webhooks_do_is_told_by_two_looks_for_each(shop):
     """Whatever they have not taken: thousands of events each, and one of them as many deliveries."""
-    looks = 3 * MANY
+    looks = 2 * MANY
     with suppress(Undone), shop.database.transaction():
         for table, change in ((Webhooks, {"xid": 0, "event": ""}), (Deliveries, {"due": 1})):
             shop.database.change(table.update(**change).where(table.app == shop.large.app))
@@ -352,7 +352,8 @@ def test_how_all_webhooks_do_is_told_by_two_looks_for_each(shop):
         raise Undone
 
     assert [set(plan.scanned) - {"webhooks"} for plan in plans if set(plan.scanned) - {"webhooks"}] == []
-    most = 100 * looks if shop.database.is_sqlite else looks + SMALL_APPS
+    # On PostgreSQL there is another large app, with as many webhooks.
+    most = 100 * looks if shop.database.is_sqlite else looks + MANY + SMALL_APPS
     assert [plan.statement for plan in plans if plan.read > most] == []
 
 
