@@ -108,6 +108,7 @@ def _erase_page(store: Store, id: str, table: object, after: Key) -> Step:
 
 @one_transaction
 def _erase_rest(store: Store, id: str) -> None:
+    store.database.expect_many()
     store.apps.erase(id)
 
 
