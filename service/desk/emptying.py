@@ -74,7 +74,7 @@ def empty_app(store: Store, id: str, rest: Callable[[], None] = at_once) -> None
     each_page(rest, _separate, store, id)
     for table in store.apps.paged():
         each_page(rest, _erase_page, store, id, table)
-    _erase_rest(store, id)
+    _erase_last(store, id)
 
 
 def each_page(rest: Callable[[], None], step: Callable[..., Step], *about: object) -> int:
@@ -107,9 +107,9 @@ def _erase_page(store: Store, id: str, table: object, after: Key) -> Step:
 
 
 @one_transaction
-def _erase_rest(store: Store, id: str) -> None:
+def _erase_last(store: Store, id: str) -> None:
     store.database.expect_many()
-    store.apps.erase(id)
+    store.apps.erase_last(id)
 
 
 def _whom(store: AppStore, id: str) -> tuple[Sequence[str], Sequence[str]]:

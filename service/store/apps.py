@@ -40,12 +40,11 @@ APP_COLUMNS = (Apps.app, Apps.name, Apps.settings, Apps.created_at)
 KEY_COLUMNS = (Keys.id, Keys.kind, Keys.created_at, Keys.last_used_at, Keys.proof)
 # What of an app is erased with it, in an order that keeps foreign keys: the bytes of files come later.
 ERASED_TABLES: tuple[Any, ...] = tuple(table for table in reversed(TABLES) if table is not Removals)
-# … and of these there may be much, which is not so where an app has but one row. Conversations go with their
-# messages.
-_OTHERS = Apps, Keys, OperatorSessions, Conversations, Messages
-PAGED = tuple(
-    table for table in ERASED_TABLES if table not in _OTHERS and len(table._meta.primary_key.field_names) > 1
+# … of which an app has one row in some, and any number in others. Conversations go with their messages.
+_ONE_ROW = tuple(
+    table for table in ERASED_TABLES if table is Apps or len(table._meta.primary_key.field_names) == 1
 )
+PAGED = tuple(table for table in ERASED_TABLES if table not in (Conversations, Messages, *_ONE_ROW))
 # A key with its app; both have a time at which they were made.
 HOLDER = [
     *(f"key_{column.column_name}" for column in KEY_COLUMNS),
@@ -175,17 +174,25 @@ class AllApps:
         """Erase an app and all that is in it, but for what says which bytes are to be removed. Raises
         StaleState if somebody was about to add to it."""
         self._database.extend_deadline(600)
+        forget_files(self._database, app, Attachments.app == app)
+        if self._database.is_sqlite:
+            conversations = Conversations.select(Conversations.id).where(Conversations.app == app)
+            forget_conversations(self._database, app, [id for (id,) in self._database.rows(conversations)])
+        for table in (*self._indexes(), *ERASED_TABLES[:-1]):
+            self._erase_all_of(app, table)
+        self.erase_last(app)
+
+    def erase_last(self, app: str) -> None:
+        """Erase what is left of an app that was erased by pages. Raises StaleState if somebody was about to
+        add to it."""
         late = (Removals.app == app) & (Removals.due > AT_ONCE)
-        conversations = Conversations.select(Conversations.id).where(Conversations.app == app)
+        self._database.change(Removals.update(due=AT_ONCE).where(late))
+        for table in _ONE_ROW:
+            self._erase_all_of(app, table)
+
+    def _erase_all_of(self, app: str, table: Any) -> None:
         try:
-            forget_files(self._database, app, Attachments.app == app)
-            self._database.change(Removals.update(due=AT_ONCE).where(late))
-            if self._database.is_sqlite:
-                forget_conversations(
-                    self._database, app, [id for (id,) in self._database.rows(conversations)]
-                )
-            for table in self._indexes() + ERASED_TABLES:
-                self._database.change(table.delete().where(table.app == app))
+            self._database.change(table.delete().where(table.app == app))
         except IntegrityError as error:
             raise StaleState from error
 
