@@ -43,7 +43,7 @@ run: .venv/.run $(LOCAL)/env  ## Serve on PORT (8000) and the one after it, with
 	fi; \
 	export DEMO_KEYS="$$PK $$SK $$IK"; \
 	printf '%s\n' "$$REQUESTS" | sed -e "s|{URL}|http://localhost:$$PORT|" -e "s|{PK}|$$PK|" -e "s|{SK}|$$SK|"; \
-	$(BIN)/gunicorn wsgi:app & web=$$!; $(BIN)/python -m service live & live=$$!; \
+	MALLOC_ARENA_MAX=1 $(BIN)/gunicorn wsgi:app & web=$$!; $(BIN)/python -m service live & live=$$!; \
 	trap 'kill $$web $$live 2> /dev/null || true' INT TERM; \
 	while kill -0 $$web 2> /dev/null && kill -0 $$live 2> /dev/null; do sleep 0.5; done; \
 	kill $$web $$live 2> /dev/null || true; wait

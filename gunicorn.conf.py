@@ -1,14 +1,16 @@
 """How gunicorn serves Usher; found by its name when ``gunicorn wsgi:app`` starts in this directory."""
 
 import select
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from service.config import Config
 from service.logs import LOGGING
+from service.server import hooks
 from service.server.hooks import (  # noqa: F401 - gunicorn calls them by name
     child_exit,
     on_exit,
-    on_starting,
     post_worker_init,
     pre_fork,
 )
@@ -23,8 +25,9 @@ else:
 
 # Read here already, so that a bad setting ends the server before a worker is made.
 _config = Config.from_environment()
+_on_sqlite = _config.database_url.startswith("sqlite:")
 
-worker_class = SerialWorker if _config.database_url.startswith("sqlite:") else Worker
+worker_class = SerialWorker if _on_sqlite else Worker
 bind = f"0.0.0.0:{_config.port}"
 workers = _config.web_concurrency
 # One would leave a processor idle while it waits for a commit; of those that do not wait one runs at a time.
@@ -49,3 +52,12 @@ preload_app = False
 
 logger_class = Logger
 logconfig_dict = LOGGING
+
+
+def on_starting(server: Any) -> None:
+    """Import what the workers serve with, once there is a place to count in: so they share the memory that it
+    takes. Nothing is connected before the fork."""
+    hooks.on_starting(server)
+    import_module("service.app")
+    if _on_sqlite:
+        import_module("service.work.beside")

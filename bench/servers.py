@@ -22,6 +22,8 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 TITLES = {POSTGRESQL: "PostgreSQL", SQLITE: "SQLite"}
 ADMIN_KEY, SECRET_KEY = "ak_" + "a" * 40, "s" * 40
 TIMEOUT = 60  # seconds
+# What the Procfile sets.
+OF_USHER = {"MALLOC_ARENA_MAX": "1"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def serve(app: str, database_url: str, *arguments: str, checkout: Checkout = HER
             process = subprocess.Popen(
                 [checkout.python, "-m", "gunicorn", app, f"--bind=fd://{listener.fileno()}", *arguments],
                 cwd=checkout.directory,
-                env=environment(database_url),
+                env=environment(database_url) | (OF_USHER if app == USHER else {}),
                 pass_fds=[listener.fileno()],
                 stdout=log,
                 stderr=log,

@@ -30,7 +30,6 @@ from service.store.tables import (
     Imports,
     Keys,
     Messages,
-    OperatorSessions,
     Removals,
     Users,
     Webhooks,

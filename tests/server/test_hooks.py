@@ -1,11 +1,16 @@
 """What gunicorn calls before it forks a worker, and when that is ready."""
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from service.config import Config
 from service.server.hooks import post_worker_init, pre_fork
+from tests.support.servers import HERE, SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -22,3 +27,26 @@ def test_what_a_process_begins_with_is_not_looked_through_for_garbage(call: Call
         assert gc.get_freeze_count() > before
     finally:
         gc.unfreeze()
+
+
+LATER = """
+import runpy, sys
+from types import SimpleNamespace
+
+master = SimpleNamespace()
+hooks = runpy.run_path("gunicorn.conf.py")
+hooks["on_starting"](master)
+shared = set(sys.modules)
+import wsgi
+print(*sys.modules.keys() - shared)
+hooks["on_exit"](master)
+"""
+
+
+def test_whatever_a_worker_imports_it_shares_with_the_master(config: Config):
+    env = os.environ | SETTINGS | {"DATABASE_URL": config.database_url}
+    worker = [sys.executable, "-c", LATER]
+
+    ran = subprocess.run(worker, cwd=HERE, env=env, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "wsgi\n"
