@@ -24,6 +24,7 @@ from service.store.migrating import migrate
 from service.store.tables import TABLES
 from tests.conftest import ENGINES, Databases
 from tests.support.corruptions import CORRUPTIONS, OPEN_QUESTIONS, UNGUARDED, sql
+from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.support.stories import live
 
@@ -52,8 +53,11 @@ def lived_in(databases: Databases, engine: str) -> Lived:
     rates = {"login_rate": 0, "proof_failure_rate": 0}
     with tempfile.TemporaryDirectory() as files:
         app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, files_url=f"file://{files}", **rates))
+        database = app.extensions[NAME].store.database
+        # A slow machine is no fault of the store's.
+        database.timeout = LONG
         names = live(app.test_client(), ADMIN_KEY)
-    app.extensions[NAME].store.database.close()
+    database.close()
     with opened(url) as connection:
         for name, query in (
             ("janes_device", "SELECT device FROM sessions WHERE user = '{jane}'"),

@@ -27,11 +27,11 @@ class Agent:
     token: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
-    def sign_in(self, key: str, name: str = "") -> TestResponse:
-        """Sign in, and keep the token of the forms."""
+    def sign_in(self, key: str, name: str = "", first: str = "") -> TestResponse:
+        """Sign in, and keep the token of the forms; of another page than the first, if one is given."""
         answer = self.client.post("/console/sign-in", data={"key": key, "name": name})
         if answer.status_code == 303:
-            self.token = field_of(self.get(answer.headers["Location"]), "token")
+            self.token = field_of(self.get(first or answer.headers["Location"]), "token")
         return answer
 
     def get(self, path: str) -> TestResponse:
@@ -91,10 +91,10 @@ def agent(browser: Agent, tenant: Tenant) -> Agent:
 
 
 @pytest.fixture
-def operator(app: Flask) -> Agent:
-    """The operator, signed in."""
+def operator(app: Flask, tenant: Tenant) -> Agent:
+    """The operator, signed in. The page of all apps takes long, as each test has one."""
     operator = Agent(app.test_client())
-    assert operator.sign_in(ADMIN_KEY).status_code == 303
+    assert operator.sign_in(ADMIN_KEY, first=f"/console/apps/{tenant.id}").status_code == 303
     return operator
 
 

@@ -10,8 +10,17 @@ from service.api.context import NAME
 from service.app import create_app
 from service.desk.recovering import recover
 from service.encryption import IDENTITY_SECRETS, WEBHOOK_SECRETS, Encryption
+from service.store.migrating import migrate
 from service.store.tables import OperatorSessions
-from tests.console.conftest import NOBODY, guarded_routes, held_by, require_words, settings_of, status_with
+from tests.console.conftest import (
+    NOBODY,
+    Agent,
+    guarded_routes,
+    held_by,
+    require_words,
+    settings_of,
+    status_with,
+)
 from tests.support.servers import ADMIN_KEY
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -122,6 +131,17 @@ def test_nothing_else_in_the_cookie_is_an_operator(app, held):
     assert status_of(app, held.format(ak=ADMIN_KEY)) == 401
 
 
-def test_after_a_restore_no_operator_is_signed_in(operator, store):
-    recover(store, [Encryption("x" * 32, IDENTITY_SECRETS), Encryption("x" * 32, WEBHOOK_SECRETS)], [])
+def test_after_a_restore_no_operator_is_signed_in(start, databases, store):
+    # The store that tests share has thousands of apps, and each of them would be recovered.
+    url = databases.fresh("sqlite" if store.database.is_sqlite else "postgresql")
+    migrate(url)
+    app = start(database_url=url)
+    operator = Agent(app.test_client())
+    assert operator.sign_in(ADMIN_KEY).status_code == 303
+
+    recover(
+        app.extensions[NAME].store,
+        [Encryption("x" * 32, IDENTITY_SECRETS), Encryption("x" * 32, WEBHOOK_SECRETS)],
+        [],
+    )
     assert operator.get("/console/apps").status_code == 401

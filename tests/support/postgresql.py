@@ -61,8 +61,10 @@ class Postgres:
             yield
 
     def remove(self) -> None:
-        """Stop, and leave nothing behind."""
-        self._server.cleanup()
+        """Stop, and leave nothing behind but what is in its directory if it has just crashed."""
+        # What is about to be killed then may be gone by itself.
+        with suppress(psutil.NoSuchProcess):
+            self._server.cleanup()
 
 
 @contextmanager
