@@ -21,7 +21,7 @@ from service.store.forgetting import Key, Step
 from service.times import now
 
 # How many rows are erased in one transaction.
-PIECE = 200
+PIECE = 100
 
 # Takes a piece of a user and of all who are part of them, and returns how much that was.
 Erase = Callable[[AppStore, User, Sequence[str]], int]
@@ -33,21 +33,21 @@ def is_much(store: AppStore, id: str) -> bool:
 
 
 def empty(store: AppStore, id: str, rest: Callable[[], None] = at_once) -> None:
-    """End the sessions of a user and of all who became part of them; then erase what they have written and
-    bought, all their IDs but one, what the history and events say of them, and what was answered to webhooks.
-    Raises NotFound if there is no such user.
+    """End the sessions of a user and of all who became part of them; then erase all their IDs but one, which
+    each piece would read else, what they have written and bought, what the history and events say of them,
+    and what was answered to webhooks. Raises NotFound if there is no such user.
 
     ``rest`` is called after each piece.
     """
     for erase in (
         _end_sessions,
+        _remove_aliases,
         _erase_conversations,
         _forget_history,
         _scrub_events,
         _forget_keys,
         _erase_purchases,
         _forget_contacts,
-        _remove_aliases,
     ):
         while _take(store, id, erase) >= PIECE:
             rest()

@@ -10,7 +10,7 @@ from service.store.database import Database, found_first
 
 # How many rows a page has; and of those users who are forgotten: to look whether a row that refers to one is
 # left takes ten times as long.
-PAGE, USERS = 500, 50
+PAGE, USERS = 500, 30
 
 # The primary key of a row, without its app.
 Key = tuple[Any, ...]
