@@ -108,7 +108,6 @@ def _erase_page(store: Store, id: str, table: object, after: Key) -> Step:
 
 @one_transaction
 def _erase_last(store: Store, id: str) -> None:
-    store.database.expect_many()
     store.apps.erase_last(id)
 
 
