@@ -126,6 +126,11 @@ class Databases:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def engine_of(url: str) -> str:
+    """Return which of the engines a database is of."""
+    return "sqlite" if url.startswith("sqlite:") else "postgresql"
+
+
 def as_url(conninfo: str) -> str:
     """Write a connection string as the URL that Heroku gives."""
     parts = conninfo_to_dict(conninfo)

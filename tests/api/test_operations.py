@@ -8,6 +8,7 @@ import pytest
 
 from service.model.errors import OldSchema
 from service.store.migrating import migrate
+from tests.conftest import engine_of
 from tests.support.metrics import samples
 
 
@@ -37,7 +38,7 @@ class LateStore:
 
 @pytest.fixture
 def late_store(config, databases, tmp_path):
-    engine = "sqlite" if config.database_url.startswith("sqlite:") else "postgresql"
+    engine = engine_of(config.database_url)
     store = LateStore(engine, databases, tmp_path)
     yield store
     # Whoever made the database drops it in the end, so it has to be there.

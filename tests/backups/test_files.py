@@ -15,7 +15,7 @@ from service.store.backups import LEFT_OUT
 from service.store.database import Database
 from service.store.migrating import DIRECTORY
 from service.store.tables import TABLES, Events, Webhooks
-from tests.conftest import ENGINES
+from tests.conftest import ENGINES, engine_of
 from tests.support.cases import cases
 from tests.support.many_apps import COLUMNS, LargeApp
 from tests.support.old_store import ODD, OLD
@@ -229,7 +229,7 @@ def as_rows(name, table):
 def test_a_store_with_apps_in_it_is_replaced_if_that_is_asked_for(shop, tenant, databases, migrated):
     jane = tenant.known(userId="u-1")
     shop.back_up()
-    engine = "sqlite" if shop.store.database.is_sqlite else "postgresql"
+    engine = engine_of(shop.url)
 
     refused = shop.run("restore", shop.file)
     assert refused == (1, "usher: there are apps in the store: with --replace the backup takes their place")

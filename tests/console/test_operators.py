@@ -12,6 +12,7 @@ from service.desk.recovering import recover
 from service.encryption import IDENTITY_SECRETS, WEBHOOK_SECRETS, Encryption
 from service.store.migrating import migrate
 from service.store.tables import OperatorSessions
+from tests.conftest import engine_of
 from tests.console.conftest import (
     NOBODY,
     Agent,
@@ -131,9 +132,9 @@ def test_nothing_else_in_the_cookie_is_an_operator(app, held):
     assert status_of(app, held.format(ak=ADMIN_KEY)) == 401
 
 
-def test_after_a_restore_no_operator_is_signed_in(start, databases, store):
+def test_after_a_restore_no_operator_is_signed_in(start, databases, config):
     # The store that tests share has thousands of apps, and each of them would be recovered.
-    url = databases.fresh("sqlite" if store.database.is_sqlite else "postgresql")
+    url = databases.fresh(engine_of(config.database_url))
     migrate(url)
     app = start(database_url=url)
     operator = Agent(app.test_client())

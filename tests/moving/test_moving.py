@@ -12,7 +12,7 @@ from service.moving import importing
 from service.moving.importing import Import
 from service.store.kinds import DEVICE, LEFT_OUT, LEFT_OUT_OF_AN_APP, OF_A_PERSON
 from service.store.tables import TABLES, Apps, Users
-from tests.conftest import ENGINES
+from tests.conftest import ENGINES, engine_of
 from tests.moving.test_progress import Terminal
 from tests.support.attachments import fetch, name_in_message, sent
 from tests.support.backups import Operated
@@ -252,7 +252,7 @@ def test_people_log_in_meanwhile_and_nobody_is_two(operate, shop, tenant, monkey
         tenant.known(userId=f"u-{number}")
         tenant.known(email=f"jane-{number}@example.org")
     exported = shop.export(tenant.id)
-    new = operate("sqlite" if shop.store.database.is_sqlite else "postgresql")
+    new = operate(engine_of(shop.url))
     at = new.tenant
 
     def log_in(number):

@@ -10,6 +10,7 @@ from standardwebhooks import Webhook as Checker
 from service.store.migrating import migrate
 from service.work import sending
 from service.work.sending import send
+from tests.conftest import engine_of
 from tests.support.following import all_told
 from tests.support.receivers import BAD, bad_receiver, black_hole, dead_receiver, receiver
 from tests.support.servers import ADMIN_KEY, wait_until, working
@@ -25,7 +26,7 @@ ROOM = 64 * 2**20
 
 @pytest.fixture
 def url(config, databases):
-    url = databases.fresh("sqlite" if config.database_url.startswith("sqlite:") else "postgresql")
+    url = databases.fresh(engine_of(config.database_url))
     migrate(url)
     return url
 

@@ -12,6 +12,7 @@ from service.store.migrating import migrate
 from service.work import delivering, sending
 from service.work.delivering import UNSIGNED
 from service.work.loop import Worker
+from tests.conftest import engine_of
 from tests.support.cases import cases
 from tests.support.following import all_told
 from tests.support.metrics import samples
@@ -60,7 +61,7 @@ class Shop:
 @pytest.fixture
 def shop(config, databases, start, time_machine):
     time_machine.move_to(AT, tick=False)
-    url = databases.fresh("sqlite" if config.database_url.startswith("sqlite:") else "postgresql")
+    url = databases.fresh(engine_of(config.database_url))
     migrate(url)
     return Shop(start(database_url=url))
 
