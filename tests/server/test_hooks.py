@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.config import Config
 from service.server.hooks import post_worker_init, pre_fork
+from service.store.migrating import migrate
+from tests.conftest import ENGINES, Databases
 from tests.support.servers import HERE, SETTINGS
 
 
@@ -43,8 +44,11 @@ hooks["on_exit"](master)
 """
 
 
-def test_whatever_a_worker_imports_it_shares_with_the_master(config: Config):
-    env = os.environ | SETTINGS | {"DATABASE_URL": config.database_url}
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_a_worker_imports_it_shares_with_the_master(engine: str, databases: Databases):
+    # On SQLite it also works there, and would find what other tests left for a worker.
+    migrate(url := databases.fresh(engine))
+    env = os.environ | SETTINGS | {"DATABASE_URL": url}
     worker = [sys.executable, "-c", LATER]
 
     ran = subprocess.run(worker, cwd=HERE, env=env, capture_output=True, text=True, check=True)
