@@ -1,8 +1,5 @@
 """The wiring: the only module that knows all layers."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -17,7 +14,6 @@ from service.api import (
     events,
     logins,
     merges,
-    middleware,
     openapi,
     operations,
     problems,
@@ -28,20 +24,14 @@ from service.api import (
     widget,
 )
 from service.api.context import NAME, Context
+from service.api.headers import Secured
+from service.api.middleware import Usher
 from service.config import Config
 from service.console import pages
 from service.encryption import IDENTITY_SECRETS, WEBHOOK_SECRETS, Encryption
 from service.model.errors import StoreUnavailable
 from service.store.migrating import Schema
 from service.store.opening import open_store
-
-
-class Usher(Flask):
-    """The application. Nothing in it is asynchronous, and Flask need not ask at each step."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function itself."""
-        return func
 
 
 def create_app(config: Config) -> Flask:
@@ -68,7 +58,7 @@ def create_app(config: Config) -> Flask:
     if config.trusted_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_hops)  # type: ignore[method-assign]
     admission.count = metrics.request_refused
-    middleware.register(app)
+    app.wsgi_app = Secured(app.wsgi_app)  # type: ignore[method-assign]
     problems.register(app)
     app.register_blueprint(operations.pages)
     app.register_blueprint(widget.pages)

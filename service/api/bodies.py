@@ -61,9 +61,20 @@ def taken(shape: ma.Schema, members: dict[str, Any]) -> Any:
 _WRITING = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
+class _Written(Response):
+    """An answer that has a body, as it is to be sent. The framework would look through its headers once more,
+    and for what is to be done after it."""
+
+    def get_wsgi_response(self, environ: dict[str, Any]) -> Any:
+        """Return the body, the status and the headers."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return super().get_wsgi_response(environ)
+        return self.response, self.status, self.headers.to_wsgi_list()
+
+
 def as_json(value: Any, status: int = 200) -> Response:
     """Answer JSON."""
-    return Response(orjson.dumps(value, option=_WRITING), status, mimetype=JSON)
+    return _Written(orjson.dumps(value, option=_WRITING), status, content_type=JSON)
 
 
 def read_query(req: Request) -> dict[str, str]:
@@ -100,6 +111,8 @@ def read_json(req: Request) -> Any:
 
 
 def _is_json(req: Request) -> bool:
+    if req.environ.get("CONTENT_TYPE") == JSON:
+        return True
     return req.mimetype == JSON and req.mimetype_params.get("charset", "utf-8").lower() == "utf-8"
 
 
@@ -110,8 +123,11 @@ def read_bytes(req: Request, most: int) -> bytes:
         length = int(req.environ.get("CONTENT_LENGTH") or 0)
         if length > most or not threads.has_body(most):
             raise RequestEntityTooLarge
+        # Where the server says when the body ends, the framework has nothing to add.
+        is_whole = req.environ.get("wsgi.input_terminated")
+        stream = req.environ["wsgi.input"] if is_whole else req.stream
         # A chunked body says no length, so the bytes themselves are counted.
-        data = req.stream.read(most + 1)
+        data = stream.read(most + 1)
     except TimeoutError:
         raise RequestTimeout from None
     except (RequestEntityTooLarge, UsherError):

@@ -4,31 +4,65 @@ A log line holds a route's pattern and never a URL, which may hold an email or a
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from uuid_utils import uuid7
 from werkzeug.exceptions import RequestURITooLarge
+from werkzeug.routing import MapAdapter
 
 from service import admission, logs, metrics, threads
-from service.api import cors, headers
+from service.api import cors
 from service.api.context import NAME, SERVING, Context, Serving, serving
 from service.model.callers import Caller, Operator
 
 MAX_URL = 16 * 1024  # bytes
 
 
-def register(app: Flask) -> None:
-    """Do what surrounds every request of an application: in one step before it and one after, as each costs
-    as much as the framework takes to find an endpoint."""
-    app.before_request(_begin)
-    app.after_request(_finish)
-    app.teardown_request(_end)
-    app.wsgi_app = headers.Secured(app.wsgi_app)  # type: ignore[method-assign]
+class Usher(Flask):
+    """The application. At each step of a request the framework asks who has registered for it, of which
+    blueprint, whether it is asynchronous, and for a session: here all of that is known."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function itself: none is asynchronous."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds the endpoint of a request, and makes URLs in it; whatever host it names.
+
+        Raises SecurityError for what is no host.
+        """
+        if request is None:
+            return None
+        return self.url_map.bind(
+            request.host,
+            request.root_path,
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+            query_args=request.query_string.decode(errors="replace"),
+        )
+
+    def preprocess_request(self) -> Response | None:
+        """Begin a request: answer it here, or leave that to its endpoint."""
+        return _begin(self.extensions[NAME])
+
+    def process_response(self, response: Response) -> Response:
+        """Finish an answer. Only pages have steps of their own before that."""
+        is_call = request_ctx.request.path.startswith("/v1/")
+        return _finish(response if is_call else super().process_response(response))
+
+    def do_teardown_request(self, *_: Any) -> None:
+        """Forget a request."""
+        _end()
+
+    def do_teardown_appcontext(self, *_: Any) -> None:
+        """Do nothing: all of it is forgotten with the request."""
 
 
-def _begin() -> Response | None:
-    surroundings: Context = current_app.extensions[NAME]
+def _begin(surroundings: Context) -> Response | None:
     request = request_ctx.request
     current = Serving(surroundings, request, uuid7().hex, time.perf_counter(), SERVING.get())
     SERVING.set(current)
@@ -84,7 +118,7 @@ def note_answer(
     )
 
 
-def _end(_error: BaseException | None) -> None:
+def _end() -> None:
     current = serving()
     # What this thread does before its next request belongs to none.
     SERVING.set(current.within)

@@ -349,3 +349,14 @@ def test_no_body_gives_a_5xx_and_none_that_is_refused_leaves_a_row(
     response = send(body, path, method=method, key=key)
     assert response.status_code < 500
     assert response.status_code < 400 or (rows(), len(store.apps.all())) == (before, apps)
+
+
+@one_engine
+def test_a_head_is_answered_as_a_get_but_for_the_body(client, tenant):
+    path, headers = f"/v1/apps/{tenant.id}", {"Authorization": f"Bearer {tenant.admin_key}"}
+    get, head = (client.open(path, method=method, headers=headers) for method in ("GET", "HEAD"))
+
+    told = [{name: value for name, value in one.headers if name != "X-Request-Id"} for one in (get, head)]
+    assert (head.status_code, head.data) == (200, b"")
+    assert told[0] == told[1]
+    assert told[1]["Content-Length"] == str(len(get.data))
