@@ -191,8 +191,7 @@ def write(
     _require_agent(caller, agentName=agent_name)
     message = _message(caller, body, agent_name, now())
     if isinstance(caller, EndUser) and caller.ahead is not None:
-        written = replace(caller.ahead, author=message.author, verified=message.verified)
-        return message_shown_to(caller, written), True
+        return message_shown_to(caller, replace(message, **caller.ahead._asdict())), True
     if key is None and not attachments:
         return _append(store, caller, id, message), True
     return _write_once(store, caller, id, message, attachments, key)

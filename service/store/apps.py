@@ -44,11 +44,9 @@ _ONE_ROW = tuple(
     table for table in ERASED_TABLES if table is Apps or len(table._meta.primary_key.field_names) == 1
 )
 PAGED = tuple(table for table in ERASED_TABLES if table not in (Conversations, Messages, *_ONE_ROW))
-# A key with its app; both have a time at which they were made.
-HOLDER = [
-    *(f"key_{column.column_name}" for column in KEY_COLUMNS),
-    *("app", *(f"app_{column.column_name}" for column in APP_COLUMNS[1:])),
-]
+# What the columns of an app are called beside those of others, and those of a key with its app.
+APP_NAMES = ["app", *(f"app_{column.column_name}" for column in APP_COLUMNS[1:])]
+HOLDER = [*(f"key_{column.column_name}" for column in KEY_COLUMNS), *APP_NAMES]
 
 
 class AllApps:

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from peewee import CTE, SQL, Case, Select
+from peewee import CTE, JOIN, SQL, Case, Select
 
 from service.model.conversations import Author, Conversation, Message, Scope, Side, Status
 from service.model.events import Event, EventType
@@ -20,12 +20,11 @@ from service.model.pages import Position
 from service.model.sessions import Token
 from service.store.attachments import as_text, forget, from_text, in_view
 from service.store.database import Database, found_first
-from service.store.devices import user_of_session, with_token
+from service.store.devices import WHOSE, session_of_token, user_of_session
 from service.store.engine.prepared import Prepared, Question, Rows, Statement, as_value, inserting
 from service.store.events import EventStore, with_message, with_reopening
 from service.store.indexed import forget_conversations, forget_messages
-from service.store.tables import Attachments, Conversations, Messages, Sessions, Users
-from service.store.users import lives
+from service.store.tables import Attachments, Conversations, Messages, UserIds, Users
 
 # A message with its author's name.
 MESSAGE = (
@@ -48,6 +47,14 @@ class Written(NamedTuple):
     conversation: str
     number: int
     id: str
+
+
+class Appended(NamedTuple):
+    """What a message is given when it is appended."""
+
+    id: str
+    number: int
+    created_at: int
 
 
 class ConversationStore:
@@ -256,7 +263,7 @@ class ConversationStore:
     ) -> Question | None:
         """As ``append``, of whoever's session has a token, if the session began and was used
         after a time, and the conversation was begun on its device: so that it sees it, whatever its app's
-        settings are. The answer is the message, without its author, or None.
+        settings are. The answer is an Appended, or None.
 
         None instead of a question on SQLite, where a statement that changes a row is no part of another.
         """
@@ -265,7 +272,7 @@ class ConversationStore:
         what = message.id, message.body, message.created_at, *events
         return Question(
             _append_of_session(self._app, *token, alive_since, id, *what),
-            lambda rows: replace(message, number=rows[0][2], created_at=rows[0][3]) if rows else None,
+            partial(_as_appended, message.id),
             changes=True,
         )
 
@@ -460,31 +467,31 @@ def _append(shape: Scope, side: Side) -> Prepared:
 
 
 def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *message: Any) -> Any:
-    """As ``_append``, by a user who is known by their session's token."""
+    """As ``_append``, by a user who is known by their session's token. Select also whose that is."""
     conversation, id, body, at, event, other = message
-    session, user = Sessions.alias("s"), Users.alias("u")
-    writer = (
-        session.select(session.app, session.user, session.device, session.home, session.verified)
-        .join(user, on=((user.app == session.app) & (user.id == session.user)))
-        .where((session.app == app) & with_token(session, device, digest) & lives(user))
-        .where((session.began_at > alive_since) & (session.used_at > alive_since))
-    ).cte("writer")
+    whose = session_of_token(app, device, digest).cte("whose")
+    ids: Any = UserIds.alias("i")
 
-    def of_writer(column: Any) -> Any:
-        return Select([writer], [column]).where(writer.c.app == app)
+    def of_whose(column: Any) -> Any:
+        return Select([whose], [column]).where(whose.c.app == app)
 
-    theirs = (Conversations.app == app) & (Conversations.user == of_writer(writer.c.user))
-    theirs &= Conversations.device == of_writer(writer.c.device)
+    is_alive = (whose.c.began_at > alive_since) & (whose.c.used_at > alive_since)
+    theirs = (Conversations.app == app) & (Conversations.user == of_whose(whose.c.user).where(is_alive))
+    theirs &= Conversations.device == of_whose(whose.c.device)
     counted = CTE("counted", _counted_where(theirs, Side.USER, conversation, at))
     place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
-    by = as_value(Side.USER.value), writer.c.home, SQL("NULL")
-    said = as_value(id), *by, as_value(body), SQL("NULL"), writer.c.verified
-    both = counted.join(writer, on=(writer.c.app == counted.c.app))
+    by = as_value(Side.USER.value), whose.c.home, SQL("NULL")
+    said = as_value(id), *by, as_value(body), SQL("NULL"), whose.c.verified
+    both = counted.join(whose, on=(whose.c.app == counted.c.app))
     row = Select([both], [*place, *said]).where(counted.c.app == app)
+    added = CTE("added", Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE))
     told = with_message(app, counted, id, event)
-    reopening = with_reopening(app, counted, other, of_writer(writer.c.verified))
-    parts = writer, counted, told, reopening
-    return Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE).with_cte(*parts)
+    reopening = with_reopening(app, counted, other, of_whose(whose.c.verified))
+    rows = whose.join(added, JOIN.LEFT_OUTER, on=(added.c.app == whose.c.app))
+    rows = rows.join(ids, JOIN.LEFT_OUTER, on=((ids.app == whose.c.app) & (ids.user == whose.c.user)))
+    shown = *(whose.c[name] for name in WHOSE), ids.value, added.c.number, added.c.created_at
+    query = Select([rows], shown).where(whose.c.app == app).order_by(ids.added_at, ids.digest)
+    return query.with_cte(whose, counted, told, reopening, added)
 
 
 _append_of_session = Prepared(_appended_of_session, 10)
@@ -496,6 +503,11 @@ def _unread(side: Side) -> Any:
 
 # To ask an enumeration for its word takes longer, twenty times for a page.
 _STATUS = {status.value: status for status in Status}
+
+
+def _as_appended(id: str, rows: Rows) -> Appended | None:
+    *_, number, at = rows[0] if rows else (None, None)
+    return None if number is None else Appended(id, number, at)
 
 
 def _as_page(rows: Rows) -> tuple[Conversation, ...]:

@@ -123,8 +123,7 @@ class Database:
         return self.ask(self._fetch_change, query)
 
     def rows_and(self, query: Statement, *questions: Question) -> tuple[Rows, list[Any]]:
-        """As ``rows``, with the answers to questions that are put in the same round trip; one that changes
-        something is not put again if its answer is lost."""
+        """As ``rows``, with the answers to questions that are put in the same round trip."""
         return self.ask(self._fetch_all, query, questions)
 
     def change(self, query: Any) -> int:
@@ -190,7 +189,12 @@ class Database:
     def row_at_once(self, query: Any) -> tuple[Any, ...] | None:
         """As ``row``, of a statement that changes something: it is a transaction by itself, unless there is
         one, and needs no messages around it. It is not run again if its answer is lost."""
-        return self.row(query) if self._here.depth else self.ask(self._commit, query)
+        rows = self.rows_of_change(query)
+        return rows[0] if rows else None
+
+    def rows_of_change(self, query: Any) -> Rows:
+        """As ``row_at_once``, of any number of rows."""
+        return self.rows(query) if self._here.depth else self.ask(self._commit, query)
 
     def ask(self, question: Callable[..., Answer], *about: Any) -> Answer:
         """Run what changes nothing, anew if the connection was dead before the question was put."""
@@ -311,16 +315,14 @@ class Database:
         return list(self._run(query).fetchall())
 
     def _fetch_all(self, query: Statement, questions: Sequence[Question]) -> tuple[Rows, list[Any]]:
-        if any(question.changes for question in questions):
-            self._begin_to_commit()
         self._add_all()
         statements = query, *(question.statement for question in questions)
         rows, *answers = self.peewee.execute_together([one.sql(self.peewee) for one in statements])
         return rows, [question.read(answer) for question, answer in zip(questions, answers, strict=True)]
 
-    def _commit(self, query: Any) -> tuple[Any, ...] | None:
+    def _commit(self, query: Any) -> Rows:
         self._begin_to_commit()
-        return self.row(query)
+        return self._fetch(query)
 
     def _fetch_change(self, query: Statement) -> Rows:
         self.peewee.require_committing()

@@ -11,12 +11,13 @@ from service.model.apps import App
 from service.model.identifiers import user_id_digest
 from service.model.sessions import Device, Session, Token
 from service.model.users import Claim, User
-from service.store.apps import APP_COLUMNS, as_app
+from service.store.apps import APP_COLUMNS, APP_NAMES, as_app
 from service.store.database import Database, found_first
 from service.store.engine.prepared import Prepared, Question
 from service.store.forgetting import Key, page, some
+from service.store.several import is_kept
 from service.store.tables import Apps, Devices, Sessions, UserIds, Users
-from service.store.users import as_user, lives, user_columns
+from service.store.users import USER_FIELDS, as_user, lives
 
 SESSION_COLUMNS = (
     Sessions.device,
@@ -26,6 +27,13 @@ SESSION_COLUMNS = (
     Sessions.home,
     Sessions.began_at,
     Sessions.used_at,
+)
+# What the columns of a session are called with its app and user.
+WHOSE = (
+    *(column.column_name for column in SESSION_COLUMNS),
+    *APP_NAMES,
+    *(f"user_{column.column_name}" for column in USER_FIELDS),
+    "user_is_kept",
 )
 
 
@@ -136,11 +144,12 @@ class SessionStore:
     def with_token_and(
         self, token: Token, question: Question
     ) -> tuple[tuple[App, User, Session] | None, Any]:
-        """As ``with_token``, with the answer to a question that is put in the same round trip."""
-        whose = _session_of_token(self._app, *token)
+        """As ``with_token``, with the answer to a question that is put in the same round trip; of one that
+        changes something each row begins with one of ``with_token``."""
         if question.changes:
-            rows, (answer,) = self._database.rows_and(whose, question)
-            return _found(rows), answer
+            rows = self._database.rows_of_change(question.statement)
+            return _found(rows), question.read(rows)
+        whose = _session_of_token(self._app, *token)
         # No session begins twice: one that is there after the answer was there before.
         answer, (found,) = self._database.rows_and(question.statement, Question(whose, _found))
         return found, question.read(answer)
@@ -272,7 +281,8 @@ def _found(rows: list[tuple[Any, ...]]) -> tuple[App, User, Session] | None:
         return None
     first = len(SESSION_COLUMNS)
     second = first + len(APP_COLUMNS)
-    user = as_user([row[second:] for row in rows])
+    third = len(WHOSE) + 1
+    user = as_user([row[second:third] for row in rows])
     return as_app(rows[0][first:second]), user, as_session(rows[0])
 
 
@@ -324,18 +334,23 @@ def _device_of_token(app: Any, digest: Any) -> Any:
     return Sessions.select(Sessions.device).where((Sessions.app == app) & (Sessions.token == digest))
 
 
-@Prepared
-def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
-    ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
+def session_of_token(app: Any, device: Any, digest: Any) -> Any:
+    """Select a session by its token, with its app and user, under WHOSE names."""
+    columns = *SESSION_COLUMNS, *APP_COLUMNS, *USER_FIELDS, is_kept(app)
     return (
-        Sessions.select(*SESSION_COLUMNS, *APP_COLUMNS, *user_columns(app))
+        Sessions.select(*(column.alias(name) for name, column in zip(WHOSE, columns, strict=True)))
         .join(Apps, on=(Apps.app == Sessions.app))
         .switch(Sessions)
         .join(Users, on=((Users.app == Sessions.app) & (Users.id == Sessions.user)))
-        .join(UserIds, JOIN.LEFT_OUTER, on=ids)
         .where((Sessions.app == app) & with_token(Sessions, device, digest) & lives())
-        .order_by(UserIds.added_at, UserIds.digest)
     )
+
+
+@Prepared
+def _session_of_token(app: Any, device: Any, digest: Any) -> Any:
+    ids = (UserIds.app == Users.app) & (UserIds.user == Users.id)
+    whose = session_of_token(app, device, digest).select_extend(UserIds.value)
+    return whose.join(UserIds, JOIN.LEFT_OUTER, on=ids).order_by(UserIds.added_at, UserIds.digest)
 
 
 _OF_A_LOGIN = (
