@@ -168,8 +168,7 @@ def write_ahead(
     message = Message(new_id("msg"), 0, Author(Side.USER, None), body, False, at)
     # No app can have its sessions end sooner.
     alive_since = at - MIN_SESSION_DAYS * DAY
-    events = new_id("evt"), new_id("evt")
-    return store.conversations.append_of_session(token, id, message, events, alive_since=alive_since)
+    return store.conversations.append_of_session(token, id, message, new_id("evt"), alive_since=alive_since)
 
 
 def write(

@@ -259,17 +259,17 @@ class ConversationStore:
         EventStore(self._database, self._app).add(*told)
 
     def append_of_session(
-        self, token: Token, id: str, message: Message, events: tuple[str, str], *, alive_since: int
+        self, token: Token, id: str, message: Message, event: str, *, alive_since: int
     ) -> Question | None:
         """As ``append``, of whoever's session has a token, if the session began and was used
-        after a time, and the conversation was begun on its device: so that it sees it, whatever its app's
-        settings are. The answer is an Appended, or None.
+        after a time, and the conversation is open and was begun on its device: so that it sees it, whatever
+        its app's settings are. The answer is an Appended, or None.
 
         None instead of a question on SQLite, where a statement that changes a row is no part of another.
         """
         if self._database.is_sqlite:
             return None
-        what = message.id, message.body, message.created_at, *events
+        what = message.id, message.body, message.created_at, event
         return Question(
             _append_of_session(self._app, *token, alive_since, id, *what),
             partial(_as_appended, message.id),
@@ -468,7 +468,7 @@ def _append(shape: Scope, side: Side) -> Prepared:
 
 def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *message: Any) -> Any:
     """As ``_append``, by a user who is known by their session's token. Select also whose that is."""
-    conversation, id, body, at, event, other = message
+    conversation, id, body, at, event = message
     whose = session_of_token(app, device, digest).cte("whose")
     ids: Any = UserIds.alias("i")
 
@@ -478,6 +478,7 @@ def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *
     is_alive = (whose.c.began_at > alive_since) & (whose.c.used_at > alive_since)
     theirs = (Conversations.app == app) & (Conversations.user == of_whose(whose.c.user).where(is_alive))
     theirs &= Conversations.device == of_whose(whose.c.device)
+    theirs &= Conversations.status == Status.OPEN.value
     counted = CTE("counted", _counted_where(theirs, Side.USER, conversation, at))
     place = counted.c.app, counted.c.id, counted.c.messages, counted.c.updated_at
     by = as_value(Side.USER.value), whose.c.home, SQL("NULL")
@@ -486,15 +487,14 @@ def _appended_of_session(app: Any, device: Any, digest: Any, alive_since: Any, *
     row = Select([both], [*place, *said]).where(counted.c.app == app)
     added = CTE("added", Messages.insert_from(row, [*_PLACE, *_SAID]).returning(*_PLACE))
     told = with_message(app, counted, id, event)
-    reopening = with_reopening(app, counted, other, of_whose(whose.c.verified))
     rows = whose.join(added, JOIN.LEFT_OUTER, on=(added.c.app == whose.c.app))
     rows = rows.join(ids, JOIN.LEFT_OUTER, on=((ids.app == whose.c.app) & (ids.user == whose.c.user)))
     shown = *(whose.c[name] for name in WHOSE), ids.value, added.c.number, added.c.created_at
     query = Select([rows], shown).where(whose.c.app == app).order_by(ids.added_at, ids.digest)
-    return query.with_cte(whose, counted, told, reopening, added)
+    return query.with_cte(whose, counted, told, added)
 
 
-_append_of_session = Prepared(_appended_of_session, 10)
+_append_of_session = Prepared(_appended_of_session, 9)
 
 
 def _unread(side: Side) -> Any:
