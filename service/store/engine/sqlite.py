@@ -1,7 +1,6 @@
 """SQLite: a file of this machine. What is peculiar to it stands here and nowhere else."""
 
 import json
-import math
 import os
 import sqlite3
 import threading
@@ -20,11 +19,9 @@ NAP = 0.008
 
 
 class _File(sqlite3.Connection):
-    """A connection that knows which file it has open, whatever may stand in its place by now, and for how
-    many milliseconds it waits for others."""
+    """A connection that knows which file it has open, whatever may stand in its place by now."""
 
     which: tuple[int, int] | None = None
-    busy_timeout = int(NAP * 1000)
 
 
 class Sqlite(Pool, peewee.SqliteDatabase):
@@ -47,7 +44,8 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             check_same_thread=False,
             autoconnect=False,
             factory=_File,
-            # Who sets a new file up does not wait as others do, so we ask again.
+            # SQLite's own waiting sleeps ever longer, and whoever sets a new file up does not wait: so we ask
+            # again.
             timeout=NAP,
         )
         self._had_file = False
@@ -55,26 +53,33 @@ class Sqlite(Pool, peewee.SqliteDatabase):
 
     def begin(self, lock_type: str | None = None) -> None:
         """Begin a transaction, waiting for whoever writes."""
-        self.alone(super().begin, lock_type)
+        self.alone(self._after_others, super().begin, lock_type)
 
     def alone(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """Take a step that is a transaction by itself, waiting for whoever writes.
 
-        SQLite's own waiting sleeps ever longer and lets anybody by, so that of thirty who write at once
-        some never get their turn. So one thread at a time stands at its door, and takes short naps only.
+        SQLite lets anybody by, so that of thirty who write at once some never get their turn. So one thread
+        at a time stands at its door.
         """
-        left = self.left_to_wait()
-        until = time.monotonic() + left
-        if not self._queue.acquire(timeout=left):
+        if not self._queue.acquire(timeout=self.left_to_wait()):
             raise StoreUnavailable
         try:
-            self._wait_for_others(self.connection(), NAP)
-            while (done := _unless_busy(step, *arguments, until=until)) is None:
-                pass
+            done = step(*arguments)
             self.silent = False
-            return done[0]
+            return done
         finally:
             self._queue.release()
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Run a statement."""
+        return self._after_others(super().execute_sql, sql, params)
+
+    def _after_others(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a step, when nobody is in its way any more."""
+        until = self.deadline.late() - (self.deadline.waited if self.silent else 0.0)
+        while (done := _unless_busy(step, *arguments, until=until)) is None:
+            pass
+        return done[0]
 
     def begin_snapshot(self) -> None:
         """Begin to see the file as it is when first asked, while others write."""
@@ -188,8 +193,6 @@ class Sqlite(Pool, peewee.SqliteDatabase):
             self.discard()
         self.connection().which = there or _which(self.database)
         self._had_file = True
-        # In whole seconds, so that it is seldom another than before.
-        self._wait_for_others(self.connection(), math.ceil(self.deadline.left()))
         return True
 
     def open(self) -> Any:
@@ -201,12 +204,6 @@ class Sqlite(Pool, peewee.SqliteDatabase):
 
     def _is_clean(self, connection: Any) -> bool:
         return not connection.in_transaction
-
-    def _wait_for_others(self, connection: _File, seconds: float) -> None:
-        milliseconds = min(int(seconds * 1000), 2**31 - 1)
-        if connection.busy_timeout != milliseconds:
-            connection.busy_timeout = milliseconds
-            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def _unless_busy(step: Callable[..., Any], *arguments: Any, until: float) -> tuple[Any] | None:
