@@ -23,13 +23,20 @@ def _search(pattern: "regex.Pattern[str]", text: str) -> "regex.Match[str] | Non
     return pattern.search(text, concurrent=False)
 
 
+def _is_plain(text: str) -> bool:
+    """Return whether a text has nothing but ASCII's letters, digits, signs and spaces, as most have."""
+    return text.isascii() and text.isprintable()
+
+
 def is_blank(text: str) -> bool:
     """Return whether nothing of a text can be seen: white space, zero-width, format, control characters."""
-    return _search(_SEEN, text) is None
+    return not text.strip(" ") if _is_plain(text) else _search(_SEEN, text) is None
 
 
 def strip(text: str) -> str:
     """Return a text without white space, zero-width and format characters at its ends."""
+    if _is_plain(text):
+        return text.strip(" ")
     first = _search(_TAKES_ROOM, text)
     last = _search(_LAST_THAT_TAKES_ROOM, text)
     return text[first.start() : last.end()] if first and last else ""
