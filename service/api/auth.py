@@ -23,12 +23,13 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Return the credential of this request. Raises InvalidCredential if there is none."""
-    return bearer_of(serving().request.headers.get("Authorization", ""))
+    return bearer_of(serving().request.environ.get("HTTP_AUTHORIZATION", ""))
 
 
 def page_of(request: Request) -> str | None:
     """Return the origin of the page that sends a request, if a page does."""
-    return request.headers.get("Origin")
+    origin: str | None = request.environ.get("HTTP_ORIGIN")
+    return origin
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...], ahead: Ahead | None = None) -> View:

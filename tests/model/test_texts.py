@@ -5,7 +5,7 @@ import pytest
 from service import texts
 
 
-@pytest.mark.parametrize("character", map(chr, range(128)), ids=ascii)
+@pytest.mark.parametrize("character", [*map(chr, range(128))], ids=ascii)
 def test_of_a_plain_text_as_much_is_seen_as_of_any(character: str):
     # What is no plain text is looked at by Unicode's tables.
     at_the_ends = texts.strip(f"{character}é{character}")
