@@ -23,13 +23,12 @@ View = Callable[..., Any]
 
 def bearer() -> str:
     """Return the credential of this request. Raises InvalidCredential if there is none."""
-    return bearer_of(serving().request.environ.get("HTTP_AUTHORIZATION", ""))
+    return bearer_of(serving().request.headers.get("Authorization", ""))
 
 
 def page_of(request: Request) -> str | None:
     """Return the origin of the page that sends a request, if a page does."""
-    origin: str | None = request.environ.get("HTTP_ORIGIN")
-    return origin
+    return request.headers.get("Origin")
 
 
 def guarded(view: View, kinds: tuple[type[Caller], ...], ahead: Ahead | None = None) -> View:

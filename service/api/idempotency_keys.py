@@ -19,8 +19,6 @@ from service.model.identifiers import Malformed
 View = Callable[..., Any]
 
 NAME = "Idempotency-Key"
-# The framework makes this of the name each time that it is asked for the header.
-IN_WSGI = "HTTP_IDEMPOTENCY_KEY"
 PARAMETER = {"in": "header", "name": NAME, "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
 
 
@@ -45,7 +43,7 @@ def once(view: View) -> View:
 
 def has_key() -> bool:
     """Return whether a call has a key, if a malformed one."""
-    return IN_WSGI in serving().request.environ
+    return NAME in serving().request.headers
 
 
 def key_of(caller: Caller) -> IdempotencyKey | None:
@@ -61,7 +59,7 @@ def require_well_formed_key() -> None:
 
 
 def _sent() -> str | None:
-    return read_key(serving().request.environ.get(IN_WSGI), NAME)
+    return read_key(serving().request.headers.get(NAME), NAME)
 
 
 def read_key(text: str | None, member: str) -> str | None:
