@@ -90,13 +90,17 @@ class Pool:
         else:
             connection.close()
 
-    def left_to_wait(self) -> float:
-        """Return for how many seconds to wait for a store that may be silent. Raises StoreUnavailable.
+    def late_to_wait(self) -> float:
+        """Return until when to wait for a store that may be silent, by ``time.monotonic()``.
 
         While it is, the time counts that a request has waited for its thread: else those who queue for
         the threads that wait for the store would wait after them, and each as long again.
         """
-        left = self.deadline.left() - (self.deadline.waited if self.silent else 0.0)
+        return self.deadline.late() - (self.deadline.waited if self.silent else 0.0)
+
+    def left_to_wait(self) -> float:
+        """Return for how many seconds to wait, as ``late_to_wait``. Raises StoreUnavailable if for none."""
+        left = min(self.late_to_wait() - time.monotonic(), threading.TIMEOUT_MAX)
         if left <= 0:
             raise StoreUnavailable
         return left

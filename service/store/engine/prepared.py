@@ -89,7 +89,7 @@ class Statement:
 @dataclass(frozen=True, slots=True)
 class Question:
     """A prepared query that is put together with another, and what makes an answer of its rows; whether it
-    changes something."""
+    changes something, and then finds by itself what it would be put together with."""
 
     statement: Statement
     read: Callable[[Rows], Any]

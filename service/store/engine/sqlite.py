@@ -76,7 +76,7 @@ class Sqlite(Pool, peewee.SqliteDatabase):
 
     def _after_others(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """Take a step, when nobody is in its way any more."""
-        until = self.deadline.late() - (self.deadline.waited if self.silent else 0.0)
+        until = self.late_to_wait()
         while (done := _unless_busy(step, *arguments, until=until)) is None:
             pass
         return done[0]
