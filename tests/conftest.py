@@ -175,12 +175,16 @@ def config(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Confi
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
     """The application; every statement is looked at when it is issued."""
-    app = create_app(config)
-    database = app.extensions[NAME].store.database
-    # A slow machine is no fault of the store's: nobody is sent away because of it.
-    database.timeout = LONG
+    app = _patient(config)
     yield app
-    database.close()
+    app.extensions[NAME].store.database.close()
+
+
+def _patient(config: Config) -> Flask:
+    """Make an application that sends nobody away as a machine is slow: that is no fault of the store's."""
+    app = create_app(config)
+    app.extensions[NAME].store.database.timeout = LONG
+    return app
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def start(config: Config) -> Iterator[Callable[..., Flask]]:
     started = []
 
     def start(**settings: Any) -> Flask:
-        started.append(create_app(replace(config, **settings)))
+        started.append(_patient(replace(config, **settings)))
         return started[-1]
 
     yield start
