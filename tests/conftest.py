@@ -175,12 +175,12 @@ def config(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Confi
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
     """The application; every statement is looked at when it is issued."""
-    app = _patient(config)
+    app = patient(config)
     yield app
     app.extensions[NAME].store.database.close()
 
 
-def _patient(config: Config) -> Flask:
+def patient(config: Config) -> Flask:
     """Make an application that sends nobody away as a machine is slow: that is no fault of the store's."""
     app = create_app(config)
     app.extensions[NAME].store.database.timeout = LONG
@@ -193,7 +193,7 @@ def start(config: Config) -> Iterator[Callable[..., Flask]]:
     started = []
 
     def start(**settings: Any) -> Flask:
-        started.append(_patient(replace(config, **settings)))
+        started.append(patient(replace(config, **settings)))
         return started[-1]
 
     yield start

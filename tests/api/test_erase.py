@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from service.api.context import NAME
-from service.app import create_app
 from service.store.migrating import migrate
 from tests.support.cases import cases
 from tests.support.logbook import on_standard_output
+from tests.support.servers import ADMIN_KEY
 from tests.support.signing import hmac_key, hmac_of, identity_key, proof_of
 from tests.support.tenants import Tenant
 
@@ -149,11 +148,10 @@ def test_what_a_user_wrote_while_they_were_one_with_another_is_gone_as_well(tena
     assert [message["body"] for message in tenant.get(messages).json["data"]] == ["Mary's own", None]
 
 
-def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, canary):
+def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, start, canary):
     url = databases.fresh("sqlite")
     migrate(url)
-    app = create_app(replace(config, database_url=url))
-    tenant = Tenant.create(app.test_client(), config.admin_key)
+    tenant = Tenant.create(start(database_url=url).test_client(), ADMIN_KEY)
     lived = live(tenant, canary)
     path = urlsplit(url).path[1:]
     tenant.erase(lived.id)
@@ -161,7 +159,6 @@ def test_not_even_the_file_of_sqlite_holds_what_was_erased(databases, config, ca
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         files = Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()
-    app.extensions[NAME].store.database.close()
     assert lived.id.encode() in files
     assert canary.encode() not in files.lower()
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.api.context import NAME
-from service.app import create_app
 from service.store.tables import Rates, Users
+from tests.conftest import patient
 from tests.support.cases import cases
 from tests.support.responses import problem_of
 from tests.support.rows import rows_of
@@ -41,7 +41,7 @@ def applications(config):
         key = tuple(sorted(settings.items()))
         if key not in made:
             limited = {"login_rate": LOGINS, "proof_failure_rate": FAILURES} | settings
-            made[key] = create_app(replace(config, **limited))
+            made[key] = patient(replace(config, **limited))
         return made[key]
 
     yield application

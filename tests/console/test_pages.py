@@ -1,13 +1,10 @@
 """What holds for every page: its headers, its errors, and that nothing in it runs or leaks."""
 
 import re
-from dataclasses import replace
 from html import unescape
 
 import pytest
 
-from service.api.context import NAME
-from service.app import create_app
 from service.console.rendering import FAULT
 from tests.console.conftest import (
     HOOK_URL,
@@ -191,15 +188,14 @@ def test_what_is_beside_the_console_is_answered_as_ever(client):
     assert client.get("/consoles").content_type == "application/problem+json"
 
 
-def test_with_the_store_away_the_page_says_when_to_come_back(config, agent):
-    away = create_app(replace(config, database_url="postgres://nobody@127.0.0.1:1/nothing"))
+def test_with_the_store_away_the_page_says_when_to_come_back(start, agent):
+    away = start(database_url="postgres://nobody@127.0.0.1:1/nothing")
     browser = Agent(away.test_client())
     browser.client.set_cookie("usher_console", "si_" + "0" * 32 + "_" + "a" * 43, path="/console")
     answer = browser.get("/console")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert answer.headers["Retry-After"] == "2"
     assert answer.headers["X-Request-Id"] in answer.text
-    away.extensions[NAME].store.database.close()
 
 
 def test_a_fault_of_ours_is_a_page_with_a_number(app, agent, scene, monkeypatch):

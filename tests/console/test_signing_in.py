@@ -1,13 +1,10 @@
 """Sign in with a secret key, and be signed out by oneself, by time, or with the key."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
-from service.api.context import NAME
-from service.app import create_app
 from service.desk import console_sessions
 from service.model.errors import InvalidCredential, StaleState
 from service.model.identifiers import digest, new_credential
@@ -112,12 +109,11 @@ def test_a_name_is_what_users_can_see_of_it(browser, tenant, store, name, shown)
 
 
 @pytest.fixture
-def limited(config):
+def limited(start):
     """A tenant of a server that lets two keys fail in a minute, and a browser."""
-    app = create_app(replace(config, proof_failure_rate=2))
+    app = start(proof_failure_rate=2)
     with time_machine.travel(NOON, tick=False) as clock:
         yield Tenant.create(app.test_client(), ADMIN_KEY), Agent(app.test_client()), clock
-    app.extensions[NAME].store.database.close()
 
 
 def test_after_a_few_keys_that_failed_an_address_waits(limited):
