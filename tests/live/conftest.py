@@ -29,10 +29,18 @@ def agent(streams: Live, tenant: Tenant) -> Follower:
 
 
 @pytest.fixture
-def untold(agent: Follower, tenant: Tenant) -> Callable[..., None]:
+def settle(agent: Follower, tenant: Tenant) -> Callable[[], None]:
+    """Wait until nothing is told any more of what was committed before: it may be told twice, if that was in
+    the midst of a reading, and the second time by the next one at the latest."""
+    return lambda: agent.wait_told(tenant.begin(tenant.sk, user=tenant.known()))
+
+
+@pytest.fixture
+def untold(agent: Follower, tenant: Tenant, settle: Callable[[], None]) -> Callable[..., None]:
     """Have an agent write into a conversation, and find that these are not told, who may not see it."""
 
     def untold(conversation: str, *followers: Follower) -> None:
+        settle()
         before = [list(follower.told) for follower in followers]
         agent.told.clear()
         tenant.write(conversation)

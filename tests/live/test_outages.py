@@ -22,7 +22,7 @@ from service.store.database import Database
 from service.store.migrating import migrate
 from tests.support.live import live
 from tests.support.postgresql import postgres
-from tests.support.servers import SECRET_KEY, serve
+from tests.support.servers import SECRET_KEY, serve, wait_until
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def outage(request, databases):
 
 def test_streams_stay_open_while_the_store_is_away_and_end_when_it_is_back(outage):
     url, away = outage
-    with serve(url) as web, live(url) as streams:
+    with serve(url) as web, live(url, module="service") as streams:
         tenant = web.tenant()
         token = tenant.session(userId="jane")
         follower = streams.follow(token)
@@ -71,7 +71,9 @@ def test_streams_stay_open_while_the_store_is_away_and_end_when_it_is_back(outag
             assert time.monotonic() - began < 10
             assert streams.get("/readyz").status_code == 503
             assert streams.get("/healthz").status_code == 200
-            time.sleep(3)
+            # Whoever tells what is new has noticed it, and looks again.
+            wait_until(lambda: any(line["event"] == "unavailable" for line in streams.log))
+            time.sleep(0.5)
             assert not follower.over.is_set()
 
         follower.wait_over()

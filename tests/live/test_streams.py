@@ -50,12 +50,13 @@ def test_whoever_never_reads_is_hung_up_on(config, tenant, monkeypatch):
         idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         idle.connect(("127.0.0.1", port))
         head = f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tenant.sk}\r\n\r\n"
+        idle.settimeout(TIMEOUT)
         idle.sendall(head.encode())
-        wait_until(lambda: opened() == before + 1)
+        # It has begun.
+        assert idle.recv(12) == b"HTTP/1.1 200"
 
         wait_until(lambda: opened() == before)
 
-        idle.settimeout(TIMEOUT)
         with suppress(ConnectionResetError):
             while idle.recv(65536):
                 pass
@@ -71,8 +72,16 @@ def test_whoever_sends_no_head_is_hung_up_on(config, monkeypatch):
 
 @one_engine
 def test_a_stream_outlasts_the_time_for_its_head(config, tenant, monkeypatch):
+    def wait(connection):
+        waited.append(connection)
+
+    hang_up, waited = server.Protocol._hang_up, []
     monkeypatch.setattr(server, "PATIENCE", 0.1)
+    monkeypatch.setattr(server.Protocol, "_hang_up", wait)
     with live_in_thread(config) as port, closing(Follower(port, tenant.sk)) as follower:
+        # The time is over when the head is there, however long that takes.
+        wait_until(lambda: waited)
+        waited[0].loop.call_soon_threadsafe(hang_up, waited[0])
         follower.wait_told(tenant.begin(tenant.session(userId="jane")))
 
 

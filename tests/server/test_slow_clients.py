@@ -14,7 +14,7 @@ import pytest
 from service import threads
 from service.admission import MAX_WAIT, Kind
 from service.model.errors import Busy, FilesUnavailable
-from service.server import connections, spool
+from service.server import connections, epoll, spool, waiting
 from service.server.client import CONTINUE, TooSlow
 from service.server.framing import LIMIT
 from tests.support.servers import TIMEOUT, wait_until
@@ -99,11 +99,15 @@ def test_a_body_arrives_as_it_is_whether_it_is_kept_or_not(size):
 
 def test_who_sends_a_lot_may_take_as_long_as_that_does(monkeypatch):
     monkeypatch.setattr(connections, "PATIENCE", 0)
+    # Whoever is slow here has as long as a slow machine takes.
+    monkeypatch.setattr(connections, "LEAST", LIMIT // 128)
+    monkeypatch.setattr(connections, "SILENCE", 10 * TIMEOUT)
     with working(echo) as served:
         client = served.connect()
         client.send(LARGE + bytes(LIMIT // 2))
-        wait_until(has_begun(served))
-        (connection,) = served.worker.connections.begun.values()
+        begun = served.worker.connections.begun
+        wait_until(lambda: [one.sock.gathered for one in list(begun.values())] == [LIMIT // 2])
+        (connection,) = begun.values()
         assert connection.timeout - connection.sock.began == LIMIT / 2 / connections.LEAST
         client.send(bytes(LIMIT // 2))
         assert client.read()[1] == bytes(LIMIT)
@@ -146,8 +150,11 @@ def test_who_says_it_waits_for_us_and_does_not_is_told_nothing():
 
 @pytest.mark.parametrize("framing", ["Content-Length", "Transfer-Encoding"])
 def test_200_clients_that_send_large_bodies_byte_by_byte_hold_up_nobody(framing, monkeypatch):
-    # On a slow machine the last would wait for too long.
+    # On a slow machine the last would wait for too long, and the first fall silent meanwhile.
     monkeypatch.setitem(MAX_WAIT, Kind.CALL, float("inf"))
+    monkeypatch.setattr(waiting, "TOO_LATE", float("inf"))
+    for name in ("SILENCE", "PATIENCE"):
+        monkeypatch.setattr(connections, name, 10 * TIMEOUT)
     is_chunked = framing == "Transfer-Encoding"
     head = f"POST / HTTP/1.1\r\nHost: x\r\n{framing}: {'chunked' if is_chunked else 2**20}\r\n\r\n".encode()
     with working(echo, threads=1) as served:
@@ -351,7 +358,10 @@ def test_what_is_read_after_the_answer_has_begun_is_not_waited_for():
         assert client.read()[1] == b"hello"
 
 
-def test_who_is_answered_before_all_was_sent_may_go_on_and_hears_the_answer_and_keeps_no_thread():
+def test_who_is_answered_before_all_was_sent_may_go_on_and_hears_the_answer_and_keeps_no_thread(
+    monkeypatch,
+):
+    monkeypatch.setattr(connections, "GOODBYE", 10 * TIMEOUT)
     with working(hello) as served:
         client = served.connect()
         client.send(LARGE)
@@ -430,18 +440,14 @@ def test_who_goes_on_sending_is_refused_in_the_end(monkeypatch, sent):
         assert client.read()[0] == 408
 
 
-def test_who_does_not_even_read_is_closed_without_an_answer(monkeypatch):
-    def app(environ, start):
-        start("200 OK", [("Content-Length", str(1 << 24))])
-        return [bytes(1 << 24)]
-
-    monkeypatch.setattr(connections, "SILENCE", 0.1)
-    with working(app) as served:
+def test_who_does_not_even_read_is_closed_without_an_answer():
+    with working(hello) as served:
         client = served.connect()
         client.send(POST[:-1])
         wait_until(has_begun(served))
         (connection,) = served.worker.connections.begun.values()
         connection.sock.refusal = TooSlow()
+        connection.timeout = 0
         wait_until(lambda: len(served.worker.connections) == 0)
         assert client.is_closed(within=TIMEOUT)
 
@@ -465,31 +471,35 @@ def test_each_byte_gives_a_client_more_time_and_each_request_all_of_it():
 
 
 @pytest.mark.parametrize(("request_", "body"), REQUESTS)
-def test_a_request_that_has_begun_before_a_stop_is_answered_if_the_rest_comes(request_, body):
+def test_a_request_that_has_begun_before_a_stop_is_answered_if_the_rest_comes(request_, body, monkeypatch):
+    monkeypatch.setattr(epoll, "LINGER", 0.2)
     with working(echo) as served:
         client = served.connect()
         client.send(request_[:-1])
         wait_until(has_begun(served))
         served.worker.stop()
         # Longer than a connection may be idle then.
-        assert not served.has_ended(within=3)
+        assert not served.has_ended(within=1)
         client.send(request_[-1:])
         assert client.read() == (200, body, True)
         assert served.has_ended()
 
 
 def test_a_request_that_has_begun_delays_a_stop_no_longer_than_its_client_may_say_nothing(monkeypatch):
-    monkeypatch.setattr(connections, "SILENCE", 3)
+    monkeypatch.setattr(epoll, "LINGER", 0)
     with working(echo) as served:
         client = served.connect()
         client.send(POST[:-1])
         wait_until(has_begun(served))
+        (connection,) = served.worker.connections.begun.values()
+        connection.timeout = time.monotonic() + 1
         served.worker.stop()
         assert served.has_ended()
         assert client.read()[0] == 408
 
 
-def test_a_request_that_has_begun_delays_a_stop_no_longer_than_the_time_for_it():
+def test_a_request_that_has_begun_delays_a_stop_no_longer_than_the_time_for_it(monkeypatch):
+    monkeypatch.setattr(connections, "SILENCE", connections.PATIENCE)
     with working(echo, graceful_timeout=1) as served:
         client = served.connect()
         client.send(POST[:-1])
@@ -497,5 +507,5 @@ def test_a_request_that_has_begun_delays_a_stop_no_longer_than_the_time_for_it()
         began = time.monotonic()
         served.worker.stop()
         assert served.has_ended()
-        assert client.is_closed(within=1)
-        assert time.monotonic() - began < connections.SILENCE
+        assert client.is_closed(within=TIMEOUT)
+        assert time.monotonic() - began < connections.PATIENCE

@@ -53,7 +53,7 @@ def test_a_request_on_its_way_is_answered_with_the_last_answer_of_its_connection
         for client in (new, kept):
             client.send()
             assert client.read() == (200, b"hello", True)
-            assert client.is_closed(within=1)
+            assert client.is_closed(within=TIMEOUT)
 
 
 def test_what_was_begun_is_answered_and_nobody_is_accepted_meanwhile():
@@ -119,9 +119,9 @@ def test_a_worker_that_has_lost_a_thread_ends(monkeypatch):
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(databases):
     """A server of one worker, whose end without an error is part of the test."""
-    url = f"sqlite:///{tmp_path}/usher.sqlite"
+    url = databases.fresh("sqlite")
     migrate(url)
     with serve(url, workers=1) as server:
         yield server
@@ -186,8 +186,8 @@ def test_while_workers_are_replaced_every_request_is_answered(server):
     assert set(answered) == {200}
 
 
-def test_no_line_of_a_request_is_gunicorns_whatever_the_arguments_say(tmp_path):
-    url = f"sqlite:///{tmp_path}/usher.sqlite"
+def test_no_line_of_a_request_is_gunicorns_whatever_the_arguments_say(databases):
+    url = databases.fresh("sqlite")
     migrate(url)
     with serve(url, workers=1, GUNICORN_CMD_ARGS="--access-logfile -") as server:
         server.get("/healthz?C4n4ry")

@@ -2,7 +2,7 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from threading import get_ident
 
 import pytest
@@ -12,35 +12,40 @@ from service.admission import MAX_WAIT, Kind
 from service.server import turns, waiting
 from service.server.connections import Connections
 from service.server.turns import Turns
-from tests.support.servers import wait_until
+from tests.support.servers import TIMEOUT, wait_until
 from tests.support.workers import GET, Held, get, in_the_middle, listening, working
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
 
-@pytest.fixture
-def nobody_may_wait(monkeypatch):
-    monkeypatch.setattr(waiting, "FEW", 0)
-    for kind in (Kind.CALL, Kind.LOGIN):
-        monkeypatch.setitem(MAX_WAIT, kind, -1.0)
+@contextmanager
+def nobody_may_wait():
+    """Refuse inside whoever would wait at all: on a slow machine also whoever waits for a free thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "FEW", 0)
+        for kind in (Kind.CALL, Kind.LOGIN):
+            patch.setitem(MAX_WAIT, kind, -1.0)
+        yield
 
 
-def test_while_all_threads_are_busy_whoever_would_wait_for_too_long_is_refused(nobody_may_wait):
+def test_while_all_threads_are_busy_whoever_would_wait_for_too_long_is_refused():
     with in_the_middle() as (served, first, app):
         client = served.connect()
-        client.send()
-        assert client.read()[0] == 503
+        with nobody_may_wait():
+            client.send()
+            assert client.read()[0] == 503
         app.free.release()
         assert first.read()[0] == 200
 
 
 @pytest.mark.parametrize("sent", [GET, POST], ids=["without a body", "with one"])
-def test_a_connection_is_kept_after_a_refusal_and_served_later(nobody_may_wait, sent):
+def test_a_connection_is_kept_after_a_refusal_and_served_later(sent):
     with in_the_middle() as (served, first, app):
         client = served.connect()
-        client.send(sent)
-        assert client.read()[::2] == (503, False)
+        with nobody_may_wait():
+            client.send(sent)
+            assert client.read()[::2] == (503, False)
         app.free.release(2)
         first.read()
         assert client.ask(sent) == b"hello"
@@ -51,23 +56,25 @@ def test_a_connection_is_kept_after_a_refusal_and_served_later(nobody_may_wait, 
     [CHUNKED, GET + GET, GET.replace(b"1.1", b"1.0"), b"nonsense\r\n\r\n"],
     ids=["chunks", "two at once", "of old", "no request"],
 )
-def test_a_connection_on_which_more_may_come_of_it_is_closed_after_a_refusal(nobody_may_wait, sent):
+def test_a_connection_on_which_more_may_come_of_it_is_closed_after_a_refusal(sent):
     with in_the_middle() as (served, first, app):
         client = served.connect()
-        client.send(sent)
-        assert client.read()[::2] == (503, True)
-        assert client.is_closed(within=10)
+        with nobody_may_wait():
+            client.send(sent)
+            assert client.read()[::2] == (503, True)
+        assert client.is_closed(within=TIMEOUT)
         app.free.release()
         first.read()
 
 
-def test_who_hangs_up_while_all_threads_are_busy_is_not_counted_as_refused(nobody_may_wait):
+def test_who_hangs_up_while_all_threads_are_busy_is_not_counted_as_refused():
     with in_the_middle() as (served, first, app):
         silent = served.connect()
         other = served.connect()
-        silent.close()
-        other.send()
-        assert other.read()[0] == 503
+        with nobody_may_wait():
+            silent.close()
+            other.send()
+            assert other.read()[0] == 503
         assert sum(served.worker.turns._refusals._refused.values()) <= 1
         app.free.release()
         first.read()
@@ -88,9 +95,9 @@ def test_whether_all_is_well_is_answered_before_those_who_came_earlier():
 
 
 def test_who_waits_for_too_long_nevertheless_is_refused(monkeypatch):
-    monkeypatch.setattr(waiting, "TOO_LATE", 0.0)
-    monkeypatch.setattr(waiting, "FEW", 0)
     with in_the_middle() as (served, first, app):
+        monkeypatch.setattr(waiting, "TOO_LATE", 0.0)
+        monkeypatch.setattr(waiting, "FEW", 0)
         client = served.connect()
         client.send()
         assert client.read()[0] == 503
@@ -117,7 +124,7 @@ def test_what_waits_in_a_line_is_shared_by_threads_that_are_free():
         assert [client.read()[0] for client in (*held, *clients)] == [200] * 6
 
 
-def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkeypatch):
+def test_only_some_are_refused_before_the_next_is_served(monkeypatch):
     monkeypatch.setattr(turns, "REFUSED", 1)
     listener = listening()
     made = Connections(Config(), [listener], 10)
@@ -129,7 +136,8 @@ def test_only_some_are_refused_before_the_next_is_served(nobody_may_wait, monkey
         while len(ready) < 4:
             ready += made.poll(1, waits=True)[0]
         worker = Turns(made, 4)
-        worker._line_up(ready)
+        with nobody_may_wait():
+            worker._line_up(ready)
 
         assert worker.next().sock.received == get("/healthz")
         assert len(worker._refused) == 2

@@ -14,6 +14,7 @@ from typing import Any
 
 from service.config import Config
 from service.live import server as serving
+from tests.support.marks import LONG
 from tests.support.servers import HERE, SETTINGS, TIMEOUT, Server, free_port, running, wait_until
 
 
@@ -92,11 +93,16 @@ class Live(Server):
 
 
 @contextmanager
-def live(database_url: str, *, ready: str = "/readyz", **environment: str) -> Iterator[Live]:
-    """Have a process that has answered ``ready``; its end is part of the test."""
+def live(
+    database_url: str, *, ready: str = "/readyz", module: str = "tests.support.patient", **environment: str
+) -> Iterator[Live]:
+    """Have a process that has answered ``ready``; its end is part of the test.
+
+    ``service`` is the module that waits for the store as usual.
+    """
     port = int(environment.get("LIVE_PORT") or free_port())
     settings = SETTINGS | {"DATABASE_URL": database_url, "LIVE_PORT": str(port)} | environment
-    words = [sys.executable, "-m", "service", "live"]
+    words = [sys.executable, "-m", module, "live"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(words, cwd=HERE, env=os.environ | settings, **pipes)
     with running(Live(process, port), ready) as server:
@@ -111,6 +117,7 @@ def live_in_thread(config: Config) -> Iterator[int]:
     """Serve in a thread of the test, which can change how long anything takes; yield the port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         server = serving.Server(config)
+        server._store.database.timeout = LONG
         thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),))
         thread.start()
         try:

@@ -28,6 +28,18 @@ SECRET_KEY = "s" * 40
 # How long anything may take on a machine that does other things as well, in seconds.
 TIMEOUT = 60
 
+# What Python runs.
+GUNICORN = ["-m", "gunicorn"]
+# What gunicorn serves; where it counts how long the store is waited for, and where that is how fast the
+# machine is.
+USUAL, PATIENT = "wsgi:app", "tests.support.patient:app"
+SETTINGS = {
+    "ADMIN_KEY": ADMIN_KEY,
+    "SECRET_KEY": SECRET_KEY,
+    **dict.fromkeys(("LOGIN_RATE", "PROOF_FAILURE_RATE", "TRUSTED_HOPS"), "0"),
+    **dict.fromkeys(("DYNO", "GUNICORN_CMD_ARGS"), ""),
+}
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -171,14 +183,15 @@ Kind = TypeVar("Kind", bound=Server)
 
 @contextmanager
 def serve(
-    database_url: str, *, workers: int = 2, ready: str = "/readyz", **environment: str
+    database_url: str, *, workers: int = 2, ready: str = "/readyz", application: str = PATIENT, **more: str
 ) -> Iterator[Server]:
     """Have a server on a migrated database that has answered ``ready``; its end is part of the test.
 
-    ``environment`` adds settings, or replaces those that are given here.
+    ``more`` adds settings, or replaces those that are given here.
     """
     port = free_port()
-    process = start(database_url, PORT=str(port), WEB_CONCURRENCY=str(workers), **environment)
+    environment = {"PORT": str(port), "WEB_CONCURRENCY": str(workers)} | more
+    process = start(database_url, application=application, **environment)
     with running(Server(process, port), ready) as server:
         yield server
 
@@ -202,18 +215,8 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(words, cwd=HERE, env=env, capture_output=True, text=True, check=False)
 
 
-# What Python runs.
-GUNICORN = ["-m", "gunicorn"]
-SETTINGS = {
-    "ADMIN_KEY": ADMIN_KEY,
-    "SECRET_KEY": SECRET_KEY,
-    **dict.fromkeys(("LOGIN_RATE", "PROOF_FAILURE_RATE", "TRUSTED_HOPS"), "0"),
-    **dict.fromkeys(("DYNO", "GUNICORN_CMD_ARGS"), ""),
-}
-
-
 def start(
-    database_url: str, *arguments: str, application: str = "wsgi:app", **environment: str
+    database_url: str, *arguments: str, application: str = PATIENT, **environment: str
 ) -> subprocess.Popen[str]:
     """Start gunicorn, and wait for nothing."""
     words = [sys.executable, *GUNICORN, application, *arguments]
