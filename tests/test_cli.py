@@ -16,6 +16,7 @@ from service.store.database import Database
 from service.store.migrating import DIRECTORY, migrate
 from service.times import now
 from tests.conftest import ENGINES, Databases
+from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
 from tests.support.tenants import Tenant
 
@@ -90,7 +91,7 @@ def visited(empty_url, capsys, time_machine) -> Visited:
     migrate(empty_url)
     main(["apps", "create", "Shop"])
     app = capsys.readouterr().out.split()[0].removeprefix("APP=")
-    database = Database(empty_url)
+    database = Database(empty_url, LONG)
     visitor = User(new_id("usr"), new_anonymous_user_id(), None, None, (), now(), verified=False)
     with database.transaction():
         Store(database).of(app).users.create(visitor)

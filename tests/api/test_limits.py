@@ -12,7 +12,7 @@ from service.api.headers import HEADERS
 from service.store.migrating import migrate
 from tests.support.cases import cases
 from tests.support.responses import problem_of
-from tests.support.servers import TIMEOUT, Answer, serve
+from tests.support.servers import TIMEOUT, Answer, serve, wait_until
 
 CANARY = "C4n4ry"
 
@@ -75,6 +75,13 @@ def require_healthy(server):
     assert server.get("/healthz").status_code == 200
     assert "unforeseen" not in {line["event"] for line in server.log}
     assert server.stderr == []
+
+
+def count_logins(server):
+    """Return how many logins are in the log, with all that were answered by now."""
+    last = server.get("/healthz").headers["X-Request-Id"]
+    wait_until(lambda: last in {line.get("requestId") for line in server.log})
+    return len([line for line in server.log if line.get("rule")])
 
 
 @pytest.mark.parametrize("size", [LARGEST + 1, 2 * LARGEST, 64 * LARGEST])
@@ -140,12 +147,12 @@ def test_chunks_that_are_none_are_400(server, key, wire, body):
 )
 def test_a_body_that_breaks_off_is_no_login(server, key, wire, headers):
     connection, answers = wire
-    logins = len([line for line in server.log if line.get("rule")])
+    logins = count_logins(server)
     connection.sendall(login(key, b'c8\r\n{"userId": "u-17"', **headers))
     connection.shutdown(socket.SHUT_WR)
     answer = read(answers)
     assert answer is None or answer.status_code == 400
-    assert len([line for line in server.log if line.get("rule")]) == logins
+    assert count_logins(server) == logins
     require_healthy(server)
 
 
@@ -253,6 +260,9 @@ def test_the_log_of_what_is_no_http_names_no_request(server, wire):
     connection, answers = wire
     connection.sendall(HEALTHZ + b"nonsense\r\n\r\n")
     read(answers), read(answers), read(answers)
-    invalid = [line for line in server.log if line["event"] == "Invalid request"]
-    assert invalid
-    assert all("requestId" not in line for line in invalid)
+
+    def invalid():
+        return [line for line in server.log if line["event"] == "Invalid request"]
+
+    wait_until(invalid)
+    assert all("requestId" not in line for line in invalid())

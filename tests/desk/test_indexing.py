@@ -251,7 +251,7 @@ def test_no_two_fill_one_index_at_once(mine, tenant, index, config):
         # Whoever writes has all of it.
         assert mine.search.try_lock()
         return
-    other = Database(config.database_url)
+    other = Database(config.database_url, LONG)
     with other.transaction():
         other.lock(mine.app_id, "search")
         other.ping()
@@ -265,7 +265,7 @@ def test_who_fills_the_index_does_not_wait_for_who_erases(mine, tenant, token, p
         return
     all_told(tenant)
     assert index_some(mine)
-    other = Database(config.database_url)
+    other = Database(config.database_url, LONG)
     with other.transaction():
         other.change(Messages.update(body="").where(Messages.app == mine.app_id))
         with pytest.raises(StoreUnavailable):

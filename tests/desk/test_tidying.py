@@ -25,6 +25,7 @@ from service.store.tables import (
     Users,
 )
 from service.times import MINUTE, now
+from tests.support.marks import LONG
 from tests.support.rows import add_former_key
 from tests.support.tenants import Tenant
 
@@ -109,7 +110,7 @@ def test_an_anonymous_user_who_bought_something_stays(tenant, clock, tidied):
 def test_who_wakes_while_others_are_being_forgotten_stays(store, tenant, clock, tidied, database_url):
     id, device, _ = visit(tenant)
     clock.move_to(NOON + IDLE + MOMENT, tick=False)
-    other = Store(Database(database_url))
+    other = Store(Database(database_url, LONG))
 
     with ThreadPoolExecutor(1) as thread:
         with other.transaction():

@@ -12,7 +12,7 @@ from service.files.bucket import PART, PIECE, SEND_TIMEOUT, Bucket
 from service.files.folder import Folder
 from service.files.nowhere import Nowhere
 from service.model.errors import FilesUnavailable, NoFiles, NotFound
-from tests.support.buckets import BUCKET, CREDENTIALS, serve_bucket
+from tests.support.buckets import BUCKET, CREDENTIALS, serve_bucket, wait_for_long
 
 APP, ID = "app_1", "att_1234"
 DATA = bytes(range(251)) * (2 * PIECE // 251 + 1000)
@@ -25,7 +25,8 @@ def served():
 
 
 @pytest.fixture
-def bucket(served):
+def bucket(served, monkeypatch):
+    wait_for_long(monkeypatch)
     return Bucket.of(served.url)
 
 

@@ -1,5 +1,6 @@
 """Databases that a test opens by itself, on both engines."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -15,11 +16,11 @@ from tests.support.marks import LONG
 
 @pytest.fixture
 def open_database() -> Iterator[Callable[..., Database]]:
-    """Open databases, and close them after."""
+    """Open databases, with a timeout for a slow machine unless another is given, and close them after."""
     with ExitStack() as stack:
 
-        def open_(url: str, **how: float) -> Database:
-            database = Database(url, **how)
+        def open_(url: str, timeout: float = LONG) -> Database:
+            database = Database(url, timeout)
             stack.callback(database.close)
             stack.callback(database.end_deadline)
             return database
@@ -29,13 +30,8 @@ def open_database() -> Iterator[Callable[..., Database]]:
 
 @pytest.fixture
 def database(open_database: Callable[..., Database], database_url: str) -> Database:
+    """A migrated database."""
     return open_database(database_url)
-
-
-@pytest.fixture
-def patient(open_database: Callable[..., Database], database_url: str) -> Database:
-    """A migrated database, opened with a timeout for a slow machine."""
-    return open_database(database_url, timeout=LONG)
 
 
 @pytest.fixture
@@ -44,11 +40,16 @@ def app_id(database_url: str) -> str:
 
 
 def an_app(url: str) -> str:
-    database = Database(url)
+    database = Database(url, LONG)
     app = App(new_id("app"), "Shop", Settings(), 1)
     Store(database).apps.create(app)
     database.close()
     return app.id
+
+
+def give_up_soon(database: Database) -> None:
+    """Have this thread's transaction wait a second for what it asks from now on, and no longer."""
+    database.peewee.deadline.until = time.monotonic() + 1
 
 
 @pytest.fixture(params=ENGINES)

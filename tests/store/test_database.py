@@ -142,16 +142,16 @@ def test_a_refusal_is_told_in_our_own_words_and_the_next_call_succeeds(database,
     assert database.change(mark(app_id, "another")) == 1
 
 
-def test_one_name_is_held_by_one_transaction_at_a_time(patient, app_id):
+def test_one_name_is_held_by_one_transaction_at_a_time(database, app_id):
     inside, most = [], []
 
     def hold(number: int) -> None:
-        with patient.transaction():
-            patient.lock(app_id, "name")
-            patient.ping()
+        with database.transaction():
+            database.lock(app_id, "name")
+            database.ping()
             inside.append(number)
             most.append(len(inside))
-            patient.ping()
+            database.ping()
             inside.remove(number)
 
     at_once(*[lambda number=number: hold(number) for number in range(8)])
@@ -159,12 +159,12 @@ def test_one_name_is_held_by_one_transaction_at_a_time(patient, app_id):
     assert most == [1] * 8
 
 
-def test_threads_write_at_once_and_nothing_is_lost(patient, app_id):
+def test_threads_write_at_once_and_nothing_is_lost(database, app_id):
     def write(thread: int) -> int:
-        return sum(patient.change(mark(app_id, f"{thread} {number}")) for number in range(10))
+        return sum(database.change(mark(app_id, f"{thread} {number}")) for number in range(10))
 
     assert at_once(*[lambda thread=thread: write(thread) for thread in range(8)]) == [10] * 8
-    assert count(patient, app_id) == 80
+    assert count(database, app_id) == 80
 
 
 def test_when_the_clock_has_run_out_no_question_is_put(database):

@@ -11,8 +11,8 @@ from tests.support.marks import at_once
 
 
 @pytest.fixture
-def store(patient: Database) -> Store:
-    return Store(patient)
+def store(database: Database) -> Store:
+    return Store(database)
 
 
 @pytest.fixture

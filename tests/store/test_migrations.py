@@ -31,7 +31,7 @@ from service.store.tables import (
 )
 from tests.conftest import ENGINES, Databases
 from tests.support import catalogues
-from tests.support.marks import at_once
+from tests.support.marks import LONG, at_once
 from tests.support.servers import command
 
 ALL = sorted(path.stem for path in DIRECTORY.glob("0*.py"))
@@ -105,7 +105,7 @@ def created(created_url: str) -> dict[str, catalogues.Table]:
 
 def create(url: str, *models: type[peewee.Model]) -> None:
     """Create tables from models, in place of those that there are."""
-    database = Database(url)
+    database = Database(url, LONG)
     with database.transaction(), database.peewee.bind_ctx(models):
         for model in models:
             model.drop_table(cascade=not database.is_sqlite)
@@ -244,7 +244,7 @@ def migrate_before(url: str, name: str, directory: Path) -> None:
 
 
 def keys_of(url: str, *apps: str) -> dict[str, object]:
-    database = Database(url)
+    database = Database(url, LONG)
     found = {key.id: key.proof for app in apps for key in KeyStore(database, app).all()}
     database.close()
     return found

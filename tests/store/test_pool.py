@@ -19,7 +19,7 @@ from service.store.database import Database
 def mine(database):
     return database.ask(lambda: database.peewee.execute_sql(sys.argv[2]).fetchone()[0])
 
-database = Database(sys.argv[1])
+database = Database(sys.argv[1], float(sys.argv[3]))
 database.ask(lambda: database.peewee.execute_sql("CREATE TEMPORARY TABLE mine (a TEXT)"))
 child = os.fork()
 if not child:
@@ -40,7 +40,7 @@ TEMPORARY_TABLES = {
 def test_a_child_opens_its_own_connection_and_leaves_its_parents_alone(empty_url, engine):
     # From 3.12 on Python warns of any fork beside threads, as that of the watch over connections.
     quiet = ["-W", "ignore:This process:DeprecationWarning"]
-    arguments = [sys.executable, *quiet, "-c", FORK, empty_url, TEMPORARY_TABLES[engine]]
+    arguments = [sys.executable, *quiet, "-c", FORK, empty_url, TEMPORARY_TABLES[engine], str(LONG)]
 
     ran = subprocess.run(arguments, cwd=HERE, capture_output=True, text=True, check=False)
 
@@ -56,24 +56,24 @@ def test_a_connection_that_was_left_in_a_transaction_serves_nobody_else(database
     assert database.change(mark(app_id)) == 1
 
 
-def test_while_the_store_is_silent_time_in_the_queue_counts(patient, app_id):
-    patient.peewee.silent = True
-    patient.start_deadline(waited=LONG)
+def test_while_the_store_is_silent_time_in_the_queue_counts(database, app_id):
+    database.peewee.silent = True
+    database.start_deadline(waited=LONG)
 
     with pytest.raises(StoreUnavailable):
-        patient.change(mark(app_id))
+        database.change(mark(app_id))
 
 
-def test_who_has_not_waited_too_long_asks_a_silent_store_and_an_answer_ends_the_silence(patient, app_id):
-    patient.peewee.silent = True
-    patient.start_deadline(waited=LONG / 2)
-    assert patient.change(mark(app_id, "first")) == 1
+def test_who_has_not_waited_too_long_asks_a_silent_store_and_an_answer_ends_the_silence(database, app_id):
+    database.peewee.silent = True
+    database.start_deadline(waited=LONG / 2)
+    assert database.change(mark(app_id, "first")) == 1
 
-    patient.start_deadline(waited=LONG)
-    assert patient.change(mark(app_id, "second")) == 1
+    database.start_deadline(waited=LONG)
+    assert database.change(mark(app_id, "second")) == 1
 
 
-def test_while_the_store_answers_time_in_the_queue_does_not_count(patient, app_id):
-    patient.start_deadline(waited=LONG)
+def test_while_the_store_answers_time_in_the_queue_does_not_count(database, app_id):
+    database.start_deadline(waited=LONG)
 
-    assert patient.change(mark(app_id)) == 1
+    assert database.change(mark(app_id)) == 1

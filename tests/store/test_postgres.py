@@ -17,12 +17,11 @@ from service.desk.transactions import one_transaction
 from service.model.errors import BadSettings, StaleState, StoreUnavailable
 from service.store import Store
 from service.store.database import Database
-from service.store.engine.postgres import HANDSHAKE
 from service.store.engine.prepared import Prepared
 from service.store.migrating import migrate
 from service.store.tables import Apps, Contacts, Rates
 from tests.conftest import Databases
-from tests.store.conftest import an_app
+from tests.store.conftest import an_app, give_up_soon
 from tests.support.marks import LONG, at_once, count, mark
 from tests.support.proxies import Network, silent_address
 from tests.support.servers import wait_until
@@ -280,20 +279,22 @@ def test_what_dies_while_it_is_committed_is_never_run_again(opened, operator, ch
 
 
 def test_a_commit_whose_answer_is_lost_is_never_run_again(opened, network, app_id):
-    store = Store(opened(network.url, timeout=1))
-    attempts = []
+    store, attempts = Store(opened(network.url)), []
 
     @one_transaction
     def lose_the_answer(store: Store) -> None:
         attempts.append("one")
         store.database.change(mark(app_id, str(len(attempts))))
         network.lose_answers()
+        give_up_soon(store.database)
 
     with pytest.raises(StoreUnavailable):
         lose_the_answer(store)
 
     network.recover()
-    assert (len(attempts), count(opened(), app_id)) == (1, 1)
+    database = opened()
+    wait_until(lambda: count(database, app_id))
+    assert (len(attempts), count(database, app_id)) == (1, 1)
 
 
 def test_a_server_that_became_a_standby_is_left_for_its_successor(opened, app_id):
@@ -389,8 +390,9 @@ IS_OVER = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s AND state = 
 
 @pytest.mark.parametrize("asking", [sleep, sleep_prepared], ids=["built", "prepared"])
 def test_a_slow_question_is_given_up_ends_on_the_server_too_and_the_next_succeeds(opened, operator, asking):
-    database = opened(timeout=0.5)
+    database = opened()
     process = backend(database)
+    database.timeout = 0.5
 
     with pytest.raises(StoreUnavailable), within(LONG / 2):
         database.rows(asking(2 * LONG))
@@ -410,8 +412,9 @@ def test_slow_questions_of_many_threads_are_given_up_together(opened):
 
 
 def test_a_slow_transaction_is_given_up_once_and_ends_on_the_server_too(opened, operator, app_id):
-    store, attempts = Store(opened(timeout=0.5)), []
+    store, attempts = Store(opened()), []
     process = backend(store.database)
+    store.database.timeout = 0.5
 
     @one_transaction
     def wait_inside(store: Store) -> None:
@@ -423,6 +426,7 @@ def test_a_slow_transaction_is_given_up_once_and_ends_on_the_server_too(opened, 
         wait_inside(store)
 
     until(operator, IS_OVER, process)
+    store.database.timeout = LONG
     assert (len(attempts), count(store.database, app_id)) == (1, 0)
 
 
@@ -446,8 +450,11 @@ def test_one_clock_bounds_several_questions_together(opened):
 
 
 def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_while_only(opened, app_id):
-    stopped, database = opened(timeout=0.5), opened()
+    stopped, database = opened(), opened()
     locked = threading.Event()
+    stopped.ping()
+    # So long it may take to lock, and so long it is waited for then.
+    stopped.timeout = 3
 
     def take_over() -> str:
         locked.wait(LONG)
@@ -464,7 +471,9 @@ def test_whoever_stops_in_the_middle_of_a_transaction_holds_its_locks_for_a_whil
 
 
 def test_a_transaction_may_take_the_time_that_it_asks_for(opened):
-    database = opened(timeout=0.5)
+    database = opened()
+    database.ping()
+    database.timeout = 0.5
 
     with database.transaction():
         database.extend_deadline(LONG)
@@ -489,7 +498,7 @@ def test_of_several_hosts_the_first_that_answers_serves(opened, url, silent):
     with silent_address() as port:
         hosts = f"host=127.0.0.1,{parts['host']}&port={port if silent else 1},{parts.get('port', 5432)}"
 
-        opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}", timeout=4).ping()
+        opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}").ping()
 
 
 # --- names -------------------------------------------------------------------------------------------
@@ -635,15 +644,19 @@ def test_several_hosts_have_a_port_each_or_one_for_all(hosts, meant):
 
 def test_a_host_that_was_silent_is_not_waited_for_again(opened, url):
     parts = conninfo_to_dict(url)
-    with silent_address() as port:
-        hosts = f"host=127.0.0.1,{parts['host']}&port={port},{parts.get('port', 5432)}"
-        database = opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}", timeout=LONG)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"host=127.0.0.1,{parts['host']}&port={silent.getsockname()[1]},{parts.get('port', 5432)}"
+        database = opened(f"postgres:///{parts['dbname']}?user={parts['user']}&{hosts}")
         # Half of a handshake's time for the silent one.
         database.ping()
         database.close()
+        silent.accept()[0].close()
 
-        with within(HANDSHAKE / 2):
-            database.ping()
+        database.ping()
+
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 def test_what_a_standby_refuses_is_not_done_and_so_done_elsewhere(opened, app_id):

@@ -128,6 +128,7 @@ def test_who_comes_after_one_who_waits_to_write_waits_no_longer_than_it_may(open
     with database.peewee._queue, pytest.raises(StoreUnavailable):
         database.change(mark(app_id))
 
+    database.timeout = LONG
     assert database.change(mark(app_id)) == 1
 
 

@@ -14,6 +14,7 @@ from service.store import Store
 from service.store.database import Database
 from service.store.engine.prepared import Prepared, Question, inserting
 from service.store.tables import Rates
+from tests.store.conftest import give_up_soon
 from tests.support.marks import LONG, count, mark
 from tests.support.proxies import Network
 
@@ -103,19 +104,21 @@ def test_of_two_questions_the_one_that_fails_says_why(opened, app_id, fails):
 
 
 def test_a_first_statement_that_takes_too_long_is_given_up_and_the_next_succeeds(opened, app_id):
-    database = opened(timeout=0.5)
+    database = opened()
     database.ping()
+    database.timeout = 0.5
 
     with pytest.raises(StoreUnavailable), database.transaction():
         database.rows(SLEEP(LONG))
 
+    database.timeout = LONG
     require_nothing_left(database)
     assert count(database, app_id) == 0
 
 
 @pytest.mark.parametrize("fails", ["its answer is lost", "it never arrives"])
 def test_what_was_left_for_a_commit_that_is_lost_is_never_added_again(opened, network, app_id, fails):
-    store, attempts = Store(opened(network.url, timeout=1)), []
+    store, attempts = Store(opened(network.url)), []
 
     @one_transaction
     def lose_the_commit(store: Store) -> None:
@@ -123,6 +126,7 @@ def test_what_was_left_for_a_commit_that_is_lost_is_never_added_again(opened, ne
         store.database.change(mark(app_id, f"changed {len(attempts)}"))
         add(store.database, app_id, f"added {len(attempts)}")
         (network.lose_answers if fails == "its answer is lost" else network.fall_silent)()
+        give_up_soon(store.database)
 
     add(store.database, app_id, "before")
     with pytest.raises(StoreUnavailable):

@@ -17,8 +17,8 @@ from tests.support.marks import at_once
 
 
 @pytest.fixture
-def store(patient: Database) -> Store:
-    return Store(patient)
+def store(database: Database) -> Store:
+    return Store(database)
 
 
 def a_user(user_id: str | None = None, email: str | None = None, *, verified: bool = True) -> User:

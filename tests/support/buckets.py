@@ -10,6 +10,8 @@ from http.client import HTTPConnection, HTTPException
 import boto3
 import pytest
 
+from service.files import bucket as files
+from tests.support.marks import LONG
 from tests.support.servers import free_port, wait_until
 
 BUCKET = "usher-files"
@@ -61,6 +63,12 @@ def serve_bucket() -> Iterator[Bucket]:
         finally:
             process.kill()
             process.wait()
+
+
+def wait_for_long(patch: pytest.MonkeyPatch) -> None:
+    """Have whoever opens a bucket from now on wait for it for as long as a slow machine takes."""
+    for name in ("TIMEOUT", "CONNECT_TIMEOUT"):
+        patch.setattr(files, name, LONG)
 
 
 def _answers(port: int) -> bool:

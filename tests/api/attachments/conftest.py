@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.buckets import serve_bucket
+from tests.support.buckets import serve_bucket, wait_for_long
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,9 @@ class Place:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def place(request, tmp_path):
+def place(request, tmp_path, monkeypatch):
     if request.param == "bucket":
+        wait_for_long(monkeypatch)
         bucket = request.getfixturevalue("bucket")
         return Place(bucket.url, bucket.names)
     folder = tmp_path / "files"
