@@ -15,14 +15,14 @@ from flask import Flask
 from psycopg.conninfo import conninfo_to_dict
 
 from service.api.context import NAME
-from service.app import create_app
 from service.config import Config
 from service.store.migrating import migrate
-from tests.conftest import Databases
+from tests.conftest import Databases, patient
+from tests.support.lateness import Lateness, lateness
 from tests.support.marks import LONG, at_once
 from tests.support.pairs import Pair, pair
 from tests.support.proxies import Network
-from tests.support.servers import ADMIN_KEY, SECRET_KEY, Answer, Server, serve, wait_until
+from tests.support.servers import ADMIN_KEY, SECRET_KEY, USUAL, Answer, Server, serve, wait_until
 from tests.support.tenants import Tenant
 
 # In seconds, as docs/operating.md says, and what a machine that does other things as well may add.
@@ -35,13 +35,11 @@ ALONE = 3
 
 
 @contextmanager
-def serving(url: str, timeout: float = LONG) -> Iterator[Flask]:
+def serving(url: str) -> Iterator[Flask]:
     """Have an application on a store, without a server."""
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
-    database = app.extensions[NAME].store.database
-    database.timeout = timeout
+    app = patient(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
     yield app
-    database.close()
+    app.extensions[NAME].store.database.close()
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +163,17 @@ def two() -> Iterator[Pair]:
 
 @pytest.fixture
 def tenant(two: Pair) -> Iterator[Tenant]:
-    with serving(two.primary.url, timeout=1) as app:
+    with serving(two.primary.url) as app:
         yield Tenant.create(app.test_client(), ADMIN_KEY)
+
+
+@contextmanager
+def impatient(tenant: Tenant) -> Iterator[None]:
+    """Wait inside no longer than a second for what a standby does not confirm."""
+    database = tenant.client.application.extensions[NAME].store.database
+    database.timeout = 1
+    yield
+    database.timeout = LONG
 
 
 def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
@@ -185,7 +192,8 @@ def test_what_the_standby_does_not_confirm_is_unknown_seen_by_nobody_and_there_w
     change = changes(tenant)[name]
     before = change.made()
     with two.standby.frozen():
-        answer = change.call()
+        with impatient(tenant):
+            answer = change.call()
         meanwhile = change.made()
 
     wait_until(lambda: not ask(two.primary.url, WAITING))
@@ -204,9 +212,10 @@ def test_while_a_standby_is_away_changes_are_refused_at_once_and_questions_are_a
         "a merge": lambda: tenant.call("POST", "/v1/merges", tenant.sk, {"from": "usr_a", "into": "usr_b"}),
     }
     with two.standby.frozen():
-        first = calls["a user's message"]()
-        # Until it has waited for long enough to be taken for stuck.
-        wait_until(lambda: calls["a user's message"]().json["code"] == "store-unavailable")
+        with impatient(tenant):
+            first = calls["a user's message"]()
+            # Until it has waited for long enough to be taken for stuck.
+            wait_until(lambda: calls["a user's message"]().json["code"] == "store-unavailable")
         held = len(ask(two.primary.url, WAITING))
         refused = [call() for call in list(calls.values()) * 5]
         seen = tenant.call("GET", "/v1/me", token), tenant.get(f"/v1/conversations/{conversation}/messages")
@@ -243,10 +252,12 @@ def test_who_ends_the_wait_for_a_standby_makes_nothing_acknowledged(two, name):
 
 @dataclass
 class Load:
-    """Threads that change things without a pause, and what of it was acknowledged."""
+    """Threads that change things without a pause, what of it was acknowledged, and for how long they waited
+    for anything but this machine."""
 
     tenant: Tenant
     erases: bool
+    late: Lateness
     messages: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -256,12 +267,13 @@ class Load:
     over: threading.Event = field(default_factory=threading.Event)
 
     def call(self, *what: Any) -> Any:
-        began = time.monotonic()
+        late, began = self.late.seconds, time.monotonic()
         answer = self.tenant.call(*what)
-        self.answers.append((began, time.monotonic(), answer))
+        ended = time.monotonic()
+        self.answers.append((began, ended, answer))
         # An erase may take a minute.
         if what[0] != "DELETE":
-            self.waited.append(time.monotonic() - began)
+            self.waited.append(ended - began - (self.late.seconds - late))
         return answer.json if answer.status_code in (200, 201) else answer.status_code == 204
 
     def run(self) -> None:
@@ -312,18 +324,19 @@ class Load:
 @contextmanager
 def under_load(server: Server, *, erases: bool) -> Iterator[Load]:
     """Have four threads change things; inside some of each was acknowledged."""
-    load = Load(server.tenant(), erases)
-    threads = [threading.Thread(target=load.run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        kinds = load.messages, load.tokens, load.ended, *([load.erased] if erases else [])
-        wait_until(lambda: min(map(len, kinds)) >= 3)
-        yield load
-    finally:
-        load.over.set()
+    with lateness() as late:
+        load = Load(server.tenant(), erases, late)
+        threads = [threading.Thread(target=load.run) for _ in range(4)]
         for thread in threads:
-            thread.join()
+            thread.start()
+        try:
+            kinds = load.messages, load.tokens, load.ended, *([load.erased] if erases else [])
+            wait_until(lambda: min(map(len, kinds)) >= 3)
+            yield load
+        finally:
+            load.over.set()
+            for thread in threads:
+                thread.join()
 
 
 def url_of(networks: tuple[Network, ...]) -> str:
@@ -332,10 +345,12 @@ def url_of(networks: tuple[Network, ...]) -> str:
     return f"postgres://postgres:@{hosts}/postgres?target_session_attrs=read-write"
 
 
-def lose(two: Pair, network: Network, way: str) -> float:
-    """Lose the primary, and return when."""
+def lose(two: Pair, network: Network, way: str) -> tuple[float, float]:
+    """Lose the primary, and return since when nothing was confirmed any more, and when it was lost."""
+    cut_off = time.monotonic()
     if "cut off" in way:
         with two.standby.frozen():
+            cut_off = time.monotonic()
             # What was confirmed just before is answered meanwhile.
             time.sleep(ALONE)
             two.primary.crash()
@@ -343,7 +358,7 @@ def lose(two: Pair, network: Network, way: str) -> float:
         two.primary.crash()
     else:
         network.fall_silent()
-    return time.monotonic()
+    return cut_off, time.monotonic()
 
 
 @pytest.mark.parametrize("way", ["crashes", "falls silent", "crashes after its standby was cut off"])
@@ -352,10 +367,10 @@ def test_after_a_failover_nothing_acknowledged_is_lost_and_nothing_revoked_lives
         two = stack.enter_context(pair())
         migrate(two.primary.url)
         networks = tuple(stack.enter_context(Network(url)) for url in two.urls)
-        server = stack.enter_context(serve(url_of(networks)))
+        server = stack.enter_context(serve(url_of(networks), application=USUAL))
         # An erase may take a minute, and this network confirms what it does not deliver.
         with under_load(server, erases=way != "falls silent") as load:
-            cut_off, lost = time.monotonic(), lose(two, networks[0], way)
+            cut_off, lost = lose(two, networks[0], way)
             two.standby.promote()
             wait_until(lambda: load.changed_since(lost), lambda: load.answers[-1])
             back = min(load.changed_since(lost))
@@ -368,7 +383,7 @@ def test_after_a_failover_nothing_acknowledged_is_lost_and_nothing_revoked_lives
         assert [answer for answer in unavailable if not answer.headers["Retry-After"]] == []
         assert max(load.waited) < IN_TIME + LATE
         if "cut off" in way:
-            assert [end for end in load.changed_since(cut_off + 1) if end < lost] == []
+            assert [end for end in load.changed_since(cut_off) if end < lost] == []
         done = f"{len(load.messages)} messages, {len(load.tokens)} sessions, {len(load.ended)} revoked"
         with capsys.disabled():
             print(f"\n{way}: {done}; {back - lost:.1f} s without a change")  # noqa: T201 - what it is for

@@ -18,6 +18,7 @@ from service.store import Store
 from service.store.database import Database
 from tests.support.attachments import PNG, fetch, name_in_message, send, sent, written
 from tests.support.buckets import serve_bucket
+from tests.support.marks import LONG
 from tests.support.responses import problem_of
 from tests.support.servers import serve, wait_until
 
@@ -163,7 +164,7 @@ def test_a_bucket_that_is_away_holds_up_nothing_else(database_url):
         assert tenant.erase(user["id"]).status_code == 204
         assert fetch(tenant, before, tenant.sk).status_code == 404
         bucket.go_on()
-        with closing(Database(database_url)) as database:
+        with closing(Database(database_url, LONG)) as database:
             removed = remove_old(Store(database, open_files(bucket.url)))
         assert removed >= 2
         assert bucket.names() == []

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from service.api.context import NAME
-from service.app import create_app
 from service.config import Config
 from service.desk.checking import check
 from service.store import Store
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
-from tests.conftest import ENGINES, Databases
+from tests.conftest import ENGINES, Databases, patient
 from tests.support.kills import do, killed_at
+from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
 from tests.support.tenants import Tenant
 
@@ -41,9 +41,9 @@ class Place:
 def place(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Place]:
     url = databases.fresh(request.param)
     migrate(url)
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
+    app = patient(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
     store = app.extensions[NAME].store
-    with closing(store.database), closing(Database(url)) as seeing_all:
+    with closing(store.database), closing(Database(url, LONG)) as seeing_all:
         seeing_all.peewee.query_hooks.clear()
         yield Place(url, store, Store(seeing_all), Tenant.create(app.test_client(), ADMIN_KEY))
 

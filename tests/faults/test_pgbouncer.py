@@ -17,11 +17,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from service.api.context import NAME
-from service.app import create_app
 from service.config import Config
 from service.store.migrating import migrate
-from tests.conftest import Databases
-from tests.support.marks import LONG
+from tests.conftest import Databases, patient
 from tests.support.servers import ADMIN_KEY, HERE, SECRET_KEY, wait_until
 from tests.support.tenants import Tenant
 
@@ -73,10 +71,8 @@ def url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def tenant(url: str) -> Iterator[Tenant]:
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
-    with closing(app.extensions[NAME].store.database) as database:
-        # A slow machine is no fault of the store's.
-        database.timeout = LONG
+    app = patient(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
+    with closing(app.extensions[NAME].store.database):
         yield Tenant.create(app.test_client(), ADMIN_KEY)
 
 

@@ -26,7 +26,7 @@ from tests.conftest import ENGINES
 from tests.support.attachments import send
 from tests.support.disks import Disk, disk
 from tests.support.postgresql import Postgres
-from tests.support.servers import Server, command, free_port, start, wait_until
+from tests.support.servers import PATIENT, Server, command, free_port, start, wait_until
 from tests.support.tenants import Tenant
 
 CUTS = int(os.environ.get("USHER_CUTS", "2"))
@@ -50,7 +50,7 @@ class Machine:
         }
 
     @contextmanager
-    def serving(self, application: str = "wsgi:app") -> Iterator[Server]:
+    def serving(self, application: str = PATIENT) -> Iterator[Server]:
         """Have a server, until the power is cut."""
         port = free_port()
         settings = self.environment | {"PORT": str(port), "WEB_CONCURRENCY": "2"}

@@ -16,6 +16,6 @@ peewee.SqliteDatabase.__init__ = _without_syncing
 # Of files and of the journal.
 os.fsync = lambda descriptor: None
 
-from wsgi import app  # noqa: E402
+from tests.support.patient import app  # noqa: E402
 
 __all__ = ["app"]

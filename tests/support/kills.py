@@ -17,6 +17,7 @@ from service.store import Store
 from service.store.database import Database
 from service.store.engine.libpq import Bounded
 from service.store.engine.sqlite import Sqlite
+from tests.support.marks import LONG
 from tests.support.processes import processes
 from tests.support.servers import TIMEOUT, wait_until
 
@@ -45,7 +46,7 @@ def killed_at(moment: int, url: str, app: str, deed: str, *ids: str) -> bool:
 
 def _do_and_die(moment: int, url: str, app: str, deed: str, *ids: str) -> None:
     name = f"&application_name={DOOMED}" if url.startswith("postgres") else ""
-    store = Store(Database(url + name))
+    store = Store(Database(url + name, LONG))
     _die_at(moment, store.database.peewee)
     do(store, app, deed, *ids)
 

@@ -33,6 +33,8 @@ GUNICORN = ["-m", "gunicorn"]
 # What gunicorn serves; where it counts how long the store is waited for, and where that is how fast the
 # machine is.
 USUAL, PATIENT = "wsgi:app", "tests.support.patient:app"
+# What it serves to many who call at once, of whom none is turned away.
+ADMITTING = "tests.support.admitting:app"
 SETTINGS = {
     "ADMIN_KEY": ADMIN_KEY,
     "SECRET_KEY": SECRET_KEY,
