@@ -13,7 +13,7 @@ from tests.conftest import patient
 from tests.support.cases import cases
 from tests.support.responses import problem_of
 from tests.support.rows import rows_of
-from tests.support.servers import ADMIN_KEY, serve
+from tests.support.servers import ADMIN_KEY, ADMITTING, serve
 from tests.support.signing import email_key, hmac_key, hmac_of, identity_key, proof_of
 from tests.support.tenants import Tenant
 
@@ -447,7 +447,8 @@ def test_a_subject_has_one_row_however_often_it_comes(limited, store, clock):
 # --- Over all workers ---
 @pytest.fixture(scope="module")
 def server(database_url):
-    with serve(database_url, LOGIN_RATE="12", PROOF_FAILURE_RATE="5") as server:
+    limits = {"LOGIN_RATE": "12", "PROOF_FAILURE_RATE": "5"}
+    with serve(database_url, application=ADMITTING, **limits) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ from service.store import Store
 from service.store.checks import CHECKS
 from tests.support.processes import CALLERS, Call, Callers, Request, callers
 from tests.support.races import Race, in_words
-from tests.support.servers import serve
+from tests.support.servers import ADMITTING, serve
 
 NewRace = Callable[[str], Race]
 Claim = dict[str, Any]
@@ -587,7 +587,8 @@ def test_logins_at_once_over_two_workers_of_a_server_are_explained_by_an_order(
     races = [new_race(scenario.policy) for scenario in scenarios]
     requests = [scenario.prepare(race) for scenario, race in zip(scenarios, races, strict=True)]
 
-    with serve(database_url) as server, callers(port=server.port) as clients:
+    serving = serve(database_url, application=ADMITTING)
+    with serving as server, callers(port=server.port) as clients:
         raced = clients.race(requests)
 
     require_order(store, races, raced)

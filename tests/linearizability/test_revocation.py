@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.load import Load, in_turn
 from tests.support.processes import Request
-from tests.support.servers import Answer, Server, serve
+from tests.support.servers import ADMITTING, Answer, Server, serve
 from tests.support.tenants import Tenant
 
 TIMES = 10
@@ -16,7 +16,7 @@ DEVICE = "the-only-device-here"
 
 @pytest.fixture(scope="module")
 def server(database_url: str) -> Iterator[Server]:
-    with serve(database_url) as server:
+    with serve(database_url, application=ADMITTING) as server:
         yield server
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.load import Load
 from tests.support.marks import at_once
 from tests.support.processes import Request
-from tests.support.servers import serve
+from tests.support.servers import ADMITTING, serve
 from tests.support.signing import delete_key, hmac_of, identity_key, proof_of
 
 ROTATIONS = 3
@@ -18,7 +18,7 @@ ROTATIONS = 3
 
 @pytest.fixture(scope="module")
 def server(database_url):
-    with serve(database_url) as server:
+    with serve(database_url, application=ADMITTING) as server:
         yield server
 
 
