@@ -20,6 +20,7 @@ class Watch:
     def __init__(self, origins: set[str]) -> None:
         self.origins = origins
         self.complaints: list[str] = []
+        self._excused: list[str] = []
         self.requests: list[Request] = []
 
     def look_at(self, context: BrowserContext) -> None:
@@ -34,10 +35,18 @@ class Watch:
         assert others != self.complaints, f"nobody complained of {text}: {self.complaints}"
         self.complaints = others
 
+    def excuse(self, text: str) -> None:
+        """Forgive the complaints that hold this text also if they come later, or not at all.
+
+        A page that looks for news by the clock may have asked just then.
+        """
+        self._excused.append(text)
+
     def unwelcome(self) -> list[str]:
         """Return the complaints and the requests that went where none may go."""
+        complaints = [one for one in self.complaints if not any(text in one for text in self._excused)]
         elsewhere = [request.url for request in self.requests if not self._may_go_to(request.url)]
-        return self.complaints + elsewhere
+        return complaints + elsewhere
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request)
@@ -52,6 +61,14 @@ class Watch:
     def _may_go_to(self, url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in HERE or f"{parts.scheme}://{parts.netloc}" in self.origins
+
+
+def since(requests: list[Request], path: str) -> list[Request]:
+    """Return the requests from the last one to a path on.
+
+    A browser tells of them later than a page makes them, and in that order.
+    """
+    return requests[max(at for at, request in enumerate(requests) if urlsplit(request.url).path == path) :]
 
 
 def faults(page: Page | Frame) -> list[str]:

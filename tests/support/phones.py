@@ -18,6 +18,13 @@ Element.prototype.attachShadow = function (options) {
 };
 """
 
+# A page asks the others of its device who is there, and waits 100 milliseconds for one that answers. Where
+# there is one it waits longer, as a slow machine may need that.
+PATIENCE = """
+const wait = window.setTimeout;
+window.setTimeout = (act, pause, ...given) => wait(act, pause === 100 ? 60000 : pause, ...given);
+"""
+
 # All that a page holds or keeps, as one text.
 EVERYTHING = """async () => {
   const texts = [];
@@ -104,6 +111,13 @@ class Phone:
         """Go to the shop, and wait until the widget is there."""
         go_to_shop(self.page, self.site, self.key, **attributes)
         return self
+
+    def another_page(self) -> Page:
+        """Show the shop in another page of the device, which has whoever is there in this one."""
+        page = self.context.new_page()
+        page.add_init_script(PATIENCE)
+        go_to_shop(page, self.site, self.key)
+        return page
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()

@@ -49,6 +49,8 @@ def test_a_key_that_opens_nothing_is_said_to(page, server, tenant, watch):
 
 
 def test_with_its_key_deleted_a_page_is_the_last(agent, server, tenant, scene, watch):
+    # That page does not look for news, by which it would end by itself.
+    agent.goto(f"{server.url}/console/you")
     keys = tenant.call("GET", f"/v1/apps/{tenant.id}/keys", tenant.admin_key).json["data"]
     for key in keys:
         tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key['id']}", tenant.admin_key)

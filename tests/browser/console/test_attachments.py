@@ -65,9 +65,9 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_reply(agent, server
         picture.click()
     opened.value.wait_for_load_state()
     assert opened.value.evaluate("document.contentType") == "image/png"
+    opened.value.close()
     # What the browser puts around a picture is not let in either.
     watch.expect("Applying inline style")
-    opened.value.close()
     with agent.expect_download() as saved:
         files.get_by_text("b.html").click()
     assert saved.value.suggested_filename == "b.html"

@@ -45,14 +45,18 @@ def top_of(page, text):
     return page.get_by_text(text, exact=True).bounding_box()["y"]
 
 
+def wait_for_keys(page):
+    """Wait until the script has begun."""
+    expect(page.get_by_role("button", name="Keyboard")).to_be_visible()
+
+
 @pytest.fixture
 def desk(new_context, server, tenant, three):
     """A page of an agent on a desk, signed in."""
     page = new_context(viewport=DESK).new_page()
     sign_in(page, server, tenant.sk)
     expect(rows(page)).to_have_count(3)
-    # The script has begun.
-    expect(page.get_by_role("button", name="Keyboard")).to_be_visible()
+    wait_for_keys(page)
     return page
 
 
@@ -99,6 +103,7 @@ def test_what_a_search_found_stays_beside_what_is_opened(desk, tenant, token):
     desk.keyboard.type("PÄCK")
     desk.keyboard.press("Enter")
     expect(rows(desk)).to_have_count(1)
+    wait_for_keys(desk)
     assert faults(desk) == []
 
     desk.keyboard.press("j")
@@ -219,6 +224,7 @@ def test_on_a_phone_the_list_and_the_thread_follow_one_another(new_context, serv
     sign_in(phone, server, tenant.sk)
     link = phone.get_by_role("link", name="Thread 2", exact=True)
     link.scroll_into_view_if_needed()
+    phone.wait_for_load_state()
     where = phone.evaluate("scrollY")
     link.tap()
 

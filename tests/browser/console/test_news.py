@@ -129,7 +129,8 @@ def test_nothing_that_comes_by_itself_runs(thread, tenant, scene):
     assert faults(thread) == []
 
 
-def test_of_whoever_is_signed_out_elsewhere_nothing_stays(agent, context, server, scene):
+def test_of_whoever_is_signed_out_elsewhere_nothing_stays(agent, context, server, scene, watch):
+    watch.excuse("401")
     agent.reload()
     other = context.new_page()
     other.goto(f"{server.url}/console")
@@ -150,6 +151,8 @@ def test_a_draft_is_not_taken_from_whoever_is_signed_out(thread, tenant, watch):
     expect(thread.get_by_label("Reply")).to_have_value("It is on its way.")
     expect(messages(thread)).to_have_count(0)
     watch.expect("401")
+    # It also tells by itself that somebody looks there.
+    watch.excuse("401")
 
 
 def test_a_conversation_that_is_erased_is_shown_no_more(thread, tenant, scene, watch):
@@ -161,14 +164,23 @@ def test_a_conversation_that_is_erased_is_shown_no_more(thread, tenant, scene, w
     watch.expect("404")
 
 
-def test_nothing_is_asked_for_a_page_that_nobody_looks_at(thread, watch):
-    thread.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-    look(thread)
-    # What was asked before may be on its way, and that it is left is told.
-    thread.wait_for_timeout(2000)
+def test_nothing_is_asked_for_a_page_that_nobody_looks_at(agent, server, scene, watch):
+    agent.clock.install()
+    agent.goto(f"{server.url}/console/conversations/{scene.thread}")
+    agent.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    # That it is left is told.
+    with agent.expect_request(lambda request: "leaves" in (request.post_data or "")):
+        look(agent)
     before = len(watch.requests)
-    thread.wait_for_timeout(7000)
-    assert len(watch.requests) == before
+
+    # What was asked before may be on its way.
+    for _ in range(4):
+        agent.wait_for_timeout(300)
+        agent.clock.fast_forward(7000)
+
+    with agent.expect_request("**/healthz"):
+        agent.evaluate("fetch('/healthz')")
+    assert [request.url for request in watch.requests[before:]] == [f"{server.url}/healthz"]
 
 
 def test_without_scripts_a_page_is_as_it_was(new_context, server, tenant, scene):

@@ -20,12 +20,15 @@ def chosen():
 
 def wait_for(page, text, *, scripts):
     """Wait until a page says something: by itself, or loaded again."""
-    found = page.get_by_text(text)
+    found, link = page.get_by_text(text), page.get_by_role("link", name="See how far it is")
     if scripts:
         expect(found).to_be_visible()
         return
-    while not found.is_visible():
-        page.get_by_role("link", name="See how far it is").click()
+    while True:
+        expect(found.or_(link).first).to_be_visible()
+        if found.is_visible():
+            return
+        link.click()
 
 
 @pytest.mark.parametrize(

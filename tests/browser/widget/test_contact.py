@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.widget.test_widget import CANARY, SCRIPT
 from tests.support.browser_watch import faults
-from tests.support.phones import Phone, go_to_shop
+from tests.support.phones import Phone
 from tests.support.servers import wait_until
 from tests.support.signing import identity_key, proof_of
 
@@ -140,13 +140,12 @@ def test_a_cleared_anonymous_user_leaves_no_answer_for_the_next(asked, tenant):
 
 
 @pytest.mark.parametrize("is_proven", [True, False], ids=["proven", "claimed"])
-def test_another_page_of_the_device_knows_whether_somebody_is_proven(phone, shop, tenant, is_proven):
+def test_another_page_of_the_device_knows_whether_somebody_is_proven(phone, tenant, is_proven):
     tenant.set(identityVerification="off")
     _, secret = identity_key(tenant)
     proof = {"proof": proof_of(tenant, secret, sub="u-jane")}
     phone.call("login", proof if is_proven else {"userId": "u-jane"})
-    other = phone.context.new_page()
-    go_to_shop(other, shop, tenant.pk)
+    other = phone.another_page()
     other.locator(".launcher").click()
     expect(other.locator(".who")).to_have_text("u-jane")
 

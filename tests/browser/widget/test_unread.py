@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.pages import Page
-from tests.support.phones import go_to_shop
 from tests.support.signing import identity_key, proof_of
 
 HEAR = "window.heard = []; addEventListener('usher-unread', ({ detail }) => heard.push(detail.unread))"
@@ -67,13 +66,12 @@ def test_it_is_none_at_once_when_somebody_goes(janes_phone, tenant, act):
 
 
 def test_the_next_person_on_the_device_has_none_of_it_also_in_its_other_pages_and_after_a_reload(
-    janes_phone, tenant, shop
+    janes_phone, tenant
 ):
     tenant.begin(tenant.sk, "Welcome", user=janes_phone.user)
     janes_phone.look()
     is_unread(janes_phone.page, 1)
-    other = janes_phone.context.new_page()
-    go_to_shop(other, shop, tenant.pk)
+    other = janes_phone.another_page()
     is_unread(other, 1)
 
     janes_phone.call("logout")

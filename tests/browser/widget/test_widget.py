@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser_watch import faults
+from tests.support.browser_watch import faults, since
 from tests.support.pages import Page
 from tests.support.phones import go_to_shop, traffic
 from tests.support.signing import identity_key, proof_of
@@ -69,7 +69,6 @@ def test_two_people_on_one_device_each_see_their_own_and_nothing_of_the_other(ph
     expect(phone.log).to_contain_text(f"We look for {CANARY}")
     expect(phone.log).to_contain_text("Dana")
 
-    after_logout = len(watch.requests)
     assert phone.call("logout")["user"]["anonymous"] is True
     expect(phone.who).to_have_text("Not logged in")
     expect(phone.rows).to_have_count(1)
@@ -81,7 +80,7 @@ def test_two_people_on_one_device_each_see_their_own_and_nothing_of_the_other(ph
     expect(phone.panel).to_contain_text("No conversations yet")
     assert CANARY not in phone.everything()
     assert "Jane" not in phone.everything()
-    assert CANARY not in traffic(watch.requests[after_logout + 1 :])
+    assert CANARY not in traffic(since(watch.requests, "/v1/logout")[1:])
 
     phone.call("login", prove("Jane"))
 
@@ -127,19 +126,16 @@ def test_the_page_is_told_the_decision_and_never_the_token(phone, prove):
 
 
 def test_who_switches_without_a_logout_leaves_nothing_behind(janes_phone, prove, watch):
-    begun = len(watch.requests)
-
     janes_phone.call("login", prove("Omar"))
 
     expect(janes_phone.who).to_have_text("Omar")
     assert CANARY not in janes_phone.everything()
-    assert CANARY not in traffic(watch.requests[begun:])
+    assert CANARY not in traffic(since(watch.requests, "/v1/login"))
 
 
 @pytest.mark.parametrize("method", ["login", "logout"])
-def test_the_former_user_is_gone_before_the_next_login_is_answered(janes_phone, prove, shop, tenant, method):
-    phone, other = janes_phone, janes_phone.context.new_page()
-    go_to_shop(other, shop, tenant.pk)
+def test_the_former_user_is_gone_before_the_next_login_is_answered(janes_phone, prove, method):
+    phone, other = janes_phone, janes_phone.another_page()
     other.locator(".launcher").click()
     expect(other.locator(".row")).to_contain_text(CANARY)
     _, wait = hold(phone.page, "**/v1/login")
@@ -220,9 +216,8 @@ def test_a_refused_proof_logs_nobody_in(phone, watch):
     expect(phone.who).to_have_text("Not logged in")
 
 
-def test_the_pages_of_one_device_have_one_person(janes_phone, shop, tenant):
-    other = janes_phone.context.new_page()
-    go_to_shop(other, shop, tenant.pk)
+def test_the_pages_of_one_device_have_one_person(janes_phone):
+    other = janes_phone.another_page()
     other.locator(".launcher").click()
     expect(other.locator(".who")).to_have_text("Jane")
     expect(other.locator(".row")).to_have_count(1)
@@ -295,11 +290,12 @@ def test_an_anonymous_user_whose_session_ended_goes_on_where_they_stood(phone, t
     phone.begin("Do you ship to Brisbane?")
     user = phone.page.evaluate("usher.login().then(({ user }) => user.id)")
     phone.rows.click()
+    expect(phone.log).to_contain_text("Do you ship to Brisbane?")
     phone.field.fill("And to Perth?")
     tenant.call("POST", "/v1/logout", tenant.sk, {"user": user})
 
-    # Until the thread is read again, what is seen is what was there before.
-    with phone.page.expect_response(lambda answer: answer.ok and "/messages" in answer.url):
+    # Until the thread is read again from its beginning, what is seen is what was there before.
+    with phone.page.expect_response(lambda answer: answer.ok and answer.url.endswith("/messages?limit=100")):
         phone.look()
 
     expect(phone.log.get_by_text("Do you ship to Brisbane?")).to_be_visible()
