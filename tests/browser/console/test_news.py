@@ -166,7 +166,9 @@ def test_a_conversation_that_is_erased_is_shown_no_more(thread, tenant, scene, w
 
 def test_nothing_is_asked_for_a_page_that_nobody_looks_at(agent, server, scene, watch):
     agent.clock.install()
-    agent.goto(f"{server.url}/console/conversations/{scene.thread}")
+    # What is looked at is read, for which the server has another page asked for.
+    with agent.expect_response(lambda answer: answer.url.endswith("done=read")):
+        agent.goto(f"{server.url}/console/conversations/{scene.thread}")
     agent.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     # That it is left is told.
     with agent.expect_request(lambda request: "leaves" in (request.post_data or "")):
