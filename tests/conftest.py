@@ -86,13 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def databases() -> Iterator["Databases"]:
     """Make fresh databases, and drop them after."""
-    with tempfile.TemporaryDirectory(prefix="usher-tests-", dir=_memory()) as directory:
+    with tempfile.TemporaryDirectory(prefix="usher-tests-", dir=memory()) as directory:
         made = Databases(Path(directory))
         yield made
         made.drop()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """Where files are in memory, if there is room for them: a disk may take seconds."""
     memory = Path("/dev/shm")  # noqa: S108 - a directory of a random name is made there
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None

@@ -17,7 +17,7 @@ from tests.support.attachments import fetch, send, sent, written
 from tests.support.disks import fill, small_disk
 from tests.support.postgresql import Postgres, postgres
 from tests.support.responses import problem_of
-from tests.support.servers import Answer, serve, wait_until
+from tests.support.servers import USUAL, Answer, serve, wait_until
 from tests.support.tenants import Tenant
 
 SIZES = {"sqlite": "24m", "postgresql": "200m"}
@@ -97,7 +97,8 @@ def test_where_the_log_of_postgresql_has_no_room_the_server_goes_on_as_soon_as_i
     with small_disk("40m") as disk, postgres() as database:
         database.move_log(disk)
         migrate(database.url)
-        with serve(database.url, workers=1) as server:
+        # Where it ends it may not even say so, and then only time tells.
+        with serve(database.url, workers=1, application=USUAL) as server:
             writer = Writer(server.tenant(), once=once)
             filler = fill(disk)
             while (refused := writer.write()).status_code == 201:

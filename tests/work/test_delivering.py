@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,11 +15,11 @@ from service.model.errors import StoreUnavailable
 from service.model.identifiers import new_id
 from service.store.apps import AllApps
 from service.store.tables import Webhooks
-from service.work import loop
+from service.work import loop, sending
 from service.work.loop import Worker
 from tests.support.following import all_told, told
 from tests.support.receivers import receiver
-from tests.support.servers import SECRET_KEY, wait_until
+from tests.support.servers import SECRET_KEY, TIMEOUT, wait_until
 
 TYPES = ["message.created", "user.updated"]
 
@@ -303,13 +302,11 @@ def test_several_deliver_each_event_once_and_in_order(tenant, jane, received, st
     running = [threading.Thread(target=worker.run) for worker in workers]
     for thread in running:
         thread.start()
-    until = time.monotonic() + 30
-    while len(received.requests) < len(expected) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: len(received.requests) >= len(expected))
     for worker in workers:
         worker.stopped.set()
     for thread in running:
-        thread.join(30)
+        thread.join()
 
     assert names(received) == expected
 
@@ -346,8 +343,9 @@ def test_a_dead_webhook_delays_nobody_elses_events(tenant, other_tenant, jane, r
     monkeypatch.setattr(AllApps, "with_webhooks", lambda _: (tenant.id, other_tenant.id))
     monkeypatch.setattr(loop, "MAX_AT_ONCE", 6)
     monkeypatch.setattr(loop, "MAX_SLOW", 3)
+    monkeypatch.setattr(sending, "TIMEOUT", 2 * TIMEOUT)
     go_on = threading.Event()
-    with receiver(lambda _: go_on.wait(30) and 200) as dead:
+    with receiver(lambda _: go_on.wait(2 * TIMEOUT) and 200) as dead:
         for _ in range(8):
             hook(other_tenant, dead.url)
         # They took their time before.
@@ -359,19 +357,15 @@ def test_a_dead_webhook_delays_nobody_elses_events(tenant, other_tenant, jane, r
         worker = Worker(store, SECRET_KEY, loopback=True)
         running = threading.Thread(target=worker.run)
         running.start()
-        until = time.monotonic() + 20
-        while len(dead.requests) < 3 and time.monotonic() < until:
-            time.sleep(0.02)
+        wait_until(lambda: len(dead.requests) >= 3)
         hook(tenant, received.url)
         change(tenant, jane, "Jane")
         all_told(tenant)
-        until = time.monotonic() + 20
-        while not received.requests and time.monotonic() < until:
-            time.sleep(0.02)
+        wait_until(lambda: received.requests)
         found, waiting = names(received), len(dead.requests)
         go_on.set()
         worker.stopped.set()
-        running.join(40)
+        running.join()
 
     assert found == ["Jane"]
     assert waiting == 3
@@ -383,8 +377,9 @@ def test_who_hangs_for_the_first_time_leaves_its_place_to_others(
     """More than may be delivered to at once, and all of them answered until now."""
     monkeypatch.setattr(AllApps, "with_webhooks", lambda _: (other_tenant.id, tenant.id))
     monkeypatch.setattr(loop, "MAX_QUICK", 3)
+    monkeypatch.setattr(sending, "TIMEOUT", 2 * TIMEOUT)
     go_on = threading.Event()
-    with receiver(lambda _: go_on.wait(30) and 200) as dead:
+    with receiver(lambda _: go_on.wait(2 * TIMEOUT) and 200) as dead:
         for _ in range(8):
             hook(other_tenant, dead.url)
         change(other_tenant, other_tenant.known(userId="mary"), "Mary")
@@ -398,7 +393,7 @@ def test_who_hangs_for_the_first_time_leaves_its_place_to_others(
         wait_until(lambda: received.requests and len(dead.requests) == 8)
         go_on.set()
         worker.stopped.set()
-        running.join(40)
+        running.join()
 
     assert names(received) == ["Jane"]
 
