@@ -7,10 +7,11 @@ import pytest
 
 from service.store import Store
 from service.store.checks import CHECKS
+from tests.support.chance import how_often
 from tests.support.processes import Callers
 from tests.support.races import Race
 
-TIMES = 25
+TIMES = how_often(25)
 ANONYMOUS = "$RCAnonymousID:" + "a" * 32
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from service.store import Store
 from service.store.checks import CHECKS
+from tests.support.chance import how_often
 from tests.support.processes import CALLERS, Call, Callers, Request, callers
 from tests.support.races import Race, in_words
 from tests.support.servers import ADMITTING, serve
@@ -32,7 +33,7 @@ DEVICE = {"deviceId": DEVICES[0]}
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is called at once in a race that this prepares, how often, and under which setting."""
+    """What is called at once in a race that this prepares, how often at most, and under which setting."""
 
     prepare: Callable[[Race], list[Request]]
     times: int = 10
@@ -572,7 +573,7 @@ def require_order(store: Store, races: list[Race], raced: list[list[Call]]) -> N
 def test_what_is_called_at_once_is_explained_by_an_order(
     workers: Callers, new_race: NewRace, store: Store, scenario: Scenario
 ) -> None:
-    races = [new_race(scenario.policy) for _ in range(scenario.times)]
+    races = [new_race(scenario.policy) for _ in range(how_often(scenario.times))]
     requests = [scenario.prepare(race) for race in races]
 
     raced = workers.race(requests)
@@ -583,7 +584,7 @@ def test_what_is_called_at_once_is_explained_by_an_order(
 def test_logins_at_once_over_two_workers_of_a_server_are_explained_by_an_order(
     database_url: str, new_race: NewRace, store: Store
 ) -> None:
-    scenarios = [*LOGINS.values()] * 2
+    scenarios = [*LOGINS.values()] * how_often(10)
     races = [new_race(scenario.policy) for scenario in scenarios]
     requests = [scenario.prepare(race) for scenario, race in zip(scenarios, races, strict=True)]
 
