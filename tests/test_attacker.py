@@ -30,6 +30,7 @@ from tests.support.attacker import (
     By,
     Session,
 )
+from tests.support.chance import how_often
 from tests.support.tenants import Tenant
 
 HONEST = tuple(person for person in PEOPLE if person != ATTACKER)
@@ -484,7 +485,7 @@ def test_nobody_is_shown_what_is_anothers_whatever_an_attacker_does(client, stor
         lambda: Run(tenant, store, subject),
         settings=settings(
             # What an engine decides is tried on both; what the rules let through is found on either.
-            max_examples=30 if database_url.startswith("sqlite:") else 12,
+            max_examples=how_often(60 if database_url.startswith("sqlite:") else 25),
             stateful_step_count=STEPS,
             deadline=None,
             # What is found is short enough to be read; making it shorter would take minutes.

@@ -412,7 +412,10 @@ def test_an_inbox_and_a_long_thread_are_opened(engine, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_server_is_asked_for_more_than_it_can_serve(engine):
+def test_a_server_is_asked_for_more_than_it_can_serve(engine, monkeypatch):
+    for name, few in {"FLOODING": 80, "WARM_UP": 40, "USERS": 4, "WRITERS": 2}.items():
+        monkeypatch.setattr(overload, name, few)
+
     seen = overload.measure(engine, seconds=1.5)
 
     assert seen.calm.seconds == 1.5

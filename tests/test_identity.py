@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from service.store import Store
 from service.store.tables import Sessions
 from service.times import DAY
+from tests.support.chance import how_often
 from tests.support.identity_records import Claim, Device, is_anonymous
 from tests.support.identity_run import DEVICES, IdentityRun
 from tests.support.signing import hmac_of, proof_of
@@ -337,7 +338,7 @@ def test_whatever_happens_the_service_does_what_the_rules_say(client, store: Sto
     run(
         lambda: Run(tenant, store),
         settings=settings(
-            max_examples=30,
+            max_examples=how_often(60),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
