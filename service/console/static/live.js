@@ -29,6 +29,7 @@ let running = null; // the look for news that runs
 let queued = null; // the one that begins after it
 let soon = 0; // the timer of the next one, if a stream told of news
 let lookedAt = 0;
+let changes = 0; // how often another page was shown, or something sent and answered with a page
 
 // Fetches a page of the console, and its ticket. Returns null once nobody is signed in. Throws the status of
 // what is no such page.
@@ -40,6 +41,7 @@ export async function fetchPage(address, options = {}) {
     return null;
   }
   if (!response.ok && status !== 422) throw Object.assign(new Error(String(status)), { status });
+  if (options.method) changes += 1;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   ticket = { text: fresh.querySelector(MARK).dataset.ticket, at: Date.now() };
   return fresh;
@@ -47,18 +49,21 @@ export async function fetchPage(address, options = {}) {
 
 // Shows another page in place of this one.
 export function showPage(fresh) {
+  changes += 1;
   ({ page } = fresh.querySelector(MARK).dataset);
   putPage(fresh);
 }
 
 async function lookOnce() {
   if (isOver) return;
-  const asked = page;
-  const fresh = await fetchPage(asked).catch((error) => {
-    if (error.status !== 404 || asked !== page) throw error;
+  const before = changes;
+  const fresh = await fetchPage(page).catch((error) => {
+    if (error.status !== 404 || before !== changes) throw error;
     end(error.status);
   });
-  if (fresh && asked === page) update(fresh);
+  // What was asked before something was sent may not hold it, and would take it away again.
+  if (before !== changes) lookSoon();
+  else if (fresh) update(fresh);
 }
 
 // Looks for news now, and again after a while. Of much that is new at once, one look finds all.

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.console.conftest import begin, sign_in
 from tests.support.browser_watch import faults
+from tests.support.servers import wait_until
 
 HOSTILE = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
 
@@ -64,6 +65,31 @@ def test_a_draft_the_focus_and_the_caret_stay(thread, tenant, scene):
     assert abs(field.bounding_box()["y"] - where) < 2
     thread.get_by_role("button", name="Send the reply").click()
     expect(thread.locator("[data-news]")).to_have_text("Your reply was sent.")
+    expect(messages(thread)).to_have_count(3)
+
+
+def test_what_was_asked_before_a_reply_does_not_take_it_away(thread, server, tenant, scene):
+    kept = []
+    # Answered as it was asked, and late.
+    thread.route(
+        f"{server.url}/console/conversations/{scene.thread}",
+        lambda route: kept.append((route, route.fetch())),
+        times=1,
+    )
+    look(thread)
+    wait_until(lambda: thread.wait_for_timeout(20) or kept)
+    thread.get_by_label("Reply").fill("It is on its way.")
+    thread.get_by_role("button", name="Send the reply").click()
+    expect(messages(thread)).to_have_count(2)
+    [(route, before)] = kept
+
+    with thread.expect_response(route.request.url):
+        route.fulfill(response=before)
+    thread.wait_for_timeout(200)
+
+    assert messages(thread).count() == 2
+    # It is looked for again at once.
+    write(tenant, scene.thread, "Anything else?")
     expect(messages(thread)).to_have_count(3)
 
 
