@@ -100,6 +100,7 @@ function wait(isFresh) {
 // Nobody is signed in any more, or the conversation is gone: nor is it to be seen here. What somebody was
 // writing is theirs, and is not taken from them.
 function end(status) {
+  if (isOver) return;
   isOver = true;
   hangUp();
   wake();

@@ -181,6 +181,30 @@ def test_a_draft_is_not_taken_from_whoever_is_signed_out(thread, tenant, watch):
     watch.excuse("401")
 
 
+def test_whoever_is_signed_out_is_told_so_once(thread, server, tenant, scene, watch):
+    kept = []
+    thread.route(
+        f"{server.url}/console/conversations/{scene.thread}",
+        lambda route: kept.append(route),  # noqa: PLW0108 - as elsewhere
+        times=1,
+    )
+    look(thread)
+    wait_until(lambda: thread.wait_for_timeout(20) or kept)
+    for key in tenant.list_keys():
+        tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key['id']}", tenant.admin_key)
+    thread.get_by_label("Reply").fill("It is on its way.")
+    thread.get_by_role("button", name="Send the reply").click()
+    expect(thread.get_by_role("alert")).to_contain_text("Copy what you have written")
+
+    with thread.expect_response(kept[0].request.url):
+        kept[0].continue_()
+    thread.wait_for_timeout(200)
+
+    assert thread.get_by_role("alert").count() == 1
+    watch.expect("401")
+    watch.excuse("401")
+
+
 def test_a_conversation_that_is_erased_is_shown_no_more(thread, tenant, scene, watch):
     assert tenant.call("DELETE", f"/v1/users/{scene.kim}", tenant.sk).status_code == 204
 
