@@ -14,7 +14,6 @@ import psycopg
 import pytest
 
 from service.api.context import NAME
-from service.app import create_app
 from service.cli import MAX_SHOWN, main
 from service.config import Config
 from service.store import Store
@@ -22,7 +21,7 @@ from service.store.checks import CHECKS, DECISIONS, every_row_has_its_app, user_
 from service.store.database import Database
 from service.store.migrating import migrate
 from service.store.tables import TABLES
-from tests.conftest import ENGINES, Databases
+from tests.conftest import ENGINES, Databases, patient
 from tests.support.corruptions import CORRUPTIONS, OPEN_QUESTIONS, UNGUARDED, sql
 from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY, command
@@ -52,10 +51,8 @@ def lived_in(databases: Databases, engine: str) -> Lived:
     migrate(url)
     rates = {"login_rate": 0, "proof_failure_rate": 0}
     with tempfile.TemporaryDirectory() as files:
-        app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, files_url=f"file://{files}", **rates))
+        app = patient(Config(ADMIN_KEY, SECRET_KEY, url, files_url=f"file://{files}", **rates))
         database = app.extensions[NAME].store.database
-        # A slow machine is no fault of the store's.
-        database.timeout = LONG
         names = live(app.test_client(), ADMIN_KEY)
     database.close()
     with opened(url) as connection:

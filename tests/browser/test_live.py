@@ -14,7 +14,7 @@ from playwright.sync_api import Error, expect
 
 from service.store.migrating import migrate
 from tests.browser.console.conftest import sign_in
-from tests.support.browser_watch import Watch
+from tests.support.browser_watch import Watch, hold
 from tests.support.live import live
 from tests.support.phones import Phone, site
 from tests.support.servers import TIMEOUT, free_port, serve, wait_until
@@ -397,8 +397,7 @@ def test_a_stream_that_says_anything_else_does_nothing(jane, tenant, port):
 
 
 def test_what_a_stream_tells_after_a_logout_is_nobodys(streaming, jane, tenant, watch):
-    held = []
-    jane.page.route("**/v1/stream", lambda route: held.append(route))  # noqa: PLW0108 - as elsewhere
+    held, _ = hold(jane.page, "**/v1/stream")
     wait_pumping(jane.page, lambda: be_online(jane.page) or held)
     former = held[0].request.headers["authorization"]
     jane.call("logout")

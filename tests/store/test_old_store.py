@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from service.api.context import NAME
-from service.app import create_app
 from service.config import Config
 from service.desk.checking import Verdict, check
 from service.store import Store
 from service.store.migrating import migrate
-from tests.conftest import ENGINES, Databases
+from tests.conftest import ENGINES, Databases, patient
 from tests.support import old_store as old
-from tests.support.marks import LONG
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
 from tests.support.signing import proof_of
 from tests.support.tenants import Tenant
@@ -23,9 +21,8 @@ class Moved:
     """An old store, moved to this version, and what is known of it."""
 
     def __init__(self, url: str, known: dict[str, Any]) -> None:
-        app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
+        app = patient(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=0, proof_failure_rate=0))
         self.store: Store = app.extensions[NAME].store
-        self.store.database.timeout = LONG
         self.tenant = Tenant(app.test_client(), ADMIN_KEY, known["app"], known["sk"], known["pk"])
         self.known = known
 

@@ -12,7 +12,6 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from service.api.context import NAME
-from service.app import create_app
 from service.config import Config
 from service.desk.comparing import look_at_new
 from service.desk.credentials import read_token
@@ -28,9 +27,8 @@ from service.store.idle import Idle
 from service.store.migrating import migrate
 from service.store.tables import Conversations, Deliveries, Events, Keys, Messages, Users, Webhooks
 from service.times import DAY, now
-from tests.conftest import ENGINES, Databases
+from tests.conftest import ENGINES, Databases, patient
 from tests.support.many_apps import MANY, SMALL_APPS, LargeApp, device_id, fill
-from tests.support.marks import LONG
 from tests.support.plans import Plan, looking, plans_of
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
 from tests.support.signing import identity_key, proof_of
@@ -79,9 +77,8 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Shop]
     proving, trusting = LargeApp.gather(), LargeApp.gather()
     settings = {proving: "{}", trusting: json.dumps({"identity_verification": "off", "revenuecat": "on"})}
     fill(url, settings)
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=10_000))
+    app = patient(Config(ADMIN_KEY, SECRET_KEY, url, login_rate=10_000))
     store: Store = app.extensions[NAME].store
-    store.database.timeout = LONG
     yield opened(app, store, proving, trusting)
     store.database.close()
 

@@ -11,11 +11,10 @@ import pytest
 from flask import Flask
 
 from service.api.context import NAME
-from service.app import create_app
 from service.cli import main
 from service.config import Config
 from service.store import Store
-from tests.support.marks import LONG
+from tests.conftest import patient
 from tests.support.servers import ADMIN_KEY, SECRET_KEY
 from tests.support.tenants import Tenant
 
@@ -100,9 +99,8 @@ def operated(
     """Serve a migrated store, with an app in it."""
     settings = {"login_rate": 0, "proof_failure_rate": 0, "journal": str(directory / "journal")}
     files = f"file://{directory / 'files'}"
-    app = create_app(Config(ADMIN_KEY, SECRET_KEY, url, files_url=files, **settings))
+    app = patient(Config(ADMIN_KEY, SECRET_KEY, url, files_url=files, **settings))
     database = app.extensions[NAME].store.database
-    database.timeout = LONG
     try:
         yield Operated(url, directory, app, Tenant.create(app.test_client(), ADMIN_KEY), shell, capsys)
     finally:

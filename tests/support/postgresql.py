@@ -84,12 +84,15 @@ def frozen(pid: int) -> Iterator[None]:
                 process.resume()
 
 
+def own_directory() -> tempfile.TemporaryDirectory[str]:
+    """Make a directory for a server. Its name is short, as a socket's path has 107 bytes at most."""
+    return tempfile.TemporaryDirectory(prefix="usher-pg-", dir=memory(), ignore_cleanup_errors=True)
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Have a server in a directory of its own."""
-    # As short as it gets: a socket's path has 107 bytes at most.
-    where = {"prefix": "usher-pg-", "dir": memory(), "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(**where) as directory:
+    with own_directory() as directory:
         server = Postgres(Path(directory))
         yield server
         server.remove()

@@ -4,8 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.console.conftest import begin, sign_in
-from tests.support.browser_watch import faults
-from tests.support.servers import wait_until
+from tests.support.browser_watch import faults, hold
 
 HOSTILE = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
 
@@ -69,22 +68,16 @@ def test_a_draft_the_focus_and_the_caret_stay(thread, tenant, scene):
 
 
 def test_what_was_asked_before_a_reply_does_not_take_it_away(thread, server, tenant, scene):
-    kept = []
-    # Answered as it was asked, and late.
-    thread.route(
-        f"{server.url}/console/conversations/{scene.thread}",
-        lambda route: kept.append((route, route.fetch())),
-        times=1,
-    )
+    held, wait = hold(thread, f"{server.url}/console/conversations/{scene.thread}", times=1)
     look(thread)
-    wait_until(lambda: thread.wait_for_timeout(20) or kept)
+    wait()
+    before = held[0].fetch()
     thread.get_by_label("Reply").fill("It is on its way.")
     thread.get_by_role("button", name="Send the reply").click()
     expect(messages(thread)).to_have_count(2)
-    [(route, before)] = kept
 
-    with thread.expect_response(route.request.url):
-        route.fulfill(response=before)
+    with thread.expect_response(held[0].request.url):
+        held[0].fulfill(response=before)
     thread.wait_for_timeout(200)
 
     assert messages(thread).count() == 2
@@ -166,10 +159,15 @@ def test_of_whoever_is_signed_out_elsewhere_nothing_stays(agent, context, server
     expect(agent.get_by_label("Secret key of your app")).to_be_visible()
 
 
-def test_a_draft_is_not_taken_from_whoever_is_signed_out(thread, tenant, watch):
-    thread.get_by_label("Reply").fill("It is on its way.")
+def delete_keys(tenant):
+    """Have nobody signed in any more."""
     for key in tenant.list_keys():
         tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key['id']}", tenant.admin_key)
+
+
+def test_a_draft_is_not_taken_from_whoever_is_signed_out(thread, tenant, watch):
+    thread.get_by_label("Reply").fill("It is on its way.")
+    delete_keys(tenant)
 
     look(thread)
 
@@ -182,22 +180,16 @@ def test_a_draft_is_not_taken_from_whoever_is_signed_out(thread, tenant, watch):
 
 
 def test_whoever_is_signed_out_is_told_so_once(thread, server, tenant, scene, watch):
-    kept = []
-    thread.route(
-        f"{server.url}/console/conversations/{scene.thread}",
-        lambda route: kept.append(route),  # noqa: PLW0108 - as elsewhere
-        times=1,
-    )
+    held, wait = hold(thread, f"{server.url}/console/conversations/{scene.thread}", times=1)
     look(thread)
-    wait_until(lambda: thread.wait_for_timeout(20) or kept)
-    for key in tenant.list_keys():
-        tenant.call("DELETE", f"/v1/apps/{tenant.id}/keys/{key['id']}", tenant.admin_key)
+    wait()
+    delete_keys(tenant)
     thread.get_by_label("Reply").fill("It is on its way.")
     thread.get_by_role("button", name="Send the reply").click()
     expect(thread.get_by_role("alert")).to_contain_text("Copy what you have written")
 
-    with thread.expect_response(kept[0].request.url):
-        kept[0].continue_()
+    with thread.expect_response(held[0].request.url):
+        held[0].continue_()
     thread.wait_for_timeout(200)
 
     assert thread.get_by_role("alert").count() == 1

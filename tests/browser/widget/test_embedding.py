@@ -6,8 +6,7 @@ import hashlib
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.widget.test_widget import hold
-from tests.support.browser_watch import since
+from tests.support.browser_watch import hold, since
 from tests.support.phones import Phone
 from tests.support.signing import identity_key, proof_of
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser_watch import faults, since
+from tests.support.browser_watch import faults, hold, since
 from tests.support.pages import Page
 from tests.support.phones import go_to_shop, traffic
 from tests.support.signing import identity_key, proof_of
@@ -36,19 +36,6 @@ def answer(tenant, body, **members):
     id = tenant.conversations(tenant.sk)[0]
     written = tenant.call("POST", f"/v1/conversations/{id}/messages", tenant.sk, {"body": body, **members})
     assert written.status_code == 201
-
-
-def hold(page, pattern, **options):
-    """Keep requests from being answered; return the list that they are in, and what waits for the first."""
-    kept = []
-    # Playwright leaves a mark on what it calls, so this cannot be the list's own method.
-    page.route(pattern, lambda route: kept.append(route), **options)  # noqa: PLW0108
-
-    def wait():
-        while not kept:
-            page.wait_for_timeout(20)
-
-    return kept, wait
 
 
 # Whose conversations
